@@ -1,0 +1,128 @@
+"""What the lower layers need to know of the higher ones, as slots that those fill.
+
+Idea: a lock must know whether a launch is being pickled, a listener needs the key of the current
+process, a log record its name; but locks, connections and logs lie below processes. So the facts
+stand here, at the bottom: the process layer writes them, everybody reads them, nobody imports
+upwards.
+
+Invariant: what belongs to one launch (its popen, the handles it collects) is seen only by the
+thread that makes the launch, and is taken away again on every way out of it.
+
+Layer: base; imports the standard library only.
+"""
+
+from __future__ import annotations
+
+from _thread import _local
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .context import DefaultContext
+    from .process import BaseProcess
+
+_current_process: BaseProcess | None = None
+_parent_process: BaseProcess | None = None
+
+# Filled by the context module; a context is also a namespace of everything public.
+default_context: DefaultContext | None = None
+
+# Filled by the process module, for the exit function, which lies below it.
+active_children: Callable[[], list[BaseProcess]] = list
+
+# True while the package stands in for the standard one. Children of every start method are told,
+# and call the function below before they import the main module.
+stand_in: bool = False
+stand_in_module: str = "procession._install"
+
+# Descriptors that every member of the family shall have, whatever its start method, by name: the
+# way to the fork server, the resource tracker's pipe. Whoever opens one enters it here; in a child
+# it is here before the module that uses it is imported (under another number, perhaps).
+heirlooms: dict[str, int] = {}
+
+# What the user set as a context's `reducer`; None for the package's own `reduction` module.
+reducer: Any = None
+
+# The directory the program started in, which a relative entry of sys.path was relative to.
+original_dir: str | None = None
+
+
+def current_process() -> BaseProcess:
+    """The object that stands for this process."""
+    assert _current_process is not None, "the process module has not been imported yet"
+    return _current_process
+
+
+def parent_process() -> BaseProcess | None:
+    """The object that stands for the parent; None in the main process."""
+    return _parent_process
+
+
+def become(current: BaseProcess, parent: BaseProcess | None) -> None:
+    """Say who this process is from now on."""
+    global _current_process, _parent_process
+    _current_process, _parent_process = current, parent
+
+
+# ---------------------------------------------------------------------------- a launch, per thread
+
+
+class _Launch(_local):
+    """The launch that this thread is pickling for, if any."""
+
+    popen: Any = None
+    collectors: tuple[list[Any], ...] = ()
+
+
+_launch = _Launch()
+
+
+def spawning_popen() -> Any:
+    """The popen object this thread is now pickling a process for, or None."""
+    return _launch.popen
+
+
+def set_spawning_popen(popen: Any) -> None:
+    """Say which launch this thread pickles for; None at its end."""
+    _launch.popen = popen
+
+
+@contextmanager
+def spawning(popen: Any) -> Iterator[None]:
+    """While the body runs, `spawning_popen()` of this thread is *popen*."""
+    before = _launch.popen
+    _launch.popen = popen
+    try:
+        yield
+    finally:
+        _launch.popen = before
+
+
+@contextmanager
+def collecting() -> Iterator[list[Any]]:
+    """Gather the handles that this thread pickles while the body runs.
+
+    Collectors nest; the innermost takes a handle, as it is the one whose bytes the handle is in.
+    """
+    handles: list[Any] = []
+    before = _launch.collectors
+    _launch.collectors = (*before, handles)
+    try:
+        yield handles
+    finally:
+        _launch.collectors = before
+
+
+def collect(handle: Any) -> bool:
+    """Give *handle*, which is being pickled, to the innermost collector.
+
+    Returns:
+        Whether there was one. Who pickled without a collector must keep the handle alive in some
+        other way until the receiver has made its own.
+    """
+    collectors = _launch.collectors
+    if not collectors:
+        return False
+    collectors[-1].append(handle)
+    return True

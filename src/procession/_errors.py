@@ -1,0 +1,65 @@
+"""The exceptions of the package.
+
+Idea: one small module that everything may import, so an error has one identity wherever it is
+raised. The classes show themselves as ``procession.NAME``, the place where programs look for them.
+
+Invariant: every exception here survives a round trip through pickle with all it says.
+
+Layer: base; imports nothing.
+"""
+
+from __future__ import annotations
+
+
+class ProcessError(Exception):
+    """Base of the errors that concern processes."""
+
+
+class BufferTooShort(ProcessError):
+    """The caller's buffer is shorter than the message; ``args[0]`` is the whole message."""
+
+
+class TimeoutError(ProcessError):  # noqa: A001 - the public name of the interface
+    """A call with a time limit did not finish in time."""
+
+
+class AuthenticationError(ProcessError):
+    """The other side of a connection does not know the key."""
+
+
+class BrokenLockError(ProcessError):
+    """The owner of a lock died while it held it; the lock can be used again after ``reset()``."""
+
+
+class WorkerLostError(ProcessError):
+    """A worker of a pool died while it had the task."""
+
+
+class ProcessLostError(ProcessError):
+    """A process ended without giving its result.
+
+    Attributes:
+        pid: the process id it had; None when it is not known.
+        exitcode: as ``Process.exitcode``; negative for a signal.
+    """
+
+    def __init__(self, message: str = "", pid: int | None = None, exitcode: int | None = None):
+        super().__init__(message, pid, exitcode)
+        self.pid = pid
+        self.exitcode = exitcode
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+for _class in (
+    ProcessError,
+    BufferTooShort,
+    TimeoutError,
+    AuthenticationError,
+    BrokenLockError,
+    WorkerLostError,
+    ProcessLostError,
+):
+    _class.__module__ = "procession"
+del _class

@@ -1,0 +1,107 @@
+"""The log of the package.
+
+Idea: most programs never look at it, so the logging package is imported only when somebody asks
+for the logger; until then a log call costs one comparison.
+
+Invariant: the logger has the name that the documentation of the standard package gives, because
+that is what programs configure; children log as their parent did.
+
+Layer: base; imports the standard library only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import logging
+
+NOTSET = 0
+SUBDEBUG = 5
+DEBUG = 10
+INFO = 20
+SUBWARNING = 25
+
+LOGGER_NAME = "multiprocessing"
+DEFAULT_LOGGING_FORMAT = "[%(levelname)s/%(processName)s] %(message)s"
+
+logger: logging.Logger | None = None
+to_stderr = False
+
+
+def sub_debug(msg: object, *args: object) -> None:
+    """Log below the level of debugging."""
+    if logger is not None:
+        logger.log(SUBDEBUG, msg, *args, stacklevel=2)
+
+
+def debug(msg: object, *args: object) -> None:
+    """Log for debugging."""
+    if logger is not None:
+        logger.log(DEBUG, msg, *args, stacklevel=2)
+
+
+def info(msg: object, *args: object) -> None:
+    """Log an event of the ordinary course."""
+    if logger is not None:
+        logger.log(INFO, msg, *args, stacklevel=2)
+
+
+def sub_warning(msg: object, *args: object) -> None:
+    """Log something that may deserve attention, below the level of a warning."""
+    if logger is not None:
+        logger.log(SUBWARNING, msg, *args, stacklevel=2)
+
+
+def get_logger() -> logging.Logger:
+    """Return the package's logger; it is made, without a handler, at the first call."""
+    global logger
+    import logging  # on first use: most programs never log here
+
+    if logger is None:
+        made = logging.getLogger(LOGGER_NAME)
+        made.propagate = False
+        logger = made
+        _exit_before_logging()
+    return logger
+
+
+def _exit_before_logging() -> None:
+    """Run the package's exit function before logging's own, which closes the handlers.
+
+    Exit functions run in reverse order of registration, and logging has just registered its own.
+    """
+    from . import _finalize
+
+    _finalize.register_exit_function()
+
+
+def log_to_stderr(level: int | str | None = None) -> logging.Logger:
+    """Return the logger after giving it a handler that writes to the standard error stream."""
+    global to_stderr
+    import logging
+
+    log = get_logger()
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter(DEFAULT_LOGGING_FORMAT))
+    log.addHandler(handler)
+    if level:
+        log.setLevel(level)
+    to_stderr = True
+    return log
+
+
+def preparation() -> dict[str, Any]:
+    """What a child needs to log as this process does."""
+    return {
+        "log_to_stderr": to_stderr,
+        "log_level": None if logger is None else logger.getEffectiveLevel(),
+    }
+
+
+def prepare(log_to_standard_error: bool, level: int | None) -> None:
+    """In a child: log as the parent did."""
+    if log_to_standard_error:
+        log_to_stderr()
+    if level is not None:
+        get_logger().setLevel(level)

@@ -1,0 +1,299 @@
+"""Small helpers that programs and libraries know under this module's name.
+
+Idea: the public face of the base layer. What has a home of its own (the log, the finalizers) is
+only shown here; what is defined here concerns descriptors, folders and thread-local state.
+
+Invariant: a temporary folder belongs to the process that asked for it first, and goes with it.
+
+Layer: base; imports the standard library only.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from _thread import _local, allocate_lock
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Any
+
+from . import _ambient, _log
+from ._finalize import (
+    Finalize,
+    _afterfork_registry,
+    _exit_function,
+    _finalizer_counter,
+    _finalizer_registry,
+    _run_after_forkers,
+    _run_finalizers,
+    is_exiting,
+    register_after_fork,
+)
+from ._log import (
+    DEBUG,
+    DEFAULT_LOGGING_FORMAT,
+    INFO,
+    LOGGER_NAME,
+    NOTSET,
+    SUBDEBUG,
+    SUBWARNING,
+    debug,
+    get_logger,
+    info,
+    log_to_stderr,
+    sub_debug,
+    sub_warning,
+)
+
+__all__ = [
+    "DEBUG",
+    "DEFAULT_LOGGING_FORMAT",
+    "INFO",
+    "LOGGER_NAME",
+    "MAXFD",
+    "NOTSET",
+    "SUBDEBUG",
+    "SUBWARNING",
+    "Finalize",
+    "ForkAwareLocal",
+    "ForkAwareThreadLock",
+    "_afterfork_registry",
+    "_exit_function",
+    "_finalizer_counter",
+    "_finalizer_registry",
+    "_run_after_forkers",
+    "_run_finalizers",
+    "abstract_sockets_supported",
+    "close_all_fds_except",
+    "close_fds",
+    "debug",
+    "get_logger",
+    "get_temp_dir",
+    "info",
+    "is_abstract_socket_namespace",
+    "is_exiting",
+    "log_to_stderr",
+    "register_after_fork",
+    "spawnv_passfds",
+    "sub_debug",
+    "sub_warning",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """The names under which older programs look at the state of the log."""
+    if name == "_logger":
+        return _log.logger
+    if name == "_log_to_stderr":
+        return _log.to_stderr
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+# --------------------------------------------------------------------------------- abstract sockets
+
+abstract_sockets_supported = sys.platform in ("linux", "android")
+
+
+def is_abstract_socket_namespace(address: str | bytes | None) -> bool:
+    """Return whether *address* names a socket in the abstract namespace: it begins with a NUL."""
+    if not address:
+        return False
+    if isinstance(address, bytes):
+        return address[0] == 0
+    if isinstance(address, str):
+        return address[0] == "\0"
+    raise TypeError(f"address type of {address!r} unrecognized")
+
+
+# ---------------------------------------------------------------------------------- temporary folder
+
+
+def get_temp_dir() -> str:
+    """Return a private folder for temporary files, which is removed when this process exits."""
+    config = _ambient.current_process()._config
+    folder: str | None = config.get("tempdir")
+    if folder is None:
+        import tempfile  # on first use: costs as much as all the rest at start-up
+
+        folder = config["tempdir"] = tempfile.mkdtemp(prefix="pymp-")
+        info("created temp directory %s", folder)
+        Finalize(None, _remove_temp_dir, args=(folder,), exitpriority=-100)
+    return folder
+
+
+def _remove_temp_dir(folder: str) -> None:
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
+    _ambient.current_process()._config["tempdir"] = None
+
+
+# ------------------------------------------------------------------------------- types aware of forks
+
+
+class ForkAwareThreadLock:
+    """A lock between threads that a forked child finds free, whoever held it in the parent."""
+
+    def __init__(self) -> None:
+        self._lock = allocate_lock()
+        self.acquire = self._lock.acquire
+        self.release = self._lock.release
+        register_after_fork(self, ForkAwareThreadLock._at_fork_reinit)
+
+    def _at_fork_reinit(self) -> None:
+        self._lock._at_fork_reinit()  # type: ignore[attr-defined]
+
+    def __enter__(self) -> bool:
+        return self._lock.__enter__()
+
+    def __exit__(self, *args: Any) -> None:
+        self._lock.release()
+
+
+class ForkAwareLocal(_local):
+    """Thread-local data that a forked child finds empty."""
+
+    def __init__(self) -> None:
+        register_after_fork(self, lambda local: local.__dict__.clear())
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        return type(self), ()
+
+
+# --------------------------------------------------------------------------------------- descriptors
+
+try:
+    MAXFD = os.sysconf("SC_OPEN_MAX")
+except (OSError, ValueError):
+    MAXFD = 256
+
+
+def close_fds(*fds: int) -> None:
+    """Close each of the descriptors."""
+    for fd in fds:
+        os.close(fd)
+
+
+def close_all_fds_except(fds: Iterable[int]) -> None:
+    """Close every descriptor of this process but *fds*."""
+    borders = [-1, *sorted(fds), MAXFD]
+    assert borders[-2] < MAXFD, "fd too large"
+    for below, above in zip(borders, borders[1:], strict=False):
+        os.closerange(below + 1, above)
+
+
+def spawnv_passfds(path: str | bytes, args: Sequence[str | bytes], passfds: Iterable[int]) -> int:
+    """Start the program *path* with *args*; of the descriptors from 3 on it gets *passfds* only.
+
+    Returns:
+        The process id of the new child.
+    """
+    return os.posix_spawn(path, list(args), os.environ, file_actions=_pass_only(passfds))
+
+
+def _pass_only(passfds: Iterable[int]) -> list[tuple[Any, ...]]:
+    """File actions for posix_spawn after which of our descriptors only *passfds* are open.
+
+    A descriptor that is made a duplicate of itself loses its close-on-exec flag, in the child
+    alone. Those without the flag, which are not ours, have to be closed by name.
+    """
+    wanted = set(passfds)
+    actions: list[tuple[Any, ...]] = [(os.POSIX_SPAWN_DUP2, fd, fd) for fd in sorted(wanted)]
+    for fd in _inheritable_fds() - wanted:
+        actions.append((os.POSIX_SPAWN_CLOSE, fd))
+    return actions
+
+
+def _inheritable_fds() -> set[int]:
+    """The open descriptors above the standard ones that an exec would not close."""
+    try:
+        names = os.listdir("/proc/self/fd")
+    except OSError:  # no /proc here
+        names = [str(fd) for fd in range(3, min(MAXFD, 4096))]
+    found = set()
+    for fd in map(int, names):
+        if fd > 2:
+            with suppress(OSError):  # closed meanwhile: the listing's own descriptor is
+                if os.get_inheritable(fd):
+                    found.add(fd)
+    return found
+
+
+# Attributes of sys.flags and the option letter that sets each; a level repeats the letter.
+_FLAG_LETTERS = {
+    "debug": "d",
+    "optimize": "O",
+    "dont_write_bytecode": "B",
+    "no_site": "S",
+    "verbose": "v",
+    "bytes_warning": "b",
+    "quiet": "q",
+}
+# The same, but included in -I.
+_ISOLATION_LETTERS = {"ignore_environment": "E", "no_user_site": "s", "safe_path": "P"}
+
+
+def _args_from_interpreter_flags() -> list[str]:
+    """The command line options that make another interpreter behave like this one."""
+    letters = dict(_FLAG_LETTERS)
+    letters |= {"isolated": "I"} if sys.flags.isolated else _ISOLATION_LETTERS
+    levels = ((letter, int(getattr(sys.flags, flag, 0))) for flag, letter in letters.items())
+    options = ["-" + letter * level for letter, level in levels if level > 0]
+    options += [f"-W{warning}" for warning in _own_warning_options()]
+    for name, value in sys._xoptions.items():
+        options += ["-X", name if value is True else f"{name}={value}"]
+    return options
+
+
+def _own_warning_options() -> list[str]:
+    """What was given with -W; -b and -X dev, which are passed on, add theirs again in the child."""
+    options = list(sys.warnoptions)
+    implied = {1: ["default::BytesWarning"], 2: ["error::BytesWarning"]}
+    added = list(implied.get(min(sys.flags.bytes_warning, 2), []))
+    added += ["default"] if sys.flags.dev_mode else []
+    for option in added:
+        if option in options:
+            options.remove(option)
+    return options
+
+
+# ------------------------------------------------------------------------------------------- streams
+
+
+def _close_stdin() -> None:
+    """Give this process an empty standard input: the terminal belongs to the main process."""
+    if sys.stdin is None:
+        return
+    with suppress(OSError, ValueError):
+        sys.stdin.close()
+    with suppress(OSError, ValueError):
+        fd = os.open(os.devnull, os.O_RDONLY)
+        try:
+            sys.stdin = open(fd, encoding="utf-8", closefd=False)  # noqa: SIM115 - stays open
+        except BaseException:
+            os.close(fd)
+            raise
+
+
+def _flush_std_streams() -> None:
+    """Write out what the standard streams still buffer; streams may be missing or closed."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, ValueError):
+            stream.flush()
+
+
+# --------------------------------------------------------------------------------------------- tests
+
+
+def _cleanup_tests() -> None:
+    """End everything that runs behind the scenes; CPython's own test suite calls this at its end."""
+    for module, name in (("forkserver", "_forkserver"), ("resource_tracker", "_resource_tracker")):
+        helper = getattr(sys.modules.get(f"procession.{module}"), name, None)
+        if helper is not None:
+            helper._stop()
+    _ambient.active_children()  # reaps those that have ended
+    _run_finalizers()
+    from test import support
+
+    support.gc_collect()
+    support.reap_children()
