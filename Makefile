@@ -4,6 +4,8 @@
 PYTHON  ?= python3
 CONFORM ?= ../shared/conformance
 PYTEST_ARGS ?=
+CONFORM_ARGS ?= --jobs 2
+, := ,
 
 # One environment per Python version, so that `make test PYTHON=python3.13` stands beside the default.
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
@@ -19,12 +21,17 @@ DEV    := .build/dev
 CRASH  := .build/crash
 ASAN   := .build/asan
 TSAN   := .build/tsan
-STRICT := .build/strict
 CORE   := src/procession/_core.abi3.so
 
+RELEASE := .build/release
+DEBUG   := -Dcrash_points=true -Ddebug_checks=true -Dcore_tests=true
+TESTS   := $(wildcard tests/unit tests/property tests/compat tests/stress)
+
 .DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
 .PHONY: help build build-crash run test test-c test-python test-crash lint format bench conformance \
-        clean
+        check-install clean
 
 help: ## explain the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -60,9 +67,68 @@ build: $(READY) ## make the environment and the extension
 	$(call replace,$(DEV)/native/_core.abi3.so,$(CORE))
 
 build-crash: $(READY) ## make a copy of the package whose core can be killed at named points
-	$(call configure,$(CRASH),-Dcrash_points=true -Ddebug_checks=true -Dcore_tests=true)
+	$(call configure,$(CRASH),$(DEBUG) -Dwerror=true)
 	@$(BIN)/ninja --quiet -C $(CRASH)
 	@mkdir -p $(CRASH)/site/procession && find $(CRASH)/site/procession -type l -delete
 	@find $(CURDIR)/src/procession -mindepth 1 -maxdepth 1 ! -name '_core.*' ! -name __pycache__ \
 	  -exec ln -s -t $(CRASH)/site/procession {} +
 	$(call replace,$(CRASH)/native/_core.abi3.so,$(CRASH)/site/procession/_core.abi3.so)
+
+# ---- the main job ----------------------------------------------------------------------------------
+
+run: build ## the main job under Procession, then under the standard package; both times
+	$(BIN)/python examples/run_main_job.py $(RUN_ARGS)
+
+# ---- tests -----------------------------------------------------------------------------------------
+
+test: test-c test-python test-crash ## every test: C (plain, ASan, TSan), Python, kills at crash points
+
+test-c: $(READY) ## the C tests: plain, under address and undefined, under thread sanitizers
+	$(call configure,$(CRASH),$(DEBUG) -Dwerror=true)
+	$(call configure,$(ASAN),$(DEBUG) -Dextension=false -Db_sanitize=address$(,)undefined)
+	$(call configure,$(TSAN),$(DEBUG) -Dextension=false -Db_sanitize=thread)
+	$(BIN)/meson test -C $(CRASH) --print-errorlogs
+	$(BIN)/meson test -C $(ASAN) --print-errorlogs --timeout-multiplier 4
+	$(BIN)/meson test -C $(TSAN) --print-errorlogs --timeout-multiplier 8 --no-suite no-tsan
+
+test-python: build ## unit, property, compat and stress tests with the release core
+	timeout -k 10 1200 $(BIN)/python -m pytest $(TESTS) $(PYTEST_ARGS)
+
+test-crash: build build-crash ## tests/crash with the core that can be killed at named points
+	PYTHONPATH=$(CRASH)/site timeout -k 10 900 $(BIN)/python -m pytest tests/crash $(PYTEST_ARGS)
+
+conformance: build ## CPython's own tests of multiprocessing (CONFORM names their folder)
+	@test -f $(CONFORM)/conform.py || { echo "no $(CONFORM)/conform.py; set CONFORM"; exit 1; }
+	$(BIN)/python $(CONFORM)/conform.py --package procession --python $(BIN)/python --path src \
+	  $(CONFORM_ARGS)
+
+bench: build ## benchmarks against the standard package, as ratios
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+# ---- checks ----------------------------------------------------------------------------------------
+
+C_FILES = $(shell find native -name '*.[ch]')
+
+lint: build ## format, style and types of Python and C; the release core without a warning
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/clang-format --dry-run -Werror $(C_FILES)
+	$(call configure,$(RELEASE),-Dwerror=true --buildtype=release)
+	$(BIN)/ninja --quiet -C $(RELEASE)
+
+format: $(READY) ## lay out Python and C as lint wants it
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(C_FILES)
+
+check-install: $(READY) ## build the wheel as pip does, install it elsewhere, run it
+	rm -rf .build/wheel .build/install && mkdir -p .build/wheel
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir .build/wheel .
+	$(PYTHON) -m venv .build/install
+	.build/install/bin/python -m pip install --quiet .build/wheel/procession-*-cp311-abi3-*.whl
+	cd / && $(CURDIR)/.build/install/bin/python $(CURDIR)/tools/check_install.py
+
+clean: ## remove all that make made, the environments included
+	rm -rf .build .venv .venv-* $(CORE) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find src tests tools examples benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true

@@ -1,0 +1,1 @@
+"""Tests of Procession; what they share is in tests.support."""

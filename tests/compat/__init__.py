@@ -1,0 +1,1 @@
+"""Against the standard library itself: same names, same wire, same answers."""

@@ -1,0 +1,81 @@
+"""Fixtures for all tests: each start method, and the claim that a test leaves nothing behind."""
+
+import gc
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.leaks import Inventory, adopt_orphans, children, reap_orphans
+from tests.support.waiting import wait_until
+
+METHODS = ("fork", "spawn", "forkserver")
+GRACE = 5.0  # seconds for what ends by itself: an orphaned daemon has one
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the markers, and have orphans come to this process."""
+    for line in (
+        "bare: needs no process of Procession; the family's helpers are not started for it",
+        "leaks(reason): what the test leaves behind is not held against it",
+        "orphans: kills a parent, so that ended grandchildren are collected here",
+        "slow: seconds rather than milliseconds; left out on the further interpreters",
+    ):
+        config.addinivalue_line("markers", line)
+    adopt_orphans()
+
+
+@pytest.fixture(params=METHODS)
+def ctx(request: pytest.FixtureRequest) -> Any:
+    """Procession's context for each start method in turn."""
+    import procession
+
+    return procession.get_context(request.param)
+
+
+@pytest.fixture(scope="session")
+def family() -> None:
+    """Bring into being what lives as long as the family: arena, lifeline, fork server."""
+    import procession
+
+    for method in METHODS:
+        process = procession.get_context(method).Process(target=int)
+        process.start()
+        process.join(30)
+        assert process.exitcode == 0, f"{method}: exit code {process.exitcode}"
+        process.close()
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After each test: no process, thread, descriptor or shared memory file more than before."""
+    if request.node.get_closest_marker("bare") is None:
+        request.getfixturevalue("family")
+    gc.collect()
+    before = Inventory.take()
+    yield
+    if request.node.get_closest_marker("leaks") is not None:
+        return
+    adopts = request.node.get_closest_marker("orphans") is not None
+    left: list[str] = []
+
+    def nothing() -> bool:
+        nonlocal left
+        forget_ended(before.children if adopts else children())
+        left = Inventory.take().more_than(before)
+        return not left
+
+    try:
+        wait_until(nothing, GRACE)
+    except AssertionError:
+        pytest.fail("left behind by this test:\n  " + "\n  ".join(left), pytrace=False)
+
+
+def forget_ended(known: set[int]) -> None:
+    """Drop garbage and ended children, so that only what really stays is counted."""
+    import sys
+
+    gc.collect()
+    if "procession" in sys.modules:
+        sys.modules["procession"].active_children()
+    reap_orphans(known)

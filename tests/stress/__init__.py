@@ -1,0 +1,1 @@
+"""Many processes, many messages, kills at random: what only load brings out."""
