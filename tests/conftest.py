@@ -1,12 +1,14 @@
 """Fixtures for all tests: each start method, and the claim that a test leaves nothing behind."""
 
+import contextlib
 import gc
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.support.leaks import Inventory, adopt_orphans, children, reap_orphans
+from tests.support.leaks import Inventory, adopt_orphans, reap_orphans
 from tests.support.waiting import wait_until
 
 METHODS = ("fork", "spawn", "forkserver")
@@ -51,31 +53,23 @@ def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
     """After each test: no process, thread, descriptor or shared memory file more than before."""
     if request.node.get_closest_marker("bare") is None:
         request.getfixturevalue("family")
-    gc.collect()
     before = Inventory.take()
     yield
     if request.node.get_closest_marker("leaks") is not None:
         return
     adopts = request.node.get_closest_marker("orphans") is not None
-    left: list[str] = []
-
-    def nothing() -> bool:
-        nonlocal left
-        forget_ended(before.children if adopts else children())
-        left = Inventory.take().more_than(before)
-        return not left
-
-    try:
-        wait_until(nothing, GRACE)
-    except AssertionError:
+    with contextlib.suppress(AssertionError):  # reported below, with the list
+        wait_until(lambda: not left_since(before, adopts), GRACE)
+    if left := left_since(before, adopts):
         pytest.fail("left behind by this test:\n  " + "\n  ".join(left), pytrace=False)
 
 
-def forget_ended(known: set[int]) -> None:
-    """Drop garbage and ended children, so that only what really stays is counted."""
-    import sys
-
-    gc.collect()
+def left_since(before: Inventory, adopts: bool) -> list[str]:
+    """Return what is there more than *before*, once ended children and garbage are gone."""
     if "procession" in sys.modules:
         sys.modules["procession"].active_children()
-    reap_orphans(known)
+    if adopts:
+        reap_orphans(before.children)
+    if Inventory.take().more_than(before):
+        gc.collect()  # only now: it costs more than most tests
+    return Inventory.take().more_than(before)

@@ -1,7 +1,7 @@
 """What all tests share: contexts, programs in fresh interpreters, waiting, leaks, crash points.
 
-Idea: a test states its claim; how to run a script, to wait for a state or to kill a child at a named
-point is said once, here. The fixtures that use these are in tests/conftest.py.
+Idea: a test states its claim; how to run a script, to wait for a state or to kill a child at a
+named point is said once, here. The fixtures that use these are in tests/conftest.py.
 """
 
 from tests.support.programs import Outcome, Program, run_python, start_python

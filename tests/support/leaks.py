@@ -1,8 +1,8 @@
 """What a process has and could leave behind: children, threads, descriptors, shared memory files.
 
-Idea: an `Inventory` before a test and one after; what is in the second only has leaked. Orphans come
-to the test process as well, because it declares itself their "subreaper" (prctl(2)): a grandchild
-that outlives its parent cannot hide below process 1.
+Idea: an `Inventory` before a test and one after; what is in the second only has leaked. Orphans
+come to the test process as well, because it declares itself their "subreaper" (prctl(2)): a
+grandchild that outlives its parent cannot hide below process 1.
 
 Invariant: descriptors are counted by kind, not by number: a fork server that a test killed and
 restarted has other numbers, but no more of them.
@@ -44,7 +44,7 @@ def describe(pid: int) -> str:
 
 
 def reap_orphans(known: set[int]) -> None:
-    """Collect children that have ended and are not in *known*: adopted ones, which nobody awaits."""
+    """Collect ended children that are not in *known*: adopted ones, which nobody awaits."""
     for pid in children() - known:
         try:
             os.waitpid(pid, os.WNOHANG)

@@ -1,7 +1,7 @@
 """Scripts run by a fresh interpreter.
 
-Idea: what concerns a whole program (its exit code, what it prints, who survives its death) is tested
-on a whole program: a script file, so that spawn and forkserver find ``__main__`` again.
+Idea: what concerns a whole program (its exit code, what it prints, who survives its death) is
+tested on a whole program: a script file, so that spawn and forkserver find ``__main__`` again.
 
 Invariant: nothing of a program outlives the call or the ``with`` block that started it: it leads a
 session of its own, and what is left of that session is killed.
@@ -113,6 +113,6 @@ def run_python(
 
 
 def kill_session(leader: int) -> None:
-    """SIGKILL what lives of the session that *leader* began: its process group, orphans included."""
+    """SIGKILL what lives of *leader*'s process group, its orphans included."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(leader, signal.SIGKILL)
