@@ -49,12 +49,11 @@ $(READY): $(VENV)/.installed pyproject.toml tools/develop.py
 	$(BIN)/python tools/develop.py
 	@touch $@
 
-# A build folder remembers the meson that made it; when that environment is gone, so is the folder's use.
+# A build folder runs the meson that made it; when that environment is gone, so is the folder's use.
 define configure
-	@mkdir -p .build
-	@if [ -f $(1)/build.ninja ] && ! $(BIN)/ninja -C $(1) -n >/dev/null 2>&1; then rm -rf $(1); fi
-	@test -f $(1)/build.ninja || PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/meson setup $(1) $(2) >.build/setup.log \
-	  || { cat .build/setup.log; exit 1; }
+	@test -f $(1)/build.ninja && test -x "$$(cat $(1)/made-by)" || { \
+	  rm -rf $(1) && mkdir -p $(1) && echo $(BIN)/meson >$(1)/made-by && \
+	  { PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/meson setup $(1) $(2) >$(1).log || { cat $(1).log; exit 1; }; } }
 endef
 # Replaced in one step: a process that is just starting must never load half a library.
 define replace

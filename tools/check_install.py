@@ -11,6 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from package_files import package_files
+
 SOURCES = Path(__file__).resolve().parent.parent / "src" / "procession"
 
 PROGRAM = """\
@@ -34,18 +36,17 @@ if __name__ == "__main__":
 """
 
 
-def installed_modules() -> set[str]:
+def installed_files() -> set[str]:
     """Return the relative paths of the package's files in this environment, less the extension."""
     files = importlib.metadata.files("procession") or []
     inside = (file for file in files if file.parts[0] == "procession")
-    return {str(Path(*file.parts[1:])) for file in inside if file.suffix in (".py", ".typed")}
+    return {str(Path(*file.parts[1:])) for file in inside if file.suffix not in (".so", ".pyc")}
 
 
 def main() -> None:
     """Exit with a message unless the installation is whole and works."""
-    expected = {str(p.relative_to(SOURCES)) for p in SOURCES.rglob("*.py")} | {"py.typed"}
-    if difference := expected ^ installed_modules():
-        raise SystemExit(f"installed and source modules differ: {sorted(difference)}")
+    if difference := set(package_files(SOURCES)) ^ installed_files():
+        raise SystemExit(f"installed and source files differ: {sorted(difference)}")
     with tempfile.TemporaryDirectory() as folder:
         program = Path(folder, "program.py")
         program.write_text(PROGRAM)

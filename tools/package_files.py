@@ -1,8 +1,8 @@
 """Print the files of the package that an installation needs, one a line, relative to the package.
 
 Idea: meson has no wildcard. This is the one place that says what belongs to the package: its Python
-modules and the marker that it is typed. Compiled caches and the development build's extension,
-which lie in the same folder, do not.
+modules, the types of its extension, and the marker that it is typed. Compiled caches and the
+development build's extension, which lie in the same folder, do not.
 """
 
 import sys
@@ -11,7 +11,7 @@ from pathlib import Path
 
 def package_files(package: Path) -> list[str]:
     """Return the sorted relative paths of the modules below *package* and its py.typed."""
-    found = [*package.rglob("*.py"), package / "py.typed"]
+    found = [*package.rglob("*.py"), *package.rglob("*.pyi"), package / "py.typed"]
     return sorted(str(path.relative_to(package)) for path in found)
 
 
