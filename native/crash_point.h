@@ -1,0 +1,19 @@
+/* Named places where a test can have the process killed.
+ *
+ * CRASH_POINT("channel.put.before_commit") is nothing in a release build. In the crash build
+ * (PROCESSION_CRASH_POINTS) the process ends itself there by SIGKILL when that name is armed: by
+ * crash_point_arm() or by PROCESSION_CRASH_POINT=name[:n] in the environment, at the n-th passage.
+ * A name may end in '*'; then any point that starts so counts.
+ */
+#ifndef PROCESSION_CRASH_POINT_H
+#define PROCESSION_CRASH_POINT_H
+
+#ifdef PROCESSION_CRASH_POINTS
+void crash_point_reached(const char *name);
+void crash_point_arm(const char *name, unsigned passages); /* NULL disarms */
+#define CRASH_POINT(name) crash_point_reached(name)
+#else
+#define CRASH_POINT(name) ((void)0)
+#endif
+
+#endif

@@ -1,0 +1,101 @@
+#include "life.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+struct stat_line {
+    char state;
+    long threads;
+    uint64_t start;
+};
+
+enum look { LOOK_FOUND, LOOK_GONE, LOOK_BLIND };
+
+/* Field numbers as in proc_pid_stat(5): 3 state, 20 num_threads, 22 starttime. The name, field 2,
+ * may hold blanks and parentheses, so the count begins behind the last ')'. */
+static bool parse_stat(char *text, struct stat_line *line)
+{
+    char *rest = strrchr(text, ')');
+    if (rest == NULL)
+        return false;
+    char *save = NULL;
+    int field = 3;
+    for (char *word = strtok_r(rest + 1, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
+        if (field == 3)
+            line->state = *word;
+        else if (field == 20)
+            line->threads = strtol(word, NULL, 10);
+        else if (field == 22) {
+            line->start = strtoull(word, NULL, 10);
+            return true;
+        }
+        field++;
+    }
+    return false;
+}
+
+static enum look look_at(pid_t pid, struct stat_line *line)
+{
+    char path[32], text[1024];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        /* Only where /proc shows ourselves does the absence of another mean anything. */
+        return errno == ENOENT && access("/proc/self/stat", R_OK) == 0 ? LOOK_GONE : LOOK_BLIND;
+    ssize_t size = read(fd, text, sizeof text - 1);
+    int error = errno;
+    close(fd);
+    if (size <= 0)
+        return size < 0 && error == ESRCH ? LOOK_GONE : LOOK_BLIND;
+    text[size] = '\0';
+    return parse_stat(text, line) ? LOOK_FOUND : LOOK_BLIND;
+}
+
+uint64_t life_start(pid_t pid)
+{
+    struct stat_line line;
+    return look_at(pid, &line) == LOOK_FOUND ? line.start : START_UNKNOWN;
+}
+
+/* A pidfd is readable once its process has ended, zombies included. */
+static bool ended_by_pidfd(pid_t pid)
+{
+    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (fd < 0)
+        return errno == ESRCH;
+    struct pollfd watch = {.fd = fd, .events = POLLIN};
+    bool ended = poll(&watch, 1, 0) == 1;
+    close(fd);
+    return ended;
+}
+
+bool life_has_ended(pid_t pid, uint64_t start)
+{
+    struct stat_line line;
+    switch (look_at(pid, &line)) {
+    case LOOK_GONE:
+        return true;
+    case LOOK_BLIND:
+        return ended_by_pidfd(pid);
+    default:
+        if (start != START_UNKNOWN && line.start != start)
+            return true; /* the pid is another's by now */
+        /* Z with more threads: only the main thread has ended, the others run on. */
+        return (line.state == 'Z' && line.threads <= 1) || line.state == 'X';
+    }
+}
+
+unsigned life_processors(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) != 0)
+        return 1;
+    return (unsigned)CPU_COUNT(&set);
+}

@@ -1,0 +1,24 @@
+/* Whether a process lives.
+ *
+ * A pid alone does not say: pids are used again, and a zombie still answers kill(pid, 0). So a
+ * process is known by its pid and its start time, and it has ended when /proc no longer shows that
+ * pair, or shows it as a zombie without threads. Costs about 10 us; only slow paths ask.
+ * Where /proc cannot be read, a pidfd tells the zombie, and the start time goes unchecked. */
+#ifndef PROCESSION_OS_LIFE_H
+#define PROCESSION_OS_LIFE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define START_UNKNOWN UINT64_C(0)
+
+/* Clock ticks from boot to the start of *pid*; START_UNKNOWN when it cannot be found out. */
+uint64_t life_start(pid_t pid);
+
+bool life_has_ended(pid_t pid, uint64_t start);
+
+/* How many processors this process may run on; at least 1. */
+unsigned life_processors(void);
+
+#endif

@@ -1,0 +1,50 @@
+#include "mutex.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A mutex that fails otherwise than by its owner's death means that shared memory is overwritten:
+ * nothing that this process could do next would be right. */
+static void fail(const char *what, int error)
+{
+    fprintf(stderr, "procession: internal mutex: %s: %s\n", what, strerror(error));
+    abort();
+}
+
+void mutex_init(struct mutex *mutex)
+{
+    pthread_mutexattr_t attributes;
+    pthread_mutexattr_init(&attributes);
+    pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+    pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+    int error = pthread_mutex_init(&mutex->posix, &attributes);
+    pthread_mutexattr_destroy(&attributes);
+    if (error)
+        fail("init", error);
+}
+
+enum mutex_result mutex_lock(struct mutex *mutex)
+{
+    int error = pthread_mutex_lock(&mutex->posix);
+    if (error == 0)
+        return MUTEX_CLEAN;
+    if (error != EOWNERDEAD)
+        fail("lock", error);
+    return MUTEX_ABANDONED;
+}
+
+void mutex_repaired(struct mutex *mutex)
+{
+    int error = pthread_mutex_consistent(&mutex->posix);
+    if (error)
+        fail("repair", error);
+}
+
+void mutex_unlock(struct mutex *mutex)
+{
+    int error = pthread_mutex_unlock(&mutex->posix);
+    if (error)
+        fail("unlock", error);
+}

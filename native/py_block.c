@@ -1,0 +1,83 @@
+/* Block: plain shared memory with the buffer protocol. Also what keeps a large message alive while
+ * buffers of it are in use. */
+#include <string.h>
+
+#include "py_core.h"
+
+PyTypeObject *Block_Type;
+
+static void clear(void *memory, uint64_t size, const void *Py_UNUSED(with))
+{
+    memset(memory, 0, size);
+}
+
+/* Block(size): zeroed. */
+static int Block_init(HandleObject *self, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"size", NULL};
+    Py_ssize_t size;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "n", names, &size))
+        return -1;
+    if (size < 0 || self->memory) {
+        PyErr_SetString(PyExc_ValueError,
+                        size < 0 ? "size must not be negative" : "a Block is initialised once");
+        return -1;
+    }
+    if (!family_ensure())
+        return -1;
+    enum status status = handle_create(&family, (uint64_t)size, BLOCK_BYTES, clear, NULL,
+                                       &self->handle);
+    if (status != STATUS_OK) {
+        raise_status(status);
+        return -1;
+    }
+    self->memory = arena_at(&family, self->handle.payload);
+    return 0;
+}
+
+PyObject *block_from_handle(struct handle handle)
+{
+    HandleObject *self = (HandleObject *)handle_new(Block_Type);
+    if (self == NULL) {
+        handle_drop(&family, &handle);
+        return NULL;
+    }
+    self->handle = handle;
+    self->memory = arena_at(&family, handle.payload);
+    return (PyObject *)self;
+}
+
+static Py_ssize_t Block_length(HandleObject *self)
+{
+    return self->memory ? (Py_ssize_t)word_get(&block_of(self->memory)->size) : 0;
+}
+
+static int Block_getbuffer(HandleObject *self, Py_buffer *view, int flags)
+{
+    if (!handle_is_ready(self)) {
+        view->obj = NULL;
+        return -1;
+    }
+    return PyBuffer_FillInfo(view, (PyObject *)self, self->memory, Block_length(self), 0, flags);
+}
+
+static PyType_Slot slots[] = {
+    {Py_tp_init, Block_init},
+    {Py_sq_length, Block_length},
+    {Py_bf_getbuffer, Block_getbuffer},
+    {Py_tp_doc, "Block(size): *size* bytes of zeroed shared memory; a writable buffer."},
+    {0, NULL},
+};
+
+static PyType_Spec spec = {
+    .name = "procession._core.Block",
+    .basicsize = sizeof(HandleObject),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+    .slots = slots,
+};
+
+int add_block(PyObject *module)
+{
+    Block_Type = add_type(module, &spec, Handle_Type);
+    return Block_Type ? 0 : -1;
+}

@@ -1,0 +1,329 @@
+/* Channel: the binding of msg/channel.h. Queues and the pool's traffic are built on it. */
+#include "py_codec.h"
+
+PyTypeObject *Channel_Type;
+
+static PyObject *queue_full, *queue_empty; /* queue.Full, queue.Empty */
+
+typedef struct {
+    HandleObject base;
+    struct patience patience;
+    word_t *claim; /* where get_tagged() writes down what it takes; NULL: nowhere */
+    PyObject *claim_block;
+} ChannelObject;
+
+static struct channel *channel_of(ChannelObject *self)
+{
+    return self->base.memory;
+}
+
+static PyObject *Channel_new(PyTypeObject *type, PyObject *Py_UNUSED(args),
+                             PyObject *Py_UNUSED(kwargs))
+{
+    ChannelObject *self = (ChannelObject *)handle_new(type);
+    if (self)
+        patience_init(&self->patience);
+    return (PyObject *)self;
+}
+
+static void Channel_dealloc(ChannelObject *self)
+{
+    Py_CLEAR(self->claim_block);
+    handle_dealloc((PyObject *)self);
+}
+
+/* Channel(maxsize=0) */
+static int Channel_init(ChannelObject *self, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"maxsize", NULL};
+    Py_ssize_t max = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|n", names, &max) || !family_ensure())
+        return -1;
+    if (self->base.memory) {
+        PyErr_SetString(PyExc_ValueError, "a channel is initialised once");
+        return -1;
+    }
+    enum status status = channel_create(&family, max > 0 ? (uint64_t)max : 0, &self->base.handle);
+    if (status != STATUS_OK) {
+        raise_status(status);
+        return -1;
+    }
+    self->base.memory = arena_at(&family, self->base.handle.payload);
+    return 0;
+}
+
+/* ---- put */
+
+static PyObject *raise_from_queue(PyObject **cache, const char *name)
+{
+    if (import_cached(cache, "queue", name))
+        PyErr_SetNone(*cache);
+    return NULL;
+}
+
+/* Until there is room or *deadline* has passed. False: exception set. */
+static bool put_message(ChannelObject *self, struct message *message, deadline_t deadline)
+{
+    struct channel *channel = channel_of(self);
+    enum status status = channel_try_put(&family, channel, message);
+    while (status == STATUS_AGAIN && deadline != 0) {
+        Py_BEGIN_ALLOW_THREADS
+        status = channel_wait_for_room(channel, &self->patience, deadline);
+        Py_END_ALLOW_THREADS
+        if (status == STATUS_TIMED_OUT)
+            deadline = 0; /* one last look */
+        else if (!go_on(status))
+            return false;
+        status = channel_try_put(&family, channel, message);
+    }
+    if (status == STATUS_OK)
+        return true;
+    if (status == STATUS_AGAIN)
+        raise_from_queue(&queue_full, "Full");
+    else
+        raise_status(status);
+    return false;
+}
+
+static bool put_object(ChannelObject *self, PyObject *object, uint64_t tag, uint64_t extra,
+                       deadline_t deadline, uint64_t *sequence)
+{
+    struct message message;
+    message.tag = tag;
+    message.extra = extra;
+    PyObject *keep = message_encode(object, &message);
+    if (keep == NULL)
+        return false;
+    bool done = put_message(self, &message, deadline);
+    if (!done)
+        message_discard(&message);
+    *sequence = message.sequence;
+    Py_DECREF(keep);
+    return done;
+}
+
+/* Channel.put(obj, block=True, timeout=None) */
+static PyObject *Channel_put(ChannelObject *self, PyObject *const *args, Py_ssize_t nargs,
+                             PyObject *names)
+{
+    if (!handle_is_ready(&self->base))
+        return NULL;
+    deadline_t deadline = DEADLINE_NEVER;
+    PyObject *object;
+    if (nargs >= 1)
+        object = args[0];
+    else if (names && PyTuple_Size(names) >= 1 &&
+             PyUnicode_CompareWithASCIIString(PyTuple_GetItem(names, 0), "obj") == 0) {
+        PyErr_SetString(PyExc_TypeError, "put() takes obj by position here");
+        return NULL;
+    } else {
+        PyErr_SetString(PyExc_TypeError, "put() missing 1 required positional argument: 'obj'");
+        return NULL;
+    }
+    if ((nargs > 1 || names) && !parse_wait(args, nargs, names, 1, "put", &deadline))
+        return NULL;
+    uint64_t sequence;
+    if (!put_object(self, object, 0, 0, deadline, &sequence))
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+/* Channel.put_tagged(obj, tag, extra) -> sequence; waits for room. */
+static PyObject *Channel_put_tagged(ChannelObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    if (!handle_is_ready(&self->base))
+        return NULL;
+    if (nargs != 3) {
+        PyErr_SetString(PyExc_TypeError, "put_tagged() takes 3 arguments: obj, tag, extra");
+        return NULL;
+    }
+    uint64_t tag = PyLong_AsUnsignedLongLong(args[1]), sequence;
+    uint64_t extra = PyErr_Occurred() ? 0 : PyLong_AsUnsignedLongLong(args[2]);
+    if (PyErr_Occurred() || !put_object(self, args[0], tag, extra, DEADLINE_NEVER, &sequence))
+        return NULL;
+    return PyLong_FromUnsignedLongLong(sequence);
+}
+
+/* ---- get */
+
+/* Until there is a message or *deadline* has passed. False: exception set. */
+static bool get_message(ChannelObject *self, struct message *message, word_t *claim,
+                        deadline_t deadline)
+{
+    struct channel *channel = channel_of(self);
+    enum status status = channel_try_get(&family, channel, message, claim);
+    while (status == STATUS_AGAIN && deadline != 0) {
+        Py_BEGIN_ALLOW_THREADS
+        status = channel_wait_for_message(channel, &self->patience, deadline);
+        Py_END_ALLOW_THREADS
+        if (status == STATUS_TIMED_OUT)
+            deadline = 0; /* one last look */
+        else if (!go_on(status))
+            return false;
+        status = channel_try_get(&family, channel, message, claim);
+    }
+    if (status == STATUS_OK)
+        return true;
+    if (status == STATUS_AGAIN)
+        raise_from_queue(&queue_empty, "Empty");
+    else
+        raise_status(status);
+    return false;
+}
+
+/* Channel.get(block=True, timeout=None) */
+static PyObject *Channel_get(ChannelObject *self, PyObject *const *args, Py_ssize_t nargs,
+                             PyObject *names)
+{
+    if (!handle_is_ready(&self->base))
+        return NULL;
+    deadline_t deadline = DEADLINE_NEVER;
+    if ((nargs || names) && !parse_wait(args, nargs, names, 0, "get", &deadline))
+        return NULL;
+    struct message message;
+    return get_message(self, &message, NULL, deadline) ? message_decode(&message) : NULL;
+}
+
+/* The exception that is set, taken off the thread. */
+static PyObject *take_exception(void)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    if (traceback && PyException_SetTraceback(value, traceback) != 0)
+        PyErr_Clear();
+    Py_XDECREF(type);
+    Py_XDECREF(traceback);
+    return value;
+}
+
+/* Channel.get_tagged(timeout) -> (sequence, tag, extra, object, error)
+ *
+ * An object that cannot be rebuilt is None and its error the exception: the tags still say whose
+ * message it was. */
+static PyObject *Channel_get_tagged(ChannelObject *self, PyObject *timeout)
+{
+    deadline_t deadline;
+    if (!handle_is_ready(&self->base) || !parse_timeout(timeout, &deadline))
+        return NULL;
+    struct message message;
+    if (!get_message(self, &message, self->claim, deadline))
+        return NULL;
+    PyObject *object = message_decode(&message), *error = NULL;
+    if (object == NULL) {
+        error = take_exception();
+        object = Py_NewRef(Py_None);
+    }
+    return Py_BuildValue("(KKKNN)", (unsigned long long)message.sequence,
+                         (unsigned long long)message.tag, (unsigned long long)message.extra, object,
+                         error ? error : Py_NewRef(Py_None));
+}
+
+/* Channel.claim_in(block, index): from now on get_tagged() of this object first writes the message's
+ * sequence + 1 as the block's index-th 64-bit word. */
+static PyObject *Channel_claim_in(ChannelObject *self, PyObject *args)
+{
+    HandleObject *block;
+    Py_ssize_t index;
+    if (!PyArg_ParseTuple(args, "O!n", Block_Type, &block, &index) || !handle_is_ready(block))
+        return NULL;
+    uint64_t size = word_get(&block_of(block->memory)->size);
+    if (index < 0 || (uint64_t)index >= size / sizeof(word_t)) {
+        PyErr_SetString(PyExc_IndexError, "the block has no such word");
+        return NULL;
+    }
+    PyObject *before = self->claim_block;
+    self->claim_block = Py_NewRef((PyObject *)block);
+    Py_XDECREF(before);
+    self->claim = (word_t *)block->memory + index;
+    Py_RETURN_NONE;
+}
+
+/* ---- looking */
+
+static PyObject *Channel_qsize(ChannelObject *self, PyObject *Py_UNUSED(unused))
+{
+    if (!handle_is_ready(&self->base))
+        return NULL;
+    return PyLong_FromUnsignedLongLong(channel_size(channel_of(self)));
+}
+
+static PyObject *Channel_empty(ChannelObject *self, PyObject *Py_UNUSED(unused))
+{
+    if (!handle_is_ready(&self->base))
+        return NULL;
+    return PyBool_FromLong(channel_size(channel_of(self)) == 0);
+}
+
+static PyObject *Channel_full(ChannelObject *self, PyObject *Py_UNUSED(unused))
+{
+    if (!handle_is_ready(&self->base))
+        return NULL;
+    struct channel *channel = channel_of(self);
+    return PyBool_FromLong(channel->max_messages && channel_size(channel) >= channel->max_messages);
+}
+
+static PyObject *Channel_count(ChannelObject *self, void *which)
+{
+    if (!handle_is_ready(&self->base))
+        return NULL;
+    struct channel *channel = channel_of(self);
+    word_t *count = which ? &channel->got_count : &channel->put_count;
+    return PyLong_FromUnsignedLongLong(atomic_load_explicit(count, memory_order_acquire));
+}
+
+static PyObject *Channel_maxsize(ChannelObject *self, void *Py_UNUSED(closure))
+{
+    if (!handle_is_ready(&self->base))
+        return NULL;
+    return PyLong_FromUnsignedLongLong(channel_of(self)->max_messages);
+}
+
+#define FASTCALL(function) ((PyCFunction)(void (*)(void))(function))
+
+static PyMethodDef methods[] = {
+    {"put", FASTCALL(Channel_put), METH_FASTCALL | METH_KEYWORDS,
+     "put(obj, block=True, timeout=None): queue.Full when there was no room in time."},
+    {"get", FASTCALL(Channel_get), METH_FASTCALL | METH_KEYWORDS,
+     "get(block=True, timeout=None): queue.Empty when nothing came in time."},
+    {"put_tagged", FASTCALL(Channel_put_tagged), METH_FASTCALL,
+     "put_tagged(obj, tag, extra): the message's number in the channel, from 0."},
+    {"get_tagged", (PyCFunction)Channel_get_tagged, METH_O,
+     "get_tagged(timeout): (sequence, tag, extra, object, error)."},
+    {"claim_in", (PyCFunction)Channel_claim_in, METH_VARARGS,
+     "claim_in(block, index): write down there what get_tagged() takes, before it is taken."},
+    {"qsize", (PyCFunction)Channel_qsize, METH_NOARGS, "Messages put and not yet taken; exact."},
+    {"empty", (PyCFunction)Channel_empty, METH_NOARGS, "qsize() == 0."},
+    {"full", (PyCFunction)Channel_full, METH_NOARGS, "Whether put() would have to wait."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef getters[] = {
+    {"put_count", (getter)Channel_count, NULL, "Messages ever put.", NULL},
+    {"got_count", (getter)Channel_count, NULL, "Messages ever taken.", (void *)1},
+    {"maxsize", (getter)Channel_maxsize, NULL, "The most messages at a time; 0: no bound.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot slots[] = {
+    {Py_tp_new, Channel_new},
+    {Py_tp_init, Channel_init},
+    {Py_tp_dealloc, Channel_dealloc},
+    {Py_tp_methods, methods},
+    {Py_tp_getset, getters},
+    {Py_tp_doc, "Channel(maxsize=0): a kill-safe queue of messages between processes."},
+    {0, NULL},
+};
+
+static PyType_Spec spec = {
+    .name = "procession._core.Channel",
+    .basicsize = sizeof(ChannelObject),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+    .slots = slots,
+};
+
+int add_channel(PyObject *module)
+{
+    Channel_Type = add_type(module, &spec, Handle_Type);
+    return Channel_Type ? 0 : -1;
+}

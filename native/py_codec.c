@@ -1,0 +1,334 @@
+/* The codec: what travels as itself, what as a pickle, what in a block of its own.
+ *
+ * Idea   None, bool, int, float, str and bytes of exactly these types are written as they are. All
+ *        else goes through procession._codec.encode, which gives a pickle stream, buffers that
+ *        stay out of it (pickle protocol 5) and the handles that were pickled. What is small and has
+ *        neither lies in the record; the rest goes into a payload block: one copy in, none out,
+ *        since the receiver's buffers are views of the block, which lives as long as they do.
+ */
+#include "py_codec.h"
+
+#include <string.h>
+
+#include "msg/payload.h"
+
+static PyObject *encode; /* procession._codec.encode */
+static PyObject *loads;  /* pickle.loads */
+static PyObject *decode; /* procession._codec.decode */
+
+/* From here on the GIL is given up for a copy. */
+#define LARGE_COPY (256 * 1024)
+
+/* ---- out: scalars */
+
+static void inline_bytes(struct message *message, uint16_t kind, const void *data, size_t size)
+{
+    message->kind = kind;
+    message->size = (uint32_t)size;
+    message->data = data;
+}
+
+static void inline_word(struct message *message, uint16_t kind, const void *word)
+{
+    memcpy(message->buffer, word, 8);
+    inline_bytes(message, kind, message->buffer, 8);
+}
+
+/* True when *object* was a scalar that fits a record. */
+static bool encode_scalar(PyObject *object, struct message *message)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    if (object == Py_None)
+        inline_bytes(message, RECORD_NONE, "", 0);
+    else if (type == &PyLong_Type) {
+        int overflow;
+        long long value = PyLong_AsLongLongAndOverflow(object, &overflow);
+        if (overflow)
+            return false;
+        inline_word(message, RECORD_INT, &value);
+    } else if (type == &PyFloat_Type) {
+        double value = PyFloat_AsDouble(object);
+        inline_word(message, RECORD_FLOAT, &value);
+    } else if (type == &PyBool_Type)
+        inline_bytes(message, object == Py_True ? RECORD_BOOL_TRUE : RECORD_BOOL_FALSE, "", 0);
+    else
+        return false;
+    return true;
+}
+
+/* The bytes of an exact str or bytes, else NULL. */
+static const char *text_of(PyObject *object, Py_ssize_t *size, uint16_t *kind)
+{
+    if (Py_TYPE(object) == &PyBytes_Type) {
+        *kind = RECORD_BYTES;
+        *size = PyBytes_Size(object);
+        return PyBytes_AsString(object);
+    }
+    if (Py_TYPE(object) != &PyUnicode_Type)
+        return NULL;
+    *kind = RECORD_STR;
+    const char *text = PyUnicode_AsUTF8AndSize(object, size);
+    if (text == NULL)
+        PyErr_Clear(); /* lone surrogates: pickle knows how */
+    return text;
+}
+
+/* ---- out: payloads */
+
+struct parts {
+    Py_buffer *views; /* the stream first */
+    Py_ssize_t count;
+};
+
+static void release_parts(struct parts *parts)
+{
+    for (Py_ssize_t i = 0; i < parts->count; i++)
+        PyBuffer_Release(&parts->views[i]);
+    PyMem_Free(parts->views);
+}
+
+static bool view_parts(struct parts *parts, PyObject *stream, PyObject *buffers)
+{
+    Py_ssize_t extra = buffers ? PyList_Size(buffers) : 0;
+    parts->count = 0;
+    parts->views = PyMem_Calloc((size_t)extra + 1, sizeof(Py_buffer));
+    if (parts->views == NULL) {
+        PyErr_NoMemory();
+        return false;
+    }
+    for (Py_ssize_t i = 0; i <= extra; i++) {
+        PyObject *source = i == 0 ? stream : PyList_GetItem(buffers, i - 1);
+        if (PyObject_GetBuffer(source, &parts->views[i], PyBUF_SIMPLE) != 0) {
+            release_parts(parts);
+            return false;
+        }
+        parts->count++;
+    }
+    return true;
+}
+
+static void copy_parts(char *base, const struct parts *parts, const struct payload_span *spans)
+{
+    for (Py_ssize_t i = 0; i < parts->count; i++)
+        if (parts->views[i].len)
+            memcpy(base + spans[i].start, parts->views[i].buf, (size_t)parts->views[i].len);
+}
+
+static enum status make_payload(struct message *message, uint16_t kind, const struct parts *parts,
+                                PyObject *handles, struct payload_span *spans)
+{
+    Py_ssize_t references = handles ? PyList_Size(handles) : 0;
+    uint64_t total = 0;
+    for (Py_ssize_t i = 0; i < parts->count; i++) {
+        spans[i].size = (uint64_t)parts->views[i].len;
+        spans[i].readonly = (uint64_t)parts->views[i].readonly;
+        total += spans[i].size;
+    }
+    enum status status;
+    /* A large block may need fresh pages, which take as long as the copy. */
+    PyThreadState *save = total > LARGE_COPY ? PyEval_SaveThread() : NULL;
+    status = payload_create(&family, kind, (uint32_t)references, spans, (uint32_t)parts->count,
+                            &message->payload);
+    if (status == STATUS_OK)
+        copy_parts(arena_at(&family, message->payload.payload), parts, spans);
+    if (save)
+        PyEval_RestoreThread(save);
+    if (status != STATUS_OK)
+        return status;
+    struct payload *payload = arena_at(&family, message->payload.payload);
+    for (Py_ssize_t i = 0; i < references; i++)
+        payload_take(&family, payload, &((HandleObject *)PyList_GetItem(handles, i))->handle);
+    message->kind = RECORD_PAYLOAD;
+    message->size = sizeof(offset_t);
+    return STATUS_OK;
+}
+
+static bool encode_payload(struct message *message, uint16_t kind, PyObject *stream,
+                           PyObject *buffers, PyObject *handles)
+{
+    struct parts parts;
+    if (!view_parts(&parts, stream, buffers))
+        return false;
+    struct payload_span *spans = PyMem_Calloc((size_t)parts.count, sizeof *spans);
+    enum status status = STATUS_NO_MEMORY;
+    if (spans)
+        status = make_payload(message, kind, &parts, handles, spans);
+    PyMem_Free(spans);
+    release_parts(&parts);
+    if (status != STATUS_OK)
+        raise_status(status);
+    return status == STATUS_OK;
+}
+
+static bool encode_text(struct message *message, PyObject *object, const char *text,
+                        Py_ssize_t size, uint16_t kind)
+{
+    if (size <= RECORD_DATA_LIMIT) {
+        inline_bytes(message, kind, text, (size_t)size);
+        return true;
+    }
+    if (kind == RECORD_BYTES)
+        return encode_payload(message, kind, object, NULL, NULL);
+    PyObject *view = PyMemoryView_FromMemory((char *)text, size, PyBUF_READ);
+    bool done = view && encode_payload(message, kind, view, NULL, NULL);
+    Py_XDECREF(view);
+    return done;
+}
+
+/* ---- out: everything else */
+
+/* encode() gives the stream as bytes, or a tuple (stream, list of buffers, list of handles). */
+static PyObject *encode_pickle(PyObject *object, struct message *message)
+{
+    if (!import_cached(&encode, "procession._codec", "encode"))
+        return NULL;
+    PyObject *result = PyObject_CallFunctionObjArgs(encode, object, NULL);
+    if (result == NULL)
+        return NULL;
+    PyObject *stream = result, *buffers = NULL, *handles = NULL;
+    if (!PyBytes_Check(result) && !PyArg_ParseTuple(result, "SO!O!", &stream, &PyList_Type,
+                                                    &buffers, &PyList_Type, &handles)) {
+        Py_DECREF(result);
+        return NULL;
+    }
+    Py_ssize_t size = PyBytes_Size(stream);
+    if (buffers == NULL && size <= RECORD_DATA_LIMIT)
+        inline_bytes(message, RECORD_PICKLE, PyBytes_AsString(stream), (size_t)size);
+    else if (!encode_payload(message, RECORD_PICKLE, stream, buffers, handles))
+        Py_CLEAR(result);
+    return result;
+}
+
+PyObject *message_encode(PyObject *object, struct message *message)
+{
+    message->payload.payload = 0;
+    Py_ssize_t size;
+    uint16_t kind;
+    if (encode_scalar(object, message))
+        return Py_NewRef(object);
+    const char *text = text_of(object, &size, &kind);
+    if (text)
+        return encode_text(message, object, text, size, kind) ? Py_NewRef(object) : NULL;
+    return encode_pickle(object, message);
+}
+
+void message_discard(struct message *message)
+{
+    if (message->kind == RECORD_PAYLOAD)
+        handle_drop(&family, &message->payload);
+}
+
+/* ---- in */
+
+/* memoryview(block)[start:start + size], read-only if the sender's buffer was. */
+static PyObject *view_of_span(PyObject *whole, const struct payload_span *span)
+{
+    PyObject *slice = NULL, *view = NULL;
+    PyObject *start = PyLong_FromUnsignedLongLong(span->start);
+    PyObject *stop = PyLong_FromUnsignedLongLong(span->start + span->size);
+    if (start && stop)
+        slice = PySlice_New(start, stop, NULL);
+    if (slice)
+        view = PyObject_GetItem(whole, slice);
+    Py_XDECREF(start);
+    Py_XDECREF(stop);
+    Py_XDECREF(slice);
+    if (view == NULL || !span->readonly)
+        return view;
+    PyObject *readonly = PyObject_CallMethod(view, "toreadonly", NULL);
+    Py_DECREF(view);
+    return readonly;
+}
+
+static PyObject *views_of_spans(PyObject *block, const struct payload_span *spans, uint32_t count)
+{
+    PyObject *whole = PyMemoryView_FromObject(block);
+    PyObject *views = whole ? PyList_New(0) : NULL;
+    for (uint32_t i = 0; views && i < count; i++) {
+        PyObject *view = view_of_span(whole, &spans[i]);
+        if (view == NULL || PyList_Append(views, view) != 0)
+            Py_CLEAR(views);
+        Py_XDECREF(view);
+    }
+    Py_XDECREF(whole);
+    return views;
+}
+
+/* decode(stream, buffers), where the views keep the block alive. */
+static PyObject *decode_pickle(PyObject *block, const struct payload_span *spans, uint32_t count)
+{
+    if (!import_cached(&decode, "procession._codec", "decode"))
+        return NULL;
+    PyObject *views = views_of_spans(block, spans, count);
+    PyObject *object = views ? PyObject_CallFunctionObjArgs(decode, views, NULL) : NULL;
+    Py_XDECREF(views);
+    return object;
+}
+
+static PyObject *decode_payload(struct message *message)
+{
+    struct payload *payload = arena_at(&family, message->payload.payload);
+    uint64_t size = word_get(&block_of(payload)->size);
+    PyObject *block = block_from_handle(message->payload);
+    if (block == NULL)
+        return NULL;
+    const struct payload_span *spans = payload_spans(payload, size);
+    PyObject *object = NULL;
+    if (spans == NULL)
+        raise_status(STATUS_CORRUPT);
+    else if (payload->kind == RECORD_BYTES)
+        object = PyBytes_FromStringAndSize((char *)payload + spans[0].start,
+                                           (Py_ssize_t)spans[0].size);
+    else if (payload->kind == RECORD_STR)
+        object = PyUnicode_DecodeUTF8((char *)payload + spans[0].start, (Py_ssize_t)spans[0].size,
+                                      NULL);
+    else
+        object = decode_pickle(block, spans, payload->span_count);
+    Py_DECREF(block);
+    return object;
+}
+
+static PyObject *decode_inline_pickle(struct message *message)
+{
+    if (!import_cached(&loads, "pickle", "loads"))
+        return NULL;
+    PyObject *stream = PyBytes_FromStringAndSize(message->buffer, message->size);
+    PyObject *object = stream ? PyObject_CallFunctionObjArgs(loads, stream, NULL) : NULL;
+    Py_XDECREF(stream);
+    return object;
+}
+
+static PyObject *decode_number(struct message *message)
+{
+    if (message->size != 8)
+        return raise_status(STATUS_CORRUPT);
+    long long integer;
+    double number;
+    memcpy(&integer, message->buffer, 8);
+    memcpy(&number, message->buffer, 8);
+    return message->kind == RECORD_INT ? PyLong_FromLongLong(integer) : PyFloat_FromDouble(number);
+}
+
+PyObject *message_decode(struct message *message)
+{
+    switch (message->kind) {
+    case RECORD_NONE:
+        return Py_NewRef(Py_None);
+    case RECORD_BOOL_FALSE:
+    case RECORD_BOOL_TRUE:
+        return PyBool_FromLong(message->kind == RECORD_BOOL_TRUE);
+    case RECORD_INT:
+    case RECORD_FLOAT:
+        return decode_number(message);
+    case RECORD_STR:
+        return PyUnicode_DecodeUTF8(message->buffer, message->size, NULL);
+    case RECORD_BYTES:
+        return PyBytes_FromStringAndSize(message->buffer, message->size);
+    case RECORD_PICKLE:
+        return decode_inline_pickle(message);
+    case RECORD_PAYLOAD:
+        return decode_payload(message);
+    default:
+        return raise_status(STATUS_CORRUPT);
+    }
+}

@@ -1,0 +1,19 @@
+/* Python objects to messages and back. */
+#ifndef PROCESSION_PY_CODEC_H
+#define PROCESSION_PY_CODEC_H
+
+#include "msg/channel.h"
+#include "py_core.h"
+
+/* Fills *message* from *object*. What the message's data lies in is returned, to be kept until the
+ * message was put; NULL: exception set. */
+PyObject *message_encode(PyObject *object, struct message *message);
+/* Undoes what message_encode() acquired, if the message was not put. */
+void message_discard(struct message *message);
+
+/* The object; NULL: exception set. The message's payload, if any, is consumed. */
+PyObject *message_decode(struct message *message);
+
+int add_codec(PyObject *module);
+
+#endif

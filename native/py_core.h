@@ -1,0 +1,72 @@
+/* What the bindings share. The only header of the core that includes Python.h.
+ *
+ * Layer  Bindings: arguments in, one call of the core, result out. */
+#ifndef PROCESSION_PY_CORE_H
+#define PROCESSION_PY_CORE_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stdbool.h>
+
+#include "os/clock.h"
+#include "shm/table.h"
+
+/* ---- the family (py_family.c) */
+
+/* This process's arena; header is NULL until family_ensure() has run. A tag of 0: the process could not
+ * be given a slot, and must not touch the arena. */
+extern struct arena family;
+
+/* Makes the arena if this process belongs to no family yet. False: exception set. */
+bool family_ensure(void);
+
+/* ---- handles (py_handle.c) */
+
+/* The base of every Python object that stands for a block. */
+typedef struct {
+    PyObject_HEAD struct handle handle;
+    void *memory; /* the block's payload in this process; NULL: not initialised */
+} HandleObject;
+
+/* False, with ValueError set, when the object was never initialised. */
+bool handle_is_ready(HandleObject *self);
+PyObject *handle_new(PyTypeObject *type); /* without a block yet */
+void handle_dealloc(PyObject *self);
+extern PyTypeObject *Handle_Type, *Block_Type, *Lock_Type, *Channel_Type;
+
+/* ---- statuses (py_status.c) */
+
+/* Sets the exception for *status*; always NULL. */
+PyObject *raise_status(enum status status);
+/* An attribute of a module, imported on first use and kept in *cache*. Borrowed; NULL: exception. */
+PyObject *import_cached(PyObject **cache, const char *module, const char *name);
+
+/* ---- arguments (py_arguments.c) */
+
+/* (block=True, timeout=None), from argument *first* on: the deadline to wait until, 0 for "do not
+ * wait". A negative timeout counts as zero. */
+bool parse_wait(PyObject *const *args, Py_ssize_t nargs, PyObject *names, Py_ssize_t first,
+                const char *function, deadline_t *deadline);
+bool parse_timeout(PyObject *timeout, deadline_t *deadline);
+
+/* After STATUS_INTERRUPTED: runs Python's signal handlers. False: one raised. */
+static inline bool go_on(enum status status)
+{
+    return status == STATUS_OK || (status == STATUS_INTERRUPTED && PyErr_CheckSignals() == 0);
+}
+
+/* ---- set-up, one per binding file; 0 or -1 with an exception set */
+
+int add_family(PyObject *module);
+int add_handle(PyObject *module);
+int add_block(PyObject *module);
+int add_lock(PyObject *module);
+int add_channel(PyObject *module);
+
+/* Makes the type and adds it to the module; NULL: exception set. */
+PyTypeObject *add_type(PyObject *module, PyType_Spec *spec, PyTypeObject *base);
+
+/* A Block object that takes over *handle*. Its buffer is the whole payload. */
+PyObject *block_from_handle(struct handle handle);
+
+#endif

@@ -1,0 +1,296 @@
+/* The family: this process's arena, its slot, and what happens around fork.
+ *
+ * Fork   The child must have its own slot, with its own references, before it can drop any. So the
+ *        parent prepares both in the last moment before the fork, in a pthread_atfork handler:
+ *        libc runs it for each fork(), whoever calls it, with no Python code in between.
+ */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "msg/channel.h"
+#include "msg/payload.h"
+#include "py_core.h"
+#include "sync/lock.h"
+
+struct arena family;
+
+static uint32_t pending;            /* tag of the embryo made for the fork that is under way */
+static __thread uint32_t requested; /* tag that fork() was given, for this thread's next fork */
+
+static uint32_t *inherited; /* entries that were there when this process joined: see settle() */
+static uint32_t inherited_count;
+
+/* ---- around fork */
+
+static void before_fork(void)
+{
+    pending = requested;
+    if (family.header == NULL || family.tag == 0 || pending != 0)
+        return;
+    uint32_t tag;
+    if (table_reserve(&family, &tag) != STATUS_OK)
+        return; /* the child will find that it has no place */
+    if (table_copy_holdings(&family, tag) != STATUS_OK) {
+        table_abandon(&family, tag);
+        return;
+    }
+    pending = tag;
+}
+
+static void after_fork_in_child(void)
+{
+    if (family.header == NULL)
+        return;
+    uint32_t tag = pending;
+    pending = requested = 0;
+    if (tag == 0 || table_adopt(&family, tag) != STATUS_OK)
+        family.tag = 0;
+}
+
+/* ---- making and joining */
+
+static void register_manners(void)
+{
+    static bool done;
+    if (done)
+        return;
+    done = true;
+    lock_register();
+    channel_register();
+    payload_register();
+    pthread_atfork(before_fork, NULL, after_fork_in_child);
+}
+
+static enum status found_family(void)
+{
+    enum status status = arena_create(&family, ARENA_RESERVE);
+    if (status != STATUS_OK)
+        return status;
+    uint32_t tag;
+    status = table_reserve(&family, &tag);
+    if (status == STATUS_OK)
+        status = table_adopt(&family, tag);
+    if (status != STATUS_OK)
+        arena_close(&family);
+    return status;
+}
+
+bool family_ensure(void)
+{
+    if (family.header != NULL) {
+        if (family.tag != 0)
+            return true;
+        PyErr_SetString(PyExc_RuntimeError,
+                        "this process could not be given a place in its family's process table "
+                        "when it was forked: the table or the memory was full");
+        return false;
+    }
+    register_manners();
+    enum status status = found_family();
+    if (status != STATUS_OK)
+        raise_status(status);
+    return status == STATUS_OK;
+}
+
+static PyObject *family_fd(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
+{
+    return family_ensure() ? PyLong_FromLong(family.mapping.fd) : NULL;
+}
+
+static PyObject *family_id(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
+{
+    if (!family_ensure())
+        return NULL;
+    return PyBytes_FromStringAndSize((const char *)family.header->id, sizeof family.header->id);
+}
+
+static bool remember_inherited(void)
+{
+    uint32_t count = handle_list(&family, NULL, 0);
+    inherited = malloc((count + 1) * sizeof *inherited);
+    if (inherited == NULL) {
+        PyErr_NoMemory();
+        return false;
+    }
+    inherited_count = handle_list(&family, inherited, count);
+    return true;
+}
+
+static bool raise_if_not_ok(enum status status)
+{
+    if (status == STATUS_OK)
+        return false;
+    raise_status(status);
+    return true;
+}
+
+/* join_family(fd, token) */
+static PyObject *join_family(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    int fd;
+    unsigned int token;
+    if (!PyArg_ParseTuple(args, "iI", &fd, &token))
+        return NULL;
+    if (family.header != NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "this process belongs to a family already");
+        return NULL;
+    }
+    register_manners();
+    if (raise_if_not_ok(arena_open(&family, fd)))
+        return NULL;
+    if (table_adopt(&family, token) != STATUS_OK) {
+        arena_close(&family);
+        PyErr_SetString(PyExc_RuntimeError,
+                        "this process took so long to start that its family has given it up, or "
+                        "its parent has died");
+        return NULL;
+    }
+    if (!remember_inherited())
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+/* ---- starting others */
+
+static PyObject *reserve_slot(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
+{
+    uint32_t tag;
+    if (!family_ensure() || raise_if_not_ok(table_reserve(&family, &tag)))
+        return NULL;
+    return PyLong_FromUnsignedLong(tag);
+}
+
+static PyObject *hold(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    unsigned int token;
+    HandleObject *object;
+    if (!PyArg_ParseTuple(args, "IO!", &token, Handle_Type, &object) || !handle_is_ready(object))
+        return NULL;
+    if (raise_if_not_ok(handle_give(&family, &object->handle, token)))
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *launched(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    unsigned int token;
+    int pid;
+    if (!PyArg_ParseTuple(args, "Ii", &token, &pid) || !family_ensure())
+        return NULL;
+    table_launched(&family, token, pid);
+    Py_RETURN_NONE;
+}
+
+static PyObject *abandon(PyObject *Py_UNUSED(module), PyObject *argument)
+{
+    unsigned long token = PyLong_AsUnsignedLong(argument);
+    if (PyErr_Occurred() || !family_ensure())
+        return NULL;
+    table_abandon(&family, (uint32_t)token);
+    Py_RETURN_NONE;
+}
+
+static PyObject *settle(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
+{
+    if (family.tag != 0)
+        for (uint32_t i = 0; i < inherited_count; i++) {
+            struct handle handle = handle_at(&family, inherited[i]);
+            handle_drop(&family, &handle);
+        }
+    free(inherited);
+    inherited = NULL;
+    inherited_count = 0;
+    Py_RETURN_NONE;
+}
+
+/* fork(token=None) -> pid. os.fork() also works; it warns of threads from 3.12 on, and its child's
+ * pid reaches the table only when the child runs. */
+static PyObject *fork_process(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    PyObject *token = Py_None;
+    if (!PyArg_ParseTuple(args, "|O", &token) || !family_ensure())
+        return NULL;
+    requested = token == Py_None ? 0 : (uint32_t)PyLong_AsUnsignedLong(token);
+    if (PyErr_Occurred())
+        return NULL;
+    PyOS_BeforeFork();
+    pid_t pid = fork();
+    if (pid == 0) {
+        PyOS_AfterFork_Child();
+        return PyLong_FromLong(0);
+    }
+    uint32_t tag = pending; /* before another thread can fork */
+    requested = 0;
+    PyOS_AfterFork_Parent();
+    if (pid < 0)
+        PyErr_SetFromErrno(PyExc_OSError);
+    if (pid > 0 && tag != 0)
+        table_launched(&family, tag, pid);
+    else if (tag != 0 && token == Py_None)
+        table_abandon(&family, tag);
+    return pid < 0 ? NULL : PyLong_FromLong(pid);
+}
+
+/* ---- after their end */
+
+static PyObject *bury(PyObject *Py_UNUSED(module), PyObject *argument)
+{
+    long pid = PyLong_AsLong(argument);
+    if (PyErr_Occurred())
+        return NULL;
+    if (family.tag != 0)
+        table_bury(&family, (int)pid);
+    Py_RETURN_NONE;
+}
+
+static PyObject *reap(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
+{
+    return PyLong_FromUnsignedLong(family.tag != 0 ? table_reap_dead(&family) : 0);
+}
+
+static PyObject *set_process_name(PyObject *Py_UNUSED(module), PyObject *argument)
+{
+    const char *name = PyUnicode_AsUTF8AndSize(argument, NULL);
+    if (name == NULL)
+        return NULL;
+    if (family.tag != 0)
+        table_set_name(&family, name);
+    Py_RETURN_NONE;
+}
+
+/* What of the arena is in use, in bytes and entries: for tests and for observers. */
+static PyObject *arena_usage(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
+{
+    if (!family_ensure())
+        return NULL;
+    struct arena_header *header = family.header;
+    return Py_BuildValue("{sKsKsKsKsI}", "used", (unsigned long long)word_get(&header->used_bytes),
+                         "committed", (unsigned long long)word_get(&header->committed), "warm",
+                         (unsigned long long)word_get(&header->warm_bytes), "slots",
+                         (unsigned long long)word_get(&header->slots_used), "held",
+                         (unsigned int)handle_list(&family, NULL, 0));
+}
+
+static PyMethodDef functions[] = {
+    {"family_fd", family_fd, METH_NOARGS, "The arena's descriptor; founds a family if need be."},
+    {"family_id", family_id, METH_NOARGS, "The arena's random name, 16 bytes."},
+    {"join_family", join_family, METH_VARARGS, "join_family(fd, token): take a reserved slot."},
+    {"reserve_slot", reserve_slot, METH_NOARGS, "A token of a slot for a process to be started."},
+    {"hold", hold, METH_VARARGS, "hold(token, handle): the process to be holds it, too."},
+    {"launched", launched, METH_VARARGS, "launched(token, pid): the process has been started."},
+    {"abandon", abandon, METH_O, "abandon(token): the start failed; release its slot."},
+    {"settle", settle, METH_NOARGS, "Drop what hold() kept for this process."},
+    {"fork", fork_process, METH_VARARGS, "fork(token=None): like os.fork()."},
+    {"bury", bury, METH_O, "bury(pid): release what that dead child held."},
+    {"reap", reap, METH_NOARGS, "Release what dead processes held; how many there were."},
+    {"set_process_name", set_process_name, METH_O, "The name that others' messages give us."},
+    {"arena_usage", arena_usage, METH_NOARGS, "Bytes and entries in use, as a dict."},
+    {NULL, NULL, 0, NULL},
+};
+
+int add_family(PyObject *module)
+{
+    return PyModule_AddFunctions(module, functions);
+}

@@ -1,0 +1,193 @@
+/* Blocks: taking one, counting its references, and what happens after the last.
+ *
+ * Idea      A block is in exactly one of three places: in use (references > 0), on the list of the
+ *           dead (its last reference is gone, but it may still own others), or on the free list
+ *           of its class. Each move is one transaction.
+ * Crash     Killed anywhere: the journal makes each move whole. A block that was staged but not
+ *           committed is still where it was.
+ */
+#include "../crash_point.h"
+#include "arena.h"
+#include "size_class.h"
+
+/* The file grows by an eighth of itself, within these bounds: fewer calls, little unused. */
+#define SMALLEST_GROWTH (UINT64_C(256) << 10)
+#define LARGEST_GROWTH (UINT64_C(64) << 20)
+
+/* Large free blocks keep up to this much memory in all: fresh pages cost six times the copy. */
+#define WARM_LIMIT (UINT64_C(256) << 20)
+
+static struct block_manners manners[BLOCK_KINDS];
+
+void arena_set_manners(enum block_kind kind, struct block_manners of_kind)
+{
+    manners[kind] = of_kind;
+}
+
+/* ---- taking */
+
+static enum status make_room(struct arena *arena, uint64_t end)
+{
+    struct arena_header *header = arena->header;
+    uint64_t committed = word_get(&header->committed);
+    if (end <= committed)
+        return STATUS_OK;
+    if (end > header->reserve)
+        return STATUS_NO_MEMORY;
+    uint64_t growth = committed / 8;
+    growth = growth < SMALLEST_GROWTH ? SMALLEST_GROWTH : growth;
+    growth = growth > LARGEST_GROWTH ? LARGEST_GROWTH : growth;
+    uint64_t target = committed + growth > end ? committed + growth : end;
+    target = (target + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
+    target = target > header->reserve ? header->reserve : target;
+    enum status status = mapping_commit(&arena->mapping, committed, target);
+    if (status == STATUS_NO_MEMORY && target > end) {
+        target = (end + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1); /* then no more than needed */
+        status = mapping_commit(&arena->mapping, committed, target);
+    }
+    /* One store: killed before it, the same pages are committed again, which does no harm. */
+    if (status == STATUS_OK)
+        atomic_store_explicit(&header->committed, target, memory_order_release);
+    return status;
+}
+
+static enum status stage_new(struct arena *arena, uint32_t size_class, struct block **block)
+{
+    struct arena_header *header = arena->header;
+    uint64_t bytes = size_class_bytes(size_class), start = word_get(&header->top);
+    if (bytes >= LARGE_BLOCK)
+        start = (start + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
+    if (bytes > header->reserve || start > header->reserve - bytes)
+        return STATUS_NO_MEMORY;
+    enum status status = make_room(arena, start + bytes);
+    if (status != STATUS_OK)
+        return status;
+    *block = arena_at(arena, start);
+    (*block)->magic = BLOCK_MAGIC; /* above top nobody looks */
+    (*block)->size_class = size_class;
+    arena_stage(arena, &header->top, start + bytes);
+    return STATUS_OK;
+}
+
+static enum status stage_reuse(struct arena *arena, uint32_t size_class, struct block *block)
+{
+    struct arena_header *header = arena->header;
+    if (size_class_bytes(size_class) >= LARGE_BLOCK) {
+        uint64_t bytes = size_class_bytes(size_class);
+        if (word_get(&block->cold)) {
+            offset_t start = arena_offset(arena, block);
+            enum status status = mapping_commit(&arena->mapping, start, start + bytes);
+            if (status != STATUS_OK)
+                return status;
+        } else
+            arena_stage(arena, &header->warm_bytes, word_get(&header->warm_bytes) - bytes);
+    }
+    arena_stage(arena, &header->free[size_class], word_get(&block->next));
+    return STATUS_OK;
+}
+
+enum status arena_stage_block(struct arena *arena, uint64_t size, enum block_kind kind,
+                              struct block **block)
+{
+    struct arena_header *header = arena->header;
+    if (size > header->reserve)
+        return STATUS_NO_MEMORY;
+    uint32_t size_class = size_class_of(size + sizeof(struct block));
+    offset_t free = word_get(&header->free[size_class]);
+    enum status status;
+    if (free) {
+        *block = arena_at(arena, free);
+        status = stage_reuse(arena, size_class, *block);
+    } else
+        status = stage_new(arena, size_class, block);
+    if (status != STATUS_OK)
+        return status;
+    uint64_t serial = word_get(&header->serial) + 1;
+    arena_stage(arena, &header->serial, serial);
+    arena_stage(arena, &header->used_bytes,
+                word_get(&header->used_bytes) + size_class_bytes(size_class));
+    arena_stage(arena, &(*block)->serial, serial);
+    arena_stage(arena, &(*block)->kind, kind);
+    arena_stage(arena, &(*block)->references, 1);
+    arena_stage(arena, &(*block)->size, size);
+    arena_stage(arena, &(*block)->cold, 0);
+    return STATUS_OK;
+}
+
+void arena_stage_reference(struct arena *arena, struct block *block)
+{
+    arena_stage(arena, &block->references, word_get(&block->references) + 1);
+}
+
+/* ---- letting go */
+
+void arena_stage_release(struct arena *arena, struct block *block)
+{
+    uint64_t left = word_get(&block->references) - 1;
+    arena_stage(arena, &block->references, left);
+    if (left == 0) {
+        arena_stage(arena, &block->next, word_get(&arena->header->dead));
+        arena_stage(arena, &arena->header->dead, arena_offset(arena, block));
+    }
+}
+
+static void stage_free(struct arena *arena, struct block *block)
+{
+    struct arena_header *header = arena->header;
+    uint64_t bytes = size_class_bytes(block->size_class);
+    if (bytes >= LARGE_BLOCK) {
+        uint64_t warm = word_get(&header->warm_bytes) + bytes;
+        if (warm > WARM_LIMIT) {
+            offset_t start = arena_offset(arena, block);
+            /* Before the commit: killed in between, the next one discards again. */
+            mapping_discard(&arena->mapping, start + PAGE_BYTES,
+                            start + (bytes & ~(PAGE_BYTES - 1)));
+            arena_stage(arena, &block->cold, 1);
+        } else
+            arena_stage(arena, &header->warm_bytes, warm);
+    }
+    arena_stage(arena, &header->dead, word_get(&block->next));
+    arena_stage(arena, &header->used_bytes, word_get(&header->used_bytes) - bytes);
+    arena_stage(arena, &block->kind, BLOCK_FREE);
+    arena_stage(arena, &block->serial, 0);
+    arena_stage(arena, &block->next, word_get(&header->free[block->size_class]));
+    arena_stage(arena, &header->free[block->size_class], arena_offset(arena, block));
+}
+
+void arena_bury_dead(struct arena *arena, unsigned steps)
+{
+    offset_t dead;
+    while (steps-- > 0 && (dead = word_get(&arena->header->dead)) != 0) {
+        struct block *block = arena_at(arena, dead);
+        uint64_t kind = word_get(&block->kind);
+        struct block *child = NULL;
+        if (kind < BLOCK_KINDS && manners[kind].surrender)
+            child = manners[kind].surrender(arena, block);
+        if (child)
+            arena_stage_release(arena, child);
+        else
+            stage_free(arena, block);
+        arena_commit(arena);
+    }
+}
+
+/* ---- looking */
+
+struct block *arena_find(struct arena *arena, offset_t payload, uint64_t serial)
+{
+    struct arena_header *header = arena->header;
+    if (payload % CACHE_LINE != 0 || payload < header->header_bytes + sizeof(struct block) ||
+        payload >= word_get(&header->top))
+        return NULL;
+    struct block *block = block_of(arena_at(arena, payload));
+    bool right = block->magic == BLOCK_MAGIC && word_get(&block->serial) == serial && serial != 0 &&
+                 word_get(&block->references) > 0;
+    return right ? block : NULL;
+}
+
+void arena_mourn(struct arena *arena, struct block *block, uint32_t tag)
+{
+    uint64_t kind = word_get(&block->kind);
+    if (kind < BLOCK_KINDS && manners[kind].mourn)
+        manners[kind].mourn(arena, block, tag);
+}

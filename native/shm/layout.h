@@ -1,0 +1,128 @@
+/* How the arena is laid out: the header at offset 0, then blocks.
+ *
+ * Idea      Everything shared lies in one memory file that each process of the family maps, at an
+ *           address of its own. So shared structures hold offsets, never pointers.
+ * Journal   Every multi-step change of the arena's own state (the allocator's lists, reference
+ *           counts, who holds what) is written down first as a list of (word, new value), made
+ *           valid by one store, then carried out. Whoever finds the arena's mutex abandoned
+ *           carries a valid list out again, which changes nothing if it had been, and drops an
+ *           invalid one. So each change has happened whole or not at all, with no other repair.
+ *           Source: redo logging, as in ARIES (Mohan et al., 1992), in its simplest form.
+ * Mutex     The arena's mutex guards all of it. Order: a channel's mutexes are taken before it.
+ */
+#ifndef PROCESSION_SHM_LAYOUT_H
+#define PROCESSION_SHM_LAYOUT_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "../os/mutex.h"
+
+#define ARENA_MAGIC UINT64_C(0x4e4f495353434f52)
+#define LAYOUT_VERSION 1u
+#define CACHE_LINE 64
+#define PAGE_BYTES UINT64_C(4096)
+
+typedef uint64_t offset_t; /* in bytes from the start of the arena; 0 names nothing */
+typedef _Atomic uint64_t word_t;
+
+/* ---- journal */
+
+enum { JOURNAL_ENTRIES = 24 };
+
+struct journal {
+    word_t valid; /* how many entries are to be carried out; 0: none. This store is the commit */
+    uint64_t staged;
+    struct {
+        offset_t where;
+        uint64_t value;
+    } entries[JOURNAL_ENTRIES];
+};
+
+/* ---- blocks */
+
+enum block_kind {
+    BLOCK_FREE = 0,
+    BLOCK_BYTES,    /* plain memory */
+    BLOCK_HOLDINGS, /* a part of a slot's list of what it holds */
+    BLOCK_LOCK,
+    BLOCK_CHANNEL,
+    BLOCK_SEGMENT, /* of a channel */
+    BLOCK_PAYLOAD, /* of a large message */
+    BLOCK_KINDS,
+};
+
+#define BLOCK_MAGIC UINT32_C(0x424c4f43)
+
+/* Precedes the payload, which so begins on a cache line of its own. */
+struct block {
+    uint32_t magic;
+    uint32_t size_class;
+    word_t kind;
+    word_t references; /* how many holders: slots' entries, messages, owning blocks */
+    word_t serial;     /* unlike that of any other block there ever was in this arena */
+    word_t size;       /* of the payload, in bytes, as asked for */
+    word_t next;       /* in the free list or the list of the dead */
+    word_t cold;       /* 1: free, and its pages but the first were given back */
+    uint64_t unused;
+};
+_Static_assert(sizeof(struct block) == CACHE_LINE, "payloads must begin on a cache line");
+
+enum { SIZE_CLASSES = 160 };
+
+/* ---- process table */
+
+enum {
+    SLOT_COUNT = 2048,
+    SLOT_INDEX_BITS = 12,
+    SLOT_GENERATION_BITS = 18,
+    HOLDINGS_PARTS = 20,
+    HOLDINGS_FIRST = 64, /* entries in the first part; each further part has twice as many */
+    SLOT_NAME_BYTES = 40,
+};
+_Static_assert(SLOT_COUNT <= 1 << SLOT_INDEX_BITS, "a tag must be able to name every slot");
+
+enum slot_state {
+    SLOT_FREE = 0,
+    SLOT_EMBRYO, /* a process is being started; it has not taken the slot yet */
+    SLOT_LIVE,
+    SLOT_REAPING, /* its process is dead; what it held is being released */
+};
+
+struct slot {
+    word_t state;      /* generation << 8 | enum slot_state */
+    word_t pid;        /* 0: not known yet */
+    word_t start;      /* with the pid, what tells the process from any other (see life.h) */
+    word_t parent;     /* tag of the slot whose process made it */
+    word_t born;       /* monotonic nanoseconds */
+    word_t free_entry; /* first unused entry + 1; 0: none */
+    word_t next_free;  /* the next free slot's index + 1 */
+    word_t parts[HOLDINGS_PARTS];
+    char name[SLOT_NAME_BYTES]; /* of the process, for messages; may be cut short */
+};
+_Static_assert(sizeof(struct slot) == 256, "slots must not share cache lines");
+
+/* ---- header */
+
+struct arena_header {
+    uint64_t magic;
+    uint32_t version;
+    uint32_t header_bytes;
+    uint8_t id[16]; /* random: tells this family's references from a stranger's */
+    uint64_t reserve;
+    _Alignas(CACHE_LINE) struct mutex mutex;
+    _Alignas(CACHE_LINE) struct journal journal;
+    _Alignas(CACHE_LINE) word_t top; /* end of the last block */
+    word_t committed;                /* end of what is backed by pages */
+    word_t serial;                   /* of the newest block */
+    word_t dead;                     /* blocks whose last reference is gone, not yet taken apart */
+    word_t used_bytes;               /* in blocks that are not free, headers included */
+    word_t warm_bytes;               /* in large free blocks that keep their pages */
+    word_t free_slot;                /* index + 1 */
+    word_t slots_used;               /* slots at and above were never used */
+    word_t reaper_hand;              /* where the search for the dead goes on */
+    word_t free[SIZE_CLASSES];
+    struct slot slots[SLOT_COUNT];
+};
+
+#endif
