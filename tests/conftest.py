@@ -58,9 +58,15 @@ def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
     if request.node.get_closest_marker("leaks") is not None:
         return
     adopts = request.node.get_closest_marker("orphans") is not None
+    left: list[str] = []
+
+    def nothing() -> bool:
+        left[:] = left_since(before, adopts)
+        return not left
+
     with contextlib.suppress(AssertionError):  # reported below, with the list
-        wait_until(lambda: not left_since(before, adopts), GRACE)
-    if left := left_since(before, adopts):
+        wait_until(nothing, GRACE)
+    if left:
         pytest.fail("left behind by this test:\n  " + "\n  ".join(left), pytrace=False)
 
 
