@@ -26,29 +26,22 @@ bool parse_timeout(PyObject *timeout, deadline_t *deadline)
     return true;
 }
 
-/* Which of the two parameters a keyword names: 0 block, 1 timeout, -1 neither. */
-static int parameter(PyObject *name)
+/* Which parameter a keyword names; -1: none of them. */
+static int parameter(PyObject *name, int first)
 {
-    if (PyUnicode_CompareWithASCIIString(name, "block") == 0)
-        return 0;
-    return PyUnicode_CompareWithASCIIString(name, "timeout") == 0 ? 1 : -1;
+    static const char *const known[] = {"obj", "block", "timeout"};
+    for (int i = first; i < 3; i++)
+        if (PyUnicode_CompareWithASCIIString(name, known[i]) == 0)
+            return i;
+    return -1;
 }
 
-bool parse_wait(PyObject *const *args, Py_ssize_t nargs, PyObject *names, Py_ssize_t first,
-                const char *function, deadline_t *deadline)
+static bool take_keywords(PyObject *const *values, PyObject *names, const char *function, int first,
+                          PyObject **given)
 {
-    PyObject *given[2] = {NULL, NULL};
-    Py_ssize_t positional = nargs - first;
-    if (positional > 2) {
-        PyErr_Format(PyExc_TypeError, "%s() takes at most %zd arguments (%zd given)", function,
-                     first + 2, nargs);
-        return false;
-    }
-    for (Py_ssize_t i = 0; i < positional; i++)
-        given[i] = args[first + i];
     for (Py_ssize_t i = 0; names && i < PyTuple_Size(names); i++) {
         PyObject *name = PyTuple_GetItem(names, i);
-        int which = parameter(name);
+        int which = parameter(name, first);
         if (which < 0 || given[which]) {
             PyErr_Format(PyExc_TypeError,
                          which < 0 ? "%s() got an unexpected keyword argument '%U'"
@@ -56,12 +49,35 @@ bool parse_wait(PyObject *const *args, Py_ssize_t nargs, PyObject *names, Py_ssi
                          function, name);
             return false;
         }
-        given[which] = args[nargs + i];
+        given[which] = values[i];
     }
-    int block = given[0] ? PyObject_IsTrue(given[0]) : 1;
-    if (block < 0)
+    return true;
+}
+
+bool parse_wait(PyObject *const *args, Py_ssize_t nargs, PyObject *names, const char *function,
+                PyObject **object, deadline_t *deadline)
+{
+    PyObject *given[3] = {NULL, NULL, NULL}; /* obj, block, timeout */
+    int first = object ? 0 : 1;
+    if (nargs > 3 - first) {
+        PyErr_Format(PyExc_TypeError, "%s() takes at most %d arguments (%zd given)", function,
+                     3 - first, nargs);
         return false;
-    if (!parse_timeout(given[1], deadline)) /* a wrong type is an error, waiting or not */
+    }
+    for (Py_ssize_t i = 0; i < nargs; i++)
+        given[first + i] = args[i];
+    if (!take_keywords(args + nargs, names, function, first, given))
+        return false;
+    if (object && given[0] == NULL) {
+        PyErr_Format(PyExc_TypeError, "%s() missing 1 required positional argument: 'obj'",
+                     function);
+        return false;
+    }
+    if (object)
+        *object = given[0];
+    int block = given[1] ? PyObject_IsTrue(given[1]) : 1;
+    /* A timeout of a wrong type is an error, waiting or not. */
+    if (block < 0 || !parse_timeout(given[2], deadline))
         return false;
     if (!block)
         *deadline = 0;

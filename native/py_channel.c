@@ -8,6 +8,7 @@ static PyObject *queue_full, *queue_empty; /* queue.Full, queue.Empty */
 typedef struct {
     HandleObject base;
     struct patience patience;
+    bool closed;   /* by this process: no more calls through this object */
     word_t *claim; /* where get_tagged() writes down what it takes; NULL: nowhere */
     PyObject *claim_block;
 } ChannelObject;
@@ -15,6 +16,16 @@ typedef struct {
 static struct channel *channel_of(ChannelObject *self)
 {
     return self->base.memory;
+}
+
+/* False: exception set. */
+static bool is_open(ChannelObject *self)
+{
+    if (!handle_is_ready(&self->base))
+        return false;
+    if (self->closed)
+        PyErr_Format(PyExc_ValueError, "Queue %R is closed", self);
+    return !self->closed;
 }
 
 static PyObject *Channel_new(PyTypeObject *type, PyObject *Py_UNUSED(args),
@@ -106,21 +117,11 @@ static bool put_object(ChannelObject *self, PyObject *object, uint64_t tag, uint
 static PyObject *Channel_put(ChannelObject *self, PyObject *const *args, Py_ssize_t nargs,
                              PyObject *names)
 {
-    if (!handle_is_ready(&self->base))
+    if (!is_open(self))
         return NULL;
     deadline_t deadline = DEADLINE_NEVER;
-    PyObject *object;
-    if (nargs >= 1)
-        object = args[0];
-    else if (names && PyTuple_Size(names) >= 1 &&
-             PyUnicode_CompareWithASCIIString(PyTuple_GetItem(names, 0), "obj") == 0) {
-        PyErr_SetString(PyExc_TypeError, "put() takes obj by position here");
-        return NULL;
-    } else {
-        PyErr_SetString(PyExc_TypeError, "put() missing 1 required positional argument: 'obj'");
-        return NULL;
-    }
-    if ((nargs > 1 || names) && !parse_wait(args, nargs, names, 1, "put", &deadline))
+    PyObject *object = nargs ? args[0] : NULL;
+    if ((nargs != 1 || names) && !parse_wait(args, nargs, names, "put", &object, &deadline))
         return NULL;
     uint64_t sequence;
     if (!put_object(self, object, 0, 0, deadline, &sequence))
@@ -131,7 +132,7 @@ static PyObject *Channel_put(ChannelObject *self, PyObject *const *args, Py_ssiz
 /* Channel.put_tagged(obj, tag, extra) -> sequence; waits for room. */
 static PyObject *Channel_put_tagged(ChannelObject *self, PyObject *const *args, Py_ssize_t nargs)
 {
-    if (!handle_is_ready(&self->base))
+    if (!is_open(self))
         return NULL;
     if (nargs != 3) {
         PyErr_SetString(PyExc_TypeError, "put_tagged() takes 3 arguments: obj, tag, extra");
@@ -175,10 +176,10 @@ static bool get_message(ChannelObject *self, struct message *message, word_t *cl
 static PyObject *Channel_get(ChannelObject *self, PyObject *const *args, Py_ssize_t nargs,
                              PyObject *names)
 {
-    if (!handle_is_ready(&self->base))
+    if (!is_open(self))
         return NULL;
     deadline_t deadline = DEADLINE_NEVER;
-    if ((nargs || names) && !parse_wait(args, nargs, names, 0, "get", &deadline))
+    if ((nargs || names) && !parse_wait(args, nargs, names, "get", NULL, &deadline))
         return NULL;
     struct message message;
     return get_message(self, &message, NULL, deadline) ? message_decode(&message) : NULL;
@@ -204,7 +205,7 @@ static PyObject *take_exception(void)
 static PyObject *Channel_get_tagged(ChannelObject *self, PyObject *timeout)
 {
     deadline_t deadline;
-    if (!handle_is_ready(&self->base) || !parse_timeout(timeout, &deadline))
+    if (!is_open(self) || !parse_timeout(timeout, &deadline))
         return NULL;
     struct message message;
     if (!get_message(self, &message, self->claim, deadline))
@@ -237,6 +238,51 @@ static PyObject *Channel_claim_in(ChannelObject *self, PyObject *args)
     Py_XDECREF(before);
     self->claim = (word_t *)block->memory + index;
     Py_RETURN_NONE;
+}
+
+/* ---- done with */
+
+static PyObject *Channel_task_done(ChannelObject *self, PyObject *Py_UNUSED(unused))
+{
+    if (!handle_is_ready(&self->base))
+        return NULL;
+    if (channel_task_done(channel_of(self)))
+        Py_RETURN_NONE;
+    PyErr_SetString(PyExc_ValueError, "task_done() called too many times");
+    return NULL;
+}
+
+/* Channel.wait_done(timeout) -> bool */
+static PyObject *Channel_wait_done(ChannelObject *self, PyObject *timeout)
+{
+    deadline_t deadline;
+    if (!handle_is_ready(&self->base) || !parse_timeout(timeout, &deadline))
+        return NULL;
+    struct channel *channel = channel_of(self);
+    while (!channel_is_done(channel)) {
+        enum status status;
+        Py_BEGIN_ALLOW_THREADS
+        status = channel_wait_for_done(channel, &self->patience, deadline);
+        Py_END_ALLOW_THREADS
+        if (status == STATUS_TIMED_OUT)
+            return PyBool_FromLong(channel_is_done(channel));
+        if (!go_on(status))
+            return NULL;
+    }
+    Py_RETURN_TRUE;
+}
+
+/* ---- closing */
+
+static PyObject *Channel_close(ChannelObject *self, PyObject *Py_UNUSED(unused))
+{
+    self->closed = true;
+    Py_RETURN_NONE;
+}
+
+static PyObject *Channel_closed(ChannelObject *self, void *Py_UNUSED(closure))
+{
+    return PyBool_FromLong(self->closed);
 }
 
 /* ---- looking */
@@ -292,6 +338,12 @@ static PyMethodDef methods[] = {
      "get_tagged(timeout): (sequence, tag, extra, object, error)."},
     {"claim_in", (PyCFunction)Channel_claim_in, METH_VARARGS,
      "claim_in(block, index): write down there what get_tagged() takes, before it is taken."},
+    {"task_done", (PyCFunction)Channel_task_done, METH_NOARGS,
+     "One message that was taken is done with; ValueError when more than were put."},
+    {"wait_done", (PyCFunction)Channel_wait_done, METH_O,
+     "wait_done(timeout): whether each message was done with in time."},
+    {"close", (PyCFunction)Channel_close, METH_NOARGS,
+     "No more put() or get() through this object; the messages stay for others."},
     {"qsize", (PyCFunction)Channel_qsize, METH_NOARGS, "Messages put and not yet taken; exact."},
     {"empty", (PyCFunction)Channel_empty, METH_NOARGS, "qsize() == 0."},
     {"full", (PyCFunction)Channel_full, METH_NOARGS, "Whether put() would have to wait."},
@@ -301,6 +353,7 @@ static PyMethodDef methods[] = {
 static PyGetSetDef getters[] = {
     {"put_count", (getter)Channel_count, NULL, "Messages ever put.", NULL},
     {"got_count", (getter)Channel_count, NULL, "Messages ever taken.", (void *)1},
+    {"closed", (getter)Channel_closed, NULL, "Whether close() was called on this object.", NULL},
     {"maxsize", (getter)Channel_maxsize, NULL, "The most messages at a time; 0: no bound.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };

@@ -12,9 +12,18 @@
 
 #include "msg/payload.h"
 
-static PyObject *encode; /* procession._codec.encode */
-static PyObject *loads;  /* pickle.loads */
-static PyObject *decode; /* procession._codec.decode */
+static PyObject *encode, *decode;                /* of procession._codec */
+static PyObject *dumps, *loads, *pickling_error; /* of pickle */
+
+/* Whether pickle.dumps() does for every object what the package's own pickler would, except that it
+ * refuses some: false once a program has registered reducers of its own. */
+static bool plain_pickle_suffices = true;
+
+enum { PICKLE_PROTOCOL = 5 };
+
+/* Buffers of at least so many bytes stay out of the stream; for smaller ones a part of their own
+ * costs more than the copy. */
+enum { OUT_OF_BAND = 4096 };
 
 /* From here on the GIL is given up for a copy. */
 #define LARGE_COPY (256 * 1024)
@@ -177,26 +186,102 @@ static bool encode_text(struct message *message, PyObject *object, const char *t
 
 /* ---- out: everything else */
 
-/* encode() gives the stream as bytes, or a tuple (stream, list of buffers, list of handles). */
-static PyObject *encode_pickle(PyObject *object, struct message *message)
+/* The pickler's buffer_callback; *buffers* is the list that it is bound to. True: keep it in band. */
+static PyObject *take_buffer(PyObject *buffers, PyObject *buffer)
 {
-    if (!import_cached(&encode, "procession._codec", "encode"))
+    PyObject *raw = PyObject_CallMethod(buffer, "raw", NULL);
+    if (raw == NULL)
         return NULL;
-    PyObject *result = PyObject_CallFunctionObjArgs(encode, object, NULL);
-    if (result == NULL)
+    Py_ssize_t size = PyObject_Size(raw); /* raw views are of single bytes */
+    int failed = size < OUT_OF_BAND ? 0 : PyList_Append(buffers, raw);
+    Py_DECREF(raw);
+    return size < 0 || failed ? NULL : PyBool_FromLong(size < OUT_OF_BAND);
+}
+
+static PyMethodDef take_buffer_method = {"take_buffer", take_buffer, METH_O, NULL};
+
+/* pickle.dumps(object, 5, buffer_callback=...) */
+static PyObject *pickle_plainly(PyObject *object, PyObject *buffers)
+{
+    if (!import_cached(&dumps, "pickle", "dumps"))
         return NULL;
-    PyObject *stream = result, *buffers = NULL, *handles = NULL;
-    if (!PyBytes_Check(result) && !PyArg_ParseTuple(result, "SO!O!", &stream, &PyList_Type,
-                                                    &buffers, &PyList_Type, &handles)) {
-        Py_DECREF(result);
-        return NULL;
+    PyObject *callback = PyCFunction_New(&take_buffer_method, buffers);
+    PyObject *arguments = Py_BuildValue("(Oi)", object, PICKLE_PROTOCOL);
+    PyObject *keywords = callback ? Py_BuildValue("{sO}", "buffer_callback", callback) : NULL;
+    PyObject *stream = NULL;
+    if (arguments && keywords)
+        stream = PyObject_Call(dumps, arguments, keywords);
+    Py_XDECREF(callback);
+    Py_XDECREF(arguments);
+    Py_XDECREF(keywords);
+    return stream;
+}
+
+/* Takes the exception away if it is one that pickle raises when it refuses an object: another pickler
+ * may know better. */
+static bool was_refused(void)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    bool refused = import_cached(&pickling_error, "pickle", "PicklingError") &&
+                   (PyErr_GivenExceptionMatches(type, PyExc_TypeError) ||
+                    PyErr_GivenExceptionMatches(type, PyExc_AttributeError) ||
+                    PyErr_GivenExceptionMatches(type, pickling_error));
+    if (!refused) {
+        PyErr_Restore(type, value, traceback);
+        return false;
+    }
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(traceback);
+    return true;
+}
+
+/* The stream as bytes; *handles* and *buffers* are filled on the way. */
+static PyObject *pickle_object(PyObject *object, PyObject *handles, PyObject *buffers)
+{
+    PyObject *outer = handle_collector, *stream = NULL;
+    handle_collector = handles;
+    if (plain_pickle_suffices) {
+        stream = pickle_plainly(object, buffers);
+        if (stream || !was_refused())
+            goto done;
+        PyList_SetSlice(handles, 0, PyList_Size(handles), NULL);
+        PyList_SetSlice(buffers, 0, PyList_Size(buffers), NULL);
+    }
+    if (import_cached(&encode, "procession._codec", "encode"))
+        stream = PyObject_CallFunctionObjArgs(encode, object, buffers, NULL);
+done:
+    handle_collector = outer;
+    return stream;
+}
+
+static bool encode_stream(struct message *message, PyObject *stream, PyObject *buffers,
+                          PyObject *handles)
+{
+    if (!PyBytes_Check(stream)) {
+        PyErr_SetString(PyExc_TypeError, "a pickle stream must be bytes");
+        return false;
     }
     Py_ssize_t size = PyBytes_Size(stream);
-    if (buffers == NULL && size <= RECORD_DATA_LIMIT)
-        inline_bytes(message, RECORD_PICKLE, PyBytes_AsString(stream), (size_t)size);
-    else if (!encode_payload(message, RECORD_PICKLE, stream, buffers, handles))
-        Py_CLEAR(result);
-    return result;
+    if (size > RECORD_DATA_LIMIT || PyList_Size(buffers) || PyList_Size(handles))
+        return encode_payload(message, RECORD_PICKLE, stream, buffers, handles);
+    inline_bytes(message, RECORD_PICKLE, PyBytes_AsString(stream), (size_t)size);
+    return true;
+}
+
+static PyObject *encode_pickle(PyObject *object, struct message *message)
+{
+    PyObject *handles = PyList_New(0), *buffers = PyList_New(0), *stream = NULL;
+    if (handles && buffers)
+        stream = pickle_object(object, handles, buffers);
+    if (stream && !encode_stream(message, stream, buffers, handles)) {
+        Py_DECREF(stream);
+        stream = NULL;
+    }
+    Py_XDECREF(handles);
+    Py_XDECREF(buffers);
+    return stream;
 }
 
 PyObject *message_encode(PyObject *object, struct message *message)
@@ -331,4 +416,25 @@ PyObject *message_decode(struct message *message)
     default:
         return raise_status(STATUS_CORRUPT);
     }
+}
+
+/* set_plain_pickle(suffices) */
+static PyObject *set_plain_pickle(PyObject *Py_UNUSED(module), PyObject *suffices)
+{
+    int truth = PyObject_IsTrue(suffices);
+    if (truth < 0)
+        return NULL;
+    plain_pickle_suffices = truth;
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef functions[] = {
+    {"set_plain_pickle", set_plain_pickle, METH_O,
+     "Whether pickle.dumps may be tried before the package's own pickler."},
+    {NULL, NULL, 0, NULL},
+};
+
+int add_codec(PyObject *module)
+{
+    return PyModule_AddFunctions(module, functions);
 }

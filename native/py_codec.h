@@ -14,6 +14,4 @@ void message_discard(struct message *message);
 /* The object; NULL: exception set. The message's payload, if any, is consumed. */
 PyObject *message_decode(struct message *message);
 
-int add_codec(PyObject *module);
-
 #endif

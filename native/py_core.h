@@ -32,6 +32,8 @@ typedef struct {
 bool handle_is_ready(HandleObject *self);
 PyObject *handle_new(PyTypeObject *type); /* without a block yet */
 void handle_dealloc(PyObject *self);
+/* A list that takes the handles which this thread pickles for a message; NULL: none is in the making. */
+extern __thread PyObject *handle_collector;
 extern PyTypeObject *Handle_Type, *Block_Type, *Lock_Type, *Channel_Type;
 
 /* ---- statuses (py_status.c) */
@@ -43,10 +45,10 @@ PyObject *import_cached(PyObject **cache, const char *module, const char *name);
 
 /* ---- arguments (py_arguments.c) */
 
-/* (block=True, timeout=None), from argument *first* on: the deadline to wait until, 0 for "do not
- * wait". A negative timeout counts as zero. */
-bool parse_wait(PyObject *const *args, Py_ssize_t nargs, PyObject *names, Py_ssize_t first,
-                const char *function, deadline_t *deadline);
+/* ([obj,] block=True, timeout=None), by position or by name: the deadline to wait until, 0 for "do not
+ * wait". A negative timeout counts as zero. *object*: where to put obj; NULL: there is none. */
+bool parse_wait(PyObject *const *args, Py_ssize_t nargs, PyObject *names, const char *function,
+                PyObject **object, deadline_t *deadline);
 bool parse_timeout(PyObject *timeout, deadline_t *deadline);
 
 /* After STATUS_INTERRUPTED: runs Python's signal handlers. False: one raised. */
@@ -62,6 +64,7 @@ int add_handle(PyObject *module);
 int add_block(PyObject *module);
 int add_lock(PyObject *module);
 int add_channel(PyObject *module);
+int add_codec(PyObject *module);
 
 /* Makes the type and adds it to the module; NULL: exception set. */
 PyTypeObject *add_type(PyObject *module, PyType_Spec *spec, PyTypeObject *base);

@@ -12,6 +12,8 @@
 
 PyTypeObject *Handle_Type;
 
+__thread PyObject *handle_collector;
+
 static PyObject *attach_function; /* _core._attach, for __reduce__ */
 static PyObject *collect;         /* procession._ambient.collect */
 
@@ -54,14 +56,22 @@ static uint64_t serial_of(HandleObject *self)
     return word_get(&block_of(self->memory)->serial);
 }
 
+/* A message in the making takes the handle, else a launch, if there is one. */
+static bool give_to_collector(PyObject *self)
+{
+    if (handle_collector)
+        return PyList_Append(handle_collector, self) == 0;
+    if (!import_cached(&collect, "procession._ambient", "collect"))
+        return false;
+    PyObject *done = PyObject_CallFunctionObjArgs(collect, self, NULL);
+    Py_XDECREF(done);
+    return done != NULL;
+}
+
 static PyObject *Handle_reduce(HandleObject *self, PyObject *Py_UNUSED(protocol))
 {
-    if (!handle_is_ready(self) || !import_cached(&collect, "procession._ambient", "collect"))
+    if (!handle_is_ready(self) || !give_to_collector((PyObject *)self))
         return NULL;
-    PyObject *done = PyObject_CallFunctionObjArgs(collect, (PyObject *)self, NULL);
-    if (done == NULL)
-        return NULL;
-    Py_DECREF(done);
     return Py_BuildValue("O(ONKK)", attach_function, Py_TYPE((PyObject *)self), new_bytes_of_id(),
                          (unsigned long long)self->handle.payload,
                          (unsigned long long)serial_of(self));

@@ -74,7 +74,7 @@ static PyObject *Lock_acquire(HandleObject *self, PyObject *const *args, Py_ssiz
     if (!handle_is_ready(self))
         return NULL;
     deadline_t deadline = DEADLINE_NEVER;
-    if ((nargs || names) && !parse_wait(args, nargs, names, 0, "acquire", &deadline))
+    if ((nargs || names) && !parse_wait(args, nargs, names, "acquire", NULL, &deadline))
         return NULL;
     struct lock *lock = lock_of(self);
     if (lock_try(lock, family.tag))

@@ -245,3 +245,31 @@ enum status channel_wait_for_room(struct channel *channel, struct patience *pati
         return STATUS_OK;
     return wait_on(&channel->for_room, &channel->got_count, (uint32_t)got, patience, deadline);
 }
+
+/* ---- done with */
+
+bool channel_task_done(struct channel *channel)
+{
+    uint64_t done = atomic_load_explicit(&channel->done_count, memory_order_relaxed);
+    do {
+        if (done == atomic_load_explicit(&channel->put_count, memory_order_acquire))
+            return false;
+    } while (!atomic_compare_exchange_weak(&channel->done_count, &done, done + 1));
+    gate_open(&channel->for_done, low_half(&channel->done_count), FUTEX_EVERYBODY);
+    return true;
+}
+
+bool channel_is_done(struct channel *channel)
+{
+    uint64_t done = atomic_load_explicit(&channel->done_count, memory_order_acquire);
+    return done == atomic_load_explicit(&channel->put_count, memory_order_acquire);
+}
+
+enum status channel_wait_for_done(struct channel *channel, struct patience *patience,
+                                  deadline_t deadline)
+{
+    uint64_t done = atomic_load_explicit(&channel->done_count, memory_order_acquire);
+    if (channel_is_done(channel))
+        return STATUS_OK;
+    return wait_on(&channel->for_done, &channel->done_count, (uint32_t)done, patience, deadline);
+}

@@ -44,6 +44,9 @@ struct channel {
     word_t head_segment;
     word_t head_offset;
     struct gate for_room;
+    /* [done] how many of the messages taken were said to be done with; see channel_task_done */
+    word_t done_count;
+    struct gate for_done;
     word_t spare; /* an empty segment for the next need; guarded by the arena's mutex */
 };
 
@@ -80,6 +83,14 @@ enum status channel_try_get(struct arena *arena, struct channel *channel, struct
 enum status channel_wait_for_message(struct channel *channel, struct patience *patience,
                                      deadline_t deadline);
 enum status channel_wait_for_room(struct channel *channel, struct patience *patience,
+                                  deadline_t deadline);
+
+/* One message more is done with: one compare-and-swap. False: more than were ever put. */
+bool channel_task_done(struct channel *channel);
+/* Whether each message put so far is done with. */
+bool channel_is_done(struct channel *channel);
+/* Waits until that may be so. */
+enum status channel_wait_for_done(struct channel *channel, struct patience *patience,
                                   deadline_t deadline);
 
 static inline uint64_t channel_size(struct channel *channel)

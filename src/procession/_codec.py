@@ -1,8 +1,10 @@
-"""Pickling for channels: what the core cannot write as itself.
+"""Pickling for channels: what neither the core nor plain pickle can write.
 
-Idea: `encode` gives a pickle stream (protocol 5) with large buffers left out of it and the handles
-that were pickled on the way listed beside it; the core puts the buffers into shared memory once and has
-the message own a reference to each handle's block, so that nothing in flight can vanish.
+Idea: the core writes scalars as they are and tries `pickle.dumps` for the rest. What that refuses, and
+everything once a program has registered reducers of its own, comes here, to the package's pickler.
+Large buffers are left out of the stream (pickle protocol 5), and the core lists the handles that are
+pickled on the way: it puts the buffers into shared memory once and has the message own a reference
+to each handle's block, so that nothing in flight can vanish.
 
 Invariant: what cannot be pickled raises here, in the caller of ``put``; nothing is half sent.
 
@@ -11,47 +13,49 @@ Layer: ipc.
 
 from __future__ import annotations
 
-import io
 import pickle
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
-from procession._ambient import collecting
-from procession.reduction import ForkingPickler
-
-if TYPE_CHECKING:
-    from procession._core import Handle
+from ._explain import explanation
+from .reduction import ForkingPickler, pieces
 
 PROTOCOL = 5
 
 OUT_OF_BAND_FROM = 4096
-"""Buffers of at least so many bytes stay out of the stream. Smaller ones cost more as extra parts."""
+"""Buffers of at least so many bytes stay out of the stream; for smaller ones a part of their own
+costs more than the copy."""
 
-Encoded = bytes | tuple[bytes, list[memoryview], list["Handle"]]
 
-
-def encode(obj: object) -> Encoded:
-    """Pickle *obj*: its stream, alone if that is all, else with its buffers and its handles.
+def encode(obj: object, buffers: list[memoryview]) -> bytes:
+    """Pickle *obj*; buffers that stay out of the stream are appended to *buffers*.
 
     Raises:
-        pickle.PicklingError, TypeError, AttributeError: *obj* cannot be pickled.
+        pickle.PicklingError, TypeError, AttributeError: *obj* cannot be pickled; the message names
+            the part that is the trouble.
     """
-    buffers: list[memoryview] = []
-
-    def keep_in_band(buffer: pickle.PickleBuffer) -> bool:
-        view = buffer.raw()
-        if view.nbytes < OUT_OF_BAND_FROM:
-            return True
-        buffers.append(view)
-        return False
-
-    with collecting() as handles:
-        file = io.BytesIO()
-        ForkingPickler(file, PROTOCOL, buffer_callback=keep_in_band).dump(obj)
-    if buffers or handles:
-        return file.getvalue(), buffers, handles
-    return file.getvalue()
+    try:
+        parts = pieces(obj, PROTOCOL, partial(_keep_in_band, buffers))
+    except (pickle.PicklingError, TypeError, AttributeError) as error:
+        raise _explained(error, obj) from error
+    return bytes(parts[0]) if len(parts) == 1 else b"".join(parts)
 
 
 def decode(parts: list[memoryview]) -> Any:
     """The object whose stream is the first of *parts* and whose buffers are the rest."""
     return pickle.loads(parts[0], buffers=parts[1:])
+
+
+def _keep_in_band(buffers: list[memoryview], buffer: pickle.PickleBuffer) -> bool:
+    view = buffer.raw()
+    if view.nbytes < OUT_OF_BAND_FROM:
+        return True
+    buffers.append(view)
+    return False
+
+
+def _explained(error: Exception, obj: object) -> Exception:
+    """The same kind of error, with the place of the trouble behind its words."""
+    if type(error) not in (pickle.PicklingError, TypeError, AttributeError):
+        return error
+    return type(error)(f"{error}; {explanation('obj', obj, ForkingPickler.dumps)}")

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from . import _ambient
+from . import _ambient, _core
 
 if TYPE_CHECKING:
     import socket
@@ -74,6 +74,8 @@ class ForkingPickler(pickle.Pickler):
     def register(cls, type: type, reduce: _Reducer) -> None:
         """Use *reduce* for objects of exactly *type*; it returns what ``__reduce__`` may return."""
         cls._extra_reducers[type] = reduce
+        # Channels try plain pickle first, which knows nothing of *reduce*.
+        _core.set_plain_pickle(False)
 
     @classmethod
     def dumps(cls, obj: Any, protocol: int | None = None) -> memoryview:
@@ -106,10 +108,15 @@ _seen_extra: dict[type, _Reducer] | None = None
 _extra = ForkingPickler._extra_reducers
 
 
-def pieces(obj: Any, protocol: int | None = None) -> list[Piece]:
+def pieces(
+    obj: Any,
+    protocol: int | None = None,
+    buffer_callback: Callable[[pickle.PickleBuffer], Any] | None = None,
+) -> list[Piece]:
     """Return *obj* pickled, in parts to be written one after the other.
 
-    Large `bytes` inside *obj* are parts of their own, not copies.
+    Large `bytes` inside *obj* are parts of their own, not copies. *buffer_callback* is that of
+    `pickle.Pickler`.
 
     Raises: as `ForkingPickler.dumps`.
     """
@@ -121,7 +128,7 @@ def pieces(obj: Any, protocol: int | None = None) -> list[Piece]:
     ):
         _merge_tables()
     parts = _Pieces()
-    _Pickler(parts, protocol).dump(obj)
+    _Pickler(parts, protocol, buffer_callback=buffer_callback).dump(obj)
     return parts
 
 
@@ -239,7 +246,8 @@ def _know_sockets() -> None:
     """Register the reducer of sockets once the module is there: without it there are none."""
     global _sockets_unknown
     if _sockets_unknown and "socket" in sys.modules:
-        register(sys.modules["socket"].socket, _reduce_socket)
+        # Not by `register`: plain pickle refuses sockets, so it may be tried first.
+        _extra[sys.modules["socket"].socket] = _reduce_socket
         _sockets_unknown = False
 
 
