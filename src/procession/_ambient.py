@@ -126,3 +126,12 @@ def collect(handle: Any) -> bool:
         return False
     collectors[-1].append(handle)
     return True
+
+
+def assert_spawning(obj: object) -> None:
+    """Raise RuntimeError unless this thread is now pickling for a launch."""
+    if spawning_popen() is None:
+        name = type(obj).__name__
+        raise RuntimeError(
+            f"{name} objects should only be shared between processes through inheritance"
+        )

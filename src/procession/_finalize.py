@@ -195,3 +195,4 @@ def run_exit_functions() -> None:
 
 
 register_exit_function()
+_log.on_first_use = register_exit_function

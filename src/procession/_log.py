@@ -11,6 +11,7 @@ Layer: base; imports the standard library only.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ DEFAULT_LOGGING_FORMAT = "[%(levelname)s/%(processName)s] %(message)s"
 
 logger: logging.Logger | None = None
 to_stderr = False
+
+# Filled by the exit function's module, which lies above: at exit it must run before logging's own
+# exit function, which closes the handlers; so it registers anew after logging was imported.
+on_first_use: Callable[[], object] = bool
 
 
 def sub_debug(msg: object, *args: object) -> None:
@@ -62,18 +67,8 @@ def get_logger() -> logging.Logger:
         made = logging.getLogger(LOGGER_NAME)
         made.propagate = False
         logger = made
-        _exit_before_logging()
+        on_first_use()
     return logger
-
-
-def _exit_before_logging() -> None:
-    """Run the package's exit function before logging's own, which closes the handlers.
-
-    Exit functions run in reverse order of registration, and logging has just registered its own.
-    """
-    from . import _finalize
-
-    _finalize.register_exit_function()
 
 
 def log_to_stderr(level: int | str | None = None) -> logging.Logger:

@@ -2,6 +2,7 @@
 
 The modules, each importing only those above it:
 
+- `authkey`: the key of the family, which does not pickle
 - `sentinel`: a descriptor that becomes readable when a process ends
 - `lifeline`: a pipe by which a child learns, or dies of, the end of its parent
 - `popen`: the parent's hold on a child: its exit code, signals, waiting

@@ -1,0 +1,75 @@
+"""Contexts: the start methods, each with everything public made for it.
+
+Idea: this is the composition root, the one package that knows all others.
+
+Invariant: nothing but processes depends on the start method: locks, queues and all the rest made by
+one context work in processes of any other.
+
+Layer: context; re-exports only.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import _ambient
+from .._ambient import assert_spawning, set_spawning_popen
+from .._ambient import spawning_popen as get_spawning_popen
+from .._errors import AuthenticationError, BufferTooShort, ProcessError, TimeoutError  # noqa: A004
+from .base import BaseContext, _concrete_contexts
+from .methods import (
+    DefaultContext,
+    ForkContext,
+    ForkProcess,
+    ForkServerContext,
+    ForkServerProcess,
+    Process,
+    SpawnContext,
+    SpawnProcess,
+    _default_context,
+    _force_start_method,
+)
+
+__all__ = [
+    "AuthenticationError",
+    "BaseContext",
+    "BufferTooShort",
+    "DefaultContext",
+    "ForkContext",
+    "ForkProcess",
+    "ForkServerContext",
+    "ForkServerProcess",
+    "Process",
+    "ProcessError",
+    "SpawnContext",
+    "SpawnProcess",
+    "TimeoutError",
+    "_ambient",
+    "_concrete_contexts",
+    "_default_context",
+    "_force_start_method",
+    "assert_spawning",
+    "get_spawning_popen",
+    "set_spawning_popen",
+]
+
+for _class in (
+    BaseContext,
+    DefaultContext,
+    ForkContext,
+    ForkProcess,
+    ForkServerContext,
+    ForkServerProcess,
+    Process,
+    SpawnContext,
+    SpawnProcess,
+):
+    _class.__module__ = __name__
+del _class
+
+
+def __getattr__(name: str) -> Any:
+    """`reduction`, which programs know under this name too; it is not cheap to import."""
+    if name == "reduction":
+        return _default_context.reducer
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

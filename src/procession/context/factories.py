@@ -1,0 +1,147 @@
+"""What a context makes: one method for each kind of object.
+
+Idea: each method imports the module it needs when it is first called, so that ``import procession``
+costs no more than the names.
+
+Invariant: what is made does not depend on the start method; the context is handed on only for
+what itself starts processes, and for the record.
+
+Layer: context.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..connection import Connection
+    from ..managers import SyncManager
+    from ..pool import Pool
+    from ..queues import JoinableQueue, Queue, SimpleQueue
+    from ..synchronize import Barrier, BoundedSemaphore, Condition, Event, Lock, RLock, Semaphore
+
+
+class Factories:
+    """The objects that processes share, each with the documented arguments."""
+
+    def get_context(self, method: str | None = None) -> Any:
+        """Return the context that the objects are to know."""
+        raise NotImplementedError
+
+    def Manager(self) -> SyncManager:
+        """Return a manager whose server process has been started."""
+        from ..managers import SyncManager
+
+        manager = SyncManager(ctx=self.get_context())
+        manager.start()
+        return manager
+
+    def Pipe(self, duplex: bool = True) -> tuple[Connection, Connection]:
+        """Return two connected connections; without *duplex* the first only receives."""
+        from ..connection import Pipe
+
+        return Pipe(duplex)
+
+    def Lock(self) -> Lock:
+        """Return a lock."""
+        from ..synchronize import Lock
+
+        return Lock(ctx=self.get_context())
+
+    def RLock(self) -> RLock:
+        """Return a lock that its owner may take again."""
+        from ..synchronize import RLock
+
+        return RLock(ctx=self.get_context())
+
+    def Condition(self, lock: Lock | RLock | None = None) -> Condition:
+        """Return a condition, over *lock* or a new RLock."""
+        from ..synchronize import Condition
+
+        return Condition(lock, ctx=self.get_context())
+
+    def Semaphore(self, value: int = 1) -> Semaphore:
+        """Return a semaphore with *value* permits."""
+        from ..synchronize import Semaphore
+
+        return Semaphore(value, ctx=self.get_context())
+
+    def BoundedSemaphore(self, value: int = 1) -> BoundedSemaphore:
+        """Return a semaphore that never has more than *value* permits."""
+        from ..synchronize import BoundedSemaphore
+
+        return BoundedSemaphore(value, ctx=self.get_context())
+
+    def Event(self) -> Event:
+        """Return an event, not set."""
+        from ..synchronize import Event
+
+        return Event(ctx=self.get_context())
+
+    def Barrier(
+        self,
+        parties: int,
+        action: Callable[[], object] | None = None,
+        timeout: float | None = None,
+    ) -> Barrier:
+        """Return a barrier for *parties* processes; one of them calls *action* each time."""
+        from ..synchronize import Barrier
+
+        return Barrier(parties, action, timeout, ctx=self.get_context())
+
+    def Queue(self, maxsize: int = 0) -> Queue:
+        """Return a queue of at most *maxsize* items; 0 for as many as memory holds."""
+        from ..queues import Queue
+
+        return Queue(maxsize, ctx=self.get_context())
+
+    def JoinableQueue(self, maxsize: int = 0) -> JoinableQueue:
+        """Return a queue that can be waited for until all its items are done with."""
+        from ..queues import JoinableQueue
+
+        return JoinableQueue(maxsize, ctx=self.get_context())
+
+    def SimpleQueue(self) -> SimpleQueue:
+        """Return a queue with the few methods of a pipe."""
+        from ..queues import SimpleQueue
+
+        return SimpleQueue(ctx=self.get_context())
+
+    def Pool(
+        self,
+        processes: int | None = None,
+        initializer: Callable[..., object] | None = None,
+        initargs: Iterable[Any] = (),
+        maxtasksperchild: int | None = None,
+        **more: Any,
+    ) -> Pool:
+        """Return a pool of worker processes; *more* is what only this package's pool knows."""
+        from ..pool import Pool
+
+        context = self.get_context()
+        return Pool(processes, initializer, initargs, maxtasksperchild, context=context, **more)
+
+    def RawValue(self, typecode_or_type: Any, *args: Any) -> Any:
+        """Return a ctypes object in shared memory."""
+        from ..sharedctypes import RawValue
+
+        return RawValue(typecode_or_type, *args)
+
+    def RawArray(self, typecode_or_type: Any, size_or_initializer: Any) -> Any:
+        """Return a ctypes array in shared memory."""
+        from ..sharedctypes import RawArray
+
+        return RawArray(typecode_or_type, size_or_initializer)
+
+    def Value(self, typecode_or_type: Any, *args: Any, lock: Any = True) -> Any:
+        """Return a ctypes object in shared memory, with a lock unless *lock* is False."""
+        from ..sharedctypes import Value
+
+        return Value(typecode_or_type, *args, lock=lock, ctx=self.get_context())
+
+    def Array(self, typecode_or_type: Any, size_or_initializer: Any, *, lock: Any = True) -> Any:
+        """Return a ctypes array in shared memory, with a lock unless *lock* is False."""
+        from ..sharedctypes import Array
+
+        return Array(typecode_or_type, size_or_initializer, lock=lock, ctx=self.get_context())

@@ -1,0 +1,100 @@
+"""Pickling what plain pickle refuses: lambdas, closures, what was typed at a prompt.
+
+Idea: a function or class that the child can import goes as a name, as ever. One that it cannot goes
+by value, with the code and the variables it uses, by means of cloudpickle. Plain pickle is tried
+first, because it is faster and its errors are the familiar ones.
+
+Invariant: a thing of the main module goes by value only if the child cannot find the main module.
+
+Layer: process; imports base and ipc.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections import ChainMap
+from functools import cache
+from pickle import PicklingError
+from types import FunctionType
+from typing import Any
+
+from .. import _ambient, reduction
+from . import mainmodule
+
+# What pickle raises when it refuses an object. Anything else comes out of a class's own methods,
+# which another pickler would call just the same.
+_REFUSALS = (PicklingError, AttributeError, TypeError)
+
+
+def dumps(obj: Any) -> bytes:
+    """Pickle *obj* for a process that starts as a fresh interpreter.
+
+    Raises:
+        pickle.PicklingError, AttributeError, TypeError: neither way works; the error is plain
+            pickle's.
+    """
+    if not mainmodule.is_found_again():
+        return _by_value(obj)
+    try:
+        with _ambient.collecting() as handles:
+            data = _plain(obj)
+    except _REFUSALS as refusal:
+        try:
+            return _by_value(obj)
+        except Exception as error:
+            raise refusal from error
+    for handle in handles:
+        _ambient.collect(handle)
+    return data
+
+
+def _plain(obj: Any) -> bytes:
+    """Pickle with the reducer in force, which may be the user's."""
+    file = io.BytesIO()
+    (_ambient.reducer or reduction).dump(obj, file)
+    return file.getvalue()
+
+
+def _by_value(obj: Any) -> bytes:
+    file = io.BytesIO()
+    with _ambient.collecting() as handles:
+        _pickler_class()(file).dump(obj)
+    for handle in handles:
+        _ambient.collect(handle)
+    return file.getvalue()
+
+
+@cache
+def _pickler_class() -> Any:
+    """Make the pickler; cloudpickle is imported only by programs that need it."""
+    import cloudpickle
+
+    class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc]
+        """Cloudpickle with the package's reducers, and names wherever names will do."""
+
+        def __init__(self, file: io.BytesIO):
+            super().__init__(file)
+            self.dispatch_table = ChainMap(_own_reducers(), self.dispatch_table)
+
+        def reducer_override(self, obj: Any) -> Any:
+            if isinstance(obj, FunctionType | type) and _child_finds(obj):
+                return NotImplemented  # pickle then writes the name
+            return super().reducer_override(obj)
+
+    return ByValuePickler
+
+
+def _own_reducers() -> dict[type, Any]:
+    """What was registered with the package's own pickler."""
+    return dict(getattr(reduction.ForkingPickler, "_extra_reducers", {}))
+
+
+def _child_finds(obj: Any) -> bool:
+    """Whether *obj*, a function or class, is found by its name in the child's main module."""
+    if obj.__module__ not in ("__main__", "__mp_main__") or not mainmodule.is_found_again():
+        return False
+    found: Any = sys.modules.get(obj.__module__)
+    for part in obj.__qualname__.split("."):
+        found = getattr(found, part, None)
+    return found is obj

@@ -1,0 +1,113 @@
+"""From the first line of a child to its exit code.
+
+Idea: however it was started, a child becomes the process its object describes, runs it, and turns
+the way that ended into an exit code. A forked child then leaves by `os._exit`, since what is
+further down its stack is the parent's.
+
+Invariant: a forked child never returns into the parent's code, whatever is raised, and runs none of
+the parent's exit functions.
+
+Layer: process; imports base.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+from .. import _ambient, _finalize, _log, util
+from . import lifeline
+from .sentinel import Sentinel
+
+if TYPE_CHECKING:
+    from ..process import BaseProcess
+
+
+def after_fork(process_obj: BaseProcess, parent_end: int, sentinel: Sentinel) -> NoReturn:
+    """Be the child, from right after the fork; *parent_end* is the parent's lifeline."""
+    code = 1
+    try:
+        _finalize.start_afresh()
+        sentinel.in_forked_child()
+        own = lifeline.adopt(parent_end, die_with_parent=process_obj.die_with_parent)
+        distinct_random_states()
+        code = process_obj._bootstrap(parent_sentinel=own)
+    finally:
+        leave(code)
+
+
+def leave(code: int) -> NoReturn:
+    """End a forked child: its exit functions, then the process."""
+    try:
+        _finalize.run_exit_functions()
+        util._flush_std_streams()
+    finally:
+        os._exit(code)
+
+
+def distinct_random_states() -> None:
+    """Give a forked child a state of numpy's global generator other than its siblings'.
+
+    The interpreter itself does so for `random`.
+    """
+    numpy_random = sys.modules.get("numpy.random")
+    if numpy_random is not None:
+        numpy_random.seed()
+
+
+def run(process_obj: BaseProcess) -> int:
+    """Run the process and return its exit code."""
+    try:
+        _run_after_forkers(process_obj)
+        _log.info("child process calling self.run()")
+        process_obj.run()
+        code = 0
+    except SystemExit as end:
+        code = _exit_code(end)
+    except BaseException:  # noqa: BLE001 - the child ends here, whatever it was
+        _report(process_obj)
+        code = 1
+    finally:
+        _end_threads()
+        util._flush_std_streams()
+    _log.info("process exiting with exitcode %d", code)
+    return code
+
+
+def _run_after_forkers(process_obj: BaseProcess) -> None:
+    threading = sys.modules.get("threading")
+    if threading is not None:
+        threading.main_thread()._set_native_id()
+    process_obj._after_fork()
+
+
+def _exit_code(end: SystemExit) -> int:
+    """What sys.exit means: nothing is success, a number itself, anything else a message."""
+    if end.code is None:
+        return 0
+    if isinstance(end.code, int):
+        return end.code
+    sys.stderr.write(f"{end.code}\n")
+    return 1
+
+
+def _report(process_obj: BaseProcess) -> None:
+    """Show the exception that ended the process, as the interpreter would."""
+    import traceback  # only for an error
+
+    sys.stderr.write(f"Process {process_obj.name}:\n")
+    traceback.print_exc()
+
+
+def _end_threads() -> None:
+    """Join the threads that are not daemons, as at the end of a main program."""
+    threading = sys.modules.get("threading")
+    if threading is not None:
+        threading._shutdown()
+
+
+def set_start_method(method: str | None) -> None:
+    """A child starts its own children by the method it was started with."""
+    if method is not None and _ambient.default_context is not None:
+        _ambient.default_context._force_start_method(method)

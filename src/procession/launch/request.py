@@ -1,0 +1,143 @@
+"""What a client tells the fork server, and what it hears from it.
+
+Idea: one message of a sequenced-packet socket is one request: whole or absent, from whichever of
+the many processes that share the socket, with the child's descriptors attached. A large payload goes
+as a memory file among them. The answers come by a pipe of the child's own: its process id first (or
+what went wrong), at the end its exit code.
+
+Invariant: the descriptors of a received request belong to the receiver, who closes them.
+
+Layer: process; imports base.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from array import array
+from dataclasses import dataclass, field
+
+from . import payload
+
+_HEADER = struct.Struct("=IB")  # the slot with what the child needs; whether the child is bound
+_NUMBER = struct.Struct("=q")
+
+# Fits, with the header, into any socket's buffer; the kernel copies it, a memory file costs more.
+LARGEST_INLINE = 32 * 1024
+MOST_DESCRIPTORS = 253  # of one message: SCM_MAX_FD of Linux
+
+_SPACE_FOR_FDS = socket.CMSG_SPACE(MOST_DESCRIPTORS * array("i").itemsize)
+_CREDENTIALS = struct.Struct("=iII")  # struct ucred: pid, uid, gid
+_SPACE = _SPACE_FOR_FDS + socket.CMSG_SPACE(_CREDENTIALS.size)
+_SIZE = _HEADER.size + LARGEST_INLINE
+
+
+@dataclass
+class Request:
+    """A child to be forked.
+
+    Attributes:
+        token: the slot that holds, for the child, what its process object refers to.
+        bond: whether the child dies with the client.
+        data: the two pickles that make the child.
+        status: descriptor that the answers are written to.
+        lifeline: descriptor that reports the client's end.
+        others: descriptors on their way to the child.
+        uid: user id of the sender, as the kernel says; of a received request.
+    """
+
+    token: int
+    bond: bool
+    data: bytes
+    status: int
+    lifeline: int
+    others: list[int] = field(default_factory=list)
+    uid: int = -1
+
+    @property
+    def descriptors(self) -> list[int]:
+        """All the descriptors."""
+        return [self.status, self.lifeline, *self.others]
+
+    def close(self) -> None:
+        """Close the descriptors, in the receiver."""
+        for fd in self.descriptors:
+            os.close(fd)
+
+
+def send(sock: socket.socket, request: Request) -> None:
+    """Send *request*; its descriptors stay open here.
+
+    Raises:
+        ValueError: too many descriptors.
+        OSError: there is no server any more.
+    """
+    if len(request.descriptors) >= MOST_DESCRIPTORS:
+        raise ValueError(
+            f"a process can be given {MOST_DESCRIPTORS - 3} descriptors by the start method "
+            f"'forkserver', not {len(request.others)}; send the others later, through a connection"
+        )
+    header = _HEADER.pack(request.token, request.bond)
+    if len(request.data) <= LARGEST_INLINE:
+        _send(sock, header + request.data, request.descriptors)
+        return
+    file = payload.in_memory_file(request.data)
+    try:
+        _send(sock, header, [*request.descriptors, file])
+    finally:
+        os.close(file)
+
+
+def _send(sock: socket.socket, message: bytes, fds: list[int]) -> None:
+    attached = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", fds))
+    sock.sendmsg([message], [attached], socket.MSG_NOSIGNAL)
+
+
+def receive(sock: socket.socket) -> Request | None:
+    """Return the next request; None when all clients are gone."""
+    message, ancillary, flags, _ = sock.recvmsg(_SIZE, _SPACE, socket.MSG_CMSG_CLOEXEC)
+    fds, uid = _unpack(ancillary)
+    if not message:
+        return None
+    assert not flags & socket.MSG_CTRUNC, "descriptors of a request were lost"
+    token, bond = _HEADER.unpack_from(message)
+    data = message[_HEADER.size :]
+    if not data:
+        with open(fds.pop(), "rb", closefd=True) as file:
+            data = file.read()
+    return Request(token, bool(bond), data, fds[0], fds[1], fds[2:], uid)
+
+
+def _unpack(ancillary: list[tuple[int, int, bytes]]) -> tuple[list[int], int]:
+    """Return the descriptors that came with a message, and the user id of its sender."""
+    fds, uid = array("i"), -1
+    for level, kind, data in ancillary:
+        if level != socket.SOL_SOCKET:
+            continue
+        if kind == socket.SCM_RIGHTS:
+            fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
+        elif kind == socket.SCM_CREDENTIALS:
+            uid = _CREDENTIALS.unpack(data)[1]
+    return list(fds), uid
+
+
+# ----------------------------------------------------------------------------------------- answers
+
+
+def read_signed(fd: int) -> int:
+    """Return the next number of the pipe *fd*.
+
+    Raises:
+        EOFError: the writer is gone.
+    """
+    data = os.read(fd, _NUMBER.size)  # whole: a write of so few bytes to a pipe is atomic
+    if not data:
+        raise EOFError("the fork server ended before it answered")
+    number: int = _NUMBER.unpack(data)[0]
+    return number
+
+
+def write_signed(fd: int, number: int) -> None:
+    """Write a number to the pipe *fd*."""
+    os.write(fd, _NUMBER.pack(number))

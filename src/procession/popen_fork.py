@@ -1,0 +1,64 @@
+"""Starting a child as a copy of this process.
+
+Idea: the child needs nothing sent: what it runs is in its memory. The parent keeps one descriptor,
+the sentinel.
+
+Invariant: a fork in a program with threads is reported with the threads' names, because a lock that
+one of them holds at that moment is held for ever in the child.
+
+Layer: process; imports base and the core.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from . import _core, util
+from .launch import child, lifeline
+from .launch.popen import BasePopen
+from .launch.sentinel import Sentinel
+
+if TYPE_CHECKING:
+    from .process import BaseProcess
+
+__all__ = ["Popen"]
+
+
+class Popen(BasePopen):
+    """The parent's hold on a forked child."""
+
+    method = "fork"
+
+    def _launch(self, process_obj: BaseProcess) -> None:
+        _warn_of_threads()
+        parent_end = lifeline.read_end()
+        sentinel = Sentinel()
+        try:
+            self.pid = _core.fork()
+        except BaseException:
+            sentinel.abandon()
+            raise
+        if self.pid == 0:
+            child.after_fork(process_obj, parent_end, sentinel)
+        self.sentinel = sentinel.in_parent(self.pid)
+        self.finalizer = util.Finalize(self, util.close_fds, (self.sentinel,))
+
+
+def _warn_of_threads() -> None:
+    """Warn if other threads are alive, as the interpreter's own fork does from 3.12 on."""
+    threading = sys.modules.get("threading")
+    if threading is None or threading.active_count() <= 1:
+        return
+    import warnings
+
+    this = threading.current_thread()
+    names = ", ".join(repr(thread.name) for thread in threading.enumerate() if thread is not this)
+    warnings.warn(
+        f"This process (pid={os.getpid()}) is multi-threaded, use of fork() may lead to deadlocks "
+        f"in the child. Threads alive besides this one: {names}. Start processes before threads, or "
+        "use the start method 'forkserver' or 'spawn'",
+        DeprecationWarning,
+        stacklevel=6,
+    )

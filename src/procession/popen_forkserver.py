@@ -1,0 +1,122 @@
+"""Starting a child through the fork server.
+
+Idea: the child is not this process's but the server's, so its end is reported by the server, through
+a pipe: first the process id, at the end the exit code. The pipe is the sentinel.
+
+Invariant: as long as nothing has come through the pipe after the process id, the server has not
+reaped the child, and the id is the child's.
+
+Layer: process; imports base, ipc and the core.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from . import _ambient, _core, forkserver, spawn, util
+from .launch import lifeline, payload
+from .launch.popen import UNKNOWN_EXITCODE, BasePopen
+from .launch.request import Request
+from .launch.sentinel import wait_readable
+
+if TYPE_CHECKING:
+    from .process import BaseProcess
+
+__all__ = ["Popen"]
+
+
+class _DupFd:
+    """A descriptor on its way to the child, known by its place among all of them."""
+
+    def __init__(self, ind: int):
+        self.ind = ind
+
+    def detach(self) -> int:
+        """Return the descriptor; it is the caller's."""
+        fd: int = forkserver.get_inherited_fds()[self.ind]
+        return fd
+
+
+class Popen(BasePopen):
+    """A client's hold on a child of the fork server."""
+
+    method = "forkserver"
+    DupFd = _DupFd
+
+    def __init__(self, process_obj: BaseProcess):
+        self._fds: list[int] = []
+        super().__init__(process_obj)
+
+    def duplicate_for_child(self, fd: int) -> int:
+        """Have the child given *fd*; return its place among the descriptors given."""
+        self._fds.append(fd)
+        return len(self._fds) - 1
+
+    def _launch(self, process_obj: BaseProcess) -> None:
+        forkserver.ensure_running()
+        token = _core.reserve_slot()
+        try:
+            data = self._payload(process_obj, token)
+            self.pid = self._start(data, token, process_obj.die_with_parent)
+        except BaseException:
+            _core.abandon(token)
+            raise
+        _core.launched(token, self.pid)
+        self.finalizer = util.Finalize(self, util.close_fds, (self.sentinel,))
+
+    def _payload(self, process_obj: BaseProcess, token: int) -> bytes:
+        preparation: dict[str, Any] = spawn.get_preparation_data(process_obj.name)
+        heirlooms = _ambient.heirlooms.items()
+        preparation["heirlooms"] = {name: self.duplicate_for_child(fd) for name, fd in heirlooms}
+        return payload.build(process_obj, preparation, self, token)
+
+    def _start(self, data: bytes, token: int, bond: bool) -> int:
+        """Ask for the child and return its process id."""
+        self.sentinel, status = os.pipe()
+        try:
+            request = Request(token, bond, data, status, lifeline.read_end(), self._fds)
+            try:
+                forkserver.connect_to_new_process(request)
+            finally:
+                os.close(status)
+            pid = forkserver.read_signed(self.sentinel)
+            if pid < 0:
+                raise OSError(-pid, f"the fork server could not fork: {os.strerror(-pid)}")
+        except BaseException:
+            os.close(self.sentinel)
+            raise
+        return pid
+
+    def _await_end(self) -> None:
+        wait_readable(self.sentinel, None)
+
+    def _reap(self) -> None:
+        """Read how the child ended, if it has; the lock is held."""
+        if not wait_readable(self.sentinel, 0):
+            return
+        try:
+            self.returncode = forkserver.read_signed(self.sentinel)
+        except EOFError:  # the server was killed: nobody knows
+            self.returncode = UNKNOWN_EXITCODE
+
+    def _send_signal(self, number: int) -> None:
+        with self._reaping, suppress(ProcessLookupError):
+            if self.returncode is not None:
+                return
+            try:
+                pidfd = os.pidfd_open(self.pid)
+            except (OSError, AttributeError):  # ended, or a system without
+                self._kill_by_id(number)
+                return
+            try:
+                if not wait_readable(self.sentinel, 0):  # so the id was the child's when opened
+                    signal.pidfd_send_signal(pidfd, number)
+            finally:
+                os.close(pidfd)
+
+    def _kill_by_id(self, number: int) -> None:
+        if not wait_readable(self.sentinel, 0):
+            os.kill(self.pid, number)

@@ -1,0 +1,86 @@
+"""Starting a child as a fresh interpreter.
+
+Idea: posix_spawn, which on Linux neither copies the parent's page tables nor runs any code of the
+parent in the child. All that the child needs is in a memory file, so the start never waits.
+
+Invariant: of the parent's descriptors the child gets those named here and the three standard ones.
+A start that fails leaves nothing: no slot, no descriptor.
+
+Layer: process; imports base, ipc and the core.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from . import _ambient, _core, spawn, util
+from .launch import lifeline, payload
+from .launch.popen import BasePopen
+from .launch.sentinel import Sentinel
+
+if TYPE_CHECKING:
+    from .process import BaseProcess
+
+__all__ = ["Popen"]
+
+
+class _DupFd:
+    """A descriptor on its way to the child, which inherits it under the same number."""
+
+    def __init__(self, fd: int):
+        self.fd = fd
+
+    def detach(self) -> int:
+        """Return the descriptor; it is the caller's."""
+        return self.fd
+
+
+class Popen(BasePopen):
+    """The parent's hold on a spawned child."""
+
+    method = "spawn"
+    DupFd = _DupFd
+
+    def __init__(self, process_obj: BaseProcess):
+        self._fds: list[int] = []
+        super().__init__(process_obj)
+
+    def duplicate_for_child(self, fd: int) -> int:
+        """Have the child inherit *fd*, which the caller keeps open until the start is over."""
+        self._fds.append(fd)
+        return fd
+
+    def _launch(self, process_obj: BaseProcess) -> None:
+        token = _core.reserve_slot()
+        try:
+            preparation = spawn.get_preparation_data(process_obj.name)
+            data = payload.build(process_obj, preparation, self, token)
+            self._start(data, token, bond=process_obj.die_with_parent)
+        except BaseException:
+            _core.abandon(token)
+            raise
+        _core.launched(token, self.pid)
+        self.finalizer = util.Finalize(self, util.close_fds, (self.sentinel,))
+
+    def _start(self, data: bytes, token: int, bond: bool) -> None:
+        """Start the interpreter."""
+        sentinel = Sentinel()
+        payload_fd = payload.in_memory_file(data)
+        numbers = {
+            "payload": payload_fd,
+            "family": _core.family_fd(),
+            "lifeline": lifeline.read_end(),
+            "sentinel": sentinel.fd_for_child,
+        }
+        passed = {fd for fd in numbers.values() if fd is not None}
+        passed.update(self._fds, _ambient.heirlooms.values())
+        command = spawn.get_command_line(**numbers, token=token, bond=int(bond))
+        try:
+            self.pid = util.spawnv_passfds(spawn.executable(), command, passed)
+        except BaseException:
+            sentinel.abandon()
+            raise
+        finally:
+            os.close(payload_fd)
+        self.sentinel = sentinel.in_parent(self.pid)

@@ -1,0 +1,402 @@
+"""Processes: the object that stands for one, here and in the child.
+
+Idea: a process object is made in the parent, goes to the child with its target and arguments, and
+is there what `current_process()` returns. How it gets there is the affair of the start
+method, a class attribute that the contexts fill; all else is the same for every method.
+
+Invariant: what concerns the running child (`_popen`, `_sentinel`) exists only in the process that
+started it. A closed object answers nothing but its name, its flags and its repr.
+
+Layer: process; imports base. What only a start needs is imported by the first start.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+from _weakrefset import WeakSet
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from . import _ambient
+from .launch.authkey import AuthenticationString
+
+if TYPE_CHECKING:
+    from .launch.popen import BasePopen
+
+__all__ = ["AuthenticationString", "BaseProcess", "active_children", "current_process", "parent_process"]
+
+try:
+    _ambient.original_dir = os.path.abspath(os.getcwd())
+except OSError:  # the folder is gone
+    _ambient.original_dir = None
+
+
+def current_process() -> BaseProcess:
+    """Return the object that stands for this process."""
+    return _ambient.current_process()
+
+
+def parent_process() -> BaseProcess | None:
+    """Return the object that stands for the parent process; None in the main process."""
+    return _ambient.parent_process()
+
+
+def active_children() -> list[BaseProcess]:
+    """Return the children of this process that are alive; those that ended are reaped."""
+    _cleanup()
+    return list(_children)
+
+
+def _cleanup() -> None:
+    """Reap the children that have ended."""
+    for child in list(_children):
+        if child._popen is not None and child._popen.poll() is not None:
+            _children.discard(child)
+
+
+_ambient.active_children = active_children
+
+
+class BaseProcess:
+    """An activity that runs in a process of its own, as a `threading.Thread` does in a thread.
+
+    Args:
+        group: None; there for the likeness to threads.
+        target: what `run` calls, with *args* and *kwargs*.
+        name: None for one made of the ancestors' numbers, ``Process-2:1``.
+        daemon: whether the process is ended when its parent ends; None to be as its creator.
+        die_with_parent: whether it is killed when its parent is gone, however that ended, a SIGKILL
+            included. None: daemons are, and so is every child of one that is.
+    """
+
+    _start_method: str | None = None
+    _popen: BasePopen | None
+    _sentinel: int
+    _parent_pid: int | None
+    _closed: bool
+
+    def _Popen(self: Any) -> BasePopen:
+        """Start a child for this object; a start method gives this, as a static method."""
+        raise NotImplementedError
+
+    def __init__(
+        self,
+        group: None = None,
+        target: Callable[..., object] | None = None,
+        name: str | None = None,
+        args: Iterable[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        daemon: bool | None = None,
+        die_with_parent: bool | None = None,
+    ):
+        assert group is None, "group argument must be None for now"
+        creator = current_process()
+        self._identity: tuple[int, ...] = (*creator._identity, next(_process_counter))
+        self._config: dict[str, Any] = creator._config.copy()
+        self._parent_pid = os.getpid()
+        self._parent_name = creator.name
+        self._popen = None
+        self._closed = False
+        self._target = target
+        self._args = tuple(args)
+        self._kwargs = dict(kwargs or {})
+        self._name = name or type(self).__name__ + "-" + ":".join(map(str, self._identity))
+        self._die_with_parent = die_with_parent
+        if daemon is not None:
+            self.daemon = daemon
+        _dangling.add(self)
+
+    # ---------------------------------------------------------------------------- what it does
+
+    def run(self) -> object:
+        """What the process does, in the child: call the target. Subclasses may give another."""
+        if self._target:
+            return self._target(*self._args, **self._kwargs)
+        return None
+
+    def start(self) -> None:
+        """Start the process. At most once, and by the process that made the object.
+
+        Raises:
+            RuntimeError: the main module is just being imported by a child (its guard is missing).
+        """
+        self._check_closed()
+        assert self._popen is None, "cannot start a process twice"
+        assert self._parent_pid == os.getpid(), (
+            "can only start a process object created by current process"
+        )
+        _cleanup()
+        # Known before the child is there, so that the child inherits it, whatever its method.
+        self._die_with_parent = self._config["die_with_parent"] = self.die_with_parent
+        self._popen = self._Popen(self)
+        self._sentinel = self._popen.sentinel
+        # The target may refer to this object: the cycle would keep both alive.
+        del self._target, self._args, self._kwargs
+        _children.add(self)
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait until the process has ended, or up to *timeout* seconds."""
+        self._check_closed()
+        assert self._parent_pid == os.getpid(), "can only join a child process"
+        assert self._popen is not None, "can only join a started process"
+        if self._popen.wait(timeout) is not None:
+            _children.discard(self)
+
+    def is_alive(self) -> bool:
+        """Return whether the process runs: it was started and has not ended."""
+        self._check_closed()
+        if self is current_process():
+            return True
+        assert self._parent_pid == os.getpid(), "can only test a child process"
+        if self._popen is None:
+            return False
+        if self._popen.poll() is None:
+            return True
+        _children.discard(self)
+        return False
+
+    def terminate(self, *, tree: bool = False) -> None:
+        """Send SIGTERM; with *tree* to its descendants too. Nothing if it has ended."""
+        self._signal(signal.SIGTERM, tree)
+
+    def kill(self, *, tree: bool = False) -> None:
+        """Send SIGKILL; with *tree* to its descendants too. Nothing if it has ended."""
+        self._signal(signal.SIGKILL, tree)
+
+    def interrupt(self) -> None:
+        """Send SIGINT: the process sees a KeyboardInterrupt. Nothing if it has ended."""
+        self._signal(signal.SIGINT, tree=False)
+
+    def _signal(self, number: int, tree: bool) -> None:
+        self._check_closed()
+        popen = self._started()
+        if tree:
+            from .launch.tree import signal_descendants  # rarely used
+
+            signal_descendants(popen.pid, number)
+        popen._send_signal(number)
+
+    def close(self) -> None:
+        """Release what the object holds; from then on its methods raise ValueError.
+
+        Raises:
+            ValueError: the process still runs.
+        """
+        if self._popen is not None:
+            if self._popen.poll() is None:
+                raise ValueError(
+                    "Cannot close a process while it is still running. "
+                    "You should first call join() or terminate()."
+                )
+            self._popen.close()
+            self._popen = None
+            del self._sentinel
+            _children.discard(self)
+        self._closed = True
+
+    def _check_closed(self) -> None:
+        if self._closed:
+            raise ValueError("process object is closed")
+
+    def _started(self) -> BasePopen:
+        if self._popen is None:
+            raise AttributeError(f"process {self._name} has not been started")
+        return self._popen
+
+    # ------------------------------------------------------------------------------ what it is
+
+    @property
+    def name(self) -> str:
+        """A name for people; several processes may have the same."""
+        return self._name
+
+    @name.setter
+    def name(self, name: str) -> None:
+        assert isinstance(name, str), "name must be a string"
+        self._name = name
+
+    @property
+    def daemon(self) -> bool:
+        """Whether the process ends with its parent; inherited from the process that made it."""
+        return bool(self._config.get("daemon", False))
+
+    @daemon.setter
+    def daemon(self, daemonic: bool) -> None:
+        assert self._popen is None, "process has already started"
+        self._config["daemon"] = daemonic
+
+    @property
+    def die_with_parent(self) -> bool:
+        """Whether the process is killed when its parent is gone, however the parent ended."""
+        if self._die_with_parent is not None:
+            return self._die_with_parent
+        return self.daemon or bool(self._config.get("die_with_parent", False))
+
+    @property
+    def authkey(self) -> bytes:
+        """The key by which the processes of one family know each other."""
+        key: bytes = self._config["authkey"]
+        return key
+
+    @authkey.setter
+    def authkey(self, authkey: bytes) -> None:
+        self._config["authkey"] = AuthenticationString(authkey)
+
+    @property
+    def exitcode(self) -> int | None:
+        """How the child ended: -N by signal N; None while it has not."""
+        self._check_closed()
+        return None if self._popen is None else self._popen.poll()
+
+    @property
+    def ident(self) -> int | None:
+        """The process id; None before the start."""
+        self._check_closed()
+        if self is current_process():
+            return os.getpid()
+        return None if self._popen is None else self._popen.pid
+
+    pid = ident
+
+    @property
+    def sentinel(self) -> int:
+        """A descriptor that becomes readable when the process ends."""
+        self._check_closed()
+        try:
+            return self._sentinel
+        except AttributeError:
+            raise ValueError("process not started") from None
+
+    def __repr__(self) -> str:
+        status, exitcode = self._status()
+        info = [type(self).__name__, f"name={self._name!r}"]
+        if self._popen is not None:
+            info.append(f"pid={self._popen.pid}")
+        info += [f"parent={self._parent_pid}", status]
+        if exitcode is not None:
+            info.append(f"exitcode={_exitcode_to_name.get(exitcode, exitcode)}")
+        if self.daemon:
+            info.append("daemon")
+        return f"<{' '.join(info)}>"
+
+    def _status(self) -> tuple[str, int | None]:
+        """A word for what the process is doing, and its exit code if it has one."""
+        if self is current_process():
+            return "started", None
+        if self._closed:
+            return "closed", None
+        if self._parent_pid != os.getpid():
+            return "unknown", None
+        if self._popen is None:
+            return "initial", None
+        exitcode = self._popen.poll()
+        return ("started" if exitcode is None else "stopped"), exitcode
+
+    # ----------------------------------------------------------------------------- in the child
+
+    def _bootstrap(self, parent_sentinel: int | None = None) -> int:
+        """Be this process, from here to its end; return the exit code."""
+        from . import util
+        from .launch import child
+
+        child.set_start_method(self._start_method)
+        _begin_family_of_own()
+        util._close_stdin()
+        old_process = current_process()
+        parent = _ParentProcess(self._parent_name, self._parent_pid, parent_sentinel)
+        _ambient.become(self, parent)
+        code = child.run(self)
+        del old_process  # until now: its finalizers shall run after the after-fork functions
+        return code
+
+    @staticmethod
+    def _after_fork() -> None:
+        """What a forked child has to do that a fresh interpreter has not."""
+        from . import util
+
+        util._finalizer_registry.clear()
+        util._run_after_forkers()
+
+
+class _ParentProcess(BaseProcess):
+    """What a child knows of its parent."""
+
+    def __init__(self, name: str, pid: int | None, sentinel: int | None):
+        self._identity = ()
+        self._name = name
+        self._pid = pid
+        self._parent_pid = None
+        self._popen = None
+        self._closed = False
+        self._config = {}
+        self._die_with_parent = None
+        if sentinel is not None:
+            self._sentinel = sentinel
+
+    def is_alive(self) -> bool:
+        """Return whether the parent still runs."""
+        return not self._wait(0)
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait until the parent has ended, or up to *timeout* seconds."""
+        self._wait(timeout)
+
+    def _wait(self, timeout: float | None) -> bool:
+        from .launch.sentinel import wait_readable  # rarely used
+
+        return wait_readable(self.sentinel, timeout)
+
+    @property
+    def ident(self) -> int | None:
+        """The parent's process id."""
+        return self._pid
+
+    pid = ident
+
+
+class _MainProcess(BaseProcess):
+    """The process that the user started."""
+
+    def __init__(self) -> None:
+        self._identity = ()
+        self._name = "MainProcess"
+        self._parent_pid = None
+        self._popen = None
+        self._closed = False
+        self._die_with_parent = None
+        # All of this is inherited by the descendants.
+        self._config = {"authkey": AuthenticationString(os.urandom(32)), "semprefix": "/mp"}
+
+    def close(self) -> None:
+        """Nothing: this process goes on."""
+
+
+_process_counter = itertools.count(1)
+_children: set[BaseProcess] = set()
+_dangling: WeakSet[BaseProcess] = WeakSet()  # for programs that look for forgotten processes
+
+
+def _begin_family_of_own() -> None:
+    """In a child: it has no children yet."""
+    global _process_counter, _children
+    _process_counter = itertools.count(1)
+    _children = set()
+
+
+_ambient.become(_MainProcess(), None)
+
+_exitcode_to_name = {-number: f"-{number.name}" for number in signal.Signals}
+
+
+def __getattr__(name: str) -> Any:
+    """The names under which older programs look at the state of this module."""
+    if name == "_current_process":
+        return _ambient._current_process
+    if name == "_parent_process":
+        return _ambient._parent_process
+    if name == "ORIGINAL_DIR":
+        return _ambient.original_dir
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,247 @@
+"""Becoming a child from a fresh interpreter.
+
+Idea: the command line carries only the numbers of inherited descriptors. The first of them holds
+two pickles: preparation data, which make this interpreter like its parent, and the process.
+
+Invariant: the child is tied to its parent's life and a member of its family before any code of the
+program runs, the import of its main module included.
+
+Layer: process; imports base, ipc and the core. As little as possible: every import here is paid by
+every spawned child.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from _pickle import load
+from collections.abc import Callable
+from contextlib import suppress
+from typing import IO, TYPE_CHECKING, Any
+
+from . import _ambient, _log, util
+from .launch import mainmodule
+
+if TYPE_CHECKING:
+    from .process import BaseProcess
+
+__all__ = [
+    "_main",
+    "freeze_support",
+    "get_command_line",
+    "get_executable",
+    "get_preparation_data",
+    "import_main_path",
+    "set_executable",
+]
+
+WINEXE = False
+WINSERVICE = False
+
+_python_exe: bytes | None = os.fsencode(sys.executable) if sys.executable else None
+
+old_main_modules = mainmodule.replaced
+import_main_path = _fixup_main_from_path = mainmodule.from_path
+_fixup_main_from_name = mainmodule.from_name
+
+
+def set_executable(exe: str | bytes | os.PathLike[str] | None) -> None:
+    """Set the interpreter that children are started with."""
+    global _python_exe
+    _python_exe = None if exe is None else os.fsencode(exe)
+
+
+def get_executable() -> bytes | None:
+    """Return the interpreter that children are started with."""
+    return _python_exe
+
+
+# --------------------------------------------------------------------------------- the command line
+
+
+def is_forking(argv: list[str]) -> bool:
+    """Return whether *argv* is the command line of a child."""
+    return len(argv) >= 2 and argv[1] == "--multiprocessing-fork"
+
+
+def freeze_support() -> None:
+    """In a frozen program: if this process was started as a child, be that child, and exit."""
+    if is_forking(sys.argv):
+        pairs = (argument.split("=") for argument in sys.argv[2:])
+        spawn_main(**{name: None if value == "None" else int(value) for name, value in pairs})
+        sys.exit()
+
+
+def get_command_line(**numbers: int | None) -> list[str | bytes]:
+    """Return the command that starts a child, which calls `spawn_main` with *numbers*."""
+    given = [f"{name}={value!r}" for name, value in numbers.items()]
+    if getattr(sys, "frozen", False):
+        return [sys.executable, "--multiprocessing-fork", *given]
+    program = f"from {__name__} import spawn_main; spawn_main({', '.join(given)})"
+    flags = util._args_from_interpreter_flags()
+    return [executable(), *flags, "-c", program, "--multiprocessing-fork"]
+
+
+def executable() -> bytes:
+    """The interpreter for children.
+
+    Raises:
+        ValueError: there is none; this program embeds Python and has not said what to use.
+    """
+    exe = get_executable()
+    if exe is None:
+        raise ValueError(
+            "no interpreter is known to start a child with; name one by set_executable()"
+        )
+    return exe
+
+
+# ---------------------------------------------------------------------------------- the child's side
+
+
+def spawn_main(
+    payload: int, family: int, token: int, lifeline: int, sentinel: int | None = None, bond: int = 0
+) -> None:
+    """Be the child described by the descriptor *payload*, and exit.
+
+    Args:
+        payload: descriptor of the two pickles.
+        family: descriptor of the family's arena.
+        token: this process's slot in the arena.
+        lifeline: descriptor that reports the parent's end.
+        sentinel: descriptor to hold until the end, where the system has no pidfd.
+        bond: whether to die with the parent.
+    """
+    assert is_forking(sys.argv), "Not forking"
+    from . import _core
+    from .launch import lifeline as parents
+
+    for fd in (payload, family, lifeline, sentinel):
+        if fd is not None:
+            os.set_inheritable(fd, False)
+    parent_end = parents.adopt(lifeline, die_with_parent=bool(bond))
+    _core.join_family(family, token)
+    sys.exit(_main(payload, parent_end))
+
+
+def _main(fd: int, parent_sentinel: int | None) -> int:
+    """Be the child whose two pickles are read from *fd*; return its exit code."""
+    from . import _core
+
+    with open(fd, "rb", closefd=True) as from_parent:
+        return run(from_parent, parent_sentinel, _core.settle)
+
+
+def run(
+    from_parent: IO[bytes],
+    parent_sentinel: int | None,
+    release: Callable[[], object],
+    descriptors: list[int] | None = None,
+) -> int:
+    """Be the child whose two pickles are read from a file; return its exit code.
+
+    Args:
+        release: called when this process has its own references to everything shared.
+        descriptors: what the numbers of heirlooms are places in; None if they are descriptors.
+    """
+    current: Any = _ambient.current_process()
+    current._inheriting = True
+    try:
+        preparation = load(from_parent)
+        if descriptors is not None:
+            heirlooms = preparation["heirlooms"].items()
+            preparation["heirlooms"] = {name: descriptors[place] for name, place in heirlooms}
+        prepare(preparation)
+        process_obj: BaseProcess = load(from_parent)
+    finally:
+        del current._inheriting
+    release()
+    return process_obj._bootstrap(parent_sentinel)
+
+
+# ------------------------------------------------------------------------------- preparation data
+
+
+def get_preparation_data(name: str) -> dict[str, Any]:
+    """Return what makes a fresh interpreter like this one, for a child called *name*.
+
+    Raises:
+        RuntimeError: this process is itself a child that is just importing the main module.
+    """
+    _check_not_importing_main()
+    path = [_ambient.original_dir if entry == "" else entry for entry in sys.path]
+    context: Any = _ambient.default_context
+    data = {
+        "name": name,
+        "authkey": _ambient.current_process().authkey,
+        "sys_path": [entry for entry in path if entry is not None],
+        "sys_argv": sys.argv,
+        "orig_dir": _ambient.original_dir,
+        "dir": _working_directory(),
+        "start_method": context.get_start_method(),
+        "stand_in": _ambient.stand_in,
+        "heirlooms": dict(_ambient.heirlooms),
+    }
+    return data | _log.preparation() | mainmodule.describe()
+
+
+def _working_directory() -> str | None:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:  # it was removed; the child inherits it as it is
+        return None
+
+
+def prepare(data: dict[str, Any]) -> None:
+    """Make this interpreter like the parent that *data* is from."""
+    current = _ambient.current_process()
+    if "name" in data:
+        current.name = data["name"]
+    if "authkey" in data:
+        current.authkey = data["authkey"]
+    _log.prepare(data.get("log_to_stderr", False), data.get("log_level"))
+    if "sys_path" in data:
+        sys.path = data["sys_path"]
+    if "sys_argv" in data:
+        sys.argv = data["sys_argv"]
+    if data.get("dir") is not None:
+        with suppress(FileNotFoundError):  # removed meanwhile: then stay, as the parent would
+            os.chdir(data["dir"])
+    _ambient.original_dir = data.get("orig_dir", _ambient.original_dir)
+    _inherit(data.get("heirlooms", {}))
+    _prepare_context(data)
+    mainmodule.make(data)
+
+
+def _inherit(heirlooms: dict[str, int]) -> None:
+    for fd in heirlooms.values():
+        os.set_inheritable(fd, False)
+    _ambient.heirlooms.update(heirlooms)
+
+
+def _prepare_context(data: dict[str, Any]) -> None:
+    context: Any = _ambient.default_context
+    if "start_method" in data:
+        context.set_start_method(data["start_method"], force=True)
+    if data.get("stand_in"):
+        from importlib import import_module
+
+        import_module(_ambient.stand_in_module).install()
+
+
+def _check_not_importing_main() -> None:
+    """Raise RuntimeError if this is a child that has not become its process yet."""
+    if not getattr(_ambient.current_process(), "_inheriting", False):
+        return
+    where = mainmodule.offending_line()
+    shown = "" if where is None else "\n  File \"{}\", line {}\n    {}\n".format(*where)
+    raise RuntimeError(f"""
+        An attempt has been made to start a new process before the
+        current process has finished its bootstrapping phase.
+{shown}
+        A child that does not begin as a copy of its parent runs the main
+        module once more, to find its functions there. That must not start
+        processes again. Put what starts them below this line:
+
+            if __name__ == '__main__':
+        """)
