@@ -26,6 +26,7 @@ from . import _ambient, _core
 
 if TYPE_CHECKING:
     import socket
+
     from .connection import Connection
 
 __all__ = [
@@ -161,7 +162,7 @@ def sendfds(sock: socket.socket, fds: Iterable[int]) -> None:
 
     numbers = array.array("i", fds)
     # The one byte they ride on says how many they are: what arrives can be checked.
-    socket.send_fds(sock, [bytes([len(numbers) % 256])], numbers)  # type: ignore[arg-type]
+    socket.send_fds(sock, [bytes([len(numbers) % 256])], numbers)
 
 
 def recvfds(sock: socket.socket, size: int) -> list[int]:

@@ -1,0 +1,108 @@
+"""Connections: messages through pipes and sockets, listeners, and waiting for many of them.
+
+Idea: this module is the public face of its package. What needs sockets is loaded when it is first
+used: a child process that inherits a pipe starts without it.
+
+Invariant: what is exported says that it is from here.
+
+Layer: ipc; imports the base layer and `reduction`.
+"""
+
+# ruff: noqa: F401 - the names that this module only shows
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..reduction import ForkingPickler as _ForkingPickler
+from ._address import address_type, arbitrary_address, default_family, families
+from ._address import validate_family as _validate_family
+from ._auth import (
+    _CHALLENGE,
+    _FAILURE,
+    _WELCOME,
+    CHALLENGE,
+    FAILURE,
+    MESSAGE_LENGTH,
+    WELCOME,
+    _create_response,
+    _verify_challenge,
+    answer_challenge,
+    deliver_challenge,
+)
+from ._base import _ConnectionBase
+from ._stream import Connection, Pipe, rebuild_connection, reduce_connection
+from ._wait import WaitSource, wait
+
+if TYPE_CHECKING:
+    from ._handshake import ConnectionTimeout
+    from ._listener import Client, Listener, SocketClient, SocketListener
+    from ._tls import TLSConnection
+    from ._xml import ConnectionWrapper, XmlClient, XmlListener
+
+__all__ = [
+    "Client",
+    "Connection",
+    "ConnectionTimeout",
+    "ConnectionWrapper",
+    "Listener",
+    "Pipe",
+    "SocketClient",
+    "SocketListener",
+    "TLSConnection",
+    "XmlClient",
+    "XmlListener",
+    "address_type",
+    "answer_challenge",
+    "arbitrary_address",
+    "default_family",
+    "deliver_challenge",
+    "families",
+    "wait",
+]
+
+# The size of the blocks in which connections on other systems read; kept for those who look it up.
+BUFSIZE = 8192
+
+_ON_FIRST_USE = {
+    "Client": "_listener",
+    "ConnectionTimeout": "_handshake",
+    "ConnectionWrapper": "_xml",
+    "Listener": "_listener",
+    "SocketClient": "_listener",
+    "SocketListener": "_listener",
+    "TLSConnection": "_tls",
+    "XmlClient": "_xml",
+    "XmlListener": "_xml",
+}
+
+
+def _show(export: Any) -> Any:
+    """Give a class or function the path under which programs know it."""
+    export.__module__ = __name__
+    return export
+
+
+def __getattr__(name: str) -> Any:
+    module = _ON_FIRST_USE.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = globals()[name] = _show(getattr(import_module(f".{module}", __name__), name))
+    return value
+
+
+for _export in (
+    Connection,
+    Pipe,
+    WaitSource,
+    _ConnectionBase,
+    address_type,
+    answer_challenge,
+    arbitrary_address,
+    deliver_challenge,
+    rebuild_connection,
+    reduce_connection,
+    wait,
+):
+    _show(_export)

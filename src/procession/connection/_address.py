@@ -1,0 +1,66 @@
+"""Where listeners live: families of addresses, and fresh addresses for them.
+
+Idea: an address says by its shape which family it is of: a string is a path (or, after a NUL byte,
+a name in the abstract namespace), a pair is host and port, a tuple of four is IPv6.
+
+Invariant: a fresh path lies in a folder that only this user can enter and that goes with the
+process.
+
+Layer: ipc; imports the base layer only.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from .. import util
+
+Address = Any  # str | bytes | tuple[str, int] | tuple[str, int, int, int], as for `socket`
+
+default_family = "AF_UNIX"
+
+# Those that every machine has; "AF_INET6" is served as well where the machine has it.
+families = ["AF_INET", "AF_UNIX"]
+_served = ("AF_INET", "AF_UNIX", "AF_INET6")
+
+
+def arbitrary_address(family: str) -> Address:
+    """Return a free address of *family*.
+
+    Raises:
+        ValueError: there is no such family here.
+    """
+    if family == "AF_INET":
+        return ("localhost", 0)
+    if family == "AF_INET6":
+        return ("::1", 0)
+    if family == "AF_UNIX":
+        return os.path.join(util.get_temp_dir(), f"listener-{os.urandom(8).hex()}")
+    raise ValueError(f"unrecognized family {family!r}; the families are {', '.join(_served)}")
+
+
+def address_type(address: Address) -> str:
+    """Return the family that *address* is of: 'AF_UNIX', 'AF_INET' or 'AF_INET6'.
+
+    Raises:
+        ValueError: it has the shape of none of them.
+    """
+    if isinstance(address, tuple):
+        six = len(address) == 4 or (bool(address) and ":" in str(address[0]))
+        return "AF_INET6" if six else "AF_INET"
+    if isinstance(address, str) and address.startswith("\\\\"):
+        return "AF_PIPE"  # the shape of another system's addresses, which `validate` refuses
+    if isinstance(address, str) or util.is_abstract_socket_namespace(address):
+        return "AF_UNIX"
+    raise ValueError(
+        f"address type of {address!r} unrecognized; use a path, or a pair of host and port"
+    )
+
+
+def validate_family(family: str) -> None:
+    """Raise ValueError unless listeners and clients of *family* exist here."""
+    if family not in _served:
+        raise ValueError(
+            f"Family {family} is not recognized; the families are {', '.join(_served)}"
+        )

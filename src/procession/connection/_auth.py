@@ -1,0 +1,170 @@
+"""Proving to each other that both sides know the key, without sending it.
+
+Idea: one side sends random bytes, the other answers with a keyed hash (HMAC) of them; then the
+other way round. The two halves are generators that know no transport: they yield what is to be sent
+and receive what arrived, so one description serves connections that block and those that do not.
+
+Invariant: nothing that the other side sends is unpickled, and no message of it is longer than
+`LONGEST_MESSAGE` bytes, before it has shown that it knows the key.
+
+The messages are those of the standard library: a challenge of its version 3.12 and later names the
+hash in braces, and so does the answer; to one of 20 bytes without a name, or from a peer that
+answers with 16 bytes, the hash is MD5, as it was before.
+
+Source: the documentation of the standard library's `connection` module, and what it sends.
+
+Layer: ipc; imports the base layer only; `hmac` on first use.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from typing import Any
+
+from .._errors import AuthenticationError
+
+# Bytes; what a peer that has not shown the key can make this process hold.
+LONGEST_MESSAGE = 256
+
+# Random bytes of a challenge. Not 20: by that length the older protocol is known.
+MESSAGE_LENGTH = 40
+
+_CHALLENGE = b"#CHALLENGE#"
+_WELCOME = b"#WELCOME#"
+_FAILURE = b"#FAILURE#"
+CHALLENGE, WELCOME, FAILURE = _CHALLENGE, _WELCOME, _FAILURE  # their names before 3.12
+
+_DIGESTS = frozenset({b"md5", b"sha256", b"sha384", b"sha3_256", b"sha3_384"})
+_OLD_CHALLENGE_LENGTH = 20
+_OLD_ANSWER_LENGTH = 16
+
+# Yields a message to be sent, or None to be given the next message that arrived.
+Steps = Generator[bytes | None, bytes, None]
+
+
+def deliver_steps(authkey: bytes, digest_name: str = "sha256") -> Steps:
+    """The side that asks whether the other knows *authkey*."""
+    challenge = b"{%b}%b" % (digest_name.encode("ascii"), os.urandom(MESSAGE_LENGTH))
+    yield _CHALLENGE + challenge
+    answer = yield None
+    try:
+        _verify_challenge(authkey, challenge, answer)
+    except AuthenticationError:
+        yield _FAILURE
+        raise
+    yield _WELCOME
+
+
+def answer_steps(authkey: bytes) -> Steps:
+    """The side that answers the other's question."""
+    message = yield None
+    if not message.startswith(_CHALLENGE):
+        raise AuthenticationError(
+            f"Protocol error, expected challenge, got {message!r}: the other side wants no key, or "
+            f"it is no listener of this kind"
+        )
+    yield _create_response(authkey, message[len(_CHALLENGE) :])
+    verdict = yield None
+    if verdict != _WELCOME:
+        raise AuthenticationError("digest sent was rejected: the other side has another authkey")
+
+
+def both_steps(authkey: bytes, asks_first: bool) -> Steps:
+    """The whole handshake; the listener's side asks first."""
+    if asks_first:
+        yield from deliver_steps(authkey)
+        yield from answer_steps(authkey)
+    else:
+        yield from answer_steps(authkey)
+        yield from deliver_steps(authkey)
+
+
+def deliver_challenge(connection: Any, authkey: bytes, digest_name: str = "sha256") -> None:
+    """Make the other end of *connection* prove that it knows *authkey*.
+
+    Raises:
+        AuthenticationError: it does not.
+        ValueError: *authkey* is not `bytes`.
+    """
+    _run(deliver_steps(_checked(authkey), digest_name), connection)
+
+
+def answer_challenge(connection: Any, authkey: bytes) -> None:
+    """Prove to the other end of *connection* that this one knows *authkey*.
+
+    Raises:
+        AuthenticationError: the other end has another key, or asks in an unknown way.
+        ValueError: *authkey* is not `bytes`.
+    """
+    _run(answer_steps(_checked(authkey)), connection)
+
+
+def _checked(authkey: bytes) -> bytes:
+    if not isinstance(authkey, bytes):
+        raise ValueError(f"Authkey must be bytes, not {type(authkey)!s}")
+    return authkey
+
+
+def _run(steps: Steps, connection: Any) -> None:
+    """Take *steps* over a connection that blocks."""
+    message = next(steps)
+    try:
+        while True:
+            if message is None:
+                message = steps.send(connection.recv_bytes(LONGEST_MESSAGE))
+            else:
+                connection.send_bytes(message)
+                message = next(steps)
+    except StopIteration:
+        return
+
+
+def _digest_of(message: bytes) -> tuple[str, bytes]:
+    """The name of the hash that *message* begins with, and what follows.
+
+    Returns:
+        An empty name for a message of the older protocol, which is known by its length.
+    """
+    if len(message) in (_OLD_CHALLENGE_LENGTH, _OLD_ANSWER_LENGTH):
+        return "", message
+    name, brace, rest = message[1:].partition(b"}")
+    if message.startswith(b"{") and brace and name in _DIGESTS:
+        return name.decode("ascii"), rest
+    raise AuthenticationError(
+        f"unsupported message length, missing digest prefix, or unsupported digest: {message!r}; "
+        f"known are {', '.join(sorted(name.decode() for name in _DIGESTS))}"
+    )
+
+
+def _create_response(authkey: bytes, message: bytes) -> bytes:
+    """The answer to the challenge *message*: the hash covers the name of the hash as well."""
+    import hmac  # on first use: costs more than the rest of the package
+
+    if len(message) < _OLD_CHALLENGE_LENGTH:
+        raise AuthenticationError(f"challenge too short: {len(message)} bytes")
+    name, _ = _digest_of(message)
+    if name:
+        return b"{%b}%b" % (name.encode("ascii"), hmac.digest(authkey, message, name))
+    try:
+        return hmac.digest(authkey, message, "md5")
+    except ValueError:  # no MD5 on this system; a peer that knows no other will refuse this
+        return b"{sha256}" + hmac.digest(authkey, message, "sha256")
+
+
+def _verify_challenge(authkey: bytes, message: bytes, response: bytes) -> None:
+    """Raise AuthenticationError unless *response* is an answer to the challenge *message*.
+
+    The other side may choose the hash. It gains nothing by an old one: what it has to hash names
+    the one that was asked for, so an answer recorded elsewhere does not fit.
+    """
+    import hmac
+
+    name, digest = _digest_of(response)
+    name = name or "md5"
+    try:
+        expected = hmac.digest(authkey, message, name)
+    except ValueError as error:
+        raise AuthenticationError(f"digest {name!r} is not supported here") from error
+    if not hmac.compare_digest(expected, digest):
+        raise AuthenticationError("digest received was wrong: the other side has another authkey")

@@ -1,0 +1,309 @@
+"""What every connection can do, whatever carries its bytes.
+
+Idea: a connection checks its state and its arguments here; three primitives of a subclass move
+whole messages: write the parts of one, read one, read one into a buffer.
+
+Invariant: a message that was begun is finished, or there is no other after it: when an exception (a
+signal handler's, say) cut one short, nobody could tell where the next begins. So a connection that
+was writing is closed, which tells the other end, and one that was reading is no longer readable.
+
+Layer: ipc; imports the base layer and `reduction`.
+"""
+
+from __future__ import annotations
+
+import pickle
+from types import TracebackType
+from typing import Any, NoReturn, Self, SupportsIndex
+
+from .._errors import BufferTooShort
+from ..reduction import Piece, pieces
+from . import _wire
+
+_loads = pickle.loads
+
+
+class _ConnectionBase:
+    """One end of a stream of messages.
+
+    Args:
+        handle: an open descriptor; it is this object's from now on.
+        readable: whether messages come from there.
+        writable: whether messages can be sent there.
+    Raises:
+        ValueError: the handle is negative, or the connection would be for nothing.
+    """
+
+    _handle: int | None = None
+    _why_unreadable = "connection is write-only"
+
+    def __init__(self, handle: SupportsIndex, readable: bool = True, writable: bool = True):
+        number = handle.__index__()
+        if number < 0:
+            raise ValueError(f"invalid handle {number}")
+        if not readable and not writable:
+            raise ValueError("at least one of `readable` and `writable` must be True")
+        self._handle = number
+        self._readable = readable
+        self._writable = writable
+
+    def __del__(self) -> None:
+        if self._handle is not None:
+            self._close()
+
+    # ------------------------------------------------------------------------------------- state
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection is closed."""
+        return self._handle is None
+
+    @property
+    def readable(self) -> bool:
+        """Whether messages can be received."""
+        return self._readable
+
+    @property
+    def writable(self) -> bool:
+        """Whether messages can be sent."""
+        return self._writable
+
+    def fileno(self) -> int:
+        """Return the descriptor.
+
+        Raises:
+            OSError: the connection is closed.
+        """
+        return self._open_handle()
+
+    def close(self) -> None:
+        """Close the connection; closing it again does nothing."""
+        if self._handle is not None:
+            try:
+                self._close()
+            finally:
+                self._handle = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        ways = {(True, True): "duplex", (True, False): "read-only", (False, True): "write-only"}
+        way = ways.get((self._readable, self._writable), "broken")
+        state = "closed" if self._handle is None else f"handle {self._handle}"
+        return f"<{type(self).__name__} {way}, {state}>"
+
+    def _open_handle(self) -> int:
+        if self._handle is None:
+            raise OSError("handle is closed")
+        return self._handle
+
+    def _source(self) -> int:
+        """The descriptor, to read from."""
+        if not self._readable:
+            self._open_handle()
+            raise OSError(self._why_unreadable)
+        return self._open_handle()
+
+    def _target(self) -> int:
+        """The descriptor, to write to."""
+        if not self._writable:
+            self._open_handle()
+            raise OSError("connection is read-only")
+        return self._open_handle()
+
+    # --------------------------------------------------------------------------------- messages
+
+    def send(self, obj: Any) -> None:
+        """Send *obj*, which must be picklable.
+
+        Raises:
+            OSError: the connection is closed, read-only or, as BrokenPipeError, without a reader.
+            pickle.PicklingError, TypeError, AttributeError: it cannot be pickled; nothing was sent.
+        """
+        self._target()
+        self._send_parts(pieces(obj))
+
+    def recv(self) -> Any:
+        """Return the next object that the other end sent, waiting for it.
+
+        Raises:
+            EOFError: the other end is closed, and everything it sent was received.
+            OSError: the connection is closed or write-only, or broke in the middle of a message.
+        """
+        self._source()
+        return _loads(self._recv_bytes())
+
+    def send_bytes(self, buf: Any, offset: int = 0, size: int | None = None) -> None:
+        """Send *size* bytes of the bytes-like *buf* as one message, from *offset* on.
+
+        Args:
+            offset: in bytes, 0 or more.
+            size: in bytes; all that follow *offset* if None.
+        Raises:
+            ValueError: *buf* has not that many bytes.
+            OSError: as `send`.
+        """
+        self._target()
+        view = memoryview(buf)
+        if view.itemsize > 1 or view.ndim != 1:
+            view = view.cast("B")
+        if offset < 0:
+            raise ValueError("offset is negative")
+        if len(view) < offset:
+            raise ValueError("buffer length < offset")
+        if size is None:
+            size = len(view) - offset
+        elif size < 0:
+            raise ValueError("size is negative")
+        elif offset + size > len(view):
+            raise ValueError("buffer length < offset + size")
+        self._send_bytes(view[offset : offset + size])
+
+    def recv_bytes(self, maxlength: int | None = None) -> bytes:
+        """Return the bytes of the next message, waiting for it.
+
+        Args:
+            maxlength: in bytes; after a longer message the connection can no longer be read.
+        Raises:
+            EOFError: as `recv`.
+            ValueError: *maxlength* is negative.
+            OSError: as `recv`, or the message is too long.
+        """
+        self._source()
+        if maxlength is not None and maxlength < 0:
+            raise ValueError("negative maxlength")
+        return self._recv_bytes(maxlength)
+
+    def recv_bytes_into(self, buf: Any, offset: int = 0) -> int:
+        """Read the next message into the writable bytes-like *buf*, from *offset* (bytes) on.
+
+        Returns:
+            The length of the message, in bytes.
+        Raises:
+            BufferTooShort: *buf* is too short; ``args[0]`` is the message.
+            TypeError: *buf* cannot be written to.
+            ValueError: there is no such offset in *buf*.
+            EOFError, OSError: as `recv`.
+        """
+        self._source()
+        with memoryview(buf) as whole, whole.cast("B") as view:
+            if view.readonly:
+                raise TypeError(f"{type(buf).__name__} object cannot be written to")
+            if offset < 0:
+                raise ValueError("negative offset")
+            if offset > len(view):
+                raise ValueError("offset too large")
+            with view[offset:] as target:
+                return self._recv_into(target)
+
+    def poll(self, timeout: float | None = 0.0) -> bool:
+        """Return whether there is something to receive (or the end), waiting up to *timeout*.
+
+        Args:
+            timeout: seconds; None waits for ever, 0 or less only looks.
+        Raises:
+            OSError: the connection is closed or write-only.
+        """
+        self._source()
+        return self._poll(timeout)
+
+    # ------------------------------------------------------------------- what a subclass provides
+
+    def _close(self) -> None:
+        raise NotImplementedError
+
+    def _write(self, parts: list[Piece]) -> None:
+        """Write all of *parts*, waiting as long as there is no room."""
+        raise NotImplementedError
+
+    def _read(self, size: int, begun: bool) -> bytes:
+        """Read *size* bytes, waiting for them.
+
+        Args:
+            begun: the message had begun before.
+        Raises:
+            EOFError: the stream ended where a message could begin; OSError: inside of one.
+        """
+        raise NotImplementedError
+
+    def _read_into(self, target: memoryview) -> None:
+        """Fill *target*, waiting for the bytes. Raises: as `_read`."""
+        raise NotImplementedError
+
+    def _poll(self, timeout: float | None) -> bool:
+        raise NotImplementedError
+
+    # ------------------------------------------------------------------- built on what it provides
+
+    def _send_bytes(self, buf: Piece) -> None:
+        self._send_parts([buf])
+
+    def _send_parts(self, parts: list[Piece]) -> None:
+        """Send one message that consists of *parts*."""
+        try:
+            self._write([_wire.header(sum(map(len, parts))), *parts])
+        except BlockingIOError:
+            raise  # nothing was written
+        except BaseException:
+            self.close()
+            raise
+
+    def _recv_bytes(self, maxsize: int | None = None) -> bytes:
+        return self._recv_body(self._recv_size(self._read(4, begun=False)), maxsize)
+
+    def _recv_size(self, short_header: bytes) -> int:
+        """The size of the message that *short_header* begins."""
+        size = _wire.size_of_message(short_header, self._read_begun)
+        if size is None:
+            self._bad_message_length("the header gives none that can be")
+        return size
+
+    def _recv_body(self, size: int, maxsize: int | None = None) -> bytes:
+        """The message of *size* bytes after its header."""
+        if maxsize is not None and size > maxsize:
+            self._bad_message_length(f"{size:,} bytes where {maxsize:,} are allowed")
+        return self._read_begun(size)
+
+    def _read_begun(self, size: int) -> bytes:
+        """Read *size* bytes more of a message that has begun."""
+        try:
+            return self._read(size, begun=True) if size else b""
+        except BaseException as error:
+            self._cut_short(error)
+            raise
+
+    def _recv_into(self, target: memoryview) -> int:
+        size = self._recv_size(self._read(4, begun=False))
+        if size > len(target):
+            raise BufferTooShort(self._recv_body(size))
+        try:
+            with target[:size] as exact:
+                self._read_into(exact)
+        except BaseException as error:
+            self._cut_short(error)
+            raise
+        return size
+
+    def _cut_short(self, error: BaseException) -> None:
+        """After *error* in the middle of a message: what follows is no message any more."""
+        if type(error) is not OSError:  # which is the end of the stream: nothing follows at all
+            self._readable = False
+            self._why_unreadable = f"connection lost its place: {type(error).__name__} in a message"
+
+    def _bad_message_length(self, detail: str) -> NoReturn:
+        """Refuse a message. What follows it cannot be found, but answers can still be sent."""
+        if self._writable:
+            self._readable = False
+            self._why_unreadable = f"connection lost its place: {detail}"
+        else:
+            self.close()
+        raise OSError(f"bad message length: {detail}")

@@ -1,0 +1,190 @@
+"""A handshake that never waits, so that one thread can hold many at once.
+
+Idea: a link (a socket that does not block, with or without TLS) says what it would have to wait
+for; the handshake goes as far as it can and is taken up again when poll(2) reports that.
+
+Invariant: not one byte behind the handshake is read: those belong to the connection. A peer holds
+this process's memory and time within `_auth.LONGEST_MESSAGE` and `LIMIT`.
+
+Layer: ipc; imports the base layer.
+"""
+
+from __future__ import annotations
+
+import builtins
+import select
+from typing import TYPE_CHECKING
+
+from .. import _errors
+from .._deadline import Deadline
+from .._errors import AuthenticationError
+from . import _wire
+from ._auth import LONGEST_MESSAGE, Steps, both_steps
+from ._base import _ConnectionBase
+from ._stream import Connection
+
+if TYPE_CHECKING:
+    import socket
+
+# Seconds a peer has from its first sign of life to the end of its handshake.
+LIMIT = 10.0
+
+
+class ConnectionTimeout(_errors.TimeoutError, builtins.TimeoutError):
+    """Nobody came, or not to an end, in time: it is caught as either kind of TimeoutError."""
+
+
+class PlainLink:
+    """A socket without TLS, for the time of the handshake.
+
+    Attributes:
+        events: what to poll the descriptor for, after a call said that it would have to wait.
+    """
+
+    def __init__(self, sock: socket.socket):
+        sock.setblocking(False)
+        self._sock = sock
+        self.events = select.POLLIN
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    def establish(self) -> bool:
+        """Do what comes before the first byte; False if that would have to wait."""
+        return True
+
+    def recv(self, size: int) -> bytes | None:
+        """Up to *size* bytes, b"" at the end of the stream; None if it would have to wait."""
+        try:
+            return self._sock.recv(size)
+        except BlockingIOError:
+            self.events = select.POLLIN
+            return None
+
+    def send(self, data: bytes) -> int:
+        """How many bytes of *data* were sent; 0 if it would have to wait."""
+        try:
+            return self._sock.send(data)
+        except BlockingIOError:
+            self.events = select.POLLOUT
+            return 0
+
+    def connection(self) -> _ConnectionBase:
+        """The connection that goes on with the socket, which is not the link's any more."""
+        self._sock.setblocking(True)
+        return Connection(self._sock.detach())
+
+    def close(self) -> None:
+        self._sock.close()
+
+
+class Handshake:
+    """What happens on *link* before it is a connection.
+
+    Args:
+        authkey: None if nobody asks for one.
+        as_listener: whether this is the side that was connected to. That side's time is limited
+            from the start; the other's from the first byte of an answer, as nobody knows how
+            long a listener takes to call accept().
+    """
+
+    def __init__(self, link: PlainLink, authkey: bytes | None, as_listener: bool):
+        self.link = link
+        self.limit = Deadline(LIMIT if as_listener else None)
+        self._established = False
+        self._steps: Steps | None = None
+        if authkey is not None:
+            self._steps = both_steps(authkey, asks_first=as_listener)
+        self._outgoing = b""
+        self._incoming = b""
+
+    def advance(self) -> bool:
+        """Go as far as possible without waiting.
+
+        Returns:
+            Whether the handshake is done; if not, go on when `link` has its `events`.
+        Raises:
+            AuthenticationError: the other side does not know the key, or does not speak so.
+            EOFError, OSError: the other side has gone.
+        """
+        if not self._established:
+            self._established = self.link.establish()
+            if not self._established:
+                return False
+            self._take_step(None)
+        while self._steps is not None:
+            if not (self._flush() if self._outgoing else self._fetch()):
+                return False
+        return True
+
+    def _take_step(self, message: bytes | None) -> None:
+        """Give *message* to the protocol, and do as it says."""
+        if self._steps is None:
+            return
+        try:
+            answer = next(self._steps) if message is None else self._steps.send(message)
+        except StopIteration:
+            self._steps = None
+        else:
+            if answer is not None:
+                self._outgoing = _wire.header(len(answer)) + answer
+
+    def _flush(self) -> bool:
+        count = self.link.send(self._outgoing)
+        self._outgoing = self._outgoing[count:]
+        if count and not self._outgoing:
+            self._take_step(None)
+        return count > 0
+
+    def _fetch(self) -> bool:
+        data = self.link.recv(self._missing())
+        if data is None:
+            return False
+        if not data:
+            raise EOFError("the other side closed the connection during the handshake")
+        if self.limit.remaining() is None:
+            self.limit = Deadline(LIMIT)
+        self._incoming += data
+        if self._missing() == 0:
+            message, self._incoming = self._incoming[4:], b""
+            self._take_step(message)
+        return True
+
+    def _missing(self) -> int:
+        """How many bytes there are to come, as far as is known: of the header, or of the rest."""
+        if len(self._incoming) < 4:
+            return 4 - len(self._incoming)
+        (size,) = _wire.SHORT_HEADER.unpack(self._incoming[:4])
+        if not 0 <= size <= LONGEST_MESSAGE:
+            raise AuthenticationError(
+                f"the other side announced a message of {size:,} bytes, where at most "
+                f"{LONGEST_MESSAGE} are allowed before it has shown that it knows the authkey"
+            )
+        return int(4 + size - len(self._incoming))
+
+
+def run(handshake: Handshake, deadline: Deadline) -> _ConnectionBase:
+    """Take *handshake* to its end and return the connection; the link is closed on failure.
+
+    Raises:
+        ConnectionTimeout: *deadline* or the handshake's own limit is over.
+        AuthenticationError, EOFError, OSError: as `Handshake.advance`.
+    """
+    link = handshake.link
+    poller = select.poll()
+    try:
+        while not handshake.advance():
+            if deadline.expired or handshake.limit.expired:
+                raise ConnectionTimeout("the other side did not finish the handshake in time")
+            poller.register(link.fileno(), link.events)
+            poller.poll(soonest_ms(deadline, handshake.limit))
+        return link.connection()
+    except BaseException:
+        link.close()
+        raise
+
+
+def soonest_ms(*deadlines: Deadline) -> int | None:
+    """Milliseconds until the first of *deadlines*, for poll(2); None if there is none."""
+    left = [ms for ms in (deadline.remaining_ms() for deadline in deadlines) if ms is not None]
+    return min(left, default=None)

@@ -1,0 +1,303 @@
+"""Listeners and their clients: connections between processes that are not related.
+
+Idea: a listener is a socket at an address with a door (see `_door`); a client connects and goes
+through the handshake from the other side.
+
+Invariant: a socket's file is removed by the process that made it, once, and only if it is still
+the one that was made.
+
+Layer: ipc; imports the base layer; `socket` is needed here, so `connection` loads this on use.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from .. import util
+from .._deadline import Deadline
+from . import _descriptor, _handshake
+from ._address import (
+    Address,
+    address_type,
+    arbitrary_address,
+    default_family,
+    validate_family,
+)
+from ._door import Door
+from ._handshake import ConnectionTimeout, Handshake, PlainLink
+from ._stream import Connection
+
+if TYPE_CHECKING:
+    import ssl
+
+
+class SocketListener:
+    """A socket bound to *address*, listening.
+
+    Raises:
+        OSError: the address is taken, not allowed or not of this machine.
+    """
+
+    def __init__(self, address: Address, family: str, backlog: int = 1):
+        self._family = family
+        self._last_accepted: Any = None
+        self._unlink: util.Finalize | None = None
+        self._socket = socket.socket(getattr(socket, family))
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._socket.bind(address)
+            self._socket.listen(backlog)
+            # Another process may take a peer between poll(2) and accept(2).
+            self._socket.setblocking(False)
+            self._address = self._socket.getsockname()
+        except BaseException:
+            self._socket.close()
+            raise
+        if family == "AF_UNIX" and not util.is_abstract_socket_namespace(address):
+            self._unlink = util.Finalize(
+                self, _remove, args=(os.path.abspath(address), _identity(address)), exitpriority=0
+            )
+
+    def accept(self) -> Connection:
+        """Return a connection to the next peer, waiting for one; there is no handshake."""
+        return Connection(self.accept_socket(Deadline(self.default_timeout())).detach())
+
+    def accept_socket(self, deadline: Deadline) -> socket.socket:
+        """Return the socket of the next peer.
+
+        Raises:
+            ConnectionTimeout: nobody came before *deadline*.
+        """
+        while True:
+            try:
+                sock, self._last_accepted = self._socket.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                if not _descriptor.await_readable(self._socket.fileno(), deadline):
+                    raise ConnectionTimeout("no connection was accepted in time") from None
+            else:
+                return prepared(sock)
+
+    def default_timeout(self) -> float | None:
+        """Seconds, if the program gave the socket itself a timeout; else None."""
+        return self._socket.gettimeout() or None
+
+    def close(self) -> None:
+        """Close the socket and remove its file."""
+        try:
+            self._socket.close()
+        finally:
+            unlink, self._unlink = self._unlink, None
+            if unlink is not None:
+                unlink()
+
+
+class Listener:
+    """A place where others can connect to.
+
+    Args:
+        address: a path, or a pair of host and port; a fresh one of *family* if None.
+        family: 'AF_UNIX', 'AF_INET' or 'AF_INET6'; that of the address if None.
+        backlog: how many may wait for `accept`, as for ``socket.listen``.
+        authkey: the key that clients must know; None lets everybody in.
+        ssl_context: a context for the server's side; connections then go through TLS.
+    Raises:
+        OSError: the address is taken, not allowed or not of this machine.
+        TypeError: *authkey* is not `bytes`.
+        ValueError: there is no such family.
+    """
+
+    def __init__(
+        self,
+        address: Address | None = None,
+        family: str | None = None,
+        backlog: int = 1,
+        authkey: bytes | None = None,
+        *,
+        ssl_context: ssl.SSLContext | None = None,
+    ):
+        _check_key(authkey)
+        family = family or (address_type(address) if address else default_family)
+        validate_family(family)
+        self._authkey = authkey
+        self._ssl_context = ssl_context
+        self._listener: SocketListener | None = SocketListener(
+            address or arbitrary_address(family), family, backlog
+        )
+        self._door = Door(self._listener._socket, self._greet)
+
+    def accept(self, timeout: float | None = None) -> Any:
+        """Return a connection to the next client that shows it knows the key.
+
+        Clients that fall silent or go away are dropped; no client waits for another.
+
+        Args:
+            timeout: seconds, for everything together; None waits for ever.
+        Raises:
+            AuthenticationError: a client has another key; it was told and dropped.
+            TimeoutError: nobody came in time. It is `procession.TimeoutError` and the built-in one.
+            OSError: the listener is closed.
+        """
+        listener = self._open_listener()
+        deadline = Deadline(listener.default_timeout() if timeout is None else timeout)
+        if self._authkey is None and self._ssl_context is None:
+            return Connection(listener.accept_socket(deadline).detach())
+        try:
+            return self._door.admit(deadline)
+        finally:
+            listener._last_accepted = self._door.last_address
+
+    def _greet(self, sock: socket.socket) -> Handshake:
+        link = make_link(prepared(sock), self._ssl_context, server_side=True)
+        return Handshake(link, self._authkey, as_listener=True)
+
+    def close(self) -> None:
+        """Close the listener; closing it again does nothing."""
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            self._door.close()
+            listener.close()
+
+    @property
+    def address(self) -> Address:
+        """Where the listener is: a path, or a tuple that begins with host and port."""
+        return self._open_listener()._address
+
+    @property
+    def last_accepted(self) -> Any:
+        """The address that the last client came from; None if there was none or it has none."""
+        return self._open_listener()._last_accepted
+
+    def _open_listener(self) -> SocketListener:
+        if self._listener is None:
+            raise OSError("listener is closed")
+        return self._listener
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def Client(
+    address: Address,
+    family: str | None = None,
+    authkey: bytes | None = None,
+    *,
+    ssl_context: ssl.SSLContext | None = None,
+    timeout: float | None = None,
+) -> Any:
+    """Return a connection to the listener at *address*.
+
+    Args:
+        address, family, authkey: as for `Listener`.
+        ssl_context: a context for the client's side, if the listener has one.
+        timeout: seconds until it must be done. None waits as long as the listener does not call
+            ``accept``; once it has answered, the rest of the handshake has ten seconds.
+    Raises:
+        AuthenticationError: the listener has another key.
+        TimeoutError: it took too long; see `Listener.accept`.
+        OSError: nobody listens there, or the listener has gone; or, as ssl.SSLError, TLS failed.
+        EOFError: the listener closed the connection during the handshake.
+    """
+    family = family or address_type(address)
+    validate_family(family)
+    _check_key(authkey)
+    deadline = Deadline(timeout)
+    sock = _connect(address, family, deadline)
+    if authkey is None and ssl_context is None:
+        return Connection(sock.detach())
+    host = None if family == "AF_UNIX" else address[0]
+    link = make_link(sock, ssl_context, server_side=False, server_hostname=host)
+    return _handshake.run(Handshake(link, authkey, as_listener=False), deadline)
+
+
+def SocketClient(address: Address) -> Connection:
+    """Return a connection to the socket at *address*, without any handshake."""
+    return Connection(_connect(address, address_type(address), Deadline(None)).detach())
+
+
+# ------------------------------------------------------------------------------------------ sockets
+
+
+def make_link(
+    sock: socket.socket,
+    ssl_context: ssl.SSLContext | None,
+    server_side: bool,
+    server_hostname: str | None = None,
+) -> PlainLink:
+    """The link of a handshake over *sock*, which is the link's from now on."""
+    if ssl_context is None:
+        return PlainLink(sock)
+    from ._tls import TLSLink  # on first use: importing ssl takes longer than all the rest
+
+    return TLSLink(sock, ssl_context, server_side, server_hostname)
+
+
+def prepared(sock: socket.socket) -> socket.socket:
+    """A connected socket as connections want it: it blocks, and it sends at once."""
+    sock.setblocking(True)
+    if sock.family != socket.AF_UNIX:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock
+
+
+def _connect(address: Address, family: str, deadline: Deadline) -> socket.socket:
+    """A socket connected to *address*."""
+    sock = socket.socket(getattr(socket, family))
+    try:
+        sock.setblocking(True)
+        remaining = deadline.remaining()
+        if remaining is None:
+            sock.connect(address)
+        else:
+            _connect_within(sock, address, remaining)
+        return prepared(sock)
+    except BaseException:
+        sock.close()
+        raise
+
+
+def _connect_within(sock: socket.socket, address: Address, seconds: float) -> None:
+    """Connect *sock*, waiting up to *seconds* for room in the listener's queue.
+
+    A Unix socket that does not block refuses at once where the queue is full; one with a limit for
+    sending waits so long, and so does TCP.
+    """
+    microseconds = max(1, int(seconds * 1_000_000))
+    limit = struct.pack("ll", *divmod(microseconds, 1_000_000))
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+    try:
+        sock.connect(address)
+    except BlockingIOError as error:  # EAGAIN or EINPROGRESS: the limit is over
+        raise ConnectionTimeout(f"no connection to {address!r} in {seconds:.3g} s") from error
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", 0, 0))
+
+
+def _check_key(authkey: bytes | None) -> None:
+    if authkey is not None and not isinstance(authkey, bytes):
+        raise TypeError(f"authkey should be a byte string, not {type(authkey).__name__}")
+
+
+def _identity(path: str | bytes) -> tuple[int, int]:
+    """What tells the file at *path* from another that may take its place."""
+    status = os.stat(path)
+    return status.st_dev, status.st_ino
+
+
+def _remove(path: str | bytes, identity: tuple[int, int]) -> None:
+    """Remove the socket's file, unless it has gone or another has its name now."""
+    try:
+        if _identity(path) == identity:
+            os.unlink(path)
+    except FileNotFoundError:
+        util.debug("the socket file %r was gone already", path)

@@ -1,0 +1,175 @@
+"""Connections through TLS.
+
+Idea: a TLS socket that never blocks, and poll(2) around it. What it says it would wait for (to read
+in order to write, even) is waited for outside, so two threads can send and receive at once.
+
+Invariant: only one thread at a time is inside the TLS library. What was decrypted but not asked for
+yet counts as readable, for `poll` and for `wait`.
+
+Layer: ipc; imports the base layer.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import ssl
+from _thread import allocate_lock
+from typing import Any, NoReturn
+
+from .._deadline import Deadline
+from .._errors import AuthenticationError
+from ..reduction import Piece
+from . import _descriptor
+from ._base import _ConnectionBase
+from ._handshake import PlainLink
+
+# Bytes; what one record of TLS can carry.
+_RECORD = 16384
+
+
+class TLSLink(PlainLink):
+    """A TLS socket for the time of the handshake."""
+
+    _sock: ssl.SSLSocket
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        context: ssl.SSLContext,
+        server_side: bool,
+        server_hostname: str | None,
+    ):
+        try:
+            sock.setblocking(False)
+            secure = context.wrap_socket(
+                sock,
+                server_side=server_side,
+                server_hostname=server_hostname,
+                do_handshake_on_connect=False,
+            )
+        except BaseException:
+            sock.close()
+            raise
+        self._server_side = server_side
+        super().__init__(secure)
+
+    def establish(self) -> bool:
+        try:
+            self._sock.do_handshake()
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as error:
+            self.events = _events(error)
+            return False
+        except ssl.SSLError as error:
+            if not self._server_side:
+                raise
+            raise AuthenticationError(
+                f"the other side failed the TLS handshake: {error}"
+            ) from error
+        return True
+
+    def recv(self, size: int) -> bytes | None:
+        try:
+            return self._sock.recv(size)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as error:
+            self.events = _events(error)
+            return None
+
+    def send(self, data: bytes) -> int:
+        try:
+            return self._sock.send(data)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as error:
+            self.events = _events(error)
+            return 0
+
+    def connection(self) -> _ConnectionBase:
+        return TLSConnection(self._sock)
+
+
+def _events(error: ssl.SSLError) -> int:
+    """What the TLS library waits for."""
+    return select.POLLOUT if isinstance(error, ssl.SSLWantWriteError) else select.POLLIN
+
+
+class TLSConnection(_ConnectionBase):
+    """A connection through TLS. It cannot be sent to another process: its keys are here.
+
+    Args:
+        sock: a TLS socket after its handshake, which does not block.
+    """
+
+    def __init__(self, sock: ssl.SSLSocket):
+        super().__init__(sock.fileno())
+        self._sock = sock
+        self._ahead = bytearray()  # decrypted, and not asked for yet
+        self._ended = False
+        self._lock = allocate_lock()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a TLS connection cannot be pickled: its keys stay in this process")
+
+    def _close(self) -> None:
+        self._sock.close()
+
+    def _write(self, parts: list[Piece]) -> None:
+        # One call for small messages: each is a record, and a packet, of its own.
+        data = memoryview(b"".join(parts))
+        while data:
+            data = data[self._when_ready(self._sock.send, data) :]
+
+    def _read(self, size: int, begun: bool) -> bytes:
+        while len(self._ahead) < size:
+            if not self._read_record(max(size - len(self._ahead), _RECORD)):
+                if begun or self._ahead:
+                    raise OSError("got end of file during message")
+                raise EOFError
+        data = bytes(memoryview(self._ahead)[:size])
+        del self._ahead[:size]
+        return data
+
+    def _read_into(self, target: memoryview) -> None:
+        target[:] = self._read(len(target), begun=True)
+
+    def _read_record(self, size: int) -> bool:
+        """Decrypt something more, waiting for it; False at the end of the stream."""
+        data = b"" if self._ended else self._when_ready(self._sock.recv, size)
+        self._ahead += data
+        self._ended = not data
+        return bool(data)
+
+    def _when_ready(self, call: Any, argument: Any) -> Any:
+        while True:
+            try:
+                with self._lock:
+                    return call(argument)
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as error:
+                events = _events(error)
+            _descriptor.await_events(self._open_handle(), events)
+
+    # ----------------------------------------------------------------------------------- waiting
+
+    def _poll(self, timeout: float | None) -> bool:
+        deadline = Deadline(timeout)
+        while not self.ready():
+            if not _descriptor.await_readable(self._open_handle(), deadline):
+                return False
+        return True
+
+    def _wait_source(self) -> TLSConnection:
+        """The connection's part in `wait`: itself."""
+        return self
+
+    def ready(self) -> bool:
+        """Whether there is something to read, or the end, after looking what has arrived."""
+        if not self._ahead and not self._ended:
+            try:
+                with self._lock:
+                    data = self._sock.recv(_RECORD)
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                return False  # part of a record, or none of the program's data
+            self._ahead += data
+            self._ended = not data
+        return True
+
+    def done(self) -> None:
+        """Nothing was set up for `wait`."""

@@ -1,0 +1,139 @@
+"""Waiting until one of many things can be received from.
+
+Idea: one poll(2) over the descriptors of all of them. A thing that can be ready although its
+descriptor is quiet (it has read ahead), or whose descriptor rings for others too (one bell for all
+queues of a process), says so by a method ``_wait_source``, and is asked after every wake-up.
+
+Invariant: a source is made before it is first asked, and `done` with on every way out: whatever
+makes it ready after that question rings its descriptor.
+
+Layer: ipc; imports the base layer only.
+"""
+
+from __future__ import annotations
+
+import errno
+import select
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+from .._deadline import Deadline
+
+
+class WaitSource(Protocol):
+    """What ``_wait_source()`` of an object returns: the object's part in one call of `wait`."""
+
+    def fileno(self) -> int:
+        """The descriptor that becomes readable when `ready` may have changed; shared or not."""
+
+    def ready(self) -> bool:
+        """Whether the object is ready, without waiting.
+
+        Where it is not, whatever made the descriptor readable has been taken from it.
+        """
+
+    def done(self) -> None:
+        """The call of `wait` is over."""
+
+
+def wait(object_list: Iterable[Any], timeout: float | None = None) -> list[Any]:
+    """Return those of *object_list* that can be received from, waiting up to *timeout* for one.
+
+    Args:
+        object_list: connections, sockets, sentinels, descriptors, queues: descriptors, or anything
+            with ``fileno()``; none of them twice.
+        timeout: seconds; None waits for ever, 0 or less only looks.
+    Returns:
+        The ready ones in the order given, [] when the time was over. An object whose other end is
+        closed is ready, as receiving from it does not wait.
+    Raises:
+        OSError: one of them is closed.
+        ValueError: one of them has no descriptor.
+        KeyError: one of them is there twice.
+    Source: the contract of the standard library's function.
+    """
+    waiting = _Waiting()
+    try:
+        for obj in object_list:
+            waiting.add(obj)
+        return waiting.run(Deadline(timeout))
+    finally:
+        waiting.end()
+
+
+class _Waiting:
+    """One call of `wait`."""
+
+    def __init__(self) -> None:
+        self._poller = select.poll()
+        self._plain: dict[int, Any] = {}
+        self._sources: list[tuple[WaitSource, Any]] = []
+        self._order: list[Any] = []
+
+    def add(self, obj: Any) -> None:
+        make_source = getattr(obj, "_wait_source", None)
+        if make_source is None:
+            fd = _descriptor_of(obj)
+            if fd in self._plain:
+                raise KeyError(f"{obj!r} (descriptor {fd}) is there twice")
+            self._plain[fd] = obj
+        else:
+            if any(obj is other for _, other in self._sources):
+                raise KeyError(f"{obj!r} is there twice")
+            source: WaitSource = make_source()
+            self._sources.append((source, obj))
+            fd = source.fileno()
+        self._order.append(obj)
+        self._poller.register(fd, select.POLLIN)
+
+    def run(self, deadline: Deadline) -> list[Any]:
+        if not self._sources:
+            return self._poll(deadline)
+        ready = self._ready_sources()
+        while not ready:
+            # Whatever rang, all are asked: one bell may be for several of them.
+            ready = self._poll(deadline)
+            ready += self._ready_sources()
+            if deadline.expired:
+                return self._in_order(ready)
+        return self._in_order(ready + self._look(ready))
+
+    def end(self) -> None:
+        for source, _ in self._sources:
+            source.done()
+
+    def _poll(self, deadline: Deadline) -> list[Any]:
+        """The plain objects that are ready; [] when a source rang or the time was over."""
+        while True:
+            events = self._poller.poll(deadline.remaining_ms())
+            if events or deadline.expired:
+                return [self._checked(fd, there) for fd, there in events if fd in self._plain]
+
+    def _look(self, ready: list[Any]) -> list[Any]:
+        """The plain objects that are ready by now, besides those in *ready*."""
+        found = self._poll(Deadline(0))
+        return [obj for obj in found if not any(obj is other for other in ready)]
+
+    def _ready_sources(self) -> list[Any]:
+        return [obj for source, obj in self._sources if source.ready()]
+
+    def _in_order(self, ready: list[Any]) -> list[Any]:
+        return [obj for obj in self._order if any(obj is other for other in ready)]
+
+    def _checked(self, fd: int, events: int) -> Any:
+        if events & select.POLLNVAL:
+            raise OSError(errno.EBADF, f"descriptor {fd} of {self._plain[fd]!r} is not open")
+        return self._plain[fd]
+
+
+def _descriptor_of(obj: Any) -> int:
+    """The descriptor that *obj* is or has."""
+    fd = obj
+    if not isinstance(obj, int):
+        try:
+            fd = int(obj.fileno())
+        except (AttributeError, TypeError, ValueError) as error:
+            raise ValueError(f"{obj!r} has no descriptor to wait for") from error
+    if fd < 0:
+        raise ValueError(f"{obj!r} has the invalid descriptor {fd}")
+    return int(fd)

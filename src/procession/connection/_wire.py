@@ -1,0 +1,48 @@
+"""The bytes on the wire: how a message is cut out of a stream.
+
+Idea: a message is its length, four bytes, signed, most significant first, and then its bytes. One
+that is too long for that begins with -1 and gives its length in eight bytes, unsigned. The format
+is that of the standard library, so either side of a connection may be either library.
+
+Invariant: what a header says is believed only if it can be a length at all.
+
+Source: the standard library's `Connection`, by what it sends and accepts.
+
+Layer: ipc; imports the standard library only.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+from collections.abc import Callable
+
+# The longest message whose length goes into four bytes.
+LONGEST_SHORT = 0x7FFFFFFF
+
+SHORT_HEADER = struct.Struct("!i")
+_LONG_HEADER = struct.Struct("!iQ")
+_LONG_SIZE = struct.Struct("!Q")
+_IS_LONG = -1
+
+
+def header(size: int) -> bytes:
+    """Return what goes before a message of *size* bytes."""
+    if size > LONGEST_SHORT:
+        return _LONG_HEADER.pack(_IS_LONG, size)
+    return SHORT_HEADER.pack(size)
+
+
+def size_of_message(short: bytes, read_more: Callable[[int], bytes]) -> int | None:
+    """Return the size of the message that the header says, in bytes.
+
+    Args:
+        short: the first four bytes of the header.
+        read_more: reads that many bytes more, for a long message.
+    Returns:
+        None if it is no possible length.
+    """
+    (size,) = SHORT_HEADER.unpack(short)
+    if size == _IS_LONG:
+        (size,) = _LONG_SIZE.unpack(read_more(_LONG_SIZE.size))
+    return size if 0 <= size <= sys.maxsize else None
