@@ -29,8 +29,13 @@ def adopt_orphans() -> None:
 
 def children() -> set[int]:
     """Return the pids of all children of this process, zombies included."""
-    tasks = Path("/proc/self/task").iterdir()
-    return {int(pid) for task in tasks for pid in (task / "children").read_text().split()}
+    found: set[int] = set()
+    for task in Path("/proc/self/task").iterdir():
+        try:
+            found |= {int(pid) for pid in (task / "children").read_text().split()}
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # that thread has ended; its children are listed with another
+    return found
 
 
 def describe(pid: int) -> str:
