@@ -8,9 +8,10 @@ CONFORM_ARGS ?= --jobs 2
 , := ,
 
 # One environment per Python version, so that `make test PYTHON=python3.13` stands beside the default.
-VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+VERSION := $(shell $(PYTHON) -c 'import sys; v = sys.version_info; \
+                                 print("%d.%d" % v[:2] if v >= (3, 11) else "")')
 ifeq ($(VERSION),)
-$(error $(PYTHON) does not run; name an interpreter, 3.11 or newer: make PYTHON=/path/to/python3)
+$(error $(PYTHON) is no Python 3.11 or newer; name one: make PYTHON=/path/to/python3)
 endif
 VENV := .venv-$(VERSION)
 BIN  := $(VENV)/bin
@@ -55,19 +56,23 @@ define configure
 	  rm -rf $(1) && mkdir -p $(1) && echo $(BIN)/meson >$(1)/made-by && \
 	  { PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/meson setup $(1) $(2) >$(1).log || { cat $(1).log; exit 1; }; } }
 endef
+# One at a time: two runs of make in the same checkout must not write the same objects.
+define compile
+	@flock $(1) $(BIN)/ninja --quiet -C $(1)
+endef
 # Replaced in one step: a process that is just starting must never load half a library.
 define replace
-	@cmp -s $(1) $(2) || { cp $(1) $(2).new && mv -f $(2).new $(2); }
+	@cmp -s $(1) $(2) || { cp $(1) $(2).$$$$ && mv -f $(2).$$$$ $(2); }
 endef
 
 build: $(READY) ## make the environment and the extension
 	$(call configure,$(DEV),)
-	@$(BIN)/ninja --quiet -C $(DEV)
+	$(call compile,$(DEV))
 	$(call replace,$(DEV)/native/_core.abi3.so,$(CORE))
 
 build-crash: $(READY) ## make a copy of the package whose core can be killed at named points
 	$(call configure,$(CRASH),$(DEBUG) -Dwerror=true)
-	@$(BIN)/ninja --quiet -C $(CRASH)
+	$(call compile,$(CRASH))
 	@mkdir -p $(CRASH)/site/procession && find $(CRASH)/site/procession -type l -delete
 	@find $(CURDIR)/src/procession -mindepth 1 -maxdepth 1 ! -name '_core.*' ! -name __pycache__ \
 	  -exec ln -s -t $(CRASH)/site/procession {} +
@@ -114,7 +119,7 @@ lint: build ## format, style and types of Python and C; the release core without
 	$(BIN)/mypy
 	$(BIN)/clang-format --dry-run -Werror $(C_FILES)
 	$(call configure,$(RELEASE),-Dwerror=true --buildtype=release)
-	$(BIN)/ninja --quiet -C $(RELEASE)
+	$(call compile,$(RELEASE))
 
 format: $(READY) ## lay out Python and C as lint wants it
 	$(BIN)/ruff check --fix-only --quiet .
