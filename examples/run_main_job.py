@@ -1,7 +1,7 @@
 """Run the main job under Procession and under the standard package; compare them.
 
-Idea: the same unmodified program, once by ``procession run`` and once by the interpreter alone. Both
-must print the same; then the two times mean something.
+Idea: the same unmodified program, once by ``procession run`` and once by the interpreter alone.
+Only if both print the same do the two times mean something.
 
 Invariant: the exit code is 0 only if both ended well and printed the same.
 
@@ -45,8 +45,9 @@ def main() -> None:
         outputs[way], times[way] = run(way, sys.argv[1:])
     print(outputs["procession"])
     if outputs["procession"] != outputs["multiprocessing"]:
-        parts = [outputs[way].splitlines() for way in WAYS]
-        print(*difflib.unified_diff(*parts, *WAYS, lineterm=""), sep="\n")
+        ours, theirs = (outputs[way].splitlines() for way in WAYS)
+        first, second = WAYS
+        print(*difflib.unified_diff(ours, theirs, first, second, lineterm=""), sep="\n")
         sys.exit("the results differ")
     print("both printed the same result")
     for way, seconds in times.items():
