@@ -43,7 +43,7 @@ EXEMPT = re.compile(r"(?:#|/\*)\s*size:\s*\S.{9,}")  # with a reason, not a word
 # Imports that would make `import procession` slower than `import multiprocessing`.
 HEAVY = (
     *("asyncio", "cloudpickle", "concurrent.futures", "ctypes", "inspect", "logging", "numpy"),
-    *("pickle", "selectors", "shutil", "socket", "ssl", "subprocess", "tempfile"),
+    *("pickle", "selectors", "shutil", "socket", "ssl", "subprocess", "tempfile", "typing"),
 )
 
 
