@@ -73,9 +73,18 @@ static struct block *surrender(struct arena *arena, struct block *block)
     return block_of(arena_at(arena, word_get(&payload->references[count - 1])));
 }
 
+static void each_owned(struct arena *arena, struct block *block, owned_visitor visit, void *with)
+{
+    (void)arena;
+    struct payload *payload = block_payload(block);
+    for (uint64_t i = 0; i < word_get(&payload->owned); i++)
+        visit(with, word_get(&payload->references[i]));
+}
+
 void payload_register(void)
 {
-    arena_set_manners(BLOCK_PAYLOAD, (struct block_manners){.surrender = surrender});
+    arena_set_manners(BLOCK_PAYLOAD,
+                      (struct block_manners){.surrender = surrender, .each_owned = each_owned});
 }
 
 const struct payload_span *payload_spans(const struct payload *payload, uint64_t size)

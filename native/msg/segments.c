@@ -148,6 +148,43 @@ static struct block *surrender(struct arena *arena, struct block *block)
     }
 }
 
+/* The payloads of the messages that are there, in the order of the records. */
+static void each_payload(struct arena *arena, struct channel *channel, owned_visitor visit,
+                         void *with)
+{
+    uint64_t next = word_get(&channel->got_count), end = word_get(&channel->put_count);
+    offset_t at = word_get(&channel->head_segment), offset = word_get(&channel->head_offset);
+    while (next < end && at) {
+        struct segment *segment = arena_at(arena, at);
+        struct record *record = record_at(segment, offset);
+        if (record->sequence == RECORD_NO_SEQUENCE) {
+            at = word_get(&segment->next);
+            offset = 0;
+            continue;
+        }
+        offset += record_bytes(record->size);
+        if (record->sequence + 1 == next) /* its taker was killed before it moved on */
+            continue;
+        offset_t payload = 0;
+        if (record->kind == RECORD_PAYLOAD)
+            memcpy(&payload, record + 1, sizeof payload);
+        if (record->kind == RECORD_PAYLOAD || record->sequence != next)
+            visit(with, payload); /* 0, which names no block, where the record is wrong */
+        next++;
+    }
+}
+
+static void each_owned(struct arena *arena, struct block *block, owned_visitor visit, void *with)
+{
+    struct channel *channel = block_payload(block);
+    if (word_get(&channel->spare))
+        visit(with, word_get(&channel->spare));
+    for (offset_t at = word_get(&channel->head_segment); at;
+         at = word_get(&((struct segment *)arena_at(arena, at))->next))
+        visit(with, at);
+    each_payload(arena, channel, visit, with);
+}
+
 static void fill(void *memory, uint64_t size, const void *with)
 {
     memset(memory, 0, size);
@@ -164,5 +201,6 @@ enum status channel_create(struct arena *arena, uint64_t max_messages, struct ha
 
 void channel_register(void)
 {
-    arena_set_manners(BLOCK_CHANNEL, (struct block_manners){.surrender = surrender});
+    arena_set_manners(BLOCK_CHANNEL,
+                      (struct block_manners){.surrender = surrender, .each_owned = each_owned});
 }

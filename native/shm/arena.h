@@ -20,11 +20,15 @@ struct arena {
     uint32_t tag;  /* and its tag: index and generation */
 };
 
+typedef void (*owned_visitor)(void *with, offset_t payload);
+
 /* What a kind of block needs of the arena, beyond being memory. */
 struct block_manners {
     /* Stages the surrender of one reference that the dead *block* owns, and returns that child;
      * NULL when it owns no more. Called until then, a transaction each time. */
     struct block *(*surrender)(struct arena *arena, struct block *block);
+    /* Visits, without a change, the payload of each block that *block* owns a reference to. */
+    void (*each_owned)(struct arena *arena, struct block *block, owned_visitor visit, void *with);
     /* The process of *tag* has died, and it held a reference to *block*. Arena locked. */
     void (*mourn)(struct arena *arena, struct block *block, uint32_t tag);
 };
@@ -67,6 +71,9 @@ struct block *arena_find(struct arena *arena, offset_t payload, uint64_t serial)
 
 /* Tells *block* that the process of *tag*, which held it, has died. */
 void arena_mourn(struct arena *arena, struct block *block, uint32_t tag);
+
+/* Visits what *block* owns, dead or not: see block_manners. */
+void arena_each_owned(struct arena *arena, struct block *block, owned_visitor visit, void *with);
 
 static inline void *arena_at(const struct arena *arena, offset_t offset)
 {

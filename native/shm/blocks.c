@@ -191,3 +191,10 @@ void arena_mourn(struct arena *arena, struct block *block, uint32_t tag)
     if (kind < BLOCK_KINDS && manners[kind].mourn)
         manners[kind].mourn(arena, block, tag);
 }
+
+void arena_each_owned(struct arena *arena, struct block *block, owned_visitor visit, void *with)
+{
+    uint64_t kind = word_get(&block->kind);
+    if (kind < BLOCK_KINDS && manners[kind].each_owned)
+        manners[kind].each_owned(arena, block, visit, with);
+}

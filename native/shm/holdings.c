@@ -30,6 +30,11 @@ static word_t *entry_word(struct arena *arena, uint32_t index, uint32_t entry)
     return words + (entry - part_start(part));
 }
 
+uint64_t table_entry(struct arena *arena, uint32_t index, uint32_t entry)
+{
+    return word_get(entry_word(arena, index, entry));
+}
+
 static bool lists(struct arena *arena, const struct handle *handle)
 {
     return word_get(&table_slot(arena, arena->self)->parts[part_of(handle->entry)]) != 0 &&

@@ -63,6 +63,9 @@ enum status handle_give(struct arena *arena, const struct handle *handle, uint32
 uint32_t handle_list(struct arena *arena, uint32_t *entries, uint32_t capacity);
 struct handle handle_at(struct arena *arena, uint32_t entry);
 
+/* The word of an entry that the slot has room for: see holdings.c. The arena is locked. */
+uint64_t table_entry(struct arena *arena, uint32_t index, uint32_t entry);
+
 /* ---- parts of larger transactions; the arena is locked */
 
 /* Room for one more entry in the slot; must come before anything is staged. */

@@ -1,0 +1,16 @@
+/* Whether the arena is what it must be: for tests, which call it after every kill.
+ *
+ * Idea      All that can be derived is derived again: by walking over every block, every list, every slot
+ *           and every owner of references, and compared with what the arena says of itself.
+ * Rule      The family must be at rest but for waits: a channel's records are read without its mutexes.
+ */
+#ifndef PROCESSION_SHM_CHECK_H
+#define PROCESSION_SHM_CHECK_H
+
+#include "arena.h"
+
+/* Calls *say* with a sentence for each thing that is wrong; how many there were. Takes the arena's
+ * mutex, and so repairs first what a dead owner left: that is how it is meant. */
+unsigned arena_check(struct arena *arena, void (*say)(void *with, const char *problem), void *with);
+
+#endif
