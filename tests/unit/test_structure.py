@@ -27,8 +27,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         *("popen_fork", "popen_spawn_posix", "popen_forkserver"),
     ),
     ("pool", "managers", "dummy"),
-    ("context", ""),
-    ("futures", "engines", "observe", "_install", "__main__"),
+    ("context", "_install", ""),
+    ("futures", "engines", "observe", "__main__"),
 )
 LAYER_OF = {name: number for number, names in enumerate(LAYERS) for name in names}
 
