@@ -14,11 +14,12 @@ Layer: base; imports the standard library only.
 from __future__ import annotations
 
 from _thread import _local
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
     from .context import DefaultContext
     from .process import BaseProcess
 
@@ -65,7 +66,7 @@ def become(current: BaseProcess, parent: BaseProcess | None) -> None:
     _current_process, _parent_process = current, parent
 
 
-# ---------------------------------------------------------------------------- a launch, per thread
+# ----------------------------------------------------------------------------- a launch, per thread
 
 
 class _Launch(_local):
@@ -88,30 +89,34 @@ def set_spawning_popen(popen: Any) -> None:
     _launch.popen = popen
 
 
-@contextmanager
-def spawning(popen: Any) -> Iterator[None]:
-    """While the body runs, `spawning_popen()` of this thread is *popen*."""
-    before = _launch.popen
-    _launch.popen = popen
-    try:
-        yield
-    finally:
-        _launch.popen = before
+class spawning:
+    """While the body of this ``with`` runs, `spawning_popen()` of this thread is *popen*."""
+
+    def __init__(self, popen: Any):
+        self._popen = popen
+
+    def __enter__(self) -> None:
+        self._before = _launch.popen
+        _launch.popen = self._popen
+
+    def __exit__(self, *_: object) -> None:
+        _launch.popen = self._before
 
 
-@contextmanager
-def collecting() -> Iterator[list[Any]]:
-    """Gather the handles that this thread pickles while the body runs.
+class collecting:
+    """Gathers the handles that this thread pickles while the body of this ``with`` runs.
 
     Collectors nest; the innermost takes a handle, as it is the one whose bytes the handle is in.
     """
-    handles: list[Any] = []
-    before = _launch.collectors
-    _launch.collectors = (*before, handles)
-    try:
-        yield handles
-    finally:
-        _launch.collectors = before
+
+    def __enter__(self) -> list[Any]:
+        handles: list[Any] = []
+        self._before = _launch.collectors
+        _launch.collectors = (*self._before, handles)
+        return handles
+
+    def __exit__(self, *_: object) -> None:
+        _launch.collectors = self._before
 
 
 def collect(handle: Any) -> bool:

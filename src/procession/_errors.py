@@ -19,7 +19,7 @@ class BufferTooShort(ProcessError):
     """The caller's buffer is shorter than the message; ``args[0]`` is the whole message."""
 
 
-class TimeoutError(ProcessError):  # noqa: A001 - the public name of the interface
+class TimeoutError(ProcessError):
     """A call with a time limit did not finish in time."""
 
 

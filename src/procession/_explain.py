@@ -1,7 +1,7 @@
 """Which part of an object cannot be pickled, and what to do about it.
 
 Idea: pickle names the type it refused, not where it was. So the object is taken apart and each
-part is tried alone: where a whole fails but none of its parts does, the whole itself is the trouble.
+part is tried alone: where a whole fails but none of its parts does, the whole is the trouble.
 
 Invariant: it only looks: the search ends whatever the object (cycles, depth, size), and an
 error during the search never hides the error that is being explained.
@@ -11,8 +11,10 @@ Layer: base; imports the standard library only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
 
 _DEEPEST = 30
 _WIDEST = 10_000
@@ -84,8 +86,9 @@ def _parts_of_code(obj: Any) -> Iterator[tuple[str, Any]]:
         if type(obj).__name__ == "partial":
             yield f".{name}", getattr(obj, name)
     closure = getattr(obj, "__closure__", None) or ()
-    for name, cell in zip(getattr(obj, "__code__", obj).co_freevars if closure else (), closure,
-                          strict=True):
+    for name, cell in zip(
+        getattr(obj, "__code__", obj).co_freevars if closure else (), closure, strict=True
+    ):
         try:
             yield f".<variable {name}>", cell.cell_contents
         except ValueError:  # an empty cell

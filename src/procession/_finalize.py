@@ -1,5 +1,8 @@
 """What must happen when an object goes, when a process exits and when a process was forked.
 
+    _Key = tuple[int | None, int]
+    _AfterForker = tuple[int, int, Callable[[Any], object]]
+
 Idea: a finalizer is a callback bound to an object's life by a weak reference, to the exit of the
 process by a priority, or to both. All live ones are in one registry, ordered by (priority, age).
 
@@ -16,12 +19,16 @@ import itertools
 import os
 import sys
 import weakref
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 from . import _ambient, _log
 
-_Key = tuple[int | None, int]
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any
+
+    _Key = tuple[int | None, int]
+    _AfterForker = tuple[int, int, Callable[[Any], object]]
 
 _finalizer_registry: dict[_Key, Finalize] = {}
 _finalizer_counter = itertools.count()
@@ -47,7 +54,7 @@ class Finalize:
         kwargs: Mapping[str, Any] | None = None,
         exitpriority: int | None = None,
     ):
-        if exitpriority is not None and not isinstance(exitpriority, int):
+        if not isinstance(exitpriority, int | None):
             kind = type(exitpriority).__name__
             raise TypeError(f"exitpriority must be None or an integer, not {kind}")
         if obj is None and exitpriority is None:
@@ -117,15 +124,14 @@ def _run_finalizers(minpriority: int | None = None) -> None:
         _log.sub_debug("calling %s", finalizer)
         try:
             finalizer()
-        except Exception:
+        except Exception:  # noqa: BLE001 - shown; the others still run
             sys.excepthook(*sys.exc_info())
     if minpriority is None:
         _finalizer_registry.clear()
 
 
-# ------------------------------------------------------------------------------------ after a fork
+# ------------------------------------------------------------------------------------- after a fork
 
-_AfterForker = tuple[int, int, Callable[[Any], object]]
 _afterfork_registry: weakref.WeakValueDictionary[_AfterForker, Any] = weakref.WeakValueDictionary()
 _afterfork_counter = itertools.count()
 
@@ -140,7 +146,7 @@ def _run_after_forkers() -> None:
     for (_, _, func), obj in sorted(_afterfork_registry.items(), key=lambda item: item[0][:2]):
         try:
             func(obj)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - logged; the others still run
             _log.info("after forker raised exception %s", error)
 
 

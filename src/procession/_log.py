@@ -11,11 +11,11 @@ Layer: base; imports the standard library only.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
     import logging
+    from collections.abc import Callable
+    from typing import Any
 
 NOTSET = 0
 SUBDEBUG = 5

@@ -17,8 +17,6 @@ import os
 import pickle
 import socket
 from _thread import allocate_lock
-from collections.abc import Iterable
-from typing import Any, Literal
 
 from . import _ambient, _core, _log, spawn, util
 from .launch import payload
@@ -33,6 +31,13 @@ from .launch.request import (
 )
 from .launch.server import Server, arrived_descriptors, preload
 
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any, Literal
+
+    _Reaction = Literal["ignore", "warn", "fail"]
+
 __all__ = [
     "MAXFDS_TO_SEND",
     "connect_to_new_process",
@@ -45,7 +50,6 @@ __all__ = [
 ]
 
 _HEIRLOOM = "forkserver"
-_Reaction = Literal["ignore", "warn", "fail"]
 
 
 class ForkServer:
@@ -106,7 +110,7 @@ class ForkServer:
             finally:
                 sock.detach()
 
-    # ------------------------------------------------------------------------ the server's life
+    # ---------------------------------------------------------------------------- the server's life
 
     def _start(self) -> int:
         """Start a server and make the way to it an heirloom."""
@@ -123,16 +127,16 @@ class ForkServer:
         wanted = ("sys_path", "sys_argv", "orig_dir", "dir", "stand_in")
         data = spawn.get_preparation_data("fork server")
         chosen = {k: v for k, v in data.items() if k in wanted or k.startswith("init_main")}
-        todo = payload.in_memory_file(
-            pickle.dumps((self._preload_modules, self._on_error, chosen))
-        )
+        todo = payload.in_memory_file(pickle.dumps((self._preload_modules, self._on_error, chosen)))
         token = _core.reserve_slot()
         numbers = {"server": its_end, "family": _core.family_fd(), "todo": todo}
         given = ", ".join(f"{name}={number}" for name, number in numbers.items())
         program = f"from {__name__} import main; main({given}, token={token})"
-        command = [spawn.executable(), *util._args_from_interpreter_flags(), "-c", program]
+        exe = spawn.executable()
         try:
-            pid = util.spawnv_passfds(command[0], command, numbers.values())
+            pid = util.spawnv_passfds(
+                exe, [exe, *util._args_from_interpreter_flags(), "-c", program], numbers.values()
+            )
         except BaseException:
             _core.abandon(token)
             raise
@@ -169,7 +173,7 @@ def _is_served(fd: int) -> bool:
     return not poller.poll(0)
 
 
-# --------------------------------------------------------------------------------- the server's side
+# -------------------------------------------------------------------------------- the server's side
 
 
 def main(server: int, family: int, todo: int, token: int) -> None:

@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
 
 from . import _core, util
 from .launch import child, lifeline
 from .launch.popen import BasePopen
 from .launch.sentinel import Sentinel
 
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
     from .process import BaseProcess
 
@@ -57,8 +57,8 @@ def _warn_of_threads() -> None:
     names = ", ".join(repr(thread.name) for thread in threading.enumerate() if thread is not this)
     warnings.warn(
         f"This process (pid={os.getpid()}) is multi-threaded, use of fork() may lead to deadlocks "
-        f"in the child. Threads alive besides this one: {names}. Start processes before threads, or "
-        "use the start method 'forkserver' or 'spawn'",
+        f"in the child. Threads alive besides this one: {names}. Start processes before threads, "
+        "or use the start method 'forkserver' or 'spawn'",
         DeprecationWarning,
         stacklevel=6,
     )

@@ -1,7 +1,7 @@
 """Starting a child through the fork server.
 
-Idea: the child is not this process's but the server's, so its end is reported by the server, through
-a pipe: first the process id, at the end the exit code. The pipe is the sentinel.
+Idea: the child is not this process's but the server's, so its end is reported by the server,
+through a pipe: first the process id, at the end the exit code. The pipe is the sentinel.
 
 Invariant: as long as nothing has come through the pipe after the process id, the server has not
 reaped the child, and the id is the child's.
@@ -14,7 +14,6 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
 
 from . import _ambient, _core, forkserver, spawn, util
 from .launch import lifeline, payload
@@ -22,7 +21,10 @@ from .launch.popen import UNKNOWN_EXITCODE, BasePopen
 from .launch.request import Request
 from .launch.sentinel import wait_readable
 
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
+    from typing import Any
+
     from .process import BaseProcess
 
 __all__ = ["Popen"]

@@ -12,13 +12,13 @@ Layer: process; imports base, ipc and the core.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from . import _ambient, _core, spawn, util
 from .launch import lifeline, payload
 from .launch.popen import BasePopen
 from .launch.sentinel import Sentinel
 
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
     from .process import BaseProcess
 

@@ -15,14 +15,15 @@ from __future__ import annotations
 import os
 import sys
 from _pickle import load
-from collections.abc import Callable
-from contextlib import suppress
-from typing import IO, TYPE_CHECKING, Any
 
 from . import _ambient, _log, util
 from .launch import mainmodule
 
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import IO, Any
+
     from .process import BaseProcess
 
 __all__ = [
@@ -68,7 +69,8 @@ def freeze_support() -> None:
     """In a frozen program: if this process was started as a child, be that child, and exit."""
     if is_forking(sys.argv):
         pairs = (argument.split("=") for argument in sys.argv[2:])
-        spawn_main(**{name: None if value == "None" else int(value) for name, value in pairs})
+        numbers: Any = {name: None if text == "None" else int(text) for name, text in pairs}
+        spawn_main(**numbers)
         sys.exit()
 
 
@@ -96,7 +98,7 @@ def executable() -> bytes:
     return exe
 
 
-# ---------------------------------------------------------------------------------- the child's side
+# --------------------------------------------------------------------------------- the child's side
 
 
 def spawn_main(
@@ -159,7 +161,7 @@ def run(
     return process_obj._bootstrap(parent_sentinel)
 
 
-# ------------------------------------------------------------------------------- preparation data
+# --------------------------------------------------------------------------------- preparation data
 
 
 def get_preparation_data(name: str) -> dict[str, Any]:
@@ -205,8 +207,10 @@ def prepare(data: dict[str, Any]) -> None:
     if "sys_argv" in data:
         sys.argv = data["sys_argv"]
     if data.get("dir") is not None:
-        with suppress(FileNotFoundError):  # removed meanwhile: then stay, as the parent would
+        try:
             os.chdir(data["dir"])
+        except FileNotFoundError:  # removed meanwhile: then stay, as the parent would
+            pass
     _ambient.original_dir = data.get("orig_dir", _ambient.original_dir)
     _inherit(data.get("heirlooms", {}))
     _prepare_context(data)
@@ -234,7 +238,7 @@ def _check_not_importing_main() -> None:
     if not getattr(_ambient.current_process(), "_inheriting", False):
         return
     where = mainmodule.offending_line()
-    shown = "" if where is None else "\n  File \"{}\", line {}\n    {}\n".format(*where)
+    shown = "" if where is None else '\n  File "{}", line {}\n    {}\n'.format(*where)
     raise RuntimeError(f"""
         An attempt has been made to start a new process before the
         current process has finished its bootstrapping phase.

@@ -10,12 +10,10 @@ Layer: base; imports the standard library only.
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 from _thread import _local, allocate_lock
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
-from typing import Any
 
 from . import _ambient, _log
 from ._finalize import (
@@ -44,6 +42,11 @@ from ._log import (
     sub_debug,
     sub_warning,
 )
+
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Any
 
 __all__ = [
     "DEBUG",
@@ -105,7 +108,7 @@ def is_abstract_socket_namespace(address: str | bytes | None) -> bool:
     raise TypeError(f"address type of {address!r} unrecognized")
 
 
-# ---------------------------------------------------------------------------------- temporary folder
+# --------------------------------------------------------------------------------- temporary folder
 
 
 def get_temp_dir() -> str:
@@ -128,7 +131,7 @@ def _remove_temp_dir(folder: str) -> None:
     _ambient.current_process()._config["tempdir"] = None
 
 
-# ------------------------------------------------------------------------------- types aware of forks
+# ----------------------------------------------------------------------------- types aware of forks
 
 
 class ForkAwareThreadLock:
@@ -160,7 +163,7 @@ class ForkAwareLocal(_local):
         return type(self), ()
 
 
-# --------------------------------------------------------------------------------------- descriptors
+# -------------------------------------------------------------------------------------- descriptors
 
 try:
     MAXFD = os.sysconf("SC_OPEN_MAX")
@@ -178,7 +181,7 @@ def close_all_fds_except(fds: Iterable[int]) -> None:
     """Close every descriptor of this process but *fds*."""
     borders = [-1, *sorted(fds), MAXFD]
     assert borders[-2] < MAXFD, "fd too large"
-    for below, above in zip(borders, borders[1:], strict=False):
+    for below, above in itertools.pairwise(borders):
         os.closerange(below + 1, above)
 
 
@@ -213,9 +216,11 @@ def _inheritable_fds() -> set[int]:
     found = set()
     for fd in map(int, names):
         if fd > 2:
-            with suppress(OSError):  # closed meanwhile: the listing's own descriptor is
+            try:
                 if os.get_inheritable(fd):
                     found.add(fd)
+            except OSError:  # closed meanwhile: the listing's own descriptor is
+                continue
     return found
 
 
@@ -257,43 +262,45 @@ def _own_warning_options() -> list[str]:
     return options
 
 
-# ------------------------------------------------------------------------------------------- streams
+# ------------------------------------------------------------------------------------------ streams
 
 
 def _close_stdin() -> None:
     """Give this process an empty standard input: the terminal belongs to the main process."""
     if sys.stdin is None:
         return
-    with suppress(OSError, ValueError):
+    try:
         sys.stdin.close()
-    with suppress(OSError, ValueError):
+    except (OSError, ValueError):  # a stream of the program's own; it is replaced all the same
+        pass
+    try:
         fd = os.open(os.devnull, os.O_RDONLY)
-        try:
-            sys.stdin = open(fd, encoding="utf-8", closefd=False)  # noqa: SIM115 - stays open
-        except BaseException:
-            os.close(fd)
-            raise
+    except OSError:  # no descriptor, no /dev: then the closed one stays
+        return
+    sys.stdin = open(fd, encoding="utf-8", closefd=False)  # noqa: SIM115 - stays open
 
 
 def _flush_std_streams() -> None:
     """Write out what the standard streams still buffer; streams may be missing or closed."""
     for stream in (sys.stdout, sys.stderr):
-        with suppress(AttributeError, ValueError):
+        try:
             stream.flush()
+        except (AttributeError, ValueError):
+            continue
 
 
-# --------------------------------------------------------------------------------------------- tests
+# -------------------------------------------------------------------------------------------- tests
 
 
 def _cleanup_tests() -> None:
-    """End everything that runs behind the scenes; CPython's own test suite calls this at its end."""
+    """End everything that runs behind the scenes; CPython's own test suite calls this."""
     for module, name in (("forkserver", "_forkserver"), ("resource_tracker", "_resource_tracker")):
         helper = getattr(sys.modules.get(f"procession.{module}"), name, None)
         if helper is not None:
             helper._stop()
     _ambient.active_children()  # reaps those that have ended
     _run_finalizers()
-    from test import support
+    from test import support  # type: ignore[import-not-found]  # not in every interpreter
 
     support.gc_collect()
     support.reap_children()

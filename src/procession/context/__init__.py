@@ -10,8 +10,6 @@ Layer: context; re-exports only.
 
 from __future__ import annotations
 
-from typing import Any
-
 from .. import _ambient
 from .._ambient import assert_spawning, set_spawning_popen
 from .._ambient import spawning_popen as get_spawning_popen
@@ -29,6 +27,10 @@ from .methods import (
     _default_context,
     _force_start_method,
 )
+
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = [
     "AuthenticationError",

@@ -1,7 +1,7 @@
 """A context without its start method: what all contexts have.
 
-Idea: a context is a name space with everything public for one start method. What they differ in, the
-method's name and the class of its processes, is given by `methods`.
+Idea: a context is a name space with everything public for one start method. What they differ in,
+the method's name and the class of its processes, is given by `methods`.
 
 Invariant: a context of one method never changes; only the default one can be told another.
 
@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any, Literal
 
 from .. import _ambient, _errors, process
 from .factories import Factories
 
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
     import logging
+    from typing import Any, Literal
 
 # Start method -> its context; filled by `methods`.
 _concrete_contexts: dict[str, BaseContext] = {}

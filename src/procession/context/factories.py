@@ -11,15 +11,18 @@ Layer: context.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
     from ..connection import Connection
     from ..managers import SyncManager
     from ..pool import Pool
     from ..queues import JoinableQueue, Queue, SimpleQueue
     from ..synchronize import Barrier, BoundedSemaphore, Condition, Event, Lock, RLock, Semaphore
+    from ..synchronize import Lock as LockType
+    from ..synchronize import RLock as RLockType
 
 
 class Factories:
@@ -55,7 +58,7 @@ class Factories:
 
         return RLock(ctx=self.get_context())
 
-    def Condition(self, lock: Lock | RLock | None = None) -> Condition:
+    def Condition(self, lock: LockType | RLockType | None = None) -> Condition:
         """Return a condition, over *lock* or a new RLock."""
         from ..synchronize import Condition
 

@@ -11,12 +11,14 @@ Layer: context.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
 
 from .. import _ambient, process
 from .base import BaseContext, _concrete_contexts
 
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
+    from typing import Any
+
     from ..launch.popen import BasePopen
 
 
@@ -99,9 +101,7 @@ class ForkServerContext(BaseContext):
     Process = ForkServerProcess
 
 
-_concrete_contexts.update(
-    fork=ForkContext(), spawn=SpawnContext(), forkserver=ForkServerContext()
-)
+_concrete_contexts.update(fork=ForkContext(), spawn=SpawnContext(), forkserver=ForkServerContext())
 
 
 class DefaultContext(BaseContext):

@@ -17,10 +17,13 @@ from collections import ChainMap
 from functools import cache
 from pickle import PicklingError
 from types import FunctionType
-from typing import Any
 
 from .. import _ambient, reduction
 from . import mainmodule
+
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+if TYPE_CHECKING:
+    from typing import Any
 
 # What pickle raises when it refuses an object. Anything else comes out of a class's own methods,
 # which another pickler would call just the same.
@@ -75,7 +78,7 @@ def _pickler_class() -> Any:
 
         def __init__(self, file: io.BytesIO):
             super().__init__(file)
-            self.dispatch_table = ChainMap(_own_reducers(), self.dispatch_table)
+            self.dispatch_table: Any = ChainMap(_own_reducers(), cloudpickle.Pickler.dispatch_table)
 
         def reducer_override(self, obj: Any) -> Any:
             if isinstance(obj, FunctionType | type) and _child_finds(obj):

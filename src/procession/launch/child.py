@@ -14,13 +14,15 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, NoReturn
 
 from .. import _ambient, _finalize, _log, util
 from . import lifeline
 from .sentinel import Sentinel
 
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from ..process import BaseProcess
 
 

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import signal
 from _thread import allocate_lock, start_new_thread
 
 from .sentinel import wait_readable
@@ -75,13 +74,17 @@ def adopt(fd: int, *, die_with_parent: bool) -> int:
 
 def _arm(fd: int) -> None:
     """Have the kernel kill this process when the write end of *fd* is closed."""
+    from signal import SIGKILL  # not cheap, and a child without bond does not need it
+
     fcntl.fcntl(fd, fcntl.F_SETOWN, os.getpid())
-    fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGKILL)
+    fcntl.fcntl(fd, fcntl.F_SETSIG, SIGKILL)
     fcntl.fcntl(fd, fcntl.F_SETFL, os.O_NONBLOCK | os.O_ASYNC)
     if wait_readable(fd, 0):  # the parent ended before the pipe was armed
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), SIGKILL)
 
 
 def _die_with(fd: int) -> None:
+    from signal import SIGKILL
+
     wait_readable(fd, None)
-    os.kill(os.getpid(), signal.SIGKILL)
+    os.kill(os.getpid(), SIGKILL)

@@ -1,10 +1,10 @@
 """Which module is ``__main__``, and making it again in another interpreter.
 
-Idea: a function of the main module is pickled as a name, so a fresh child must run the main module's
-code once more, under the name ``__mp_main__``, whereby what stands below the guard
+Idea: a function of the main module is pickled as a name, so a fresh child must run the main
+module's code once more, under the name ``__mp_main__``, whereby what stands below the guard
 ``if __name__ == "__main__":`` is left out. How the module is found again depends on how the
-program was started: by file, by module name (``-m``), or not at all (a prompt, a notebook, ``-c``, a
-``__main__.py``, which has no guard). What cannot be found again is pickled by value instead.
+program was started: by file, by module name (``-m``), or not at all (a prompt, a notebook, ``-c``,
+a ``__main__.py``, which has no guard). What cannot be found again is pickled by value instead.
 
 Invariant: the main module is run at most once in a child, and never by a process in which it is
 already there (a fork, a child of a fork server that has preloaded it).
@@ -99,7 +99,7 @@ def _install(main: ModuleType) -> None:
 
 
 def _run_source(path: str) -> ModuleType:
-    """Run a source file as module ``__mp_main__``; the module's own name space is used, not a copy."""
+    """Run a source file as module ``__mp_main__``, in the module's own name space."""
     import io
 
     with io.open_code(path) as file:

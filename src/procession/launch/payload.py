@@ -15,12 +15,14 @@ from __future__ import annotations
 
 import os
 from pickle import PicklingError
-from typing import TYPE_CHECKING, Any
 
 from .. import _ambient, _core, _explain
 from . import byvalue
 
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
+    from typing import Any
+
     from ..process import BaseProcess
 
 

@@ -14,14 +14,12 @@ Layer: process; imports base and the core.
 from __future__ import annotations
 
 import os
-import signal
 from _thread import allocate_lock
-from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from .. import _core, _log, util
 from .sentinel import wait_readable
 
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
     from ..process import BaseProcess
 
@@ -74,8 +72,10 @@ class BasePopen:
 
     def _await_end(self) -> None:
         """Wait until the child has ended, leaving its status to be fetched."""
-        with suppress(ChildProcessError):  # somebody else reaped it: `_reap` will see
+        try:
             os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+        except ChildProcessError:  # somebody else reaped it: `_reap` will see
+            wait_readable(self.sentinel, None)
 
     def _reap(self) -> None:
         """Fetch the status if the child has ended; the lock is held."""
@@ -103,21 +103,29 @@ class BasePopen:
     def _send_signal(self, number: int) -> None:
         """Send a signal unless the child has been reaped."""
         with self._reaping:
-            if self.returncode is None:
-                with suppress(ProcessLookupError):
-                    os.kill(self.pid, number)
+            if self.returncode is not None:
+                return
+            try:
+                os.kill(self.pid, number)
+            except ProcessLookupError:  # somebody else reaped it
+                pass
 
     def terminate(self) -> None:
         """Send SIGTERM."""
-        self._send_signal(signal.SIGTERM)
+        self._send_named("SIGTERM")
 
     def kill(self) -> None:
         """Send SIGKILL."""
-        self._send_signal(signal.SIGKILL)
+        self._send_named("SIGKILL")
 
     def interrupt(self) -> None:
         """Send SIGINT."""
-        self._send_signal(signal.SIGINT)
+        self._send_named("SIGINT")
+
+    def _send_named(self, name: str) -> None:
+        from signal import Signals  # not cheap, and rarely needed
+
+        self._send_signal(Signals[name])
 
     def close(self) -> None:
         """Close the descriptors; the child has ended."""

@@ -13,19 +13,22 @@ from __future__ import annotations
 
 import os
 import select
-from functools import cache
 
 from .._deadline import Deadline
 
+_have_pidfd: bool | None = None
 
-@cache
+
 def have_pidfd() -> bool:
     """Whether this system lets us open a pidfd; asked once."""
-    try:
-        os.close(os.pidfd_open(os.getpid()))
-    except (OSError, AttributeError):  # an old kernel; a sandbox; a C library without it
-        return False
-    return True
+    global _have_pidfd
+    if _have_pidfd is None:
+        try:
+            os.close(os.pidfd_open(os.getpid()))
+            _have_pidfd = True
+        except (OSError, AttributeError):  # an old kernel; a sandbox; a C library without it
+            _have_pidfd = False
+    return _have_pidfd
 
 
 class Sentinel:

@@ -1,7 +1,7 @@
 """The fork server: a process with imported modules and nothing else, which forks on request.
 
-Idea: what makes a fork dangerous (threads, locks, open files) and slow (much memory) is not here, and
-what makes a fresh interpreter slow (imports) is done already. One loop waits for requests and
+Idea: what makes a fork dangerous (threads, locks, open files) and slow (much memory) is not here,
+and what makes a fresh interpreter slow (imports) is done already. One loop waits for requests and
 for the ends of children; it has no threads.
 
 Invariant: the server ends when the last process of its family has: all of them, and nobody else,
@@ -19,13 +19,16 @@ import select
 import signal
 import socket
 import sys
-from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, NoReturn
 
 from .. import _ambient, _core, _finalize, spawn, util
 from . import child, lifeline
 from .request import Request, receive, write_signed
+
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, NoReturn
 
 
 class Server:
@@ -55,7 +58,7 @@ class Server:
                     return
                 self._answer(request)
 
-    # ----------------------------------------------------------------------------------- signals
+    # -------------------------------------------------------------------------------------- signals
 
     def _take_signals(self) -> None:
         """Ring the bell when a child ends; leave Ctrl-C to those who do the work."""
@@ -93,7 +96,7 @@ class Server:
             os.close(status)
         os.waitpid(pid, 0)
 
-    # ------------------------------------------------------------------------------------ forking
+    # -------------------------------------------------------------------------------------- forking
 
     def _answer(self, request: Request) -> None:
         """Fork, and tell the client the process id, or minus the errno of what went wrong."""

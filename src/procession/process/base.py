@@ -1,11 +1,10 @@
-"""Processes: the object that stands for one, here and in the child.
+"""What a process does: start, run, end.
 
 Idea: a process object is made in the parent, goes to the child with its target and arguments, and
-is there what `current_process()` returns. How it gets there is the affair of the start
-method, a class attribute that the contexts fill; all else is the same for every method.
+is there what `current_process()` returns. How it gets there is the affair of the start method, a
+class attribute that the contexts fill; all else is the same for every method.
 
-Invariant: what concerns the running child (`_popen`, `_sentinel`) exists only in the process that
-started it. A closed object answers nothing but its name, its flags and its repr.
+Invariant: the set of children holds exactly those that were started here and not seen to end.
 
 Layer: process; imports base. What only a start needs is imported by the first start.
 """
@@ -14,18 +13,18 @@ from __future__ import annotations
 
 import itertools
 import os
-import signal
 from _weakrefset import WeakSet
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
 
-from . import _ambient
-from .launch.authkey import AuthenticationString
+from .. import _ambient
+from ..launch.authkey import AuthenticationString
+from .facts import Facts
 
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
-    from .launch.popen import BasePopen
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any
 
-__all__ = ["AuthenticationString", "BaseProcess", "active_children", "current_process", "parent_process"]
+    from ..launch.popen import BasePopen
 
 try:
     _ambient.original_dir = os.path.abspath(os.getcwd())
@@ -59,7 +58,7 @@ def _cleanup() -> None:
 _ambient.active_children = active_children
 
 
-class BaseProcess:
+class BaseProcess(Facts):
     """An activity that runs in a process of its own, as a `threading.Thread` does in a thread.
 
     Args:
@@ -72,13 +71,9 @@ class BaseProcess:
     """
 
     _start_method: str | None = None
-    _popen: BasePopen | None
-    _sentinel: int
-    _parent_pid: int | None
-    _closed: bool
-
-    def _Popen(self: Any) -> BasePopen:
-        """Start a child for this object; a start method gives this, as a static method."""
+    @staticmethod
+    def _Popen(process_obj: Any) -> BasePopen:
+        """Start a child for *process_obj*; the start methods give this."""
         raise NotImplementedError
 
     def __init__(
@@ -109,7 +104,7 @@ class BaseProcess:
             self.daemon = daemon
         _dangling.add(self)
 
-    # ---------------------------------------------------------------------------- what it does
+    # --------------------------------------------------------------------------------- what it does
 
     def run(self) -> object:
         """What the process does, in the child: call the target. Subclasses may give another."""
@@ -160,24 +155,26 @@ class BaseProcess:
 
     def terminate(self, *, tree: bool = False) -> None:
         """Send SIGTERM; with *tree* to its descendants too. Nothing if it has ended."""
-        self._signal(signal.SIGTERM, tree)
+        self._signal("SIGTERM", tree)
 
     def kill(self, *, tree: bool = False) -> None:
         """Send SIGKILL; with *tree* to its descendants too. Nothing if it has ended."""
-        self._signal(signal.SIGKILL, tree)
+        self._signal("SIGKILL", tree)
 
     def interrupt(self) -> None:
         """Send SIGINT: the process sees a KeyboardInterrupt. Nothing if it has ended."""
-        self._signal(signal.SIGINT, tree=False)
+        self._signal("SIGINT", tree=False)
 
-    def _signal(self, number: int, tree: bool) -> None:
+    def _signal(self, name: str, tree: bool) -> None:
         self._check_closed()
+        from signal import Signals  # not cheap, and rarely needed
+
         popen = self._started()
         if tree:
-            from .launch.tree import signal_descendants  # rarely used
+            from ..launch.tree import signal_descendants
 
-            signal_descendants(popen.pid, number)
-        popen._send_signal(number)
+            signal_descendants(popen.pid, Signals[name])
+        popen._send_signal(Signals[name])
 
     def close(self) -> None:
         """Release what the object holds; from then on its methods raise ValueError.
@@ -197,110 +194,17 @@ class BaseProcess:
             _children.discard(self)
         self._closed = True
 
-    def _check_closed(self) -> None:
-        if self._closed:
-            raise ValueError("process object is closed")
-
     def _started(self) -> BasePopen:
         if self._popen is None:
             raise AttributeError(f"process {self._name} has not been started")
         return self._popen
 
-    # ------------------------------------------------------------------------------ what it is
-
-    @property
-    def name(self) -> str:
-        """A name for people; several processes may have the same."""
-        return self._name
-
-    @name.setter
-    def name(self, name: str) -> None:
-        assert isinstance(name, str), "name must be a string"
-        self._name = name
-
-    @property
-    def daemon(self) -> bool:
-        """Whether the process ends with its parent; inherited from the process that made it."""
-        return bool(self._config.get("daemon", False))
-
-    @daemon.setter
-    def daemon(self, daemonic: bool) -> None:
-        assert self._popen is None, "process has already started"
-        self._config["daemon"] = daemonic
-
-    @property
-    def die_with_parent(self) -> bool:
-        """Whether the process is killed when its parent is gone, however the parent ended."""
-        if self._die_with_parent is not None:
-            return self._die_with_parent
-        return self.daemon or bool(self._config.get("die_with_parent", False))
-
-    @property
-    def authkey(self) -> bytes:
-        """The key by which the processes of one family know each other."""
-        key: bytes = self._config["authkey"]
-        return key
-
-    @authkey.setter
-    def authkey(self, authkey: bytes) -> None:
-        self._config["authkey"] = AuthenticationString(authkey)
-
-    @property
-    def exitcode(self) -> int | None:
-        """How the child ended: -N by signal N; None while it has not."""
-        self._check_closed()
-        return None if self._popen is None else self._popen.poll()
-
-    @property
-    def ident(self) -> int | None:
-        """The process id; None before the start."""
-        self._check_closed()
-        if self is current_process():
-            return os.getpid()
-        return None if self._popen is None else self._popen.pid
-
-    pid = ident
-
-    @property
-    def sentinel(self) -> int:
-        """A descriptor that becomes readable when the process ends."""
-        self._check_closed()
-        try:
-            return self._sentinel
-        except AttributeError:
-            raise ValueError("process not started") from None
-
-    def __repr__(self) -> str:
-        status, exitcode = self._status()
-        info = [type(self).__name__, f"name={self._name!r}"]
-        if self._popen is not None:
-            info.append(f"pid={self._popen.pid}")
-        info += [f"parent={self._parent_pid}", status]
-        if exitcode is not None:
-            info.append(f"exitcode={_exitcode_to_name.get(exitcode, exitcode)}")
-        if self.daemon:
-            info.append("daemon")
-        return f"<{' '.join(info)}>"
-
-    def _status(self) -> tuple[str, int | None]:
-        """A word for what the process is doing, and its exit code if it has one."""
-        if self is current_process():
-            return "started", None
-        if self._closed:
-            return "closed", None
-        if self._parent_pid != os.getpid():
-            return "unknown", None
-        if self._popen is None:
-            return "initial", None
-        exitcode = self._popen.poll()
-        return ("started" if exitcode is None else "stopped"), exitcode
-
-    # ----------------------------------------------------------------------------- in the child
+    # --------------------------------------------------------------------------------- in the child
 
     def _bootstrap(self, parent_sentinel: int | None = None) -> int:
         """Be this process, from here to its end; return the exit code."""
-        from . import util
-        from .launch import child
+        from .. import util
+        from ..launch import child
 
         child.set_start_method(self._start_method)
         _begin_family_of_own()
@@ -315,7 +219,7 @@ class BaseProcess:
     @staticmethod
     def _after_fork() -> None:
         """What a forked child has to do that a fresh interpreter has not."""
-        from . import util
+        from .. import util
 
         util._finalizer_registry.clear()
         util._run_after_forkers()
@@ -345,7 +249,7 @@ class _ParentProcess(BaseProcess):
         self._wait(timeout)
 
     def _wait(self, timeout: float | None) -> bool:
-        from .launch.sentinel import wait_readable  # rarely used
+        from ..launch.sentinel import wait_readable  # rarely used
 
         return wait_readable(self.sentinel, timeout)
 
@@ -381,22 +285,10 @@ _dangling: WeakSet[BaseProcess] = WeakSet()  # for programs that look for forgot
 
 def _begin_family_of_own() -> None:
     """In a child: it has no children yet."""
-    global _process_counter, _children
+    global _process_counter
     _process_counter = itertools.count(1)
-    _children = set()
+    _children.clear()
+
 
 
 _ambient.become(_MainProcess(), None)
-
-_exitcode_to_name = {-number: f"-{number.name}" for number in signal.Signals}
-
-
-def __getattr__(name: str) -> Any:
-    """The names under which older programs look at the state of this module."""
-    if name == "_current_process":
-        return _ambient._current_process
-    if name == "_parent_process":
-        return _ambient._parent_process
-    if name == "ORIGINAL_DIR":
-        return _ambient.original_dir
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,54 @@
+"""Processes: the object that stands for one, here and in the child.
+
+Layer: process; re-exports only.
+"""
+
+from __future__ import annotations
+
+from .. import _ambient
+from ..launch.authkey import AuthenticationString
+from .base import (
+    BaseProcess,
+    _children,
+    _cleanup,
+    _dangling,
+    _MainProcess,
+    _ParentProcess,
+    active_children,
+    current_process,
+    parent_process,
+)
+
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = [
+    "AuthenticationString",
+    "BaseProcess",
+    "_MainProcess",
+    "_ParentProcess",
+    "_children",
+    "_cleanup",
+    "_dangling",
+    "active_children",
+    "current_process",
+    "parent_process",
+]
+
+for _exported in (BaseProcess, _MainProcess, _ParentProcess):
+    _exported.__module__ = __name__
+for _function in (active_children, current_process, parent_process):
+    _function.__module__ = __name__
+del _exported, _function
+
+
+def __getattr__(name: str) -> Any:
+    """The names under which older programs look at the state of this module."""
+    if name == "_current_process":
+        return _ambient._current_process
+    if name == "_parent_process":
+        return _ambient._parent_process
+    if name == "ORIGINAL_DIR":
+        return _ambient.original_dir
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
