@@ -65,6 +65,19 @@ static int Channel_init(ChannelObject *self, PyObject *args, PyObject *kwargs)
 
 /* ---- put */
 
+/* The exception that is set, taken off the thread. */
+static PyObject *take_exception(void)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    if (traceback && PyException_SetTraceback(value, traceback) != 0)
+        PyErr_Clear();
+    Py_XDECREF(type);
+    Py_XDECREF(traceback);
+    return value;
+}
+
 static PyObject *raise_from_queue(PyObject **cache, const char *name)
 {
     if (import_cached(cache, "queue", name))
@@ -145,6 +158,32 @@ static PyObject *Channel_put_tagged(ChannelObject *self, PyObject *const *args, 
     return PyLong_FromUnsignedLongLong(sequence);
 }
 
+/* Channel.put_batch(list, tag, extra) -> (sequence of the first, how many, error)
+ *
+ * Stops at the first object that cannot be put; *error* is then the exception, else None. The numbers
+ * are consecutive if nobody else puts at the same time. */
+static PyObject *Channel_put_batch(ChannelObject *self, PyObject *args)
+{
+    PyObject *list, *error = NULL;
+    unsigned long long tag, extra, first = 0;
+    if (!PyArg_ParseTuple(args, "O!KK", &PyList_Type, &list, &tag, &extra) || !is_open(self))
+        return NULL;
+    Py_ssize_t count = 0;
+    for (; count < PyList_Size(list); count++) {
+        uint64_t sequence;
+        PyObject *object = Py_NewRef(PyList_GetItem(list, count)); /* pickling may change the list */
+        bool done = put_object(self, object, tag, extra, DEADLINE_NEVER, &sequence);
+        Py_DECREF(object);
+        if (!done) {
+            error = take_exception();
+            break;
+        }
+        if (count == 0)
+            first = sequence;
+    }
+    return Py_BuildValue("(KnN)", first, count, error ? error : Py_NewRef(Py_None));
+}
+
 /* ---- get */
 
 /* Until there is a message or *deadline* has passed. False: exception set. */
@@ -185,39 +224,59 @@ static PyObject *Channel_get(ChannelObject *self, PyObject *const *args, Py_ssiz
     return get_message(self, &message, NULL, deadline) ? message_decode(&message) : NULL;
 }
 
-/* The exception that is set, taken off the thread. */
-static PyObject *take_exception(void)
+/* (sequence, tag, extra, object, error): an object that cannot be rebuilt is None and its error the
+ * exception, so that the tags still say whose message it was. */
+static PyObject *tagged(struct message *message)
 {
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    PyErr_NormalizeException(&type, &value, &traceback);
-    if (traceback && PyException_SetTraceback(value, traceback) != 0)
-        PyErr_Clear();
-    Py_XDECREF(type);
-    Py_XDECREF(traceback);
-    return value;
+    PyObject *object = message_decode(message), *error = NULL;
+    if (object == NULL) {
+        error = take_exception();
+        object = Py_NewRef(Py_None);
+    }
+    return Py_BuildValue("(KKKNN)", (unsigned long long)message->sequence,
+                         (unsigned long long)message->tag, (unsigned long long)message->extra,
+                         object, error ? error : Py_NewRef(Py_None));
 }
 
-/* Channel.get_tagged(timeout) -> (sequence, tag, extra, object, error)
- *
- * An object that cannot be rebuilt is None and its error the exception: the tags still say whose
- * message it was. */
+/* Channel.get_tagged(timeout) -> (sequence, tag, extra, object, error) */
 static PyObject *Channel_get_tagged(ChannelObject *self, PyObject *timeout)
 {
     deadline_t deadline;
     if (!is_open(self) || !parse_timeout(timeout, &deadline))
         return NULL;
     struct message message;
-    if (!get_message(self, &message, self->claim, deadline))
+    return get_message(self, &message, self->claim, deadline) ? tagged(&message) : NULL;
+}
+
+/* Channel.receive_into(inbox, limit, timeout) -> count
+ *
+ * Waits for a first message, takes up to *limit* that are there, and appends each to *inbox* as
+ * get_tagged() would give it. So no signal handler can come between taking and keeping. */
+static PyObject *Channel_receive_into(ChannelObject *self, PyObject *args)
+{
+    PyObject *inbox, *timeout;
+    Py_ssize_t limit, count = 0;
+    deadline_t deadline;
+    if (!PyArg_ParseTuple(args, "O!nO", &PyList_Type, &inbox, &limit, &timeout) ||
+        !is_open(self) || !parse_timeout(timeout, &deadline))
         return NULL;
-    PyObject *object = message_decode(&message), *error = NULL;
-    if (object == NULL) {
-        error = take_exception();
-        object = Py_NewRef(Py_None);
+    struct message message;
+    if (!get_message(self, &message, NULL, deadline))
+        return NULL;
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK) {
+        PyObject *item = tagged(&message);
+        int failed = item == NULL || PyList_Append(inbox, item) != 0;
+        Py_XDECREF(item);
+        if (failed)
+            return NULL;
+        if (++count >= limit)
+            break;
+        status = channel_try_get(&family, channel_of(self), &message, NULL);
     }
-    return Py_BuildValue("(KKKNN)", (unsigned long long)message.sequence,
-                         (unsigned long long)message.tag, (unsigned long long)message.extra, object,
-                         error ? error : Py_NewRef(Py_None));
+    if (status != STATUS_OK && status != STATUS_AGAIN)
+        return raise_status(status);
+    return PyLong_FromSsize_t(count);
 }
 
 /* Channel.claim_in(block, index): from now on get_tagged() of this object first writes the message's
@@ -334,6 +393,10 @@ static PyMethodDef methods[] = {
      "get(block=True, timeout=None): queue.Empty when nothing came in time."},
     {"put_tagged", FASTCALL(Channel_put_tagged), METH_FASTCALL,
      "put_tagged(obj, tag, extra): the message's number in the channel, from 0."},
+    {"put_batch", (PyCFunction)Channel_put_batch, METH_VARARGS,
+     "put_batch(list, tag, extra): (number of the first, how many were put, error)."},
+    {"receive_into", (PyCFunction)Channel_receive_into, METH_VARARGS,
+     "receive_into(inbox, limit, timeout): how many messages were appended; queue.Empty if none."},
     {"get_tagged", (PyCFunction)Channel_get_tagged, METH_O,
      "get_tagged(timeout): (sequence, tag, extra, object, error)."},
     {"claim_in", (PyCFunction)Channel_claim_in, METH_VARARGS,

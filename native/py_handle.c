@@ -115,6 +115,11 @@ static PyObject *Handle_offset(HandleObject *self, void *Py_UNUSED(closure))
     return PyLong_FromUnsignedLongLong(self->handle.payload);
 }
 
+static PyObject *Handle_serial(HandleObject *self, void *Py_UNUSED(closure))
+{
+    return handle_is_ready(self) ? PyLong_FromUnsignedLongLong(serial_of(self)) : NULL;
+}
+
 static PyMethodDef methods[] = {
     {"__reduce__", (PyCFunction)Handle_reduce, METH_NOARGS, "Pickle as a reference."},
     {"__reduce_ex__", (PyCFunction)Handle_reduce, METH_O, "Pickle as a reference."},
@@ -123,6 +128,7 @@ static PyMethodDef methods[] = {
 
 static PyGetSetDef getters[] = {
     {"offset", (getter)Handle_offset, NULL, "Where the block is in the arena, in bytes.", NULL},
+    {"serial", (getter)Handle_serial, NULL, "The block's number; no other ever has it.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -1,0 +1,184 @@
+"""The worker processes of a pool: started, watched, replaced, ended.
+
+Idea: each worker has a seat: a word in the block of claims, where the number of its latest task stands.
+One thread sleeps on the sentinels of all workers and on a pipe. When a worker has ended, the thread
+looks at its claim and puts "lost" for that task into the results channel, behind whatever the worker
+had sent before, and gives the seat to a new worker.
+
+Invariant: a task that a dead worker had taken is followed by its result or by "lost", in this order if by
+both; a task it had not taken yet is still in the channel.
+
+Layer: pool.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from .. import _core, _log
+from .._deadline import Deadline
+from .dispatcher import Dispatcher
+from .worker import LOST, Duty, main
+
+_CLAIM_BYTES = 8
+
+GRACE = 0.4
+"""Seconds that workers get to end after SIGTERM before they are killed."""
+
+_DEATHS_AT_START = 5
+"""So many deaths in a row, for each worker, before any task was taken: then the pool gives up."""
+
+_BACK_OFF, _LONGEST_BACK_OFF = 0.05, 1.0  # seconds
+
+
+class Crew:
+    """The workers of one pool.
+
+    Args:
+        start_process: makes and starts a daemon process that runs a function.
+        size: how many workers, 1 or more.
+        tasks, results: the pool's channels.
+        dispatcher: is told when nothing will work any more.
+        initializer, initargs, max_tasks: see `Duty`.
+    """
+
+    def __init__(
+        self,
+        start_process: Callable[..., Any],
+        size: int,
+        tasks: _core.Channel,
+        results: _core.Channel,
+        dispatcher: Dispatcher,
+        initializer: Callable[..., object] | None,
+        initargs: Iterable[Any],
+        max_tasks: int | None,
+    ):
+        self._start_process = start_process
+        self._tasks, self._results = tasks, results
+        self._dispatcher = dispatcher
+        self._initializer, self._initargs = initializer, tuple(initargs)
+        self._max_tasks = max_tasks
+        self._claims = _core.Block(size * _CLAIM_BYTES)
+        self._claim_words = memoryview(self._claims).cast("Q")
+        self.workers: list[Any] = [None] * size
+        self._replacing = True
+        self._deaths_at_start = 0
+        self._lock = threading.Lock()
+        self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        for seat in range(size):
+            self._hire(seat)
+        self._watcher = threading.Thread(target=self._watch, name="procession-pool", daemon=True)
+        self._watcher.start()
+
+    def _hire(self, seat: int) -> None:
+        self._claim_words[seat] = 0
+        duty = Duty(
+            self._tasks,
+            self._results,
+            self._claims,
+            seat,
+            self._initializer,
+            self._initargs,
+            self._max_tasks,
+        )
+        self.workers[seat] = self._start_process(main, duty)
+
+    # ------------------------------------------------------------------------------------- watching
+
+    def _watch(self) -> None:
+        """The thread: until no worker is left that would have to be watched."""
+        while alive := {w.sentinel: seat for seat, w in enumerate(self.workers) if w is not None}:
+            poller = select.poll()
+            poller.register(self._wake_read, select.POLLIN)
+            for sentinel in alive:
+                poller.register(sentinel, select.POLLIN)
+            for fd, _ in poller.poll():
+                if fd in alive:
+                    self._bury(alive[fd])
+                else:
+                    os.read(fd, 4096)
+        os.close(self._wake_read)
+
+    def _bury(self, seat: int) -> None:
+        worker = self.workers[seat]
+        worker.join()
+        exitcode, claim = worker.exitcode, self._claim_words[seat]
+        _log.debug("worker %s ended with exit code %s", worker.name, exitcode)
+        if claim and self._tasks.got_count >= claim:
+            self._results.put_tagged(_how(worker), claim - 1, LOST)
+        worker.close()
+        with self._lock:
+            self.workers[seat] = None
+            if not self._replacing:
+                return
+            if self._may_hire(exitcode, claim):
+                self._hire(seat)
+
+    def _may_hire(self, exitcode: int, claim: int) -> bool:
+        """Whether a new worker makes sense; after deaths at the start, not at once."""
+        if claim or exitcode == 0:
+            self._deaths_at_start = 0
+            return True
+        self._deaths_at_start += 1
+        if self._deaths_at_start > _DEATHS_AT_START * len(self.workers):
+            self._dispatcher.fail_all(
+                lambda: RuntimeError(
+                    f"{self._deaths_at_start} workers in a row ended (the last with exit code "
+                    f"{exitcode}) before they could take a task; see their output for the reason"
+                )
+            )
+        if self._dispatcher.is_over():  # the initializer raised, perhaps
+            return False
+        if self._deaths_at_start > len(self.workers):
+            rounds = self._deaths_at_start // len(self.workers)
+            time.sleep(min(_BACK_OFF * 2**rounds, _LONGEST_BACK_OFF))  # a pause, not a wait
+        return True
+
+    # ------------------------------------------------------------------------------------------ end
+
+    def dismiss(self) -> int:
+        """No worker is replaced any more; how many there are."""
+        with self._lock:
+            self._replacing = False
+            return sum(worker is not None for worker in self.workers)
+
+    def join(self) -> None:
+        """Wait until the last worker has ended."""
+        self._watcher.join()
+
+    def end(self) -> None:
+        """End all workers now, whatever they do; afterwards none is left."""
+        self.dismiss()
+        self._signal(signal.SIGTERM)
+        deadline = Deadline(GRACE)
+        self._watcher.join(deadline.remaining())
+        if self._watcher.is_alive():
+            self._signal(signal.SIGKILL)
+            self._watcher.join()
+
+    def _signal(self, number: int) -> None:
+        for worker in list(self.workers):
+            if worker is not None:
+                try:
+                    os.kill(worker.pid, number)
+                except (ProcessLookupError, ValueError):
+                    continue  # it has ended, and the watcher knows by now
+
+
+def _how(worker: Any) -> str:
+    """What happened to *worker*, for the message to the caller."""
+    code = worker.exitcode
+    if code >= 0:
+        what = f"ended with exit code {code}"
+    else:
+        what = f"was killed by {signal.Signals(-code).name}"
+    hint = ""
+    if code == -signal.SIGKILL:
+        hint = ", often by the out-of-memory killer: see dmesg,"
+    return f"worker {worker.name} (pid {worker.pid}) {what}{hint}"

@@ -1,0 +1,257 @@
+"""Who waits for which task, and who receives.
+
+Idea: tasks go out by number; what comes back by number is given to the job that waits for it. There is
+no thread that receives all the time. Of the threads that wait for results one *leads*: it takes
+results off the channel and hands them out, to all jobs; when its own wait is over the next one leads.
+
+Invariant: each number that was sent is in `_open` until its end was told to its job: its result, its
+exception, or its loss. Only the thread that holds `lock` touches jobs and `_open`.
+
+Layer: pool. Knows no processes: the channels may as well be those of threads.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from queue import Empty
+from typing import Any, Protocol
+
+from .. import _errors
+from .._deadline import Deadline
+from . import worker
+from .jobs import Job
+from .program import Program
+
+_Message = tuple[int, int, int, Any, BaseException | None]
+
+_BATCH = 256
+
+NOBODY = 2**64 - 1
+"""The number of no task: a result for it wakes the leader, no more."""
+
+
+class Channel(Protocol):
+    """What the dispatcher needs of a channel."""
+
+    def put_tagged(self, obj: Any, tag: int, extra: int, /) -> int:
+        """Put a message; its number."""
+
+    def put_batch(
+        self, items: list[Any], tag: int, extra: int, /
+    ) -> tuple[int, int, Exception | None]:
+        """Put messages; the first one's number, how many, and what the next one raised."""
+
+    def receive_into(self, inbox: list[_Message], limit: int, timeout: float | None, /) -> int:
+        """Append what is there, after waiting for one; queue.Empty when none came."""
+
+
+class Placed(Job, Protocol):
+    """A job of several tasks."""
+
+    def place(self, first: int, pieces: list[tuple[int, int]]) -> None:
+        """Say which task has which number."""
+
+
+class Dispatcher:
+    """Sends tasks and gives out what becomes of them.
+
+    Args:
+        tasks: where workers take tasks from.
+        results: where their results come from.
+    """
+
+    def __init__(self, tasks: Channel, results: Channel):
+        self.lock = threading.RLock()
+        self._tasks = tasks
+        self._results = results
+        self._open: dict[int, Job] = {}
+        self._inbox: list[_Message] = []
+        self._leading = threading.Lock()
+        self._turn = threading.Condition()
+        self._followers = 0
+        self._unsent = 0
+        self._failure: Callable[[], BaseException] | None = None
+
+    # -------------------------------------------------------------------------------------- sending
+
+    def send(
+        self, job: Placed, program: Program, tasks: list[Any], pieces: list[tuple[int, int]]
+    ) -> None:
+        """Send *tasks*, which are *pieces* of *job*. Locked by the caller.
+
+        Raises: nothing; a task that cannot be pickled fails with that error, the others go out.
+        """
+        self._check()
+        start = 0
+        while start < len(tasks):
+            rest = tasks[start:] if start else tasks
+            first, count, error = self._tasks.put_batch(rest, program.serial, program.offset)
+            if count:
+                numbers = range(first, first + count)
+                job.place(first, pieces[start : start + count])
+                self._open.update(dict.fromkeys(numbers, job))
+            start += count
+            if error is not None:
+                self._fail_unsent(job, pieces[start], error)
+                start += 1
+        self._call_back(job)
+
+    def send_one(self, job: Job, program: Program, task: Any) -> None:
+        """Send the only task of *job*. Locked by the caller.
+
+        Raises: what pickling the task raises.
+        """
+        self._check()
+        number = self._tasks.put_tagged(task, program.serial, program.offset)
+        self._open[number] = job
+
+    def _fail_unsent(self, job: Placed, piece: tuple[int, int], error: Exception) -> None:
+        """A task that never got a number takes one that no task can have."""
+        self._unsent -= 1
+        job.place(self._unsent, [piece])
+        job.take(self._unsent, False, error)
+
+    def _call_back(self, job: Job) -> None:
+        callback = job.over()
+        if callback is not None:
+            _run(callback)
+
+    def stop_workers(self, count: int) -> None:
+        """Let *count* workers end after the tasks that were sent before."""
+        for _ in range(count):
+            self._tasks.put_tagged(None, worker.STOP, 0)
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise self._failure()
+
+    # ------------------------------------------------------------------------------------ receiving
+
+    def wait_until(self, done: Callable[[], bool], deadline: Deadline) -> None:
+        """Wait until *done* is true or the time is up, giving out results meanwhile."""
+        while not done():
+            if self._leading.acquire(blocking=False):
+                try:
+                    self._lead(done, deadline)
+                finally:
+                    self._leading.release()
+                    self.wake_followers()
+            else:
+                self._follow(done, deadline)
+            if deadline.expired:
+                return
+
+    def receive_what_is_there(self) -> None:
+        """Give out the results that are there, unless somebody else does so already."""
+        if self._leading.acquire(blocking=False):
+            try:
+                self._lead(lambda: False, Deadline(0))
+            finally:
+                self._leading.release()
+                self.wake_followers()
+
+    def _lead(self, done: Callable[[], bool], deadline: Deadline) -> None:
+        self._give_out()  # what an interrupted leader left
+        while not done():
+            try:
+                self._results.receive_into(self._inbox, _BATCH, deadline.remaining())
+            except Empty:
+                return
+            self._give_out()
+            if self._followers:
+                self.wake_followers()
+
+    def _follow(self, done: Callable[[], bool], deadline: Deadline) -> None:
+        with self._turn:
+            self._followers += 1
+            try:
+                if not done() and self._leading.locked():
+                    self._turn.wait(deadline.remaining())
+            finally:
+                self._followers -= 1
+
+    def wake(self) -> None:
+        """Let everybody who waits look again, the leader included."""
+        self._results.put_tagged(None, NOBODY, worker.OK)
+        self.wake_followers()
+
+    def wake_followers(self) -> None:
+        """Let those who wait for another's leading look again."""
+        with self._turn:
+            self._turn.notify_all()
+
+    def _give_out(self) -> None:
+        """Empty the inbox. A message stays in it until it was dealt with: see `_lead`."""
+        callbacks: list[Callable[[], object]] = []
+        inbox = self._inbox
+        with self.lock:
+            done = 0
+            try:
+                for message in inbox:
+                    self._take(message, callbacks)
+                    done += 1
+            finally:
+                del inbox[:done]
+        for callback in callbacks:
+            _run(callback)
+
+    def _take(self, message: _Message, callbacks: list[Callable[[], object]]) -> None:
+        _, number, kind, value, error = message
+        if kind == worker.REFUSED:
+            self.fail_all(lambda: error or value)
+            return
+        job = self._open.pop(number, None)
+        if job is None:  # lost before, or a loss after the result
+            return
+        if kind == worker.LOST:
+            value = self._lost(job, number, value)
+        elif error is not None:
+            value = error
+        job.take(number, kind == worker.OK and error is None, value)
+        callback = job.over()
+        if callback is not None:
+            callbacks.append(callback)
+
+    def _lost(self, job: Job, number: int, how: str) -> _errors.WorkerLostError:
+        return _errors.WorkerLostError(f"{how} while it ran {job.describe(number)}")
+
+    # ------------------------------------------------------------------------------------------ end
+
+    def fail_all(self, error: Callable[[], BaseException]) -> None:
+        """Each open task ends with *error()*, and so does each attempt to send another."""
+        callbacks = []
+        with self.lock:
+            self._failure = self._failure or error
+            while self._open:
+                number, job = self._open.popitem()
+                job.take(number, False, error())
+                callbacks.append(job.over())
+        for callback in callbacks:
+            if callback is not None:
+                _run(callback)
+        self.wake()
+
+    def is_idle(self) -> bool:
+        """Whether no task is open."""
+        return not self._open
+
+    def is_over(self) -> bool:
+        """Whether nothing can be sent any more."""
+        return self._failure is not None
+
+    def is_open(self, number: int) -> bool:
+        """Whether the end of that task has not been told yet."""
+        return number in self._open
+
+
+def _run(callback: Callable[[], object]) -> None:
+    """A callback that raises is reported like a thread that ends so, and stops nothing."""
+    try:
+        callback()
+    except Exception:  # noqa: BLE001 - it is the user's
+        kind, value, tb = sys.exc_info()
+        thread = threading.current_thread()
+        assert kind is not None
+        threading.excepthook(threading.ExceptHookArgs((kind, value, tb, thread)))

@@ -1,0 +1,185 @@
+"""What callers wait for: the result of a call or of a map. (The results of an imap: see `imap`.)
+
+Idea: a job knows its open tasks by their numbers and takes what becomes of each, in any order. Its pool
+calls `take` for each with the dispatcher's lock held; the caller waits through the pool, which
+receives for everybody meanwhile.
+
+Invariant: `take` is called once for each task. When the last is in (or the first failure of a map) the job
+is done, and stays as it is.
+
+Layer: pool.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import GenericAlias
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .. import _errors
+from .._deadline import Deadline
+
+if TYPE_CHECKING:
+    from .dispatcher import Dispatcher
+
+Callback = Callable[[Any], object]
+
+
+class Job(Protocol):
+    """What the dispatcher needs of a job."""
+
+    def take(self, number: int, ok: bool, value: Any) -> None:
+        """Task *number* has ended with *value*, or with that exception."""
+
+    def describe(self, number: int) -> str:
+        """What task *number* is, for messages."""
+
+    def over(self) -> Callable[[], object] | None:
+        """The callback to run, once, if the job is done and has one."""
+
+
+class ApplyResult:
+    """The result of one call that is under way.
+
+    Args:
+        dispatcher: who receives.
+        name: of the function, for messages.
+        callback: called with the result in the parent.
+        error_callback: called with the exception in the parent.
+    """
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        name: str,
+        callback: Callback | None = None,
+        error_callback: Callback | None = None,
+    ):
+        self._dispatcher = dispatcher
+        self._name = name
+        self._callback = callback
+        self._error_callback = error_callback
+        self._done = False
+        self._success = False
+        self._value: Any = None
+        self._owner: Any = None  # the pool, which must live until the job is done
+
+    # ------------------------------------------------------------------------------ for the caller
+
+    def ready(self) -> bool:
+        """Whether the call has ended."""
+        if not self._done:
+            self._dispatcher.receive_what_is_there()
+        return self._done
+
+    def successful(self) -> bool:
+        """Whether the call has ended without an exception.
+
+        Raises:
+            ValueError: it has not ended yet.
+        """
+        if not self.ready():
+            raise ValueError(f"{self!r} not ready")
+        return self._success
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Wait until the call has ended, at most *timeout* seconds."""
+        if not self._done:
+            self._dispatcher.wait_until(self._is_done, Deadline(timeout))
+
+    def get(self, timeout: float | None = None) -> Any:
+        """Return the result, waiting for it at most *timeout* seconds.
+
+        Raises:
+            TimeoutError: it was not there in time.
+            BaseException: what the call raised, with the remote traceback as its cause.
+        """
+        self.wait(timeout)
+        if not self._done:
+            raise _errors.TimeoutError(f"no result of {self._name} within {timeout} s")
+        if self._success:
+            return self._value
+        raise self._value
+
+    # ---------------------------------------------------------------------------- for the dispatcher
+
+    def _is_done(self) -> bool:
+        return self._done
+
+    def take(self, number: int, ok: bool, value: Any) -> None:
+        """See `Job`."""
+        self._finish(ok, value)
+
+    def describe(self, number: int) -> str:
+        """See `Job`."""
+        return f"a call of {self._name}"
+
+    def over(self) -> Callable[[], object] | None:
+        """See `Job`."""
+        if not self._done:
+            return None
+        callback = self._callback if self._success else self._error_callback
+        self._callback = self._error_callback = None
+        value = self._value
+        return None if callback is None else lambda: callback(value)
+
+    def _finish(self, ok: bool, value: Any) -> None:
+        self._success, self._value = ok, value
+        self._done = True
+        self._owner = None
+
+    __class_getitem__ = classmethod(GenericAlias)
+
+
+AsyncResult = ApplyResult
+
+
+class MapResult(ApplyResult):
+    """The results of a map that is under way: a list, or the first exception.
+
+    Args: as `ApplyResult`, and
+        length: how many items there are.
+    """
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        name: str,
+        length: int,
+        callback: Callback | None = None,
+        error_callback: Callback | None = None,
+    ):
+        super().__init__(dispatcher, name, callback, error_callback)
+        self._results: list[Any] = [None] * length
+        self._places: dict[int, tuple[int, int]] = {}
+        self._failure: BaseException | None = None
+        self._left = length
+        if length == 0:
+            self._finish(True, [])
+
+    def place(self, first: int, pieces: list[tuple[int, int]]) -> None:
+        """Task *first* is the first of *pieces* (start, end), the next number the second, ..."""
+        self._places.update(zip(range(first, first + len(pieces)), pieces, strict=True))
+
+    def take(self, number: int, ok: bool, value: Any) -> None:
+        """See `Job`.
+
+        Done with the last task only, also after a failure: no callback runs while tasks still do.
+        """
+        start, end = self._places.pop(number)
+        if ok:
+            self._results[start:end] = value
+        elif self._failure is None:
+            self._failure = value
+        self._left -= end - start
+        if self._left == 0:
+            if self._failure is None:
+                self._finish(True, self._results)
+            else:
+                self._finish(False, self._failure)
+
+    def describe(self, number: int) -> str:
+        """See `Job`."""
+        start, end = self._places[number]
+        items = f"item {start}" if end == start + 1 else f"items {start} to {end - 1}"
+        return f"{items} of a map of {self._name}"

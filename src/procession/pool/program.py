@@ -1,0 +1,128 @@
+"""Functions on their way to the workers.
+
+Idea: a function is pickled once per call, into a block of shared memory: a *program*. A task only names
+the program; a worker loads it when it meets it first and remembers it. A function that goes by
+name, as most do, gives the same program each time.
+
+Invariant: a program lives as long as a job that uses it; its number (the block's serial number) is
+never used again, so a worker's memory cannot be wrong.
+
+Layer: pool.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections import OrderedDict
+from collections.abc import Callable
+from types import BuiltinFunctionType, FunctionType
+from typing import Any
+
+from .. import _core
+from ..launch import byvalue
+
+Function = Callable[..., Any]
+
+_REMEMBERED = 64
+_TASK = Callable[[Any], Any]
+
+# ---------------------------------------------------------------------- how a task uses a function
+
+
+def _apply(function: Function) -> _TASK:
+    """The task is (args, kwargs)."""
+    return lambda task: function(*task[0], **task[1])
+
+
+def _each(function: Function) -> _TASK:
+    """The task is one argument."""
+    return function
+
+
+def _chunk(function: Function) -> _TASK:
+    """The task is a list of arguments."""
+    return lambda task: [function(argument) for argument in task]
+
+
+def _star_chunk(function: Function) -> _TASK:
+    """The task is a list of tuples of arguments."""
+    return lambda task: [function(*arguments) for arguments in task]
+
+
+MODES: dict[str, Callable[[Function], _TASK]] = {
+    "apply": _apply,
+    "each": _each,
+    "chunk": _chunk,
+    "star_chunk": _star_chunk,
+}
+
+# ------------------------------------------------------------------------------------- the parent
+
+
+class Program:
+    """A function in shared memory.
+
+    Args:
+        function: what to call.
+        mode: a key of `MODES`.
+    Raises:
+        pickle.PicklingError, AttributeError, TypeError: the function cannot be sent.
+    """
+
+    def __init__(self, function: Function, mode: str):
+        data = byvalue.dumps((mode, function))
+        self.function = function  # keeps alive what the pickle refers to
+        self.name = getattr(function, "__qualname__", None) or repr(function)
+        self._block = _core.Block(len(data))
+        memoryview(self._block)[:] = data
+        self.serial = self._block.serial
+        self.offset = self._block.offset
+
+
+class Programs:
+    """Makes programs, and remembers those of functions that are sent by name."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple[Function, str], Program] = OrderedDict()
+
+    def get(self, function: Function, mode: str) -> Program:
+        """Return the program of *function*; it must be called with a lock held.
+
+        Raises: as `Program`.
+        """
+        if type(function) not in (FunctionType, BuiltinFunctionType):
+            return Program(function, mode)  # it may have changed since the last time
+        if getattr(function, "__closure__", None):
+            return Program(function, mode)
+        key = (function, mode)
+        program = self._known.get(key)
+        if program is None:
+            program = self._known[key] = Program(function, mode)
+            if len(self._known) > _REMEMBERED:
+                self._known.popitem(last=False)
+        return program
+
+
+# ------------------------------------------------------------------------------------ the workers
+
+
+class Loader:
+    """The programs that a worker has met."""
+
+    def __init__(self) -> None:
+        self._loaded: OrderedDict[int, _TASK] = OrderedDict()
+
+    def get(self, serial: int, offset: int) -> _TASK:
+        """Return what to call with a task.
+
+        Raises:
+            BaseException: whatever the import or the rebuilding of the function raises.
+        """
+        task = self._loaded.get(serial)
+        if task is None:
+            block = _core._attach(_core.Block, _core.family_id(), offset, serial)
+            mode, function = pickle.loads(memoryview(block))
+            task = self._loaded[serial] = MODES[mode](function)
+            if len(self._loaded) > _REMEMBERED:
+                self._loaded.popitem(last=False)
+        return task

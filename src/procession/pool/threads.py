@@ -1,0 +1,175 @@
+"""`ThreadPool`: the interface of `Pool`, with threads of this process for workers.
+
+Idea: the dispatcher knows channels, not processes. So a thread pool is a pool whose channels are queues
+in memory, whose programs are the functions themselves, and whose crew are threads.
+
+Invariant: nothing is pickled. A thread cannot be killed: ``terminate`` drops what nobody has begun.
+
+Layer: pool.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import weakref
+from collections.abc import Callable, Iterable
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from .dispatcher import Dispatcher
+from .pool import Pool
+from .program import MODES, Function
+from .worker import REFUSED, STOP, serve
+
+_Message = tuple[int, int, int, Any, BaseException | None]
+
+
+class LocalChannel:
+    """The channel's interface over a queue in memory."""
+
+    def __init__(self) -> None:
+        self._queue: SimpleQueue[_Message] = SimpleQueue()
+        self._numbers = itertools.count()
+
+    def put_tagged(self, obj: Any, tag: int, extra: int, /) -> int:
+        """Put a message; its number."""
+        number = next(self._numbers)
+        self._queue.put((number, tag, extra, obj, None))
+        return number
+
+    def put_batch(self, items: list[Any], tag: int, extra: int, /) -> tuple[int, int, None]:
+        """Put messages; the first one's number, how many, no error. Locked by the caller."""
+        numbers = [self.put_tagged(item, tag, extra) for item in items]
+        return (numbers[0] if numbers else 0), len(numbers), None
+
+    def get_tagged(self, timeout: float | None, /) -> _Message:
+        """Take a message; queue.Empty when none came in time."""
+        return self._queue.get(timeout=timeout)
+
+    def receive_into(self, inbox: list[_Message], limit: int, timeout: float | None, /) -> int:
+        """Append what is there, after waiting for one; queue.Empty when none came."""
+        if timeout == 0:
+            inbox.append(self._queue.get_nowait())
+        else:
+            inbox.append(self._queue.get(timeout=timeout))
+        return 1
+
+    def clear(self) -> None:
+        """Drop all messages."""
+        try:
+            while True:
+                self._queue.get_nowait()
+        except Empty:
+            return
+
+
+class LocalProgram:
+    """A function that is called where it is."""
+
+    offset = 0
+    _serials = itertools.count(STOP + 1)
+
+    def __init__(self, function: Function, mode: str):
+        self.serial = next(self._serials)
+        self.name = getattr(function, "__qualname__", None) or repr(function)
+        self.task = MODES[mode](function)
+
+
+class LocalPrograms:
+    """Makes programs, and finds them by their numbers while a job holds them."""
+
+    def __init__(self) -> None:
+        self._programs: weakref.WeakValueDictionary[int, LocalProgram] = (
+            weakref.WeakValueDictionary()
+        )
+
+    def get(self, function: Function, mode: str) -> LocalProgram:
+        """Return a new program for *function*."""
+        program = LocalProgram(function, mode)
+        self._programs[program.serial] = program
+        return program
+
+    def load(self, serial: int, offset: int) -> Callable[[Any], Any]:
+        """Return what to call with a task."""
+        return self._programs[serial].task
+
+
+class LocalCrew:
+    """The workers of a thread pool. Args: as `Crew`."""
+
+    def __init__(
+        self,
+        size: int,
+        tasks: LocalChannel,
+        results: LocalChannel,
+        load: Callable[[int, int], Callable[[Any], Any]],
+        initializer: Callable[..., object] | None,
+        initargs: Iterable[Any],
+    ):
+        self._tasks, self._results, self._load = tasks, results, load
+        self._initializer, self._initargs = initializer, tuple(initargs)
+        self.workers = [
+            threading.Thread(target=self._work, name=f"ThreadPoolWorker-{i}", daemon=True)
+            for i in range(1, size + 1)
+        ]
+        for worker in self.workers:
+            worker.start()
+
+    def _work(self) -> None:
+        if self._initializer is not None:
+            try:
+                self._initializer(*self._initargs)
+            except BaseException as error:  # noqa: BLE001 - the pool tells the caller
+                self._results.put_tagged(error, 0, REFUSED)
+                return
+        serve(self._tasks.get_tagged, self._load, self._results.put_tagged, None, _unchanged)
+
+    def dismiss(self) -> int:
+        """How many workers there are to be stopped."""
+        return len(self.workers)
+
+    def join(self) -> None:
+        """Wait until the last worker has ended."""
+        for worker in self.workers:
+            if worker is not threading.current_thread():
+                worker.join()
+
+    def end(self) -> None:
+        """Drop what nobody has begun, and let each worker end after what it does now."""
+        self._tasks.clear()
+        for _ in self.workers:
+            self._tasks.put_tagged(None, STOP, 0)
+
+
+class ThreadPool(Pool):
+    """A pool of worker threads.
+
+    Args:
+        processes: how many threads; None: as many as there are processors for this process.
+        initializer, initargs: called in each thread when it starts.
+    """
+
+    def __init__(
+        self,
+        processes: int | None = None,
+        initializer: Callable[..., object] | None = None,
+        initargs: Iterable[Any] = (),
+    ):
+        super().__init__(processes, initializer, initargs)
+
+    def _set_up(self, initializer: Callable[..., object] | None, initargs: Iterable[Any]) -> None:
+        tasks, results = LocalChannel(), LocalChannel()
+        self._programs = LocalPrograms()
+        self._dispatcher = Dispatcher(tasks, results)
+        self._crew = LocalCrew(
+            self._processes, tasks, results, self._programs.load, initializer, initargs
+        )
+
+    def __reduce__(self) -> Any:
+        raise NotImplementedError("pool objects cannot be passed between processes or pickled")
+
+
+def _unchanged(error: BaseException) -> BaseException:
+    """An exception of a thread needs no wrapping: its traceback is here."""
+    return error
