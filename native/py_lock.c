@@ -1,34 +1,25 @@
-/* Lock: the binding of sync/lock.h. */
+/* Lock and RLock: the bindings of sync/lock.h. */
 #include <string.h>
 
-#include "py_core.h"
-#include "sync/lock.h"
+#include "py_sync.h"
 
-PyTypeObject *Lock_Type;
+PyTypeObject *Lock_Type, *RLock_Type;
 
-static PyObject *broken_lock_error;
+/* ---- making */
 
-static struct lock *lock_of(HandleObject *self)
+bool handle_begin_init(HandleObject *self, const char *type)
 {
-    return self->memory;
+    if (self->memory == NULL)
+        return family_ensure();
+    PyErr_Format(PyExc_ValueError, "a %s is initialised once", type);
+    return false;
 }
 
-static void fill(void *memory, uint64_t Py_UNUSED(size), const void *Py_UNUSED(with))
+int handle_finish_init(HandleObject *self, uint64_t size, enum block_kind kind,
+                       void (*fill)(void *payload, uint64_t size, const void *with),
+                       const void *with)
 {
-    *(struct lock *)memory = (struct lock){.word = LOCK_FREE};
-}
-
-static int Lock_init(HandleObject *self, PyObject *args, PyObject *kwargs)
-{
-    static char *names[] = {NULL};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "", names) || !family_ensure())
-        return -1;
-    if (self->memory) {
-        PyErr_SetString(PyExc_ValueError, "a Lock is initialised once");
-        return -1;
-    }
-    enum status status = handle_create(&family, sizeof(struct lock), BLOCK_LOCK, fill, NULL,
-                                       &self->handle);
+    enum status status = handle_create(&family, size, kind, fill, with, &self->handle);
     if (status != STATUS_OK) {
         raise_status(status);
         return -1;
@@ -37,53 +28,66 @@ static int Lock_init(HandleObject *self, PyObject *args, PyObject *kwargs)
     return 0;
 }
 
-static PyObject *raise_broken(struct lock *lock)
+static bool parse_heritage(const char *word, enum lock_heritage *heritage)
 {
-    if (!import_cached(&broken_lock_error, "procession._errors", "BrokenLockError"))
-        return NULL;
-    char name[SLOT_NAME_BYTES + 1] = {0};
-    memcpy(name, lock->dead_name, SLOT_NAME_BYTES);
-    return PyErr_Format(broken_lock_error,
-                        "process %s (pid %llu) died while it held this lock, so what the lock "
-                        "protects may be half changed; make that good, then call reset()",
-                        *name ? name : "unnamed", (unsigned long long)word_get(&lock->dead_pid));
+    bool breaks = strcmp(word, "raise") == 0;
+    *heritage = breaks ? LOCK_BREAKS : LOCK_PASSES_ON;
+    if (breaks || strcmp(word, "release") == 0)
+        return true;
+    PyErr_Format(PyExc_ValueError, "on_owner_death must be 'raise' or 'release', not '%s'", word);
+    return false;
 }
 
-/* The lock is taken: waits without the GIL. */
-static PyObject *wait(struct lock *lock, deadline_t deadline)
+static void fill(void *memory, uint64_t Py_UNUSED(size), const void *with)
 {
-    enum status status;
-    do {
-        Py_BEGIN_ALLOW_THREADS
-        status = lock_wait(&family, lock, deadline);
-        Py_END_ALLOW_THREADS
-        if (status == STATUS_OK)
-            Py_RETURN_TRUE;
-        if (status == STATUS_TIMED_OUT)
-            Py_RETURN_FALSE;
-        if (status == STATUS_OWNER_DIED)
-            return raise_broken(lock);
-    } while (go_on(status));
-    return NULL;
+    lock_init(memory, *(const enum lock_heritage *)with);
+}
+
+/* Lock(*, ctx=None, on_owner_death="raise") */
+static int Lock_init(HandleObject *self, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"ctx", "on_owner_death", NULL};
+    PyObject *ctx;
+    const char *word = "raise";
+    enum lock_heritage heritage;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$Os", names, &ctx, &word) ||
+        !parse_heritage(word, &heritage) || !handle_begin_init(self, "lock"))
+        return -1;
+    return handle_finish_init(self, sizeof(struct lock), BLOCK_LOCK, fill, &heritage);
+}
+
+/* ---- Lock */
+
+static PyObject *wait_result(enum status status)
+{
+    if (status != STATUS_OK && status != STATUS_TIMED_OUT)
+        return NULL;
+    return PyBool_FromLong(status == STATUS_OK);
+}
+
+/* False: exception set. */
+static bool parse_acquire(HandleObject *self, PyObject *const *args, Py_ssize_t nargs,
+                          PyObject *names, deadline_t *deadline)
+{
+    *deadline = DEADLINE_NEVER;
+    if (!handle_is_ready(self))
+        return false;
+    return (nargs == 0 && names == NULL) ||
+           parse_wait(args, nargs, names, "acquire", NULL, deadline);
 }
 
 /* Lock.acquire(block=True, timeout=None) -> bool */
 static PyObject *Lock_acquire(HandleObject *self, PyObject *const *args, Py_ssize_t nargs,
                               PyObject *names)
 {
-    if (!handle_is_ready(self))
+    deadline_t deadline;
+    if (!parse_acquire(self, args, nargs, names, &deadline))
         return NULL;
-    deadline_t deadline = DEADLINE_NEVER;
-    if ((nargs || names) && !parse_wait(args, nargs, names, "acquire", NULL, &deadline))
-        return NULL;
-    struct lock *lock = lock_of(self);
-    if (lock_try(lock, family.tag))
-        Py_RETURN_TRUE;
-    if (atomic_load(&lock->word) & LOCK_BROKEN)
-        return raise_broken(lock);
-    if (deadline == 0)
-        Py_RETURN_FALSE;
-    return wait(lock, deadline);
+    if (!lock_try(lock_of(self), family.tag))
+        return wait_result(lock_take_slowly(lock_of(self), deadline));
+    if (lock_sites_wanted)
+        lock_note_site(lock_of(self));
+    Py_RETURN_TRUE;
 }
 
 static PyObject *Lock_release(HandleObject *self, PyObject *Py_UNUSED(unused))
@@ -107,61 +111,145 @@ static PyObject *Lock_exit(HandleObject *self, PyObject *const *Py_UNUSED(args),
     return Lock_release(self, NULL);
 }
 
-static PyObject *Lock_locked(HandleObject *self, PyObject *Py_UNUSED(unused))
+/* ---- RLock */
+
+/* RLock.acquire(block=True, timeout=None) -> bool */
+static PyObject *RLock_acquire(HandleObject *self, PyObject *const *args, Py_ssize_t nargs,
+                               PyObject *names)
+{
+    deadline_t deadline;
+    if (!parse_acquire(self, args, nargs, names, &deadline))
+        return NULL;
+    uint64_t thread = thread_id(family.tag);
+    if (!rlock_try(lock_of(self), family.tag, thread)) {
+        enum status status = lock_take_slowly(lock_of(self), deadline);
+        if (status == STATUS_OK)
+            rlock_taken(lock_of(self), thread, 1);
+        return wait_result(status);
+    }
+    if (lock_sites_wanted)
+        lock_note_site(lock_of(self));
+    Py_RETURN_TRUE;
+}
+
+static PyObject *RLock_release(HandleObject *self, PyObject *Py_UNUSED(unused))
+{
+    if (!handle_is_ready(self))
+        return NULL;
+    if (rlock_release(lock_of(self), thread_id(family.tag)) != STATUS_OK)
+        return raise_not_owner();
+    Py_RETURN_NONE;
+}
+
+static PyObject *RLock_enter(HandleObject *self, PyObject *Py_UNUSED(unused))
+{
+    return RLock_acquire(self, NULL, 0, NULL);
+}
+
+static PyObject *RLock_exit(HandleObject *self, PyObject *const *Py_UNUSED(args),
+                            Py_ssize_t Py_UNUSED(nargs))
+{
+    return RLock_release(self, NULL);
+}
+
+/* How often this thread has taken it and not released it yet. */
+static PyObject *RLock_count(HandleObject *self, PyObject *Py_UNUSED(unused))
+{
+    if (!handle_is_ready(self))
+        return NULL;
+    bool mine = rlock_is_mine(lock_of(self), thread_id(family.tag));
+    return PyLong_FromLong(mine ? (long)atomic_load(&lock_of(self)->depth) : 0);
+}
+
+/* ---- both */
+
+static PyObject *locked(HandleObject *self, PyObject *Py_UNUSED(unused))
 {
     return handle_is_ready(self) ? PyBool_FromLong(lock_is_held(lock_of(self))) : NULL;
 }
 
-static PyObject *Lock_reset(HandleObject *self, PyObject *Py_UNUSED(unused))
+static PyObject *reset(HandleObject *self, PyObject *Py_UNUSED(unused))
 {
     return handle_is_ready(self) ? PyBool_FromLong(lock_reset(lock_of(self))) : NULL;
 }
 
 /* The holder's pid: 0 nobody, negative a dead one. */
-static PyObject *Lock_holder(HandleObject *self, PyObject *Py_UNUSED(unused))
+static PyObject *holder(HandleObject *self, PyObject *Py_UNUSED(unused))
 {
     if (!handle_is_ready(self))
         return NULL;
     struct lock *lock = lock_of(self);
     uint32_t word = atomic_load(&lock->word);
-    if (word == LOCK_FREE)
-        return PyLong_FromLong(0);
     if (word & LOCK_BROKEN)
         return PyLong_FromLong(-(long)word_get(&lock->dead_pid));
+    if ((word & LOCK_TAG) == 0)
+        return PyLong_FromLong(0);
     return PyLong_FromLong((long)word_get(&table_slot(&family, tag_index(word & LOCK_TAG))->pid));
 }
 
-static PyMethodDef methods[] = {
-    {"acquire", (PyCFunction)(void (*)(void))Lock_acquire, METH_FASTCALL | METH_KEYWORDS,
-     "acquire(block=True, timeout=None): True when taken, False when *timeout* seconds have "
-     "passed."},
-    {"release", (PyCFunction)Lock_release, METH_NOARGS, "Free the lock, whoever holds it."},
+#define ACQUIRE_DOC                                                                                \
+    "acquire(block=True, timeout=None): True when taken, False when *timeout* seconds have "       \
+    "passed; "                                                                                     \
+    "BrokenLockError when its holder died."
+#define COMMON                                                                                     \
+    {"locked", (PyCFunction)locked, METH_NOARGS, "Whether anybody holds the lock."},               \
+        {"reset", (PyCFunction)reset, METH_NOARGS,                                                 \
+         "Make a lock usable again whose holder died; True when it was broken."},                  \
+        {"holder", (PyCFunction)holder, METH_NOARGS,                                               \
+         "The pid of the process that holds the lock; 0: nobody; negative: it died."}
+
+static PyMethodDef lock_methods[] = {
+    {"acquire", FASTCALL(Lock_acquire), METH_FASTCALL | METH_KEYWORDS, ACQUIRE_DOC},
+    {"release", (PyCFunction)Lock_release, METH_NOARGS,
+     "Free the lock, whoever holds it; ValueError when nobody does."},
     {"__enter__", (PyCFunction)Lock_enter, METH_NOARGS, NULL},
-    {"__exit__", (PyCFunction)(void (*)(void))Lock_exit, METH_FASTCALL, NULL},
-    {"locked", (PyCFunction)Lock_locked, METH_NOARGS, "Whether anybody holds the lock."},
-    {"reset", (PyCFunction)Lock_reset, METH_NOARGS,
-     "Make a lock usable again whose holder died; True when it was broken."},
-    {"holder", (PyCFunction)Lock_holder, METH_NOARGS,
-     "The pid of the process that holds the lock; 0: nobody; negative: it died."},
+    {"__exit__", FASTCALL(Lock_exit), METH_FASTCALL, NULL},
+    COMMON,
     {NULL, NULL, 0, NULL},
 };
 
-static PyType_Slot slots[] = {
+static PyMethodDef rlock_methods[] = {
+    {"acquire", FASTCALL(RLock_acquire), METH_FASTCALL | METH_KEYWORDS, ACQUIRE_DOC},
+    {"release", (PyCFunction)RLock_release, METH_NOARGS,
+     "Undo one acquire; AssertionError when another thread holds the lock, or nobody."},
+    {"__enter__", (PyCFunction)RLock_enter, METH_NOARGS, NULL},
+    {"__exit__", FASTCALL(RLock_exit), METH_FASTCALL, NULL},
+    {"_count", (PyCFunction)RLock_count, METH_NOARGS, "How often this thread holds it."},
+    COMMON,
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot lock_slots[] = {
     {Py_tp_init, Lock_init},
-    {Py_tp_methods, methods},
+    {Py_tp_methods, lock_methods},
     {Py_tp_doc, "A lock between processes that knows its holder."},
     {0, NULL},
 };
 
-static PyType_Spec spec = {
+static PyType_Slot rlock_slots[] = {
+    {Py_tp_init, Lock_init},
+    {Py_tp_methods, rlock_methods},
+    {Py_tp_doc, "A lock between processes that its owner, a thread, may take again."},
+    {0, NULL},
+};
+
+static PyType_Spec lock_spec = {
     .name = "procession._core.Lock",
     .basicsize = sizeof(HandleObject),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
-    .slots = slots,
+    .slots = lock_slots,
+};
+
+static PyType_Spec rlock_spec = {
+    .name = "procession._core.RLock",
+    .basicsize = sizeof(HandleObject),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+    .slots = rlock_slots,
 };
 
 int add_lock(PyObject *module)
 {
-    Lock_Type = add_type(module, &spec, Handle_Type);
-    return Lock_Type ? 0 : -1;
+    Lock_Type = add_type(module, &lock_spec, Handle_Type);
+    RLock_Type = add_type(module, &rlock_spec, Handle_Type);
+    return Lock_Type && RLock_Type && add_guard(module) == 0 ? 0 : -1;
 }

@@ -2,24 +2,44 @@
 
 #include <string.h>
 
-#include "../crash_point.h"
 #include "../os/futex.h"
 #include "../shm/table.h"
+#include "patience.h"
+
+/* Short enough that nobody notices, long enough that a batch of fast acquisitions outweighs the
+ * futex round trip that ends it (some 40 us). */
+#define IMPATIENCE_NS (500 * NS_PER_US)
+/* How long a newcomer leaves an offered lock to those who have slept. */
+#define OFFER_NS (1 * NS_PER_MS)
+/* Most critical sections are shorter. */
+#define SPIN_NS (10 * NS_PER_US)
+
+void lock_init(struct lock *lock, enum lock_heritage heritage)
+{
+    memset(lock, 0, sizeof *lock);
+    lock->heritage = heritage;
+}
+
+/* ---- a holder's death */
 
 /* The holder of *tag* is dead. Whoever tells it first also writes down who it was. */
 static void break_lock(struct arena *arena, struct lock *lock, uint32_t tag)
 {
     uint32_t word = atomic_load(&lock->word);
-    if ((word & LOCK_TAG) != tag || (word & LOCK_BROKEN))
-        return;
-    struct slot *slot = table_slot(arena, tag_index(tag));
-    if (table_tag(arena, tag_index(tag)) == tag) { /* still its own slot: not reaped yet */
-        atomic_store(&lock->dead_pid, word_get(&slot->pid));
-        memcpy(lock->dead_name, slot->name, sizeof lock->dead_name);
-    }
-    CRASH_POINT("lock.before_break");
-    if (atomic_compare_exchange_strong(&lock->word, &word, tag | LOCK_BROKEN))
+    while ((word & LOCK_TAG) == tag && !(word & LOCK_BROKEN)) {
+        struct slot *slot = table_slot(arena, tag_index(tag));
+        uint64_t pid = word_get(&slot->pid);
+        char name[SLOT_NAME_BYTES];
+        memcpy(name, slot->name, sizeof name);
+        bool known = table_tag(arena, tag_index(tag)) == tag; /* still its own: not reaped yet */
+        atomic_store(&lock->dead_pid, known ? pid : 0);
+        memcpy(lock->dead_name, known ? name : "", known ? sizeof name : 1);
+        CRASH_POINT("lock.before_break");
+        if (!atomic_compare_exchange_strong(&lock->word, &word, tag | LOCK_BROKEN))
+            continue;
         futex_wake(&lock->word, FUTEX_EVERYBODY);
+        return;
+    }
 }
 
 static void mourn(struct arena *arena, struct block *block, uint32_t tag)
@@ -32,57 +52,126 @@ void lock_register(void)
     arena_set_manners(BLOCK_LOCK, (struct block_manners){.mourn = mourn});
 }
 
-/* The lock is held by *word*: says so with the contended bit, and sleeps. */
-static enum status sleep_on(struct arena *arena, struct lock *lock, uint32_t word,
-                            deadline_t deadline)
+void lock_look_after(struct arena *arena, struct lock *lock)
 {
-    uint32_t contended = word | LOCK_CONTENDED;
-    if (word != contended && !atomic_compare_exchange_strong(&lock->word, &word, contended))
-        return STATUS_OK; /* it has changed: look again */
-    CRASH_POINT("lock.before_sleep");
-    deadline_t slice = clock_next_slice(deadline);
-    enum futex_result result = futex_wait(&lock->word, contended, slice);
-    if (result == FUTEX_TIMED_OUT) {
-        if (!table_is_alive(arena, word & LOCK_TAG))
-            break_lock(arena, lock, word & LOCK_TAG);
-        else if (slice == deadline)
-            return STATUS_TIMED_OUT;
-    }
-    return result == FUTEX_WOKEN ? STATUS_OK : STATUS_INTERRUPTED;
+    uint32_t word = atomic_load_explicit(&lock->word, memory_order_relaxed);
+    uint32_t tag = word & LOCK_TAG;
+    if (tag != 0 && !(word & LOCK_BROKEN) && !table_is_alive(arena, tag))
+        break_lock(arena, lock, tag);
 }
 
-enum status lock_wait(struct arena *arena, struct lock *lock, deadline_t deadline)
+/* ---- taking */
+
+/* From *word*, which nobody holds. Who may have slept cannot know whether others still do, so it
+ * takes the lock as contended. */
+static bool take(struct arena *arena, struct lock *lock, struct lock_waiter *waiter, uint32_t word)
 {
-    /* Who may have slept cannot know whether others still do, so it takes the lock as contended. */
-    uint32_t wanted = arena->tag | LOCK_CONTENDED;
+    uint32_t tag = arena->tag | (waiter->since || word != LOCK_FREE ? LOCK_CONTENDED : 0);
+    if (!lock_swap(lock, word, tag))
+        return false;
+    CRASH_POINT("lock.taken_after_wait");
+    waiter->inherited = (word & LOCK_BROKEN) != 0;
+    atomic_store_explicit(&lock->impatient, 0, memory_order_relaxed);
+    atomic_store_explicit(&lock->site_known, 0, memory_order_relaxed);
+    return true;
+}
+
+/* STATUS_OK, STATUS_AGAIN or STATUS_OWNER_DIED. *may_barge*: an offer to others is taken, too. */
+static enum status look(struct arena *arena, struct lock *lock, struct lock_waiter *waiter,
+                        bool may_barge)
+{
     for (;;) {
         uint32_t word = atomic_load_explicit(&lock->word, memory_order_relaxed);
-        if (word & LOCK_BROKEN)
+        if ((word & LOCK_BROKEN) && lock->heritage == LOCK_BREAKS)
             return STATUS_OWNER_DIED;
-        if (word == LOCK_FREE) {
-            if (lock_try(lock, wanted))
-                return STATUS_OK;
-            continue;
-        }
-        enum status status = sleep_on(arena, lock, word, deadline);
-        if (status != STATUS_OK)
-            return lock_try(lock, wanted) ? STATUS_OK : status;
+        bool is_open = word == LOCK_FREE || (word & LOCK_BROKEN) ||
+                       (word == LOCK_OFFERED && (may_barge || waiter->since));
+        if (!is_open)
+            return STATUS_AGAIN;
+        if (take(arena, lock, waiter, word))
+            return STATUS_OK;
     }
 }
+
+enum status lock_poll(struct arena *arena, struct lock *lock, struct lock_waiter *waiter)
+{
+    return look(arena, lock, waiter, true);
+}
+
+static enum status spin(struct arena *arena, struct lock *lock, struct lock_waiter *waiter)
+{
+    deadline_t end = clock_now() + SPIN_NS;
+    enum status status;
+    do {
+        for (unsigned turn = 0; turn < 16; turn++)
+            patience_relax();
+        status = look(arena, lock, waiter, false);
+    } while (status == STATUS_AGAIN && clock_now() < end);
+    return status;
+}
+
+/* Says with the contended bit that somebody sleeps, and does. */
+static enum status sleep_on(struct arena *arena, struct lock *lock, struct lock_waiter *waiter,
+                            deadline_t deadline)
+{
+    uint32_t word = atomic_load_explicit(&lock->word, memory_order_relaxed);
+    if (word == LOCK_FREE || (word & LOCK_BROKEN))
+        return STATUS_AGAIN;
+    deadline_t now = clock_now(), slice = clock_next_slice(deadline);
+    if (word == LOCK_OFFERED && now + OFFER_NS < slice)
+        slice = now + OFFER_NS;
+    if (waiter->since == 0)
+        waiter->since = now;
+    else if (now - waiter->since > IMPATIENCE_NS)
+        atomic_store_explicit(&lock->impatient, 1, memory_order_relaxed);
+    uint32_t contended = word | LOCK_CONTENDED;
+    if (word != contended && !atomic_compare_exchange_strong(&lock->word, &word, contended))
+        return STATUS_AGAIN;
+    CRASH_POINT("lock.before_sleep");
+    enum futex_result result = futex_wait(&lock->word, contended, slice);
+    CRASH_POINT("lock.woken");
+    if (result == FUTEX_WOKEN)
+        return STATUS_AGAIN;
+    if (result == FUTEX_TIMED_OUT)
+        lock_look_after(arena, lock);
+    return result == FUTEX_TIMED_OUT && slice == deadline ? STATUS_TIMED_OUT : STATUS_INTERRUPTED;
+}
+
+enum status lock_wait(struct arena *arena, struct lock *lock, struct lock_waiter *waiter,
+                      deadline_t deadline)
+{
+    enum status status = STATUS_AGAIN, last;
+    if (waiter->since == 0 && patience_allowed())
+        status = spin(arena, lock, waiter);
+    while (status == STATUS_AGAIN) {
+        status = look(arena, lock, waiter, false);
+        if (status == STATUS_AGAIN)
+            status = sleep_on(arena, lock, waiter, deadline);
+    }
+    if (status != STATUS_TIMED_OUT && status != STATUS_INTERRUPTED)
+        return status;
+    last = look(arena, lock, waiter, true); /* a wake-up meant for us must not be lost */
+    return last == STATUS_AGAIN ? status : last;
+}
+
+/* ---- giving back */
 
 enum status lock_release(struct lock *lock)
 {
-    uint32_t word = atomic_load_explicit(&lock->word, memory_order_relaxed);
+    uint32_t word = atomic_load_explicit(&lock->word, memory_order_relaxed), next;
     do {
-        if (word == LOCK_FREE)
+        if (word == LOCK_FREE || word == LOCK_OFFERED)
             return STATUS_NOT_HELD;
         if (word & LOCK_BROKEN)
             return STATUS_OWNER_DIED;
-    } while (!atomic_compare_exchange_weak_explicit(&lock->word, &word, LOCK_FREE,
-                                                    memory_order_release, memory_order_relaxed));
+        bool offer = (word & LOCK_CONTENDED) &&
+                     atomic_load_explicit(&lock->impatient, memory_order_relaxed);
+        next = offer ? LOCK_OFFERED : LOCK_FREE;
+    } while (!atomic_compare_exchange_weak_explicit(&lock->word, &word, next, memory_order_release,
+                                                    memory_order_relaxed));
     CRASH_POINT("lock.release.before_wake");
-    if (word & LOCK_CONTENDED)
-        futex_wake(&lock->word, 1);
+    if ((word & LOCK_CONTENDED) && futex_wake(&lock->word, 1) == 0 && next == LOCK_OFFERED)
+        lock_swap(lock, LOCK_OFFERED, LOCK_FREE); /* nobody sleeps: no reason to hold it back */
     return STATUS_OK;
 }
 
@@ -95,4 +184,28 @@ bool lock_reset(struct lock *lock)
             return true;
         }
     return false;
+}
+
+/* ---- RLock */
+
+enum status rlock_release(struct lock *lock, uint64_t thread)
+{
+    if (!rlock_is_mine(lock, thread))
+        return STATUS_NOT_HELD;
+    uint32_t depth = atomic_load_explicit(&lock->depth, memory_order_relaxed);
+    if (depth > 1)
+        atomic_store_explicit(&lock->depth, depth - 1, memory_order_relaxed);
+    else
+        rlock_release_all(lock);
+    return STATUS_OK;
+}
+
+uint32_t rlock_release_all(struct lock *lock)
+{
+    uint32_t depth = atomic_load_explicit(&lock->depth, memory_order_relaxed);
+    atomic_store_explicit(&lock->depth, 0, memory_order_relaxed);
+    /* Before the word: once that is free, the fields are the next owner's. */
+    atomic_store_explicit(&lock->owner, 0, memory_order_relaxed);
+    lock_release(lock);
+    return depth;
 }

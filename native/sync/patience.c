@@ -8,7 +8,7 @@
 #define SHORTEST_SPIN (1 * NS_PER_US)
 enum { TURNS_BEFORE_YIELD = 64 };
 
-static inline void relax(void)
+void patience_relax(void)
 {
 #if defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();
@@ -17,7 +17,7 @@ static inline void relax(void)
 #endif
 }
 
-static bool may_spin(void)
+bool patience_allowed(void)
 {
     static _Atomic int known; /* 0: not asked yet, 1: no, 2: yes */
     int answer = atomic_load_explicit(&known, memory_order_relaxed);
@@ -30,7 +30,7 @@ static bool may_spin(void)
 
 void patience_init(struct patience *patience)
 {
-    atomic_store(&patience->spin, may_spin() ? LONGEST_SPIN : 0);
+    atomic_store(&patience->spin, patience_allowed() ? LONGEST_SPIN : 0);
 }
 
 bool patience_spin(struct patience *patience, _Atomic uint32_t *word, uint32_t seen)
@@ -43,7 +43,7 @@ bool patience_spin(struct patience *patience, _Atomic uint32_t *word, uint32_t s
         if (atomic_load_explicit(word, memory_order_acquire) != seen)
             return true;
         if (turn < TURNS_BEFORE_YIELD) {
-            relax();
+            patience_relax();
             continue;
         }
         if (clock_now() > end)
@@ -54,7 +54,7 @@ bool patience_spin(struct patience *patience, _Atomic uint32_t *word, uint32_t s
 
 void patience_slept(struct patience *patience, nanoseconds slept)
 {
-    if (!may_spin())
+    if (!patience_allowed())
         return;
     nanoseconds spin = atomic_load_explicit(&patience->spin, memory_order_relaxed);
     if (slept < 2 * LONGEST_SPIN)

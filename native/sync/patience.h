@@ -22,6 +22,11 @@ struct patience {
 
 void patience_init(struct patience *patience);
 
+/* Whether spinning can pay at all. */
+bool patience_allowed(void);
+/* One turn of a loop that waits for another processor. */
+void patience_relax(void);
+
 /* Spins while *word is *seen*; true when it changed. */
 bool patience_spin(struct patience *patience, _Atomic uint32_t *word, uint32_t seen);
 

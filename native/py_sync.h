@@ -1,0 +1,78 @@
+/* What the bindings of locks and of all that is built over a lock share.
+ *
+ * A *guard* is the lock of a condition or a value: one of ours, which is taken by one call of the core,
+ * or any other object with acquire() and release(). */
+#ifndef PROCESSION_PY_SYNC_H
+#define PROCESSION_PY_SYNC_H
+
+#include "py_core.h"
+#include "sync/lock.h"
+#include "sync/thread.h"
+
+extern PyTypeObject *RLock_Type;
+
+static inline struct lock *lock_of(HandleObject *self)
+{
+    return self->memory;
+}
+
+/* Waits without the GIL until the lock is taken, after lock_try() has failed; deadline 0: only looks.
+ * STATUS_OK, STATUS_TIMED_OUT, or anything else: exception set. */
+enum status lock_take_slowly(struct lock *lock, deadline_t deadline);
+
+/* Raise BrokenLockError for *lock*, and AssertionError for the wrong owner; always NULL. */
+PyObject *raise_broken(struct lock *lock);
+PyObject *raise_not_owner(void);
+
+/* Notes the Python line that is being executed as the place where *lock* was taken. */
+void lock_note_site(struct lock *lock);
+extern bool lock_sites_wanted; /* each time; without, only after a sleep */
+
+/* ---- guards */
+
+enum guard_kind { GUARD_NONE, GUARD_LOCK, GUARD_RLOCK, GUARD_OTHER };
+
+struct guard {
+    PyObject *object; /* owned */
+    struct lock *memory;
+    enum guard_kind kind;
+};
+
+/* False: exception set; *object* has no acquire() or no release(). */
+bool guard_init(struct guard *guard, PyObject *object);
+void guard_clear(struct guard *guard);
+
+/* False: exception set. */
+bool guard_acquire_slowly(struct guard *guard);
+bool guard_release_slowly(struct guard *guard);
+
+static inline bool guard_acquire(struct guard *guard)
+{
+    if (guard->kind == GUARD_RLOCK && family.tag != 0 &&
+        rlock_try(guard->memory, family.tag, thread_id(family.tag)))
+        return true;
+    return guard_acquire_slowly(guard);
+}
+
+static inline bool guard_release(struct guard *guard)
+{
+    if (guard->kind == GUARD_RLOCK &&
+        rlock_release(guard->memory, thread_id(family.tag)) == STATUS_OK)
+        return true;
+    return guard_release_slowly(guard);
+}
+
+/* ---- set-up of the types */
+
+int add_guard(PyObject *module);
+
+/* Refuses a second __init__, and makes the family. False: exception set. */
+bool handle_begin_init(HandleObject *self, const char *type);
+/* Creates the block behind *self*; 0, or -1 with an exception set. */
+int handle_finish_init(HandleObject *self, uint64_t size, enum block_kind kind,
+                       void (*fill)(void *payload, uint64_t size, const void *with),
+                       const void *with);
+
+#define FASTCALL(function) ((PyCFunction)(void (*)(void))(function))
+
+#endif

@@ -1,0 +1,112 @@
+"""Pieces of shared memory, as third parties know them from the standard package.
+
+Idea: a piece is a block of the family's arena, which does all that a heap has to do: size classes,
+reuse, and taking back what killed processes held. So nothing is left to do here but the names.
+
+Invariant: a piece lives as long as somebody has it, or a memory view of it.
+
+Layer: ipc.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import sys
+
+from . import _core, reduction
+
+__all__ = ["BufferWrapper"]
+
+
+class BufferWrapper:
+    """*size* bytes of zeroed memory that can be sent to any process of the family.
+
+    Raises:
+        ValueError: the size is negative.
+        OverflowError: no memory can be so large.
+    """
+
+    __slots__ = ("__weakref__", "_block", "_size")
+
+    def __init__(self, size: int):
+        if size < 0:
+            raise ValueError(f"Size {size:n} out of range")
+        if size >= sys.maxsize:
+            raise OverflowError(f"Size {size:n} too large")
+        self._block = _core.Block(size)
+        self._size = size
+
+    def create_memoryview(self) -> memoryview:
+        """Return a writable view of the bytes; it keeps them alive."""
+        return memoryview(self._block)[: self._size]
+
+    def __getstate__(self) -> tuple[_core.Block, int]:
+        return self._block, self._size
+
+    def __setstate__(self, state: tuple[_core.Block, int]) -> None:
+        self._block, self._size = state
+
+
+class Heap:
+    """Gives out blocks; kept for programs that make one of their own.
+
+    Args: size: not used; the arena grows by itself.
+    """
+
+    _alignment = 8
+
+    def __init__(self, size: int = mmap.PAGESIZE):
+        self._size = size
+
+    def malloc(self, size: int) -> tuple[Arena, int, int]:
+        """Return an arena and the first and the last place + 1 of *size* bytes in its buffer."""
+        wrapper = BufferWrapper(max(size, 1))
+        return Arena._around(wrapper), 0, size
+
+    def free(self, block: tuple[Arena, int, int]) -> None:
+        """Let go of what `malloc` returned."""
+        block[0]._wrapper = None
+        block[0].buffer = memoryview(b"")
+
+
+class Arena:
+    """A file of shared memory without a name, mapped; or the one behind the descriptor *fd*.
+
+    Attributes:
+        size: bytes.
+        fd: its descriptor, closed with the object; -1 for a part of the family's own arena.
+        buffer: the mapping.
+    """
+
+    def __init__(self, size: int, fd: int = -1):
+        self.size = size
+        self._wrapper: BufferWrapper | None = None
+        if fd == -1:
+            fd = os.memfd_create("procession-heap", os.MFD_CLOEXEC)
+            os.ftruncate(fd, size)
+        self.fd = fd
+        self.buffer: mmap.mmap | memoryview = mmap.mmap(fd, size)
+        from ._finalize import Finalize
+
+        Finalize(self, os.close, (fd,))
+
+    @classmethod
+    def _around(cls, wrapper: BufferWrapper) -> Arena:
+        arena = cls.__new__(cls)
+        arena.size, arena.fd, arena._wrapper = wrapper._size, -1, wrapper
+        arena.buffer = wrapper.create_memoryview()
+        return arena
+
+
+def _reduce_arena(arena: Arena) -> tuple[object, tuple[object, ...]]:
+    if arena._wrapper is not None:
+        return Arena._around, (arena._wrapper,)
+    return _rebuild_arena, (arena.size, reduction.DupFd(arena.fd))
+
+
+def _rebuild_arena(size: int, stand_in: reduction.DupFd) -> Arena:
+    return Arena(size, stand_in.detach())
+
+
+reduction.register(Arena, _reduce_arena)

@@ -1,0 +1,225 @@
+"""ctypes objects in shared memory, alone or with a lock.
+
+Idea: a ctypes object is laid over a block of the arena. With a lock it is wrapped, and the wrapper
+takes the lock around each access.
+
+Invariant: a copy in another process, however it came there, is over the same bytes and the same lock.
+
+Layer: ipc.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import weakref
+from typing import Any
+
+from . import heap
+from .reduction import ForkingPickler
+from .synchronize import RLock
+
+__all__ = ["Array", "RawArray", "RawValue", "Value", "copy", "synchronized"]
+
+typecode_to_type: dict[str, Any] = {
+    "c": ctypes.c_char,
+    "u": ctypes.c_wchar,
+    "b": ctypes.c_byte,
+    "B": ctypes.c_ubyte,
+    "h": ctypes.c_short,
+    "H": ctypes.c_ushort,
+    "i": ctypes.c_int,
+    "I": ctypes.c_uint,
+    "l": ctypes.c_long,
+    "L": ctypes.c_ulong,
+    "q": ctypes.c_longlong,
+    "Q": ctypes.c_ulonglong,
+    "f": ctypes.c_float,
+    "d": ctypes.c_double,
+}
+
+
+# ---------------------------------------------------------------------------------- without a lock
+
+
+def _type_of(typecode_or_type: Any) -> Any:
+    """The ctypes type that is meant.
+
+    Raises:
+        TypeError: it is neither a typecode nor a ctypes type.
+    """
+    if not isinstance(typecode_or_type, str):
+        return typecode_or_type
+    try:
+        return typecode_to_type[typecode_or_type]
+    except KeyError:
+        known = "".join(typecode_to_type)
+        raise TypeError(
+            f"{typecode_or_type!r} is no typecode; there are {known!r}, and ctypes types"
+        ) from None
+
+
+def _new(type_: Any) -> Any:
+    """An object of the ctypes type *type_* in new, zeroed memory."""
+    return rebuild_ctype(type_, heap.BufferWrapper(ctypes.sizeof(type_)), None)
+
+
+def RawValue(typecode_or_type: Any, *args: Any) -> Any:
+    """Return a ctypes object in shared memory, made with *args*."""
+    obj = _new(_type_of(typecode_or_type))
+    obj.__init__(*args)
+    return obj
+
+
+def RawArray(typecode_or_type: Any, size_or_initializer: Any) -> Any:
+    """Return a ctypes array in shared memory: of so many zeros, or of the items of a sequence."""
+    type_ = _type_of(typecode_or_type)
+    if isinstance(size_or_initializer, int):
+        return _new(type_ * size_or_initializer)
+    obj = _new(type_ * len(size_or_initializer))
+    obj.__init__(*size_or_initializer)
+    return obj
+
+
+def copy(obj: Any) -> Any:
+    """Return a copy of the ctypes object *obj* in shared memory."""
+    new = _new(type(obj))
+    ctypes.pointer(new)[0] = obj
+    return new
+
+
+def reduce_ctype(obj: Any) -> tuple[Any, ...]:
+    """Take apart a ctypes object in shared memory, for pickling."""
+    if isinstance(obj, ctypes.Array):
+        return rebuild_ctype, (obj._type_, obj._wrapper, obj._length_)  # type: ignore[attr-defined]
+    return rebuild_ctype, (type(obj), obj._wrapper, None)
+
+
+def rebuild_ctype(type_: Any, wrapper: heap.BufferWrapper, length: int | None) -> Any:
+    """Lay an object of *type_*, or an array of *length* of them, over the memory of *wrapper*."""
+    if length is not None:
+        type_ = type_ * length
+    ForkingPickler.register(type_, reduce_ctype)
+    obj = type_.from_buffer(wrapper.create_memoryview())
+    obj._wrapper = wrapper
+    return obj
+
+
+# ------------------------------------------------------------------------------------- with a lock
+
+
+def Value(typecode_or_type: Any, *args: Any, lock: Any = True, ctx: Any = None) -> Any:
+    """Return a ctypes object in shared memory, made with *args*, in a wrapper with a lock.
+
+    Args:
+        lock: True or None for a new `RLock`, a lock to be used, or False: no wrapper.
+    Raises:
+        AttributeError: *lock* is no lock.
+    """
+    return _wrap(RawValue(typecode_or_type, *args), lock, ctx)
+
+
+def Array(
+    typecode_or_type: Any, size_or_initializer: Any, *, lock: Any = True, ctx: Any = None
+) -> Any:
+    """Return a ctypes array in shared memory in a wrapper with a lock; see `RawArray`, `Value`."""
+    return _wrap(RawArray(typecode_or_type, size_or_initializer), lock, ctx)
+
+
+def _wrap(obj: Any, lock: Any, ctx: Any) -> Any:
+    if lock is False:
+        return obj
+    return synchronized(obj, None if lock is True else lock, ctx)
+
+
+def synchronized(obj: Any, lock: Any = None, ctx: Any = None) -> Any:
+    """Return a wrapper of the ctypes object *obj* that takes *lock*, or a new `RLock`."""
+    assert not isinstance(obj, SynchronizedBase), "object already synchronized"
+    if isinstance(obj, ctypes._SimpleCData):
+        return Synchronized(obj, lock, ctx)
+    if isinstance(obj, ctypes.Array):
+        kind = SynchronizedString if obj._type_ is ctypes.c_char else SynchronizedArray
+        return kind(obj, lock, ctx)
+    return _wrapper_of(type(obj))(obj, lock, ctx)
+
+
+_wrappers: weakref.WeakKeyDictionary[type, Any] = weakref.WeakKeyDictionary()
+
+
+def _wrapper_of(type_: Any) -> Any:
+    """The wrapper class for a structure: a property for each of its fields."""
+    if type_ not in _wrappers:
+        body = {field[0]: _locked_attribute(field[0]) for field in type_._fields_}
+        _wrappers[type_] = type("Synchronized" + type_.__name__, (SynchronizedBase,), body)
+    return _wrappers[type_]
+
+
+def _locked_attribute(name: str) -> property:
+    """A property that is the wrapped object's attribute *name*, under the lock."""
+
+    def get(self: SynchronizedBase) -> Any:
+        with self._lock:
+            return getattr(self._obj, name)
+
+    def set_(self: SynchronizedBase, value: Any) -> None:
+        with self._lock:
+            setattr(self._obj, name, value)
+
+    return property(get, set_)
+
+
+class SynchronizedBase:
+    """A ctypes object and the lock around it."""
+
+    def __init__(self, obj: Any, lock: Any = None, ctx: Any = None):
+        if lock is None:
+            lock = RLock()
+        self._obj, self._lock = obj, lock
+        self.acquire, self.release = lock.acquire, lock.release
+
+    def __enter__(self) -> Any:
+        return self._lock.__enter__()
+
+    def __exit__(self, *exc: object) -> None:
+        self._lock.__exit__(*exc)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return synchronized, (self._obj, self._lock)
+
+    def get_obj(self) -> Any:
+        """Return the ctypes object, to be used with the lock held."""
+        return self._obj
+
+    def get_lock(self) -> Any:
+        """Return the lock."""
+        return self._lock
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} wrapper for {self._obj}>"
+
+
+class Synchronized(SynchronizedBase):
+    """A simple value with a lock."""
+
+    value = _locked_attribute("value")
+
+
+class SynchronizedArray(SynchronizedBase):
+    """An array with a lock."""
+
+    def __len__(self) -> int:
+        return len(self._obj)
+
+    def __getitem__(self, index: Any) -> Any:
+        with self._lock:
+            return self._obj[index]
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        with self._lock:
+            self._obj[index] = value
+
+
+class SynchronizedString(SynchronizedArray):
+    """An array of characters with a lock."""
+
+    value = _locked_attribute("value")
+    raw = _locked_attribute("raw")

@@ -1,0 +1,122 @@
+"""Locks, semaphores, conditions, events and barriers between processes.
+
+Idea: each is a number, the place of a few words in the family's arena, and a type of the native core that
+does every operation in one call. What is added here is what Python code can do as well: how they show
+themselves, and what an error says. Since a reference is a number, each of them can be sent at any
+time, to any process of the family, by whatever means.
+
+Invariant: no object of this module holds a descriptor, a thread or a name in the file system; what
+a killed process held is passed on or reported, by the rules that stand in native/sync/.
+
+Layer: ipc.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from . import _ambient, _core
+from ._errors import BrokenLockError
+
+__all__ = ["BoundedSemaphore", "Condition", "Event", "Lock", "RLock", "Semaphore"]
+
+SEM_VALUE_MAX = 2**31 - 1
+"""The most permits that a semaphore can have."""
+
+# With it, every acquire writes down its source line, for the message of BrokenLockError. It makes
+# locks some five times slower. Without it only those who had to wait do.
+if os.environ.get("PROCESSION_DEBUG", "0") not in ("", "0"):
+    _core.note_sites(True)
+
+
+# ------------------------------------------------------------------------------- what others call
+
+
+def _describe_holder(name: str, pid: int) -> str:
+    if pid == 0:
+        return "a process"
+    return f"process {name or 'without a name'} (pid {pid})"
+
+
+def _broken_lock_error(pid: int, name: str, site: str) -> BrokenLockError:
+    """Return the error for a lock whose holder died. The core calls this."""
+    where = f", taken at {site}" if site else ""
+    hint = "" if site else "; PROCESSION_DEBUG=1 in the environment notes where locks are taken"
+    return BrokenLockError(
+        f"{_describe_holder(name, pid)} died while it held this lock{where}: what the lock "
+        f"protects may be half changed; make that good, then call reset(){hint}"
+    )
+
+
+def _report_inheritance(pid: int, name: str, site: str) -> None:
+    """Log that a lock was passed on by a process that died. The core calls this."""
+    import logging  # on first use: most programs never log here
+
+    from ._log import get_logger
+
+    where = f", taken at {site}" if site else ""
+    get_logger().log(
+        logging.WARNING,
+        "%s died while it held a lock%s; the lock was passed on",
+        _describe_holder(name, pid),
+        where,
+    )
+
+
+def _own_name() -> str:
+    """Return this process's name, and the thread's unless that is the main one."""
+    name: str = _ambient.current_process().name
+    threading = sys.modules.get("threading")
+    if threading is not None:
+        thread: str = threading.current_thread().name
+        if thread != "MainThread":
+            return f"{name}|{thread}"
+    return name
+
+
+# ------------------------------------------------------------------------------------------ locks
+
+
+class Lock(_core.Lock):
+    """A lock; any process or thread may release it.
+
+    Args:
+        ctx: not used; every object can be shared with processes of each start method.
+        on_owner_death: ``"raise"``: when its holder dies, acquirers get `BrokenLockError` until
+            somebody calls ``reset()``. ``"release"``: the lock is passed on, with a warning in the
+            log.
+    """
+
+    def __repr__(self) -> str:
+        try:
+            pid = self.holder()
+            if pid == os.getpid():
+                owner = _own_name()
+            else:
+                owner = "SomeOtherProcess" if pid else "None"
+        except (ValueError, AssertionError):
+            owner = "unknown"
+        return f"<{type(self).__name__}(owner={owner})>"
+
+
+class RLock(_core.RLock):
+    """A lock that the thread which holds it may take again; only that thread may release it.
+
+    Args: as for `Lock`.
+    """
+
+    def __repr__(self) -> str:
+        try:
+            owner, count = self._owner_and_count()
+        except (ValueError, AssertionError):
+            owner = count = "unknown"
+        return f"<{type(self).__name__}({owner}, {count})>"
+
+    def _owner_and_count(self) -> tuple[str, int | str]:
+        if count := self._count():
+            return _own_name(), count
+        pid = self.holder()
+        if pid == 0:
+            return "None", 0
+        return ("SomeOtherThread" if pid == os.getpid() else "SomeOtherProcess"), "nonzero"
