@@ -16,6 +16,7 @@ endif
 VENV := .venv-$(VERSION)
 BIN  := $(VENV)/bin
 READY := $(VENV)/.ready
+export NINJA := $(CURDIR)/$(BIN)/ninja# meson's choice would be the first on the PATH, if any
 
 # The extension keeps to the stable ABI: one build serves every Python version.
 DEV    := .build/dev
@@ -50,11 +51,14 @@ $(READY): $(VENV)/.installed pyproject.toml tools/develop.py
 	$(BIN)/python tools/develop.py
 	@touch $@
 
-# A build folder runs the meson that made it; when that environment is gone, so is the folder's use.
+# A build folder is made anew when it is to have other options, or when the environment whose meson
+# it runs is gone.
 define configure
-	@test -f $(1)/build.ninja && test -x "$$(cat $(1)/made-by)" || { \
-	  rm -rf $(1) && mkdir -p $(1) && echo $(BIN)/meson >$(1)/made-by && \
-	  { PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/meson setup $(1) $(2) >$(1).log || { cat $(1).log; exit 1; }; } }
+	@{ test -f $(1)/build.ninja && test -x "$$(cat $(1)/made-by 2>/dev/null)" \
+	  && test "$$(cat $(1)/options 2>/dev/null)" = "$(2)"; } \
+	|| { rm -rf $(1) && mkdir -p $(1) && $(BIN)/meson setup $(1) $(2) >$(1).log \
+	     && echo $(BIN)/meson >$(1)/made-by && echo "$(2)" >$(1)/options; } \
+	|| { cat $(1).log; exit 1; }
 endef
 # One at a time: two runs of make in the same checkout must not write the same objects.
 define compile
