@@ -36,7 +36,7 @@ def with_handles(number: int) -> Any:
     inner, outer, block = _core.Channel(), _core.Channel(2), _core.Block(64)
     inner.put(f"inner {number}")
     outer.put([inner, "beside"])
-    memoryview(block)[0] = number
+    memoryview(block)[0] = number % 256
     return {"number": number, "queues": [outer, inner], "block": block}
 
 

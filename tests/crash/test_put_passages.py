@@ -6,8 +6,7 @@ one comes through unharmed; after each the queue must hold what was put before, 
 what the killed child put, and what is put afterwards.
 """
 
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -15,9 +14,20 @@ from typing import Any
 import pytest
 
 from procession import _core
-from tests.crash.messages import KINDS, Make, drain, identities, identity
+from tests.crash.messages import KINDS, Make, drain, identities
 from tests.support.crash import crash_points
-from tests.support.kill import WITHIN, Child, armed, arrived, child, is_asleep, killed_at, memory_in_use
+from tests.support.kill import (
+    WITHIN,
+    Child,
+    Signal,
+    armed,
+    arrived,
+    child,
+    has_ended,
+    is_asleep,
+    killed_at,
+    memory_in_use,
+)
 from tests.support.waiting import wait_until
 
 COMMON = (
@@ -38,7 +48,8 @@ class Scenario:
     before: int = 2  # messages in the queue already
     during: int = 3  # messages the victim puts
     maxsize: int = 0
-    dead_before: str = ""  # a point at which another producer was killed just before
+    dead_before: str = ""  # a point at which another producer was killed just before,
+    dead_passage: int = 1  # and at which passage of it
     points: tuple[str, ...] = COMMON
     passages: int = 60  # at most so many kills at each point
 
@@ -50,7 +61,10 @@ class Scenario:
 
 SCENARIOS = {
     "small": Scenario("small", during=6),
-    "payload": Scenario("payload", points=(*COMMON, *JOURNAL, "segments.add.before_commit")),
+    "payload": Scenario("payload", points=(*COMMON, *JOURNAL)),
+    "payload_first": Scenario(
+        "payload", before=0, points=(*COMMON, *JOURNAL, "segments.add.before_commit")
+    ),
     "handles": Scenario("with_handles", points=(*COMMON, *JOURNAL, "payload.take.before_commit")),
     "new_segments": Scenario(
         "long_record",
@@ -69,6 +83,7 @@ SCENARIOS = {
     "after_a_kill_in_the_journal": Scenario(
         "payload",
         dead_before="journal.committed",
+        dead_passage=2,  # the first is that of the payload's block, the second that of the put()
         points=("arena.repaired", "channel.put.repaired", *COMMON, *JOURNAL),
     ),
     "after_a_kill_while_growing": Scenario(
@@ -95,7 +110,7 @@ def cases() -> Iterator[Any]:
 
 
 @pytest.mark.usefixtures("sound")
-@pytest.mark.parametrize(("scenario", "point"), cases())
+@pytest.mark.parametrize(("scenario", "point"), list(cases()))
 def test_a_queue_outlives_a_producer_killed_at_every_passage(
     scenario: Scenario, point: str
 ) -> None:
@@ -109,23 +124,104 @@ def test_a_queue_outlives_a_producer_killed_at_every_passage(
 
 def put_and_check(scenario: Scenario, point: str, passage: int) -> bool:
     """One kill, and what must be so afterwards; whether the child came to be killed."""
-    make, first = scenario.make, scenario.before
-    last = first + scenario.during
+    make, in_use = scenario.make, memory_in_use()
     queue = _core.Channel(scenario.maxsize)
-    put(queue, make, 0, first)
-    if scenario.dead_before:
-        assert killed_at(scenario.dead_before, lambda: put(queue, make, 1000, 1050))
-        moved = drain(queue)  # the other's messages are not the matter here
-        put(queue, make, 0, first)
-        assert moved[:first] == identities(make, range(first))
-        assert killed_at(scenario.dead_before, lambda: put(queue, make, 1000, 1050)) or moved
-        first, last = queue.qsize(), queue.qsize() + scenario.during
-        rest = drain(queue)
-        put_all = rest
-    return False
+    before, during = range(scenario.before), range(100, 100 + scenario.during)
+    dead, after = range(200, 250), range(300, 302)
+    put(queue, make, before)
+
+    with Signal() as go:
+        victim = Child(
+            lambda: (go.wait(), armed(point, lambda: put(queue, make, during), passage)())
+        )
+        if scenario.dead_before:
+            # In between, nobody else shall use the arena and repair it.
+            killer = armed(
+                scenario.dead_before, lambda: put(queue, make, dead), scenario.dead_passage
+            )
+            assert arrived(Child(killer, bury=False), scenario.dead_before)
+        go.give()
+        killed = arrived(victim, point)
+
+    if scenario.maxsize:
+        after = range(300, 300 + scenario.maxsize - queue.qsize())
+    put(queue, make, after)
+    found = drain(queue)
+    expected = identities(make, before), identities(make, dead), identities(make, during)
+    rest = tail_behind(found, *expected, whole=not killed)
+    assert rest == identities(make, after)
+    del queue
+    assert memory_in_use() == in_use
+    return killed
 
 
-def put(queue: Any, make: Make, start: int, stop: int) -> None:
-    """Put the messages *start* to *stop* - 1."""
-    for number in range(start, stop):
+def tail_behind(
+    found: list[Any], before: list[Any], dead: list[Any], during: list[Any], *, whole: bool
+) -> list[Any]:
+    """Take off *found* all of *before*, a prefix of *dead* and a prefix, or all, of *during*."""
+    assert found[: len(before)] == before
+    rest = without_prefix_of(dead, found[len(before) :])
+    behind = without_prefix_of(during, rest)
+    assert not whole or len(rest) - len(behind) == len(during)
+    return behind
+
+
+def without_prefix_of(messages: list[Any], found: list[Any]) -> list[Any]:
+    """Take off *found* as many of *messages* as it begins with."""
+    count = 0
+    while count < min(len(messages), len(found)) and found[count] == messages[count]:
+        count += 1
+    return found[count:]
+
+
+@pytest.mark.usefixtures("sound")
+@pytest.mark.parametrize(
+    "point", ["channel.put.committed", "channel.put.before_wake", "gate.before_wake"]
+)
+@pytest.mark.parametrize("kind", ["small", "payload"])
+def test_a_consumer_gets_what_a_producer_put_that_died_before_it_could_wake_it(
+    kind: str, point: str
+) -> None:
+    """The wake-up that was never sent costs the sleeper less than a second."""
+    queue, answer, make = _core.Channel(), _core.Channel(), KINDS[kind]
+
+    with child(lambda: answer.put(queue.get(timeout=2 * WITHIN))) as sleeper:
+        wait_until(lambda: is_asleep(sleeper.pid), message="the consumer is asleep")
+        assert killed_at(point, lambda: queue.put(make(1)))
+
+        assert answer.get(timeout=WITHIN) == make(1)
+        assert sleeper.wait() == 0
+
+
+@pytest.mark.usefixtures("sound")
+@pytest.mark.parametrize("point", ["gate.ticket_taken", "gate.woken", *matching(COMMON)])
+def test_a_producer_killed_while_it_waits_for_room_leaves_the_room_to_others(point: str) -> None:
+    """A bounded queue that was full goes on; nothing of the waiting message is left behind."""
+    in_use = memory_in_use()
+    queue = _core.Channel(2)
+    put(queue, KINDS["payload"], range(2))
+    waiting = Child(armed(point, lambda: queue.put(KINDS["payload"](2))))
+    found = []
+    wait_until(lambda: is_asleep(waiting.pid) or has_ended(waiting.pid))
+    if is_asleep(waiting.pid):
+        found.append(queue.get())
+
+    assert arrived(waiting, point)
+
+    put(queue, KINDS["payload"], range(3, 5 - queue.qsize()))
+    found += drain(queue)
+    numbers = {0: identities(KINDS["payload"], range(2))}
+    assert found[:2] == numbers[0]
+    assert without_prefix_of(identities(KINDS["payload"], [2]), found[2:]) in (
+        [],
+        identities(KINDS["payload"], [3]),
+        identities(KINDS["payload"], [3, 4]),
+    )
+    del queue
+    assert memory_in_use() == in_use
+
+
+def put(queue: Any, make: Make, numbers: Iterable[int]) -> None:
+    """Put the messages with these numbers."""
+    for number in numbers:
         queue.put(make(number), timeout=WITHIN)
