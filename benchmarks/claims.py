@@ -1,0 +1,72 @@
+"""The claims: which work, how much of it, and how many times faster it is said to be.
+
+Idea: one table. A claim is measured by a function of a context and a count; how often is chosen so
+that a measurement takes about half a second with the standard package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from . import libraries, locks, pipes, pools, queues, starts
+from .measurement import PARTS, Measurement
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One thing that is measured.
+
+    Attributes:
+        name: what the command line knows it by.
+        what: one operation, for the table.
+        work: measures *count* operations with a context; with the library's name for ``method`` "".
+        count: operations in one measurement.
+        target: how many times the standard package's speed; 1 for no slower.
+        method: the start method of the helpers in it.
+        peers: further packages that can do the same.
+    """
+
+    name: str
+    what: str
+    work: Callable[[Any, int], Measurement]
+    count: int
+    target: float
+    method: str = "fork"
+    peers: tuple[str, ...] = ()
+
+    def measure(self, library: str, share: float) -> Measurement:
+        """Measure *library* with that share of the operations."""
+        count = max(int(self.count * share), min(self.count, PARTS))
+        if not self.method:
+            return self.work(library, count)
+        return self.work(libraries.context(library, self.method), count)
+
+
+FIFO = ("faster_fifo",)
+
+CLAIMS = (
+    Claim("queue-ints", "small int, queue", queues.small_ints, 60_000, 6, peers=FIFO),
+    Claim("queue-ping-pong", "there and back, two queues", queues.ping_pong, 5_000, 6, peers=FIFO),
+    Claim("queue-arrays", "10 MB numpy array, queue", queues.arrays, 100, 4, peers=FIFO),
+    Claim("queue-tuples", "100-byte tuple, queue", queues.tuples, 40_000, 4, peers=FIFO),
+    Claim("queue-2-2", "small int, two to two", queues.two_to_two, 40_000, 5),
+    Claim("simple-ping-pong", "there and back, SimpleQueue", queues.simple_ping_pong, 5_000, 5),
+    Claim("lock", "lock acquire, release", locks.acquire_release, 1_000_000, 1),
+    Claim("lock-with", "with lock", locks.with_statement, 500_000, 3),
+    Claim("pool-imap", "task, imap_unordered(chunksize=1)", pools.single_tasks, 10_000, 10),
+    Claim("pool-apply", "one apply", pools.one_apply, 1_500, 5),
+    Claim("import", "import", starts.imports, 10, 1, method=""),
+    Claim("start-fork", "start, join; fork", starts.start_and_join, 100, 1),
+    Claim("start-spawn", "start, join; spawn", starts.start_and_join, 5, 1.3, "spawn"),
+    Claim("start-server", "start, join; forkserver", starts.start_and_join, 50, 3, "forkserver"),
+    Claim("pipe-ping-pong", "there and back, pipe", pipes.ping_pong, 5_000, 2.5),
+    Claim("pipe-mebibytes", "1 MiB send_bytes, pipe", pipes.mebibytes, 500, 1.5),
+    Claim("pipe-arrays", "10 MB numpy array, pipe", pipes.arrays, 100, 3),
+)
+
+
+def find(name: str) -> Claim:
+    """Return the claim called *name*."""
+    return next(claim for claim in CLAIMS if claim.name == name)

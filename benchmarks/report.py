@@ -1,0 +1,120 @@
+"""The tables: what was measured, on what machine, and how it compares with what is claimed."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from importlib import metadata
+from pathlib import Path
+
+from . import libraries
+from .claims import Claim
+from .measurement import Measurement
+
+HEADINGS = ("one operation", "standard", "p99", "procession", "p99", "ratio", "target", "peer")
+
+
+@dataclass
+class Row:
+    """All measurements of one claim, by library; and the libraries that failed."""
+
+    claim: Claim
+    measured: dict[str, list[Measurement]] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+
+    def figure(self, library: str) -> float | None:
+        """Return the median over the rounds, in nanoseconds; None if there is none."""
+        rounds = self.measured.get(library)
+        return statistics.median(each.figure for each in rounds) if rounds else None
+
+    def late(self, library: str) -> float | None:
+        """Return the 99th percentile over the parts of all rounds, in nanoseconds."""
+        parts = [part for each in self.measured.get(library, ()) for part in each.parts]
+        return statistics.quantiles(parts, n=100)[98] if len(parts) > 1 else None
+
+    def ratio(self) -> float | None:
+        """Return how many times as fast as the standard package this one is."""
+        standard, ours = self.figure(libraries.STANDARD), self.figure(libraries.OURS)
+        return standard / ours if standard and ours else None
+
+    def cells(self) -> list[str]:
+        """Return the row of the table."""
+        ratio = self.ratio()
+        times = [
+            duration(time)
+            for library in (libraries.STANDARD, libraries.OURS)
+            for time in (self.figure(library), self.late(library))
+        ]
+        peers = [duration(self.figure(peer)) for peer in self.claim.peers if peer in self.measured]
+        verdict = "-" if ratio is None else f"{ratio:.2f}"
+        return [self.claim.what, *times, verdict, self._target(ratio), " ".join(peers)]
+
+    def _target(self, ratio: float | None) -> str:
+        if ratio is None:
+            return f"{self.claim.target:g}"
+        return f"{self.claim.target:g} {'met' if ratio >= self.claim.target else 'MISSED'}"
+
+
+def duration(nanoseconds: float | None) -> str:
+    """Return a time with three digits and its unit."""
+    if nanoseconds is None:
+        return "-"
+    for unit, size in (("s", 1e9), ("ms", 1e6), ("us", 1e3)):
+        if nanoseconds >= size:
+            return f"{nanoseconds / size:.3g} {unit}"
+    return f"{nanoseconds:.3g} ns"
+
+
+def table(rows: Iterable[Row]) -> str:
+    """Return the table as plain text."""
+    lines = [list(HEADINGS), *(row.cells() for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    aligned = (
+        "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])])
+        for line in lines
+    )
+    return "\n".join(line.rstrip() for line in aligned)
+
+
+def markdown(rows: Iterable[Row]) -> str:
+    """Return the machine and the table as Markdown."""
+    lines = [list(HEADINGS), ["---"] + ["--:"] * (len(HEADINGS) - 1)]
+    lines += [row.cells() for row in rows]
+    shown = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    facts = "\n".join(f"- {fact}" for fact in machine())
+    return f"{facts}\n\n{shown}\n"
+
+
+def failures(rows: Iterable[Row]) -> list[str]:
+    """Return one line for each measurement that gave no result."""
+    return [
+        f"{row.claim.name}, {library}: {reason}"
+        for row in rows
+        for library, reason in row.failed.items()
+    ]
+
+
+def machine() -> list[str]:
+    """Return what was compared and where: versions, processor, load."""
+    installed = [each for each in libraries.PEERS if libraries.is_installed(each)]
+    packages = [f"{name} {libraries.version(name)}" for name in (libraries.OURS, *installed)]
+    usable, load = len(os.sched_getaffinity(0)), os.getloadavg()[0]
+    return [
+        f"{date.today()}, {libraries.STANDARD} {libraries.version(libraries.STANDARD)}, "
+        + ", ".join([*packages, f"numpy {metadata.version('numpy')}"]),
+        f"{processor()}, {usable} of {os.cpu_count()} processors, load {load:.1f}, "
+        f"{platform.system()} {platform.release()}",
+    ]
+
+
+def processor() -> str:
+    """Return the processor's name."""
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() == "model name":
+            return value.strip()
+    return platform.machine()
