@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,9 +65,12 @@ uint64_t life_start(pid_t pid)
     return look_at(pid, &line) == LOOK_FOUND ? line.start : START_UNKNOWN;
 }
 
-/* A pidfd is readable once its process has ended, zombies included. */
-static bool ended_by_pidfd(pid_t pid)
+/* Where /proc does not show a process. It may hide those of other users (its option hidepid), and a
+ * child may have changed its user. A pidfd is readable once its process has ended, zombies included. */
+static bool ended_unseen(pid_t pid)
 {
+    if (kill(pid, 0) != 0 && errno == ESRCH)
+        return true;
     int fd = (int)syscall(SYS_pidfd_open, pid, 0);
     if (fd < 0)
         return errno == ESRCH;
@@ -81,9 +85,8 @@ bool life_has_ended(pid_t pid, uint64_t start)
     struct stat_line line;
     switch (look_at(pid, &line)) {
     case LOOK_GONE:
-        return true;
     case LOOK_BLIND:
-        return ended_by_pidfd(pid);
+        return ended_unseen(pid);
     default:
         if (start != START_UNKNOWN && line.start != start)
             return true; /* the pid is another's by now */

@@ -2,6 +2,7 @@
 #include "arena.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -91,6 +92,8 @@ static void carry_out(struct arena *arena)
         CRASH_POINT("journal.carried_out_one");
     }
     atomic_store_explicit(&journal->valid, 0, memory_order_release);
+    /* The next transaction's entries must not be written while these are still valid. */
+    CRASH_POINT("journal.done");
     journal->staged = 0;
 }
 
@@ -110,9 +113,24 @@ void arena_unlock(struct arena *arena)
     mutex_unlock(&arena->header->mutex);
 }
 
+/* What would lose a change: too many in one transaction, or two of the same word. */
+static void check_stage(const struct journal *journal, offset_t where)
+{
+#ifdef PROCESSION_DEBUG_CHECKS
+    bool wrong = journal->staged >= JOURNAL_ENTRIES || atomic_load(&journal->valid) != 0;
+    for (uint64_t i = 0; i < journal->staged && !wrong; i++)
+        wrong = journal->entries[i].where == where;
+    if (wrong)
+        abort();
+#else
+    (void)journal, (void)where;
+#endif
+}
+
 void arena_stage(struct arena *arena, word_t *word, uint64_t value)
 {
     struct journal *journal = &arena->header->journal;
+    check_stage(journal, arena_offset(arena, word));
     uint64_t i = journal->staged++;
     journal->entries[i].where = arena_offset(arena, word);
     journal->entries[i].value = value;

@@ -54,15 +54,17 @@ static enum status make_room(struct arena *arena, uint64_t end)
 static enum status stage_new(struct arena *arena, uint32_t size_class, struct block **block)
 {
     struct arena_header *header = arena->header;
-    uint64_t bytes = size_class_bytes(size_class), start = word_get(&header->top);
+    uint64_t bytes = size_class_bytes(size_class), top = word_get(&header->top), start = top;
     if (bytes >= LARGE_BLOCK)
-        start = (start + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
+        start = (top + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
     if (bytes > header->reserve || start > header->reserve - bytes)
         return STATUS_NO_MEMORY;
     enum status status = make_room(arena, start + bytes);
     if (status != STATUS_OK)
         return status;
     *block = arena_at(arena, start);
+    if (start != top) /* what is skipped must not look like a block that a killed process began */
+        ((struct block *)arena_at(arena, top))->magic = 0;
     (*block)->magic = BLOCK_MAGIC; /* above top nobody looks */
     (*block)->size_class = size_class;
     arena_stage(arena, &header->top, start + bytes);

@@ -170,7 +170,7 @@ enum status handle_give(struct arena *arena, const struct handle *handle, uint32
     arena_lock(arena);
     uint32_t entry;
     enum status status = STATUS_STALE;
-    if (table_tag(arena, tag_index(tag)) == tag)
+    if (table_is_embryo(arena, tag))
         status = hold(arena, tag_index(tag), block_of(arena_at(arena, handle->payload)), &entry);
     arena_unlock(arena);
     return status;

@@ -33,10 +33,36 @@ static uint64_t state_word(uint64_t generation, enum slot_state state)
 }
 
 /* Generation 0 is never used, so a tag is never 0. */
+static uint32_t tag_of(uint64_t state_word, uint32_t index)
+{
+    uint64_t generation = state_word >> 8;
+    return (uint32_t)(generation & ((1u << SLOT_GENERATION_BITS) - 1)) << SLOT_INDEX_BITS | index;
+}
+
 uint32_t table_tag(const struct arena *arena, uint32_t index)
 {
-    uint64_t generation = generation_of(table_slot(arena, index));
-    return (uint32_t)(generation & ((1u << SLOT_GENERATION_BITS) - 1)) << SLOT_INDEX_BITS | index;
+    return tag_of(word_get(&table_slot(arena, index)->state), index);
+}
+
+/* A look at a slot without the mutex: one load, so that tag and state belong together.
+ * Acquire, pairs with the stores of the state, which come after those of all else in the slot:
+ * what is read of the slot next is that process's, or that of one which came after it, and then
+ * the tag is not the slot's any more. */
+struct glance {
+    uint32_t tag;
+    enum slot_state state;
+};
+
+static struct glance glance_at(const struct arena *arena, uint32_t index)
+{
+    uint64_t word = atomic_load_explicit(&table_slot(arena, index)->state, memory_order_acquire);
+    return (struct glance){.tag = tag_of(word, index), .state = (enum slot_state)(word & 0xff)};
+}
+
+bool table_is_embryo(const struct arena *arena, uint32_t tag)
+{
+    struct glance glance = glance_at(arena, tag_index(tag));
+    return glance.tag == tag && glance.state == SLOT_EMBRYO;
 }
 
 static uint64_t next_generation(uint64_t generation)
@@ -45,14 +71,15 @@ static uint64_t next_generation(uint64_t generation)
     return (generation & ((1u << SLOT_GENERATION_BITS) - 1)) == 0 ? generation + 1 : generation;
 }
 
-static bool has_ended(struct arena *arena, struct slot *slot)
+static bool has_ended(struct arena *arena, struct glance glance)
 {
-    enum slot_state state = state_of(slot);
-    pid_t pid = (pid_t)word_get(&slot->pid);
-    if (state == SLOT_REAPING)
+    if (glance.state == SLOT_REAPING)
         return true; /* and perhaps its reaper has, too: who gets the mutex will see */
-    if (state == SLOT_FREE)
+    if (glance.state == SLOT_FREE)
         return false;
+    struct slot *slot = table_slot(arena, tag_index(glance.tag));
+    /* Acquire, pairs with set_identity: the start time beside a pid is that process's. */
+    pid_t pid = (pid_t)atomic_load_explicit(&slot->pid, memory_order_acquire);
     if (pid != 0)
         return life_has_ended(pid, word_get(&slot->start));
     uint32_t parent = (uint32_t)word_get(&slot->parent);
@@ -82,10 +109,10 @@ static void reap(struct arena *arena, uint32_t index)
  * tells whether its slot is still its own once the mutex is held. */
 static bool reap_if_dead(struct arena *arena, uint32_t index)
 {
-    uint32_t tag = table_tag(arena, index);
-    if (index == arena->self || !has_ended(arena, table_slot(arena, index)))
+    struct glance glance = glance_at(arena, index);
+    if (index == arena->self || !has_ended(arena, glance))
         return false;
-    table_abandon(arena, tag);
+    table_abandon(arena, glance.tag);
     return true;
 }
 
@@ -137,12 +164,12 @@ static enum status reserve_locked(struct arena *arena, uint32_t *tag)
     if (generation == 0)
         generation = 1;
     memset(slot->name, 0, sizeof slot->name);
-    arena_stage(arena, &slot->state, state_word(generation, SLOT_EMBRYO));
     arena_stage(arena, &slot->pid, 0);
     arena_stage(arena, &slot->start, START_UNKNOWN);
     arena_stage(arena, &slot->parent, arena->tag);
     arena_stage(arena, &slot->born, (uint64_t)clock_now());
     arena_stage(arena, &slot->free_entry, 0);
+    arena_stage(arena, &slot->state, state_word(generation, SLOT_EMBRYO)); /* last: see glance */
     CRASH_POINT("table.reserve.before_commit");
     arena_commit(arena);
     *tag = table_tag(arena, index);
@@ -191,13 +218,25 @@ void table_launched(struct arena *arena, uint32_t tag, int pid)
     arena_unlock(arena);
 }
 
+/* Whose child it is no longer counts: has_ended() then asks for the time alone. */
+void table_forked(struct arena *arena, uint32_t tag)
+{
+    arena_lock(arena);
+    struct slot *slot = table_slot(arena, tag_index(tag));
+    if (table_is_embryo(arena, tag) && word_get(&slot->pid) == 0)
+        atomic_store_explicit(&slot->parent, 0, memory_order_relaxed);
+    arena_unlock(arena);
+}
+
 enum status table_adopt(struct arena *arena, uint32_t tag)
 {
     uint64_t start = life_start(getpid());
     arena_lock(arena);
     struct slot *slot = table_slot(arena, tag_index(tag));
-    bool ours = table_tag(arena, tag_index(tag)) == tag && state_of(slot) == SLOT_EMBRYO;
+    bool ours = table_is_embryo(arena, tag);
     if (ours) {
+        if (word_get(&slot->parent) == 0) /* see table_forked; we still have our parent's tag */
+            atomic_store_explicit(&slot->parent, arena->tag, memory_order_relaxed);
         set_identity(slot, getpid(), start);
         atomic_store_explicit(&slot->state, state_word(generation_of(slot), SLOT_LIVE),
                               memory_order_release);
@@ -221,10 +260,10 @@ void table_abandon(struct arena *arena, uint32_t tag)
 uint32_t table_find(struct arena *arena, int pid)
 {
     for (uint32_t i = 0; i < word_get(&arena->header->slots_used); i++) {
-        struct slot *slot = table_slot(arena, i);
-        enum slot_state state = state_of(slot);
-        if ((pid_t)word_get(&slot->pid) == pid && (state == SLOT_LIVE || state == SLOT_EMBRYO))
-            return table_tag(arena, i);
+        struct glance glance = glance_at(arena, i);
+        if ((pid_t)word_get(&table_slot(arena, i)->pid) == pid &&
+            (glance.state == SLOT_LIVE || glance.state == SLOT_EMBRYO))
+            return glance.tag;
     }
     return 0;
 }
@@ -239,12 +278,10 @@ void table_bury(struct arena *arena, int pid)
 
 bool table_is_alive(struct arena *arena, uint32_t tag)
 {
-    uint32_t index = tag_index(tag);
-    struct slot *slot = table_slot(arena, index);
-    enum slot_state state = state_of(slot);
-    if (table_tag(arena, index) != tag || state == SLOT_FREE || state == SLOT_REAPING)
+    struct glance glance = glance_at(arena, tag_index(tag));
+    if (glance.tag != tag || glance.state == SLOT_FREE || glance.state == SLOT_REAPING)
         return false;
-    return tag == arena->tag || !has_ended(arena, slot);
+    return tag == arena->tag || !has_ended(arena, glance);
 }
 
 void table_set_name(struct arena *arena, const char *name)

@@ -29,6 +29,9 @@ enum status table_reserve(struct arena *arena, uint32_t *tag);
 enum status table_copy_holdings(struct arena *arena, uint32_t tag);
 /* The embryo's process is *pid*. */
 void table_launched(struct arena *arena, uint32_t tag, int pid);
+/* After a fork that does not tell the child's pid (os.fork): should the child be killed before it takes
+ * its slot, nobody else would ever know. From now on it has ten seconds. */
+void table_forked(struct arena *arena, uint32_t tag);
 /* This process takes the slot. STATUS_STALE: it was given up for dead. */
 enum status table_adopt(struct arena *arena, uint32_t tag);
 /* Releases a slot whose process never came to be, or has ended and was waited for. */
@@ -41,6 +44,8 @@ void table_set_name(struct arena *arena, const char *name);
 
 struct slot *table_slot(const struct arena *arena, uint32_t index);
 uint32_t table_tag(const struct arena *arena, uint32_t index);
+/* Whether the slot is still reserved, and its process has not taken it. */
+bool table_is_embryo(const struct arena *arena, uint32_t tag);
 /* False as well when the slot has passed to another process. */
 bool table_is_alive(struct arena *arena, uint32_t tag);
 /* The slot of the living process *pid*, or 0: no such. */

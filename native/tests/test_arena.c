@@ -287,3 +287,19 @@ TEST_WITHIN(20, a_kill_during_a_repair_leaves_the_repair_to_the_next)
     }
     CHECK(step > 10);
 }
+
+static void take_one(void *with)
+{
+    family_block(*(uint64_t *)with);
+}
+
+TEST(a_block_that_a_killed_process_began_does_not_show_in_a_gap)
+{
+    family_found(SMALL_RESERVE);
+    uint64_t small = 5000;
+    family_block(100); /* so that top is not on a page */
+    CHECK(word_get(&family.header->top) % PAGE_BYTES != 0);
+    CHECK(family_killed_at("journal.before_commit", 1, take_one, &small));
+    family_block(LARGE_BLOCK);
+    family_check();
+}
