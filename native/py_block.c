@@ -6,11 +6,6 @@
 
 PyTypeObject *Block_Type;
 
-static void clear(void *memory, uint64_t size, const void *Py_UNUSED(with))
-{
-    memset(memory, 0, size);
-}
-
 /* Block(size): zeroed. */
 static int Block_init(HandleObject *self, PyObject *args, PyObject *kwargs)
 {
@@ -25,13 +20,14 @@ static int Block_init(HandleObject *self, PyObject *args, PyObject *kwargs)
     }
     if (!family_ensure())
         return -1;
-    enum status status = handle_create(&family, (uint64_t)size, BLOCK_BYTES, clear, NULL,
+    enum status status = handle_create(&family, (uint64_t)size, BLOCK_BYTES, NULL, NULL,
                                        &self->handle);
     if (status != STATUS_OK) {
         raise_status(status);
         return -1;
     }
     self->memory = arena_at(&family, self->handle.payload);
+    memset(self->memory, 0, (size_t)size); /* not under the arena's mutex: it may take long */
     return 0;
 }
 
