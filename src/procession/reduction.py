@@ -133,6 +133,15 @@ def pieces(
     return parts
 
 
+def explained(error: Exception, obj: Any) -> Exception:
+    """Return *error*, raised by pickling *obj*, with the place of the trouble behind its words."""
+    if type(error) not in (pickle.PicklingError, TypeError, AttributeError):
+        return error  # of the program's own making, with arguments of its own
+    from ._explain import explanation
+
+    return type(error)(f"{error}; {explanation('obj', obj, ForkingPickler.dumps)}")
+
+
 def _merge_tables() -> None:
     """Make the table anew. Threads that pickle meanwhile keep the one they began with."""
     global _seen_copyreg, _seen_extra
@@ -176,7 +185,10 @@ def recvfds(sock: socket.socket, size: int) -> list[int]:
     """
     import socket
 
-    data, fds, flags, _ = socket.recv_fds(sock, 1, size, socket.MSG_CMSG_CLOEXEC)
+    # Not socket.recv_fds: it makes no use of its flags.
+    room = socket.CMSG_LEN(size * array.array("i").itemsize)
+    data, ancillary, flags, _ = sock.recvmsg(1, room, socket.MSG_CMSG_CLOEXEC)
+    fds = _descriptors_in(ancillary)
     if not data and not fds:
         raise EOFError
     if fds and not flags & socket.MSG_CTRUNC and len(fds) % 256 == data[0]:
@@ -187,6 +199,17 @@ def recvfds(sock: socket.socket, size: int) -> list[int]:
         f"Invalid data received: {len(data)} bytes came with {len(fds)} descriptors; the other "
         f"side has to use send_handle() or sendfds() where this one uses recv_handle()"
     )
+
+
+def _descriptors_in(ancillary: Iterable[tuple[int, int, bytes]]) -> list[int]:
+    """The descriptors that came with a message."""
+    import socket
+
+    numbers = array.array("i")
+    for level, kind, data in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            numbers.frombytes(data[: len(data) - len(data) % numbers.itemsize])
+    return numbers.tolist()
 
 
 def send_handle(conn: Connection, handle: int, destination_pid: int | None = None) -> None:

@@ -70,7 +70,7 @@ class _ResourceSharer:
         self._listener: Any = None
         self._authkey = b""
         self._thread: threading.Thread | None = None
-        util.register_after_fork(self, _ResourceSharer._afterfork)
+        os.register_at_fork(after_in_child=self._afterfork)
 
     def register(self, send: Callable[[Any, int], object], close: Callable[[], object]) -> _Ident:
         """Keep a resource until somebody fetches it.

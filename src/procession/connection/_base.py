@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, NoReturn, Self, SupportsIndex
 
 from .._errors import BufferTooShort
-from ..reduction import Piece, pieces
+from ..reduction import Piece, explained, pieces
 from . import _wire
 
 _loads = pickle.loads
@@ -127,10 +127,16 @@ class _ConnectionBase:
 
         Raises:
             OSError: the connection is closed, read-only or, as BrokenPipeError, without a reader.
-            pickle.PicklingError, TypeError, AttributeError: it cannot be pickled; nothing was sent.
+            pickle.PicklingError, TypeError, AttributeError: it cannot be pickled, and the message
+                names the part that is the trouble; nothing was sent.
         """
-        self._target()
-        self._send_parts(pieces(obj))
+        if self._handle is None or not self._writable:  # a call for each message would show
+            self._target()
+        try:
+            parts = pieces(obj)
+        except (pickle.PicklingError, TypeError, AttributeError) as error:
+            raise explained(error, obj) from error
+        self._send_parts(parts)
 
     def recv(self) -> Any:
         """Return the next object that the other end sent, waiting for it.
@@ -139,7 +145,8 @@ class _ConnectionBase:
             EOFError: the other end is closed, and everything it sent was received.
             OSError: the connection is closed or write-only, or broke in the middle of a message.
         """
-        self._source()
+        if self._handle is None or not self._readable:
+            self._source()
         return _loads(self._recv_bytes())
 
     def send_bytes(self, buf: Any, offset: int = 0, size: int | None = None) -> None:

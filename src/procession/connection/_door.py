@@ -12,13 +12,14 @@ Layer: ipc; imports the base layer.
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 from _thread import allocate_lock
 from collections.abc import Callable
 from typing import Any
 
-from .. import _log, util
+from .. import _log
 from .._deadline import Deadline
 from .._errors import AuthenticationError
 from ._base import _ConnectionBase
@@ -44,7 +45,7 @@ class Door:
         self._peers: dict[int, _Peer] = {}
         self._lock = allocate_lock()
         self.last_address: Any = None
-        util.register_after_fork(self, Door._after_fork)
+        self._pid = os.getpid()
 
     def admit(self, deadline: Deadline) -> _ConnectionBase:
         """Return the next connection whose handshake went well; threads take turns.
@@ -54,6 +55,8 @@ class Door:
             ConnectionTimeout: nobody was let in before *deadline*.
             OSError: the socket cannot accept.
         """
+        if self._pid != os.getpid():
+            self._after_fork()
         remaining = deadline.remaining()
         if not self._lock.acquire(timeout=-1 if remaining is None else remaining):
             raise _nobody_came()
@@ -127,6 +130,7 @@ class Door:
 
     def _after_fork(self) -> None:
         """In a forked child: those at the door are the parent's to let in."""
+        self._pid = os.getpid()
         self._lock = allocate_lock()
         self.close()
 

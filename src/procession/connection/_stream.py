@@ -13,19 +13,15 @@ from __future__ import annotations
 
 import _socket  # the pair of descriptors is all that is needed; `socket` takes long to import
 import os
-import pickle
 import select
 from typing import Any
 
-from .. import reduction
 from .._deadline import Deadline
 from ..reduction import DupFd, Piece
 from . import _descriptor, _wire
 from ._base import _ConnectionBase
 
 # Bound once: the small message is what this module is made for, and each look-up shows.
-_loads = pickle.loads
-_pieces = reduction.pieces
 _pack = _wire.SHORT_HEADER.pack
 _unpack = _wire.SHORT_HEADER.unpack
 _os_read = os.read
@@ -42,28 +38,6 @@ class Connection(_ConnectionBase):
 
     Args, Raises: as for the base class.
     """
-
-    def send(self, obj: Any) -> None:
-        """Send *obj*, which must be picklable.
-
-        Raises:
-            OSError: the connection is closed, read-only or, as BrokenPipeError, without a reader.
-            pickle.PicklingError, TypeError, AttributeError: it cannot be pickled; nothing was sent.
-        """
-        if self._handle is None or not self._writable:
-            self._target()
-        self._send_parts(_pieces(obj))
-
-    def recv(self) -> Any:
-        """Return the next object that the other end sent, waiting for it.
-
-        Raises:
-            EOFError: the other end is closed, and everything it sent was received.
-            OSError: the connection is closed or write-only, or broke in the middle of a message.
-        """
-        if self._handle is None or not self._readable:
-            self._source()
-        return _loads(self._recv_bytes())
 
     def _send_parts(self, parts: list[Piece]) -> None:
         fd = self._handle
@@ -108,6 +82,9 @@ class Connection(_ConnectionBase):
         if start:
             return start + self._read_begun(4 - len(start))
         raise EOFError
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return reduce_connection(self)
 
     # ---------------------------------------------------------------------------- the primitives
 
@@ -160,6 +137,3 @@ def reduce_connection(connection: Connection) -> tuple[Any, ...]:
 def rebuild_connection(stand_in: Any, readable: bool, writable: bool) -> Connection:
     """Make a connection of what `reduce_connection` put into a pickle."""
     return Connection(stand_in.detach(), readable, writable)
-
-
-reduction.register(Connection, reduce_connection)
