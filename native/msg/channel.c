@@ -180,13 +180,17 @@ static enum status get_locked(struct arena *arena, struct channel *channel, stru
         return STATUS_CORRUPT;
     read_record(record, message);
     CRASH_POINT("channel.get.before_claim");
+    uint64_t claimed_before = claim ? word_get(claim) : 0;
     if (claim)
         atomic_store_explicit(claim, count + 1, memory_order_release);
     CRASH_POINT("channel.get.before_commit");
     if (message->kind == RECORD_PAYLOAD) {
         enum status status = commit_get_payload(arena, channel, message);
-        if (status != STATUS_OK)
+        if (status != STATUS_OK) {
+            if (claim)
+                atomic_store_explicit(claim, claimed_before, memory_order_release);
             return status;
+        }
     } else
         atomic_store_explicit(&channel->got_count, count + 1, memory_order_release);
     CRASH_POINT("channel.get.committed");

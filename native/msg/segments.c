@@ -144,6 +144,7 @@ static struct block *surrender(struct arena *arena, struct block *block)
         }
         if (!lagging)
             atomic_store_explicit(&channel->got_count, got + 1, memory_order_relaxed);
+        IN_PROGRAM_ORDER(); /* killed in between, the record is the lagging one */
         atomic_store_explicit(&channel->head_offset, offset, memory_order_relaxed);
     }
 }

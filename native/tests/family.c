@@ -19,6 +19,8 @@ void family_found(uint64_t reserve)
     uint32_t tag;
     CHECK_EQUAL(table_reserve(&family, &tag), STATUS_OK);
     CHECK_EQUAL(table_adopt(&family, tag), STATUS_OK);
+    struct handle first = family_block(1); /* now there is a list, and memory can be compared */
+    handle_drop(&family, &first);
 }
 
 /* ---- processes */

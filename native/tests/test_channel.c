@@ -1,0 +1,318 @@
+/* The channel, as one process and as threads see it. Kills: see test_channel_kills.c. */
+#include <pthread.h>
+#include <string.h>
+
+#include "../os/clock.h"
+#include "traffic.h"
+
+static const uint32_t sizes[] = {0, 1, 7, 8, 100, 2047, 2048, 2049, 5000, 70000};
+enum { SIZES = sizeof sizes / sizeof *sizes };
+
+static uint64_t references_of(struct handle handle)
+{
+    return word_get(&block_of(arena_at(&family, handle.payload))->references);
+}
+
+/* ---- order, bounds, memory */
+
+TEST(messages_come_out_whole_and_in_order)
+{
+    family_found(UINT64_C(1) << 32);
+    struct line line = line_open(0);
+    for (unsigned i = 0; i < 3000; i++)
+        line_put(line.channel, 1, i, sizes[i % SIZES]);
+    CHECK_EQUAL(channel_size(line.channel), 3000);
+    family_check();
+    for (unsigned i = 0; i < 3000; i++)
+        line_expect(line.channel, 1, i);
+
+    struct message message;
+    CHECK_EQUAL(line_try_get(line.channel, &message), STATUS_AGAIN);
+    CHECK_EQUAL(channel_size(line.channel), 0);
+    family_check();
+}
+
+TEST(a_queue_like_any_other_at_random)
+{
+    family_found(UINT64_C(1) << 32);
+    struct line line = line_open(0);
+    uint64_t random = 3, put = 0, got = 0;
+    for (unsigned i = 0; i < 100000 / SLOWNESS; i++) {
+        uint64_t dice = random_next(&random);
+        bool fills = (i / 5000) % 2; /* so that segments come and go */
+        if (dice % 8 < (fills ? 5 : 3))
+            line_put(line.channel, 2, put++, (uint32_t)((dice >> 8) % 2200));
+        else if (got < put)
+            line_expect(line.channel, 2, got++);
+        CHECK_EQUAL(channel_size(line.channel), put - got);
+    }
+    family_check();
+    line_close(&line);
+    family_check();
+}
+
+TEST(a_bounded_channel_is_full_at_its_bound)
+{
+    family_found(SMALL_RESERVE);
+    struct line line = line_open(3);
+    struct patience patience;
+    patience_init(&patience);
+    for (unsigned i = 0; i < 3; i++)
+        CHECK_EQUAL(line_try_put(line.channel, 1, i, sizes[i]), STATUS_OK);
+
+    CHECK_EQUAL(line_try_put(line.channel, 1, 3, 10), STATUS_AGAIN);
+    CHECK_EQUAL(line_try_put(line.channel, 1, 3, 10000), STATUS_AGAIN);
+    deadline_t deadline = clock_now() + 20 * NS_PER_MS;
+    CHECK_EQUAL(channel_wait_for_room(line.channel, &patience, deadline), STATUS_TIMED_OUT);
+    CHECK(clock_now() >= deadline);
+    line_expect(line.channel, 1, 0);
+    CHECK_EQUAL(channel_wait_for_room(line.channel, &patience, deadline), STATUS_OK);
+    CHECK_EQUAL(line_try_put(line.channel, 1, 3, 10), STATUS_OK);
+    CHECK_EQUAL(line_try_put(line.channel, 1, 4, 10), STATUS_AGAIN);
+    family_check();
+}
+
+TEST(a_wait_for_a_message_ends_at_its_deadline)
+{
+    family_found(SMALL_RESERVE);
+    struct line line = line_open(0);
+    struct message message;
+    deadline_t deadline = clock_now() + 20 * NS_PER_MS;
+    CHECK(!line_get(line.channel, &message, deadline));
+    CHECK(clock_now() >= deadline);
+    CHECK(!line_get(line.channel, &message, 1)); /* long ago */
+}
+
+TEST(a_steady_stream_takes_no_further_memory)
+{
+    family_found(SMALL_RESERVE);
+    struct line line = line_open(0);
+    for (unsigned i = 0; i < 500; i++)
+        line_put(line.channel, 1, i, 300);
+    uint64_t top = 0;
+    for (unsigned i = 0; i < 30000; i++) {
+        line_put(line.channel, 1, i + 500, i % 10 ? 300 : 3000);
+        line_expect(line.channel, 1, i);
+        if (i == 2000)
+            top = word_get(&family.header->top);
+    }
+    CHECK_EQUAL(word_get(&family.header->top), top);
+    family_check();
+}
+
+TEST(a_full_memory_loses_no_message)
+{
+    family_found(SMALL_RESERVE);
+    struct line line = line_open(0);
+    uint64_t count = 0;
+    while (line_try_put(line.channel, 1, count, 2000) == STATUS_OK)
+        count++;
+    CHECK_EQUAL(line_try_put(line.channel, 1, count, 2000), STATUS_NO_MEMORY);
+    CHECK(count > 20000);
+    family_check();
+    for (uint64_t i = 0; i < count / 2; i++)
+        line_expect(line.channel, 1, i);
+    CHECK_EQUAL(line_try_put(line.channel, 1, count++, 2000), STATUS_OK);
+    for (uint64_t i = (count - 1) / 2; i < count; i++)
+        line_expect(line.channel, 1, i);
+    family_check();
+}
+
+/* A get of a payload needs a place in the list of what we hold. */
+TEST(a_payload_that_cannot_be_held_stays_in_the_channel)
+{
+    static struct handle handles[10000];
+    family_found(SMALL_RESERVE);
+    struct line line = line_open(0);
+    struct handle block = family_block(10);
+    uint64_t serial = family_serial(block);
+    for (unsigned i = 0; i < 100; i++)
+        line_put(line.channel, 1, i, 3000);
+    uint32_t count = 0;
+    while (handle_create(&family, 30000, BLOCK_BYTES, NULL, NULL, &handles[count]) == STATUS_OK)
+        count++;
+    while (handle_attach(&family, block.payload, serial, &handles[count]) == STATUS_OK)
+        count++;
+    struct message message;
+    word_t claim = 4711;
+    CHECK_EQUAL(channel_try_get(&family, line.channel, &message, &claim), STATUS_NO_MEMORY);
+
+    CHECK_EQUAL(claim, 4711); /* it has taken nothing */
+    CHECK_EQUAL(channel_size(line.channel), 100);
+    family_check();
+    handle_drop(&family, &handles[--count]);
+    for (unsigned i = 0; i < 100; i++)
+        line_expect(line.channel, 1, i);
+    family_check();
+}
+
+/* ---- what messages own */
+
+TEST(a_channel_let_go_with_messages_inside_lets_go_of_all)
+{
+    family_found(SMALL_RESERVE);
+    struct handle block = family_block(10);
+    for (unsigned taken = 0; taken < 130; taken += 13) {
+        uint64_t used = family_used();
+        struct line line = line_open(0);
+        for (unsigned i = 0; i < 130; i++) {
+            line_put(line.channel, 1, i, sizes[i % SIZES]);
+            line_put_references(line.channel, (struct handle[]){block, block}, 1 + i % 2);
+        }
+        struct message message;
+        for (unsigned i = 0; i < taken; i++)
+            CHECK_EQUAL(line_try_get(line.channel, &message), STATUS_OK);
+        CHECK(references_of(block) > 60);
+        family_check();
+        line_close(&line);
+        family_check();
+        CHECK_EQUAL(family_used(), used);
+        CHECK_EQUAL(references_of(block), 1);
+    }
+    family_check();
+}
+
+TEST(a_channel_travels_through_a_channel)
+{
+    family_found(SMALL_RESERVE);
+    uint64_t used = family_used();
+    struct line outer = line_open(0), inner = line_open(0);
+    line_put(inner.channel, 7, 0, 100);
+    line_put(inner.channel, 7, 1, 9000);
+    uint64_t serial = family_serial(inner.handle);
+    offset_t at = inner.handle.payload;
+    line_put_references(outer.channel, &inner.handle, 1);
+    line_close(&inner);
+    CHECK(arena_find(&family, at, serial) != NULL);
+    family_check();
+    struct message message;
+    CHECK_EQUAL(channel_try_get(&family, outer.channel, &message, NULL), STATUS_OK);
+    CHECK_EQUAL(handle_attach(&family, at, serial, &inner.handle), STATUS_OK);
+    handle_drop(&family, &message.payload);
+    line_expect(inner.channel, 7, 0);
+    line_close(&outer);
+    line_close(&inner); /* one message is still inside */
+    CHECK(arena_find(&family, at, serial) == NULL);
+    CHECK_EQUAL(family_used(), used);
+    family_check();
+}
+
+/* A thousand channels, each inside the next: burying them is no recursion. */
+TEST(channels_within_channels_are_buried_step_by_step)
+{
+    family_found(SMALL_RESERVE);
+    uint64_t used = family_used();
+    struct line inner = line_open(0);
+    for (unsigned i = 0; i < 1000; i++) {
+        struct line outer = line_open(0);
+        line_put_references(outer.channel, &inner.handle, 1);
+        line_close(&inner);
+        inner = outer;
+    }
+    family_check();
+    line_close(&inner);
+    CHECK(word_get(&family.header->dead) != 0); /* it was only so many steps */
+    family_check();
+    CHECK_EQUAL(family_used(), used);
+    family_check();
+}
+
+/* ---- the counters' low halves are what waiters watch */
+
+TEST(counts_pass_two_to_the_32)
+{
+    family_found(SMALL_RESERVE);
+    struct line line = line_open(2);
+    uint64_t start = (UINT64_C(1) << 32) - 5;
+    atomic_store(&line.channel->put_count, start);
+    atomic_store(&line.channel->got_count, start);
+    struct message message;
+    for (unsigned i = 0; i < 10; i++) {
+        line_put(line.channel, 1, i, sizes[i % SIZES]);
+        CHECK_EQUAL(line_try_get(line.channel, &message), STATUS_OK);
+        CHECK_EQUAL(message.sequence, start + i);
+    }
+    CHECK(!line_get(line.channel, &message, clock_now() + NS_PER_MS));
+    family_check();
+}
+
+/* ---- threads */
+
+enum { THREADS = 4 };
+
+struct crowd {
+    struct channel *channel;
+    uint64_t per_sender;
+    uint32_t largest; /* bytes of a message */
+    _Atomic uint64_t taken;
+    _Atomic unsigned char *seen; /* [sender][number] */
+};
+
+struct member {
+    struct crowd *crowd;
+    uint64_t number;
+};
+
+static void *send_all(void *with)
+{
+    struct member *member = with;
+    struct crowd *crowd = member->crowd;
+    for (uint64_t i = 0; i < crowd->per_sender; i++)
+        line_put(crowd->channel, member->number, i, (uint32_t)(i * 37 % (crowd->largest + 1)));
+    return NULL;
+}
+
+static void *receive_some(void *with)
+{
+    struct crowd *crowd = ((struct member *)with)->crowd;
+    uint64_t next[THREADS] = {0}, all = THREADS * crowd->per_sender;
+    static __thread struct message message;
+    while (atomic_load(&crowd->taken) < all) {
+        if (!line_get(crowd->channel, &message, clock_now() + 10 * NS_PER_MS))
+            continue;
+        atomic_fetch_add(&crowd->taken, 1);
+        CHECK(message.tag < THREADS && message.extra < crowd->per_sender);
+        CHECK(message.extra >= next[message.tag]); /* in the order of its sender */
+        next[message.tag] = message.extra + 1;
+        CHECK_EQUAL(
+            atomic_fetch_add(&crowd->seen[message.tag * crowd->per_sender + message.extra], 1), 0);
+    }
+    return NULL;
+}
+
+static void run_crowd(uint64_t max_messages, uint64_t per_sender, uint32_t largest)
+{
+    family_found(UINT64_C(1) << 32);
+    struct line line = line_open(max_messages);
+    struct crowd crowd = {.channel = line.channel, .per_sender = per_sender, .largest = largest};
+    crowd.seen = shared_memory(THREADS * per_sender);
+    struct member members[THREADS];
+    pthread_t senders[THREADS], receivers[THREADS];
+    for (unsigned i = 0; i < THREADS; i++) {
+        members[i] = (struct member){&crowd, i};
+        CHECK_EQUAL(pthread_create(&senders[i], NULL, send_all, &members[i]), 0);
+        CHECK_EQUAL(pthread_create(&receivers[i], NULL, receive_some, &members[i]), 0);
+    }
+    for (unsigned i = 0; i < THREADS; i++) {
+        pthread_join(senders[i], NULL);
+        pthread_join(receivers[i], NULL);
+    }
+    CHECK_EQUAL(atomic_load(&crowd.taken), THREADS * per_sender);
+    CHECK_EQUAL(channel_size(line.channel), 0);
+    family_check();
+}
+
+TEST_WITHIN(30, threads_share_a_channel_each_message_once_and_in_order)
+{
+    run_crowd(0, 20000 / SLOWNESS, 300);
+}
+
+TEST_WITHIN(30, threads_share_a_bounded_channel)
+{
+    run_crowd(2, 5000 / SLOWNESS, 100);
+}
+
+TEST_WITHIN(30, threads_share_a_channel_of_large_messages)
+{
+    run_crowd(20, 3000 / SLOWNESS, 20000);
+}

@@ -1,0 +1,334 @@
+/* The channel between processes, and when they are killed: at each crash point, and at random. */
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../crash_point.h"
+#include "traffic.h"
+
+/* ---- at each crash point */
+
+struct scene {
+    struct channel *channel;
+    uint32_t size;        /* of the message that is cut short */
+    struct handle blocks; /* a block that the message refers to; payload 0: none */
+    word_t *claim;
+};
+
+static void put_one(void *with)
+{
+    struct scene *scene = with;
+    if (scene->blocks.payload)
+        line_put_references(scene->channel, &scene->blocks, 1);
+    else
+        line_put(scene->channel, 1, 1000, scene->size);
+}
+
+/* The queue holds 0 .. filled-1, then perhaps the message cut short, then what comes after. */
+static void check_after_put(struct scene *scene, uint64_t filled, uint64_t used_before)
+{
+    family_check();
+    line_put(scene->channel, 2, 0, 50);
+    line_put(scene->channel, 2, 1, 5000);
+    family_check();
+    for (uint64_t i = 0; i < filled; i++)
+        line_expect(scene->channel, 1, i);
+    struct message message;
+    CHECK_EQUAL(line_try_get(scene->channel, &message), STATUS_OK);
+    if (message.tag != 2) {
+        CHECK_EQUAL(message.extra, scene->blocks.payload ? 0 : 1000);
+        CHECK_EQUAL(line_try_get(scene->channel, &message), STATUS_OK);
+    }
+    CHECK_EQUAL(message.tag, 2);
+    line_expect(scene->channel, 2, 1);
+    CHECK_EQUAL(line_try_get(scene->channel, &message), STATUS_AGAIN);
+    family_check();
+    CHECK(family_used() <= used_before + 2 * (SEGMENT_LATER + 256)); /* a segment and the spare */
+}
+
+/* *filled* decides where in its segment the message falls, and so whether it needs another. */
+static unsigned kill_puts(uint64_t filled, uint32_t size, uint64_t max, bool with_block)
+{
+    unsigned kills = 0;
+    for (bool killed = true; killed; kills += killed) {
+        uint64_t used = family_used();
+        struct line line = line_open(max);
+        struct scene scene = {.channel = line.channel, .size = size};
+        if (with_block)
+            scene.blocks = family_block(10);
+        for (uint64_t i = 0; i < filled; i++)
+            line_put(line.channel, 1, i, 2000);
+        killed = family_killed_at("*", kills + 1, put_one, &scene);
+        check_after_put(&scene, filled, used);
+        if (with_block)
+            handle_drop(&family, &scene.blocks);
+        line_close(&line);
+        CHECK_EQUAL(family_used(), used);
+        family_check();
+    }
+    return kills;
+}
+
+TEST_WITHIN(30, a_put_killed_anywhere_is_whole_or_absent)
+{
+    family_found(SMALL_RESERVE);
+    for (uint64_t filled = 0; filled < 4; filled++) { /* first segment, full segment, later ones */
+        CHECK(kill_puts(filled, 1900, 0, false) >= 5);
+        CHECK(kill_puts(filled, 0, 10, false) >= 5);
+    }
+}
+
+TEST_WITHIN(30, a_put_of_a_payload_killed_anywhere_is_whole_or_absent)
+{
+    family_found(SMALL_RESERVE);
+    for (uint64_t filled = 0; filled < 3; filled++) {
+        CHECK(kill_puts(filled, 4000, 0, false) > 20);
+        CHECK(kill_puts(filled, 200000, 10, false) > 20);
+    }
+}
+
+TEST_WITHIN(30, a_put_of_references_killed_anywhere_is_whole_or_absent)
+{
+    family_found(SMALL_RESERVE);
+    for (uint64_t filled = 0; filled < 3; filled++)
+        CHECK(kill_puts(filled, 0, 0, true) > 25);
+}
+
+static void get_one(void *with)
+{
+    struct scene *scene = with;
+    struct message message;
+    CHECK_EQUAL(channel_try_get(&family, scene->channel, &message, scene->claim), STATUS_OK);
+}
+
+static void open_and_fill(struct scene *scene, struct line *line, uint64_t max, uint64_t skip)
+{
+    *line = line_open(max);
+    scene->channel = line->channel;
+    for (uint64_t i = 0; i < skip + 4; i++)
+        line_put(line->channel, 1, i, i >= skip ? scene->size : 2000);
+    for (uint64_t i = 0; i < skip; i++)
+        line_expect(line->channel, 1, i);
+    atomic_store(scene->claim, 0);
+}
+
+/* *skip* messages were there before, so that the head is just before an end of a segment, say. */
+static unsigned kill_gets(uint64_t skip, uint32_t size, uint64_t max)
+{
+    unsigned kills = 0;
+    struct scene scene = {.size = size, .claim = shared_memory(PAGE_BYTES)};
+    for (bool killed = true; killed; kills += killed) {
+        uint64_t used = family_used();
+        struct line line;
+        open_and_fill(&scene, &line, max, skip);
+        killed = family_killed_at("*", kills + 1, get_one, &scene);
+        family_check();
+        uint64_t got = word_get(&line.channel->got_count), claim = word_get(scene.claim);
+        CHECK(got == skip || got == skip + 1);
+        CHECK(claim == skip + 1 || (claim == 0 && got == skip)); /* written before it is taken */
+        for (uint64_t i = got; i < skip + 4; i++)
+            line_expect(line.channel, 1, i);
+        line_put(line.channel, 3, 0, 10);
+        line_expect(line.channel, 3, 0);
+        line_close(&line);
+        CHECK_EQUAL(family_used(), used);
+        family_check();
+    }
+    return kills;
+}
+
+TEST_WITHIN(30, a_get_killed_anywhere_has_taken_the_message_or_not)
+{
+    family_found(SMALL_RESERVE);
+    for (uint64_t skip = 0; skip < 4; skip++) {
+        CHECK(kill_gets(skip, 1900, 0) >= 4);
+        CHECK(kill_gets(skip, 3, 10) >= 4);
+        CHECK(kill_gets(skip, 4000, 0) > 8);
+    }
+    CHECK(kill_gets(33, 2000, 0) >= 4); /* where the spare segment comes into use */
+    CHECK(kill_gets(65, 2000, 0) >= 4);
+}
+
+/* ---- the channel's end */
+
+static void close_it(void *with)
+{
+    struct line *line = with;
+    line_close(line);
+    arena_lock(&family);
+    arena_bury_dead(&family, 10000);
+    arena_unlock(&family);
+}
+
+static bool is_listed(struct handle handle)
+{
+    return handle_at(&family, handle.entry).payload == handle.payload;
+}
+
+/* The child holds the last reference, and is killed while it takes the channel apart. */
+TEST_WITHIN(30, a_kill_while_a_channel_is_taken_apart_leaves_the_rest_to_others)
+{
+    family_found(SMALL_RESERVE);
+    struct handle block = family_block(10);
+    uint64_t used = family_used();
+    unsigned kills = 0;
+    for (bool killed = true; killed; kills += killed) {
+        struct line line = line_open(0);
+        for (unsigned i = 0; i < 6; i++) {
+            line_put(line.channel, 1, i, 1500);
+            line_put_references(line.channel, (struct handle[]){block, block}, 2);
+        }
+        /* A fork that shares our slot: what it gives back is ours, and we do not look again. */
+        killed = child_killed_at("*", kills + 1, close_it, &line);
+        if (killed && is_listed(line.handle))
+            line_close(&line);
+        family_check();
+        CHECK_EQUAL(family_used(), used);
+        CHECK_EQUAL(word_get(&block_of(arena_at(&family, block.payload))->references), 1);
+        family_check();
+    }
+    CHECK(kills > 100);
+}
+
+/* ---- waiting */
+
+static void echo(void *with)
+{
+    struct line *lines = with;
+    struct message message;
+    while (line_get(lines[0].channel, &message, DEADLINE_NEVER))
+        line_put(lines[1].channel, message.tag, message.extra, 20);
+}
+
+/* A wake-up that is lost is made up for at the end of a slice: so waits that long betray one. */
+TEST_WITHIN(30, no_wake_up_is_lost)
+{
+    family_found(SMALL_RESERVE);
+    struct line lines[2] = {line_open(1), line_open(1)};
+    pid_t pid = family_start(echo, lines);
+    struct message message;
+    unsigned slow = 0;
+    for (unsigned i = 0; i < 20000 / SLOWNESS; i++) {
+        deadline_t begun = clock_now();
+        line_put(lines[0].channel, 1, i, 20);
+        CHECK(line_get(lines[1].channel, &message, DEADLINE_NEVER));
+        CHECK_EQUAL(message.extra, i);
+        slow += clock_now() - begun > SLICE_NS / 2;
+    }
+    CHECK(slow < 4); /* a busy machine has its moments */
+    family_kill(pid);
+    family_check();
+}
+
+static void wait_for_ever(void *with)
+{
+    struct message message;
+    line_get(with, &message, DEADLINE_NEVER);
+    FAIL("there was no message");
+}
+
+TEST_WITHIN(30, killed_sleepers_keep_no_message_from_the_others)
+{
+    family_found(SMALL_RESERVE);
+    struct line there = line_open(0), back = line_open(0);
+    struct line lines[2] = {there, back};
+    for (unsigned round = 0; round < 20; round++) {
+        pid_t sleepers[4];
+        for (unsigned i = 0; i < 4; i++)
+            sleepers[i] = family_start(wait_for_ever, there.channel);
+        WAIT_UNTIL(atomic_load(&there.channel->for_message.tickets) >= 4);
+        for (unsigned i = 0; i < 4; i++)
+            kill(sleepers[i], SIGKILL); /* not waited for: zombies hold their places */
+        pid_t receiver = family_start(echo, lines);
+        deadline_t begun = clock_now();
+        line_put(there.channel, 1, round, 30);
+        struct message message;
+        CHECK(line_get(back.channel, &message, begun + NS_PER_S * SLOWNESS));
+        for (unsigned i = 0; i < 4; i++)
+            family_end(sleepers[i]);
+        family_kill(receiver);
+    }
+    family_check();
+}
+
+/* ---- at random */
+
+enum { SENDERS = 3, RECEIVERS = 3 };
+
+struct storm {
+    struct channel *channel;
+    uint64_t sender;
+    _Atomic uint64_t *next;     /* of the sender: the message to be sent; outlives it */
+    _Atomic unsigned char *got; /* [sequence]: how often it was received */
+};
+
+enum { SEQUENCES = 1 << 24 };
+
+static void send_for_ever(void *with)
+{
+    struct storm *storm = with;
+    uint64_t random = (uint64_t)getpid() * 77777;
+    for (;;) {
+        uint64_t number = atomic_load(storm->next);
+        uint64_t dice = random_next(&random);
+        line_put(storm->channel, storm->sender, number,
+                 (uint32_t)(dice % 8 ? dice % 500 : dice % 20000));
+        atomic_store(storm->next, number + 1);
+    }
+}
+
+/* Each life of a sender may send its last message twice (it does not know whether it was sent), but
+ * never an older one, and none is left out. */
+static void receive_for_ever(void *with)
+{
+    struct storm *storm = with;
+    struct message message;
+    uint64_t next[SENDERS] = {0};
+    for (;;) {
+        if (!line_get(storm->channel, &message, DEADLINE_NEVER))
+            FAIL("there was no message");
+        CHECK(message.sequence < SEQUENCES && message.tag < SENDERS);
+        CHECK_EQUAL(atomic_fetch_add(&storm->got[message.sequence], 1), 0);
+        CHECK(message.extra + 1 >= next[message.tag]);
+        next[message.tag] = message.extra + 1;
+    }
+}
+
+TEST_WITHIN(60, random_kills_lose_what_the_killed_had_and_nothing_else)
+{
+    family_found(UINT64_C(1) << 32);
+    uint64_t used = family_used(), random = 424242;
+    struct line line = line_open(50);
+    _Atomic uint64_t *next = shared_memory(PAGE_BYTES);
+    _Atomic unsigned char *got = shared_memory(SEQUENCES);
+    struct storm storms[SENDERS + RECEIVERS];
+    pid_t pids[SENDERS + RECEIVERS];
+    unsigned kills = 0, receivers_killed = 0;
+    for (unsigned i = 0; i < SENDERS + RECEIVERS; i++) {
+        storms[i] = (struct storm){line.channel, i, &next[i], got};
+        pids[i] = family_start(i < SENDERS ? send_for_ever : receive_for_ever, &storms[i]);
+    }
+    while (kills < 1000 / (SLOWNESS * SLOWNESS)) {
+        uint64_t before = word_get(&line.channel->got_count);
+        WAIT_UNTIL(word_get(&line.channel->got_count) > before + random_next(&random) % 100);
+        unsigned i = (unsigned)(random_next(&random) % (SENDERS + RECEIVERS));
+        family_kill(pids[i]);
+        kills++;
+        receivers_killed += i >= SENDERS;
+        pids[i] = family_start(i < SENDERS ? send_for_ever : receive_for_ever, &storms[i]);
+    }
+    for (unsigned i = 0; i < SENDERS + RECEIVERS; i++)
+        family_kill(pids[i]);
+    family_check();
+    struct message message;
+    while (line_try_get(line.channel, &message) == STATUS_OK)
+        CHECK_EQUAL(atomic_fetch_add(&got[message.sequence], 1), 0);
+    uint64_t lost = 0, all = word_get(&line.channel->put_count);
+    for (uint64_t i = 0; i < all; i++)
+        lost += got[i] == 0;
+    CHECK(lost <= receivers_killed + RECEIVERS);
+    line_close(&line);
+    CHECK_EQUAL(family_used(), used);
+    family_check();
+}

@@ -1,0 +1,144 @@
+#include "traffic.h"
+
+#include <string.h>
+
+struct line line_open(uint64_t max_messages)
+{
+    struct line line;
+    CHECK_EQUAL(channel_create(&family, max_messages, &line.handle), STATUS_OK);
+    line.channel = arena_at(&family, line.handle.payload);
+    return line;
+}
+
+void line_close(struct line *line)
+{
+    handle_drop(&family, &line->handle);
+}
+
+/* ---- contents */
+
+static unsigned char byte_of(uint64_t sender, uint64_t number, uint64_t i)
+{
+    return (unsigned char)((sender * 31 + number) * 131 + i * 7);
+}
+
+static void fill_in(unsigned char *bytes, uint64_t size, uint64_t sender, uint64_t number)
+{
+    for (uint64_t i = 0; i < size; i++)
+        bytes[i] = byte_of(sender, number, i);
+}
+
+static void check_bytes(const unsigned char *bytes, uint64_t size, const struct message *message)
+{
+    for (uint64_t i = 0; i < size; i++)
+        if (bytes[i] != byte_of(message->tag, message->extra, i))
+            FAIL("message %" PRIu64 " of sender %" PRIu64 " is torn at byte %" PRIu64
+                 " of %" PRIu64,
+                 message->extra, message->tag, i, size);
+}
+
+/* ---- put */
+
+static struct handle new_payload(struct message *message, uint32_t size, uint32_t references)
+{
+    struct payload_span span = {.size = size};
+    struct handle handle;
+    CHECK_EQUAL(payload_create(&family, RECORD_BYTES, references, &span, 1, &handle), STATUS_OK);
+    fill_in((unsigned char *)arena_at(&family, handle.payload) + span.start, size, message->tag,
+            message->extra);
+    message->kind = RECORD_PAYLOAD;
+    message->payload = handle;
+    return handle;
+}
+
+static enum status put(struct channel *channel, struct message *message)
+{
+    struct patience patience;
+    patience_init(&patience);
+    enum status status = channel_try_put(&family, channel, message);
+    while (status == STATUS_AGAIN) {
+        channel_wait_for_room(channel, &patience, DEADLINE_NEVER);
+        status = channel_try_put(&family, channel, message);
+    }
+    return status;
+}
+
+static enum status send(struct channel *channel, uint64_t sender, uint64_t number, uint32_t size,
+                        enum status (*how)(struct channel *channel, struct message *message))
+{
+    unsigned char bytes[RECORD_DATA_LIMIT];
+    struct message message = {.kind = RECORD_BYTES, .tag = sender, .extra = number, .size = size};
+    if (size > sizeof bytes)
+        new_payload(&message, size, 0);
+    else
+        fill_in(bytes, size, sender, number);
+    message.data = bytes;
+    enum status status = how(channel, &message);
+    if (status != STATUS_OK && message.kind == RECORD_PAYLOAD)
+        handle_drop(&family, &message.payload);
+    return status;
+}
+
+void line_put(struct channel *channel, uint64_t sender, uint64_t number, uint32_t size)
+{
+    CHECK_EQUAL(send(channel, sender, number, size, put), STATUS_OK);
+}
+
+static enum status put_now(struct channel *channel, struct message *message)
+{
+    return channel_try_put(&family, channel, message);
+}
+
+enum status line_try_put(struct channel *channel, uint64_t sender, uint64_t number, uint32_t size)
+{
+    return send(channel, sender, number, size, put_now);
+}
+
+void line_put_references(struct channel *channel, const struct handle *blocks, uint32_t count)
+{
+    struct message message = {.tag = 0, .extra = 0};
+    struct handle handle = new_payload(&message, 100, count);
+    for (uint32_t i = 0; i < count; i++)
+        payload_take(&family, arena_at(&family, handle.payload), &blocks[i]);
+    CHECK_EQUAL(put(channel, &message), STATUS_OK);
+}
+
+/* ---- get */
+
+enum status line_try_get(struct channel *channel, struct message *message)
+{
+    enum status status = channel_try_get(&family, channel, message, NULL);
+    if (status != STATUS_OK)
+        return status;
+    if (message->kind != RECORD_PAYLOAD) {
+        check_bytes((const unsigned char *)message->buffer, message->size, message);
+        return STATUS_OK;
+    }
+    char *base = arena_at(&family, message->payload.payload);
+    uint64_t size = word_get(&block_of(base)->size);
+    const struct payload_span *span = payload_spans((struct payload *)base, size);
+    CHECK(span != NULL);
+    check_bytes((unsigned char *)base + span->start, span->size, message);
+    handle_drop(&family, &message->payload);
+    return STATUS_OK;
+}
+
+bool line_get(struct channel *channel, struct message *message, deadline_t deadline)
+{
+    struct patience patience;
+    patience_init(&patience);
+    enum status status, waited = STATUS_OK;
+    while ((status = line_try_get(channel, message)) == STATUS_AGAIN && waited != STATUS_TIMED_OUT)
+        waited = channel_wait_for_message(channel, &patience, deadline);
+    if (status != STATUS_OK && status != STATUS_AGAIN)
+        FAIL("a message could not be taken: status %d", status);
+    return status == STATUS_OK;
+}
+
+void line_expect(struct channel *channel, uint64_t sender, uint64_t number)
+{
+    struct message message;
+    CHECK_EQUAL(line_try_get(channel, &message), STATUS_OK);
+    CHECK_EQUAL(message.tag, sender);
+    CHECK_EQUAL(message.extra, number);
+}
