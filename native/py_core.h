@@ -32,6 +32,8 @@ typedef struct {
 bool handle_is_ready(HandleObject *self);
 PyObject *handle_new(PyTypeObject *type); /* without a block yet */
 void handle_dealloc(PyObject *self);
+/* What __reduce__ returns for an object that also has *state*, for its __setstate__. */
+PyObject *handle_reduce_with(HandleObject *self, PyObject *state);
 /* A list that takes the handles which this thread pickles for a message; NULL: none is in the making. */
 extern __thread PyObject *handle_collector;
 extern PyTypeObject *Handle_Type, *Block_Type, *Lock_Type, *Channel_Type;
@@ -64,6 +66,7 @@ int add_handle(PyObject *module);
 int add_block(PyObject *module);
 int add_lock(PyObject *module);
 int add_channel(PyObject *module);
+int add_task_channel(PyObject *module); /* after add_channel */
 int add_codec(PyObject *module);
 
 /* Makes the type and adds it to the module; NULL: exception set. */

@@ -12,12 +12,14 @@
 #include "msg/channel.h"
 #include "msg/payload.h"
 #include "py_core.h"
+#include "sync/barrier.h"
+#include "sync/condition.h"
 #include "sync/lock.h"
+#include "sync/semaphore.h"
 
 struct arena family;
 
-/* Of each thread, since code without the GIL may fork in two of them at once. */
-static __thread uint32_t pending;   /* tag of the embryo made for the fork that is under way */
+static uint32_t pending;            /* tag of the embryo made for the fork that is under way */
 static __thread uint32_t requested; /* tag that fork() was given, for this thread's next fork */
 
 static uint32_t *inherited; /* entries that were there when this process joined: see settle() */
@@ -40,13 +42,6 @@ static void before_fork(void)
     pending = tag;
 }
 
-/* Here nobody tells us whether the fork went well. */
-static void after_fork_in_parent(void)
-{
-    if (pending != 0 && requested == 0)
-        table_forked(&family, pending);
-}
-
 static void after_fork_in_child(void)
 {
     if (family.header == NULL)
@@ -66,9 +61,12 @@ static void register_manners(void)
         return;
     done = true;
     lock_register();
+    semaphore_register();
+    condition_register();
+    barrier_register();
     channel_register();
     payload_register();
-    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+    pthread_atfork(before_fork, NULL, after_fork_in_child);
 }
 
 static enum status found_family(void)

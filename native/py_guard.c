@@ -200,10 +200,56 @@ bool guard_release_slowly(struct guard *guard)
     return status == STATUS_OK;
 }
 
+bool guard_is_held(struct guard *guard)
+{
+    if (guard->kind == GUARD_RLOCK)
+        return rlock_is_mine(guard->memory, thread_id(family.tag));
+    return guard->kind == GUARD_OTHER || lock_is_of(guard->memory, family.tag);
+}
+
+uint32_t guard_release_all(struct guard *guard)
+{
+    if (guard->kind == GUARD_RLOCK)
+        return rlock_release_all(guard->memory);
+    return guard_release_slowly(guard) ? 1 : 0;
+}
+
+bool guard_take_again(struct guard *guard, uint32_t depth)
+{
+    if (!guard_acquire(guard))
+        return false;
+    if (guard->kind == GUARD_RLOCK)
+        rlock_taken(guard->memory, thread_id(family.tag), depth);
+    return true;
+}
+
 PyObject *raise_not_owner(void)
 {
     PyErr_SetString(PyExc_AssertionError, "attempt to release recursive lock not owned by thread");
     return NULL;
+}
+
+/* ---- objects that wait */
+
+PyObject *waiting_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
+{
+    WaitingObject *self = (WaitingObject *)handle_new(type);
+    if (self)
+        patience_init(&self->patience);
+    return (PyObject *)self;
+}
+
+bool parse_only_timeout(PyObject *const *args, Py_ssize_t nargs, PyObject *names,
+                        const char *function, PyObject **timeout)
+{
+    Py_ssize_t named = names ? PyTuple_Size(names) : 0;
+    *timeout = nargs + named ? args[0] : NULL;
+    bool right = nargs + named <= 1 &&
+                 (named == 0 ||
+                  PyUnicode_CompareWithASCIIString(PyTuple_GetItem(names, 0), "timeout") == 0);
+    if (!right)
+        PyErr_Format(PyExc_TypeError, "%s() takes one argument, timeout", function);
+    return right;
 }
 
 static PyMethodDef functions[] = {

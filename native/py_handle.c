@@ -77,6 +77,17 @@ static PyObject *Handle_reduce(HandleObject *self, PyObject *Py_UNUSED(protocol)
                          (unsigned long long)serial_of(self));
 }
 
+PyObject *handle_reduce_with(HandleObject *self, PyObject *state)
+{
+    PyObject *reference = Handle_reduce(self, NULL);
+    if (reference == NULL)
+        return NULL;
+    PyObject *result = PyTuple_Pack(3, PyTuple_GetItem(reference, 0),
+                                    PyTuple_GetItem(reference, 1), state);
+    Py_DECREF(reference);
+    return result;
+}
+
 /* _attach(type, arena id, offset, serial): what a pickled handle calls. */
 static PyObject *attach(PyObject *Py_UNUSED(module), PyObject *args)
 {

@@ -251,5 +251,10 @@ int add_lock(PyObject *module)
 {
     Lock_Type = add_type(module, &lock_spec, Handle_Type);
     RLock_Type = add_type(module, &rlock_spec, Handle_Type);
-    return Lock_Type && RLock_Type && add_guard(module) == 0 ? 0 : -1;
+    if (Lock_Type == NULL || RLock_Type == NULL || add_guard(module) != 0)
+        return -1;
+    return add_semaphore(module) == 0 && add_event(module) == 0 && add_condition(module) == 0 &&
+                   add_barrier(module) == 0
+               ? 0
+               : -1;
 }

@@ -7,6 +7,7 @@
 
 #include "py_core.h"
 #include "sync/lock.h"
+#include "sync/patience.h"
 #include "sync/thread.h"
 
 extern PyTypeObject *RLock_Type;
@@ -46,6 +47,13 @@ void guard_clear(struct guard *guard);
 bool guard_acquire_slowly(struct guard *guard);
 bool guard_release_slowly(struct guard *guard);
 
+/* Whether this process, or thread, has the lock; of a foreign lock that is not known: true. */
+bool guard_is_held(struct guard *guard);
+/* Gives it back altogether; how often it was taken, or 0: exception set. */
+uint32_t guard_release_all(struct guard *guard);
+/* Undoes that. False: exception set. */
+bool guard_take_again(struct guard *guard, uint32_t depth);
+
 static inline bool guard_acquire(struct guard *guard)
 {
     if (guard->kind == GUARD_RLOCK && family.tag != 0 &&
@@ -62,9 +70,27 @@ static inline bool guard_release(struct guard *guard)
     return guard_release_slowly(guard);
 }
 
-/* ---- set-up of the types */
+/* ---- objects that wait */
+
+typedef struct {
+    HandleObject base;
+    struct patience patience; /* of this process, for this object */
+} WaitingObject;
+
+/* tp_new of types whose objects begin as a WaitingObject. */
+PyObject *waiting_new(PyTypeObject *type, PyObject *args, PyObject *kwargs);
+
+/* The only argument, timeout=None. False: exception set. */
+bool parse_only_timeout(PyObject *const *args, Py_ssize_t nargs, PyObject *names,
+                        const char *function, PyObject **timeout);
+
+/* ---- set-up of the types; 0 or -1 with an exception set */
 
 int add_guard(PyObject *module);
+int add_semaphore(PyObject *module);
+int add_event(PyObject *module);
+int add_condition(PyObject *module);
+int add_barrier(PyObject *module);
 
 /* Refuses a second __init__, and makes the family. False: exception set. */
 bool handle_begin_init(HandleObject *self, const char *type);

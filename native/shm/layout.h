@@ -49,6 +49,10 @@ enum block_kind {
     BLOCK_CHANNEL,
     BLOCK_SEGMENT, /* of a channel */
     BLOCK_PAYLOAD, /* of a large message */
+    BLOCK_SEMAPHORE,
+    BLOCK_EVENT,
+    BLOCK_CONDITION,
+    BLOCK_BARRIER,
     BLOCK_KINDS,
 };
 

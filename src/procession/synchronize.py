@@ -17,7 +17,15 @@ import os
 import sys
 
 from . import _ambient, _core
+from ._deadline import Deadline
 from ._errors import BrokenLockError
+
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, TypeVar
+
+    T = TypeVar("T")
 
 __all__ = ["BoundedSemaphore", "Condition", "Event", "Lock", "RLock", "Semaphore"]
 
@@ -120,3 +128,110 @@ class RLock(_core.RLock):
         if pid == 0:
             return "None", 0
         return ("SomeOtherThread" if pid == os.getpid() else "SomeOtherProcess"), "nonzero"
+
+
+# -------------------------------------------------------------------------------------- semaphores
+
+
+class Semaphore(_core.Semaphore):
+    """*value* permits, which any process takes and returns.
+
+    What a killed process has taken and not returned comes back, unless processes return what others
+    took: then permits are signals, and nobody's. A process that ends in order keeps what it took.
+
+    Args:
+        value: permits to begin with, 0 to `SEM_VALUE_MAX`.
+        ctx: not used.
+    """
+
+    def __init__(self, value: int = 1, *, ctx: object = None):
+        super().__init__(value)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}(value={_or_unknown(self.get_value)})>"
+
+
+class BoundedSemaphore(Semaphore):
+    """A semaphore that never has more permits than it began with.
+
+    Args: as for `Semaphore`.
+    """
+
+    def __init__(self, value: int = 1, *, ctx: object = None):
+        _core.Semaphore.__init__(self, value, value)
+
+    def __repr__(self) -> str:
+        value = _or_unknown(self.get_value)
+        return f"<{type(self).__name__}(value={value}, maxvalue={self.maxvalue})>"
+
+
+def _or_unknown(look: Callable[[], int]) -> int | str:
+    try:
+        return look()
+    except ValueError:  # it was never initialised
+        return "unknown"
+
+
+# ------------------------------------------------------------------------------ conditions, events
+
+
+class Condition(_core.Condition):
+    """A place where processes wait for a change of what a lock protects.
+
+    A waiter that is killed after it was notified swallows nothing: the next one is notified.
+
+    Args:
+        lock: a `Lock` or an `RLock`, or any object with ``acquire`` and ``release``; None for a
+            new `RLock`.
+        ctx: not used.
+    """
+
+    def __init__(self, lock: Any = None, *, ctx: object = None):
+        super().__init__(RLock() if lock is None else lock)
+
+    def wait_for(self, predicate: Callable[[], T], timeout: float | None = None) -> T:
+        """Wait until *predicate*, called with the lock held, returns something true.
+
+        Args:
+            timeout: seconds; None for ever.
+        Returns:
+            What it returned last; false if the time was up.
+        """
+        result = predicate()
+        if result:
+            return result
+        deadline = Deadline(timeout)
+        while not result:
+            if deadline.expired:
+                break
+            self.wait(deadline.remaining())
+            result = predicate()
+        return result
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}({self._lock}, {_or_unknown(self._waiting)})>"
+
+
+class Event(_core.Event):
+    """Something that happens once, until it is cleared, and that processes wait for."""
+
+    def __repr__(self) -> str:
+        state = "set" if self.is_set() else "unset"
+        return f"<{type(self).__qualname__} at {id(self):#x} {state}>"
+
+
+class Barrier(_core.Barrier):
+    """A place where a number of processes or threads meet; as `threading.Barrier`.
+
+    A party that is killed breaks it: the others get `threading.BrokenBarrierError`.
+
+    Args:
+        parties: how many must come before any goes on, at least 1.
+        action: called by one of them, each time all have come.
+        timeout: of each ``wait`` that is given none; seconds.
+        ctx: not used.
+    """
+
+    def __repr__(self) -> str:
+        state = "broken" if self.broken else f"waiters={self.n_waiting}/{self.parties}"
+        return f"<{type(self).__module__}.{type(self).__qualname__} at {id(self):#x}: {state}>"

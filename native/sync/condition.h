@@ -1,0 +1,74 @@
+/* The condition: who waits, and whom a notification has reached.
+ *
+ * Idea      Each waiter takes a seat. notify() marks the seats of those who have waited longest; a
+ *           waiter leaves when its seat is marked. Seats are the waiters', not the lock's: the
+ *           lock around it all is the user's, and is none of this file's business.
+ *
+ *           state of a seat   means                                  next
+ *           FREE              nobody                                 enter -> WAITING
+ *           WAITING           its owner waits                        owner -> ASLEEP;
+ *                                                                    notify -> NOTIFIED
+ *           ASLEEP            and must be woken by a system call     as WAITING
+ *           NOTIFIED          reached, but not back with the lock    leave -> FREE
+ *
+ * Crash     Seats change under a robust mutex, each by one store of its state, so an abandoned mutex
+ *           needs no repair. A process that is killed as NOTIFIED has not used what reached it:
+ *           the reaper of its slot, or another waiter at the end of a slice of its sleep, passes
+ *           the notification on to the one who has waited longest. That is two stores, the heir's
+ *           first: killed between them, it is passed on once more. So no notification is
+ *           swallowed; at worst one too many is given, which every loop around wait() stands.
+ * Crowd     When all seats are taken, later waiters stand: any notification wakes all of them.
+ */
+#ifndef PROCESSION_SYNC_CONDITION_H
+#define PROCESSION_SYNC_CONDITION_H
+
+#include "../os/mutex.h"
+#include "../shm/arena.h"
+#include "gate.h"
+#include "patience.h"
+
+enum { CONDITION_SEATS = 48 };
+
+enum seat_state { SEAT_FREE, SEAT_WAITING, SEAT_ASLEEP, SEAT_NOTIFIED };
+
+struct condition {
+    struct mutex mutex;
+    _Atomic uint32_t crowd;      /* 1: somebody stands, or did */
+    _Atomic uint32_t crowd_call; /* changes with each notification while somebody stands */
+    _Atomic uint64_t next_ticket;
+    _Atomic uint32_t state[CONDITION_SEATS];
+    _Atomic uint32_t tag[CONDITION_SEATS];    /* whose the seat is, unless FREE */
+    _Atomic uint64_t ticket[CONDITION_SEATS]; /* smaller ones have waited longer */
+};
+
+/* One wait of one thread. */
+struct condition_wait {
+    uint32_t seat; /* CONDITION_SEATS: it stands */
+    uint32_t call; /* of the crowd, when it joined */
+};
+
+void condition_register(void);
+void condition_init(struct condition *condition);
+
+/* From here on a notification counts for this thread. The caller still has the user's lock. */
+void condition_enter(struct arena *arena, struct condition *condition, struct condition_wait *wait);
+
+/* Sleeps until notified. STATUS_OK: notified. STATUS_TIMED_OUT. STATUS_INTERRUPTED: go on after a
+ * look. The caller does not have the user's lock. */
+enum status condition_sleep(struct arena *arena, struct condition *condition,
+                            struct condition_wait *wait, struct patience *patience,
+                            deadline_t deadline);
+
+/* Ends the wait, with the user's lock taken again; whether it was notified. *forgo*: the caller will not
+ * act on a notification, so it goes to another. */
+bool condition_leave(struct condition *condition, struct condition_wait *wait, bool forgo);
+
+void condition_notify(struct condition *condition, uint64_t count);
+
+/* Passes on what reached processes that are dead. */
+void condition_look_after(struct arena *arena, struct condition *condition);
+
+/* How many seats are taken and not notified. */
+uint32_t condition_waiting(struct condition *condition);
+
+#endif
