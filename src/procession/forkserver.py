@@ -29,6 +29,7 @@ from .launch.request import (
     send,
     write_signed,
 )
+from .launch.sentinel import have_pidfd, wait_readable
 from .launch.server import Server, arrived_descriptors, preload
 
 TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
@@ -50,6 +51,7 @@ __all__ = [
 ]
 
 _HEIRLOOM = "forkserver"
+_PATIENCE = 0.5  # seconds that an exit waits for the server, which needs a millisecond as a rule
 
 
 class ForkServer:
@@ -59,12 +61,13 @@ class ForkServer:
         self._lock = allocate_lock()
         os.register_at_fork(after_in_child=self._after_fork_in_child)
         self._forkserver_pid: int | None = None  # of the process that started it only
+        self._farewell: util.Finalize | None = None
         self._preload_modules = ["__main__"]
         self._on_error: _Reaction = "ignore"
 
     def _after_fork_in_child(self) -> None:
         self._lock = allocate_lock()
-        self._forkserver_pid = None
+        self._forkserver_pid = self._farewell = None
 
     def set_forkserver_preload(
         self, modules_names: Iterable[str], *, on_error: _Reaction = "ignore"
@@ -92,7 +95,8 @@ class ForkServer:
         fd = _ambient.heirlooms.get(_HEIRLOOM)
         if fd is not None and _is_served(fd):
             return fd
-        self._forget()
+        self._let_go()
+        self._reap()
         return self._start()
 
     def connect_to_new_process(self, request: Request) -> None:
@@ -120,6 +124,8 @@ class ForkServer:
             its.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
             self._forkserver_pid = self._spawn(its.fileno())
             _ambient.heirlooms[_HEIRLOOM] = fd = ours.detach()
+        if self._farewell is None:
+            self._farewell = util.Finalize(None, self._leave, exitpriority=-50)
         _log.debug("fork server started, pid %d", self._forkserver_pid)
         return fd
 
@@ -145,11 +151,14 @@ class ForkServer:
         _core.launched(token, pid)
         return pid
 
-    def _forget(self) -> None:
-        """Let go of a server that has ended, or shall: it ends when nobody holds on to it."""
+    def _let_go(self) -> None:
+        """Close this process's way to the server, which ends when nobody has one."""
         fd = _ambient.heirlooms.pop(_HEIRLOOM, None)
         if fd is not None:
             os.close(fd)
+
+    def _reap(self) -> None:
+        """Wait for the end of the server that this process has started."""
         if self._forkserver_pid is not None:
             try:
                 os.waitpid(self._forkserver_pid, 0)
@@ -161,7 +170,21 @@ class ForkServer:
     def _stop(self) -> None:
         """End the server, for tests."""
         with self._lock:
-            self._forget()
+            self._let_go()
+            self._reap()
+
+    def _leave(self) -> None:
+        """At exit: wait for the server's end, lest it be a zombie; not if others still need it."""
+        self._farewell = None
+        with self._lock:
+            self._let_go()
+            if self._forkserver_pid is None or not have_pidfd():
+                return
+            pidfd = os.pidfd_open(self._forkserver_pid)
+            ended = wait_readable(pidfd, _PATIENCE)
+            os.close(pidfd)
+            if ended:
+                self._reap()
 
 
 def _is_served(fd: int) -> bool:

@@ -103,6 +103,8 @@ class Popen(BasePopen):
             self.returncode = forkserver.read_signed(self.sentinel)
         except EOFError:  # the server was killed: nobody knows
             self.returncode = UNKNOWN_EXITCODE
+        # The server closes its end next: only then does the sentinel stay ready for ever.
+        wait_readable(self.sentinel, None)
 
     def _send_signal(self, number: int) -> None:
         with self._reaping, suppress(ProcessLookupError):

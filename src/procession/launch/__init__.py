@@ -8,6 +8,10 @@ The modules, each importing only those above it:
 - `popen`: the parent's hold on a child: its exit code, signals, waiting
 - `mainmodule`: which module is ``__main__``, and making it again in a child
 - `byvalue`: pickling what plain pickle refuses
+- `death`: how a process ended, in words
+- `outcome`: a result or an exception, from child to parent
+- `tree`: signals for all descendants
+- `request`: what a client tells the fork server
 - `payload`: everything a new interpreter needs to become the child
 - `child`: from the first line of the child to its exit code
 - `server`: the fork server's side

@@ -73,12 +73,17 @@ def _pickler_class() -> Any:
     """Make the pickler; cloudpickle is imported only by programs that need it."""
     import cloudpickle
 
+    # Not open files: cloudpickle would send what is in them, as a file that is none.
+    by_value = dict(cloudpickle.Pickler.dispatch_table)
+    by_value.pop(io.TextIOWrapper, None)
+
     class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc]
         """Cloudpickle with the package's reducers, and names wherever names will do."""
 
         def __init__(self, file: io.BytesIO):
+            # Before the pickler's own __init__, which looks for it once.
+            self.dispatch_table: Any = ChainMap(_own_reducers(), by_value)
             super().__init__(file)
-            self.dispatch_table: Any = ChainMap(_own_reducers(), cloudpickle.Pickler.dispatch_table)
 
         def reducer_override(self, obj: Any) -> Any:
             if isinstance(obj, FunctionType | type) and _child_finds(obj):

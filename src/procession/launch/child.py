@@ -63,12 +63,14 @@ def run(process_obj: BaseProcess) -> int:
     try:
         _run_after_forkers(process_obj)
         _log.info("child process calling self.run()")
-        process_obj.run()
+        result = process_obj.run()
+        if result is not None:
+            _send_result(process_obj, result)
         code = 0
     except SystemExit as end:
         code = _exit_code(end)
-    except BaseException:  # noqa: BLE001 - the child ends here, whatever it was
-        _report(process_obj)
+    except BaseException as error:  # noqa: BLE001 - the child ends here, whatever it was
+        _report(process_obj, error)
         code = 1
     finally:
         _end_threads()
@@ -94,12 +96,21 @@ def _exit_code(end: SystemExit) -> int:
     return 1
 
 
-def _report(process_obj: BaseProcess) -> None:
-    """Show the exception that ended the process, as the interpreter would."""
+def _report(process_obj: BaseProcess, error: BaseException) -> None:
+    """Show the exception that ended the process, as the interpreter would, and tell the parent."""
     import traceback  # only for an error
 
+    from . import outcome
+
     sys.stderr.write(f"Process {process_obj.name}:\n")
-    traceback.print_exc()
+    traceback.print_exception(error)
+    outcome.send_exception(process_obj, error)
+
+
+def _send_result(process_obj: BaseProcess, result: object) -> None:
+    from . import outcome  # not cheap, and most targets return nothing
+
+    outcome.send_result(process_obj, result)
 
 
 def _end_threads() -> None:

@@ -16,6 +16,7 @@ import os
 from _weakrefset import WeakSet
 
 from .. import _ambient
+from .._errors import TimeoutError  # noqa: A004 - the package's own
 from ..launch.authkey import AuthenticationString
 from .facts import Facts
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
+    from .._core import Channel
+    from ..launch.outcome import Outcome
     from ..launch.popen import BasePopen
 
 try:
@@ -100,6 +103,8 @@ class BaseProcess(Facts):
         self._kwargs = dict(kwargs or {})
         self._name = name or type(self).__name__ + "-" + ":".join(map(str, self._identity))
         self._die_with_parent = die_with_parent
+        self._outcome: Channel | None = None
+        self._fetched: Outcome | None = None
         if daemon is not None:
             self.daemon = daemon
         _dangling.add(self)
@@ -123,9 +128,12 @@ class BaseProcess(Facts):
         assert self._parent_pid == os.getpid(), (
             "can only start a process object created by current process"
         )
+        from .. import _core  # the first start founds the family
+
         _cleanup()
         # Known before the child is there, so that the child inherits it, whatever its method.
         self._die_with_parent = self._config["die_with_parent"] = self.die_with_parent
+        self._outcome = _core.Channel()
         self._popen = self._Popen(self)
         self._sentinel = self._popen.sentinel
         # The target may refer to this object: the cycle would keep both alive.
@@ -139,6 +147,33 @@ class BaseProcess(Facts):
         assert self._popen is not None, "can only join a started process"
         if self._popen.wait(timeout) is not None:
             _children.discard(self)
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Wait for the end of the process, up to *timeout* seconds, and return what `run` did.
+
+        Raises:
+            TimeoutError: it has not ended in time.
+            ProcessLostError: it was killed, or exited with a code other than 0, or gave something
+                that cannot be sent.
+            BaseException: what `run` raised; its cause is the traceback in the child, as text.
+        """
+        error = self.exception(timeout)
+        if error is not None:
+            raise error
+        assert self._fetched is not None
+        return self._fetched.result
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Wait like `result`, and return what that would raise; None if it would return."""
+        self.join(timeout)
+        exitcode = self.exitcode
+        if exitcode is None:
+            raise TimeoutError(f"process {self.name} has not ended within {timeout} seconds")
+        if self._fetched is None:
+            from ..launch.outcome import fetch  # rarely used
+
+            self._fetched = fetch(self, exitcode)
+        return self._fetched.error
 
     def is_alive(self) -> bool:
         """Return whether the process runs: it was started and has not ended."""
@@ -237,6 +272,7 @@ class _ParentProcess(BaseProcess):
         self._closed = False
         self._config = {}
         self._die_with_parent = None
+        self._outcome = None
         if sentinel is not None:
             self._sentinel = sentinel
 
