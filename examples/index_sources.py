@@ -116,15 +116,16 @@ def index_all(context: Any, files: list[str], workers: int) -> Result:
 
 def with_progress(results: Iterator[Result], done: Any, expected: int) -> Iterator[Result]:
     """Pass the results on and keep a line on stderr up to date."""
-    step = 1 if sys.stderr.isatty() else 10
+    step, begin, end = (1, "\r", "") if sys.stderr.isatty() else (25, "", "\n")
     shown = -step
     for result in results:
         percent = 100 * done.value // expected
         if percent >= shown + step:
             shown = percent
-            print(f"\r{done.value:5} of {expected} files, {percent:3} %", end="", file=sys.stderr)
+            line = f"{begin}{done.value:5} of {expected} files, {percent:3} %"
+            print(line, end=end, file=sys.stderr, flush=True)
         yield result
-    print(f"\r{done.value:5} of {expected} files, done ", file=sys.stderr)
+    print(f"{begin}{done.value:5} of {expected} files, done ", file=sys.stderr)
 
 
 def add_up(results: Iterator[Result]) -> Result:

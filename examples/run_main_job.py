@@ -43,7 +43,7 @@ def main() -> None:
     outputs, times = {}, {}
     for way in WAYS:
         outputs[way], times[way] = run(way, sys.argv[1:])
-    print(outputs["procession"])
+    print(outputs["procession"], end="")
     if outputs["procession"] != outputs["multiprocessing"]:
         ours, theirs = (outputs[way].splitlines() for way in WAYS)
         first, second = WAYS

@@ -52,7 +52,11 @@ def install() -> None:
     # Now, not at its first import: logging looks for it there to name the process in a record.
     sys.modules[STANDARD] = sys.modules[PACKAGE]
     if standard:
-        _move_over(standard)
+        try:
+            _move_over(standard)
+        except BaseException:
+            uninstall()  # whole or not at all
+            raise
 
 
 def uninstall() -> None:
@@ -167,7 +171,9 @@ def _replacements(standard: dict[str, ModuleType]) -> dict[int, Any]:
 
 
 def _is_own(module: ModuleType) -> bool:
-    return module.__name__.partition(".")[0] == PACKAGE
+    """Whether *module* is one of this package, or was made on it just now."""
+    name = module.__name__
+    return name.partition(".")[0] == PACKAGE or name == IMPORTED_AGAIN
 
 
 def _is_standard_object(value: Any) -> bool:
