@@ -16,25 +16,26 @@ struct finding { /* what we know of one block */
     uint64_t references; /* as counted by us */
 };
 
+enum { PROBLEMS_KEPT = 50, PROBLEM_BYTES = 200 };
+
 struct check {
     struct arena *arena;
-    void (*say)(void *with, const char *problem);
-    void *with;
     unsigned problems;
-    struct finding *blocks; /* in the order of their offsets */
+    char texts[PROBLEMS_KEPT][PROBLEM_BYTES]; /* said when the mutex is no longer held */
+    struct finding *blocks;                   /* in the order of their offsets */
     size_t count, capacity;
 };
 
 static __attribute__((format(printf, 2, 3))) void complain(struct check *check, const char *format,
                                                            ...)
 {
-    char text[200];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
+    if (check->problems < PROBLEMS_KEPT) {
+        va_list arguments;
+        va_start(arguments, format);
+        vsnprintf(check->texts[check->problems], PROBLEM_BYTES, format, arguments);
+        va_end(arguments);
+    }
     check->problems++;
-    check->say(check->with, text);
 }
 
 static struct block *block_at(struct check *check, offset_t at)
@@ -261,19 +262,27 @@ static void check_blocks(struct check *check)
                  number(&header->warm_bytes));
 }
 
+static void look_at_all(struct check *check)
+{
+    struct arena_header *header = check->arena->header;
+    if (!collect_blocks(check))
+        return;
+    for (uint32_t i = 0; i < SIZE_CLASSES; i++)
+        walk_list(check, word_get(&header->free[i]), ON_FREE_LIST, i);
+    walk_list(check, word_get(&header->dead), ON_DEAD_LIST, 0);
+    check_slots(check);
+    count_owned(check);
+    check_blocks(check);
+}
+
 unsigned arena_check(struct arena *arena, void (*say)(void *with, const char *problem), void *with)
 {
-    struct check check = {.arena = arena, .say = say, .with = with};
+    struct check check = {.arena = arena};
     arena_lock(arena);
-    if (collect_blocks(&check)) {
-        for (uint32_t i = 0; i < SIZE_CLASSES; i++)
-            walk_list(&check, word_get(&arena->header->free[i]), ON_FREE_LIST, i);
-        walk_list(&check, word_get(&arena->header->dead), ON_DEAD_LIST, 0);
-        check_slots(&check);
-        count_owned(&check);
-        check_blocks(&check);
-    }
+    look_at_all(&check);
     arena_unlock(arena);
     free(check.blocks);
+    for (unsigned i = 0; i < check.problems && i < PROBLEMS_KEPT; i++)
+        say(with, check.texts[i]);
     return check.problems;
 }

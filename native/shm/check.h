@@ -9,8 +9,8 @@
 
 #include "arena.h"
 
-/* Calls *say* with a sentence for each thing that is wrong; how many there were. Takes the arena's
- * mutex, and so repairs first what a dead owner left: that is how it is meant. */
+/* Calls *say* with a sentence for each thing that is wrong (for the first fifty, without the arena's
+ * mutex); how many there were. Takes the mutex first, and so repairs what a dead owner left. */
 unsigned arena_check(struct arena *arena, void (*say)(void *with, const char *problem), void *with);
 
 #endif
