@@ -2,7 +2,9 @@
 
 import contextlib
 import gc
+import os
 import sys
+import traceback
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +14,7 @@ from tests.support.leaks import Inventory, adopt_orphans, reap_orphans
 from tests.support.waiting import wait_until
 
 METHODS = ("fork", "spawn", "forkserver")
+_root = pytest.StashKey[int]()
 GRACE = 5.0  # seconds for what ends by itself: an orphaned daemon has one
 
 
@@ -25,6 +28,20 @@ def pytest_configure(config: pytest.Config) -> None:
     ):
         config.addinivalue_line("markers", line)
     adopt_orphans()
+    config.stash[_root] = os.getpid()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """End a forked child that comes back here: it must not go on as a second run of the tests."""
+    try:
+        return (yield)
+    finally:
+        if os.getpid() != item.config.stash[_root]:
+            traceback.print_exc(limit=-5)  # less the frames of the test runner
+            print(f"{item.nodeid}: a forked child got out of its own code", file=sys.stderr)
+            sys.stderr.flush()
+            os._exit(70)
 
 
 @pytest.fixture(params=METHODS)
