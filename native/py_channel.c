@@ -1,25 +1,11 @@
 /* Channel: the binding of msg/channel.h. Queues and the pool's traffic are built on it. */
-#include "py_codec.h"
+#include "py_channel.h"
 
 PyTypeObject *Channel_Type;
 
 static PyObject *queue_full, *queue_empty; /* queue.Full, queue.Empty */
 
-typedef struct {
-    HandleObject base;
-    struct patience patience;
-    bool closed;   /* by this process: no more calls through this object */
-    word_t *claim; /* where get_tagged() writes down what it takes; NULL: nowhere */
-    PyObject *claim_block;
-} ChannelObject;
-
-static struct channel *channel_of(ChannelObject *self)
-{
-    return self->base.memory;
-}
-
-/* False: exception set. */
-static bool is_open(ChannelObject *self)
+bool channel_is_open(ChannelObject *self)
 {
     if (!handle_is_ready(&self->base))
         return false;
@@ -65,19 +51,6 @@ static int Channel_init(ChannelObject *self, PyObject *args, PyObject *kwargs)
 
 /* ---- put */
 
-/* The exception that is set, taken off the thread. */
-static PyObject *take_exception(void)
-{
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    PyErr_NormalizeException(&type, &value, &traceback);
-    if (traceback && PyException_SetTraceback(value, traceback) != 0)
-        PyErr_Clear();
-    Py_XDECREF(type);
-    Py_XDECREF(traceback);
-    return value;
-}
-
 static PyObject *raise_from_queue(PyObject **cache, const char *name)
 {
     if (import_cached(cache, "queue", name))
@@ -109,8 +82,8 @@ static bool put_message(ChannelObject *self, struct message *message, deadline_t
     return false;
 }
 
-static bool put_object(ChannelObject *self, PyObject *object, uint64_t tag, uint64_t extra,
-                       deadline_t deadline, uint64_t *sequence)
+bool channel_put_object(ChannelObject *self, PyObject *object, uint64_t tag, uint64_t extra,
+                        deadline_t deadline, uint64_t *sequence)
 {
     struct message message;
     message.tag = tag;
@@ -130,65 +103,22 @@ static bool put_object(ChannelObject *self, PyObject *object, uint64_t tag, uint
 static PyObject *Channel_put(ChannelObject *self, PyObject *const *args, Py_ssize_t nargs,
                              PyObject *names)
 {
-    if (!is_open(self))
+    if (!channel_is_open(self))
         return NULL;
     deadline_t deadline = DEADLINE_NEVER;
     PyObject *object = nargs ? args[0] : NULL;
     if ((nargs != 1 || names) && !parse_wait(args, nargs, names, "put", &object, &deadline))
         return NULL;
     uint64_t sequence;
-    if (!put_object(self, object, 0, 0, deadline, &sequence))
+    if (!channel_put_object(self, object, 0, 0, deadline, &sequence))
         return NULL;
     Py_RETURN_NONE;
 }
 
-/* Channel.put_tagged(obj, tag, extra) -> sequence; waits for room. */
-static PyObject *Channel_put_tagged(ChannelObject *self, PyObject *const *args, Py_ssize_t nargs)
-{
-    if (!is_open(self))
-        return NULL;
-    if (nargs != 3) {
-        PyErr_SetString(PyExc_TypeError, "put_tagged() takes 3 arguments: obj, tag, extra");
-        return NULL;
-    }
-    uint64_t tag = PyLong_AsUnsignedLongLong(args[1]), sequence;
-    uint64_t extra = PyErr_Occurred() ? 0 : PyLong_AsUnsignedLongLong(args[2]);
-    if (PyErr_Occurred() || !put_object(self, args[0], tag, extra, DEADLINE_NEVER, &sequence))
-        return NULL;
-    return PyLong_FromUnsignedLongLong(sequence);
-}
-
-/* Channel.put_batch(list, tag, extra) -> (sequence of the first, how many, error)
- *
- * Stops at the first object that cannot be put; *error* is then the exception, else None. The numbers
- * are consecutive if nobody else puts at the same time. */
-static PyObject *Channel_put_batch(ChannelObject *self, PyObject *args)
-{
-    PyObject *list, *error = NULL;
-    unsigned long long tag, extra, first = 0;
-    if (!PyArg_ParseTuple(args, "O!KK", &PyList_Type, &list, &tag, &extra) || !is_open(self))
-        return NULL;
-    Py_ssize_t count = 0;
-    for (; count < PyList_Size(list); count++) {
-        uint64_t sequence;
-        PyObject *object = Py_NewRef(PyList_GetItem(list, count)); /* pickling may change the list */
-        bool done = put_object(self, object, tag, extra, DEADLINE_NEVER, &sequence);
-        Py_DECREF(object);
-        if (!done) {
-            error = take_exception();
-            break;
-        }
-        if (count == 0)
-            first = sequence;
-    }
-    return Py_BuildValue("(KnN)", first, count, error ? error : Py_NewRef(Py_None));
-}
-
 /* ---- get */
 
-/* Until there is a message or *deadline* has passed. False: exception set. */
-static bool get_message(ChannelObject *self, struct message *message, word_t *claim,
-                        deadline_t deadline)
+bool channel_get_message(ChannelObject *self, struct message *message, word_t *claim,
+                         deadline_t deadline)
 {
     struct channel *channel = channel_of(self);
     enum status status = channel_try_get(&family, channel, message, claim);
@@ -215,88 +145,13 @@ static bool get_message(ChannelObject *self, struct message *message, word_t *cl
 static PyObject *Channel_get(ChannelObject *self, PyObject *const *args, Py_ssize_t nargs,
                              PyObject *names)
 {
-    if (!is_open(self))
+    if (!channel_is_open(self))
         return NULL;
     deadline_t deadline = DEADLINE_NEVER;
     if ((nargs || names) && !parse_wait(args, nargs, names, "get", NULL, &deadline))
         return NULL;
     struct message message;
-    return get_message(self, &message, NULL, deadline) ? message_decode(&message) : NULL;
-}
-
-/* (sequence, tag, extra, object, error): an object that cannot be rebuilt is None and its error the
- * exception, so that the tags still say whose message it was. */
-static PyObject *tagged(struct message *message)
-{
-    PyObject *object = message_decode(message), *error = NULL;
-    if (object == NULL) {
-        error = take_exception();
-        object = Py_NewRef(Py_None);
-    }
-    return Py_BuildValue("(KKKNN)", (unsigned long long)message->sequence,
-                         (unsigned long long)message->tag, (unsigned long long)message->extra,
-                         object, error ? error : Py_NewRef(Py_None));
-}
-
-/* Channel.get_tagged(timeout) -> (sequence, tag, extra, object, error) */
-static PyObject *Channel_get_tagged(ChannelObject *self, PyObject *timeout)
-{
-    deadline_t deadline;
-    if (!is_open(self) || !parse_timeout(timeout, &deadline))
-        return NULL;
-    struct message message;
-    return get_message(self, &message, self->claim, deadline) ? tagged(&message) : NULL;
-}
-
-/* Channel.receive_into(inbox, limit, timeout) -> count
- *
- * Waits for a first message, takes up to *limit* that are there, and appends each to *inbox* as
- * get_tagged() would give it. So no signal handler can come between taking and keeping. */
-static PyObject *Channel_receive_into(ChannelObject *self, PyObject *args)
-{
-    PyObject *inbox, *timeout;
-    Py_ssize_t limit, count = 0;
-    deadline_t deadline;
-    if (!PyArg_ParseTuple(args, "O!nO", &PyList_Type, &inbox, &limit, &timeout) ||
-        !is_open(self) || !parse_timeout(timeout, &deadline))
-        return NULL;
-    struct message message;
-    if (!get_message(self, &message, NULL, deadline))
-        return NULL;
-    enum status status = STATUS_OK;
-    while (status == STATUS_OK) {
-        PyObject *item = tagged(&message);
-        int failed = item == NULL || PyList_Append(inbox, item) != 0;
-        Py_XDECREF(item);
-        if (failed)
-            return NULL;
-        if (++count >= limit)
-            break;
-        status = channel_try_get(&family, channel_of(self), &message, NULL);
-    }
-    if (status != STATUS_OK && status != STATUS_AGAIN)
-        return raise_status(status);
-    return PyLong_FromSsize_t(count);
-}
-
-/* Channel.claim_in(block, index): from now on get_tagged() of this object first writes the message's
- * sequence + 1 as the block's index-th 64-bit word. */
-static PyObject *Channel_claim_in(ChannelObject *self, PyObject *args)
-{
-    HandleObject *block;
-    Py_ssize_t index;
-    if (!PyArg_ParseTuple(args, "O!n", Block_Type, &block, &index) || !handle_is_ready(block))
-        return NULL;
-    uint64_t size = word_get(&block_of(block->memory)->size);
-    if (index < 0 || (uint64_t)index >= size / sizeof(word_t)) {
-        PyErr_SetString(PyExc_IndexError, "the block has no such word");
-        return NULL;
-    }
-    PyObject *before = self->claim_block;
-    self->claim_block = Py_NewRef((PyObject *)block);
-    Py_XDECREF(before);
-    self->claim = (word_t *)block->memory + index;
-    Py_RETURN_NONE;
+    return channel_get_message(self, &message, NULL, deadline) ? message_decode(&message) : NULL;
 }
 
 /* ---- done with */
@@ -391,16 +246,6 @@ static PyMethodDef methods[] = {
      "put(obj, block=True, timeout=None): queue.Full when there was no room in time."},
     {"get", FASTCALL(Channel_get), METH_FASTCALL | METH_KEYWORDS,
      "get(block=True, timeout=None): queue.Empty when nothing came in time."},
-    {"put_tagged", FASTCALL(Channel_put_tagged), METH_FASTCALL,
-     "put_tagged(obj, tag, extra): the message's number in the channel, from 0."},
-    {"put_batch", (PyCFunction)Channel_put_batch, METH_VARARGS,
-     "put_batch(list, tag, extra): (number of the first, how many were put, error)."},
-    {"receive_into", (PyCFunction)Channel_receive_into, METH_VARARGS,
-     "receive_into(inbox, limit, timeout): how many messages were appended; queue.Empty if none."},
-    {"get_tagged", (PyCFunction)Channel_get_tagged, METH_O,
-     "get_tagged(timeout): (sequence, tag, extra, object, error)."},
-    {"claim_in", (PyCFunction)Channel_claim_in, METH_VARARGS,
-     "claim_in(block, index): write down there what get_tagged() takes, before it is taken."},
     {"task_done", (PyCFunction)Channel_task_done, METH_NOARGS,
      "One message that was taken is done with; ValueError when more than were put."},
     {"wait_done", (PyCFunction)Channel_wait_done, METH_O,

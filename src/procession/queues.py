@@ -59,7 +59,7 @@ class Queue(_core.Channel):
     def cancel_join_thread(self) -> None:
         """Do nothing: the end of a process never waits for its queues."""
 
-    __class_getitem__ = classmethod(GenericAlias)
+    __class_getitem__: Any = classmethod(GenericAlias)
 
 
 class JoinableQueue(Queue):
@@ -83,4 +83,4 @@ class SimpleQueue(_core.Channel):
     def __init__(self, *, ctx: BaseContext | None = None):
         super().__init__(0)
 
-    __class_getitem__ = classmethod(GenericAlias)
+    __class_getitem__: Any = classmethod(GenericAlias)

@@ -128,7 +128,7 @@ class ApplyResult:
         self._done = True
         self._owner = None
 
-    __class_getitem__ = classmethod(GenericAlias)
+    __class_getitem__: Any = classmethod(GenericAlias)
 
 
 AsyncResult = ApplyResult

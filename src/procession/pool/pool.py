@@ -80,7 +80,7 @@ class Pool:
         self._state = RUN
 
     def _set_up(self, initializer: Callable[..., object] | None, initargs: Iterable[Any]) -> None:
-        tasks, results = _core.Channel(), _core.Channel()
+        tasks, results = _core.TaskChannel(), _core.TaskChannel()
         self._programs: Any = Programs()
         self._dispatcher = Dispatcher(tasks, results)
         self._crew: Any = Crew(
@@ -95,7 +95,7 @@ class Pool:
         )
 
     @staticmethod
-    def Process(ctx: BaseContext, *args: Any, **kwds: Any) -> Any:
+    def Process(ctx: Any, *args: Any, **kwds: Any) -> Any:
         """Make a worker's process object, as subclasses of the standard pool override it."""
         return ctx.Process(*args, **kwds)
 
@@ -148,7 +148,8 @@ class Pool:
         self, func: Callable[[Any], Any], iterable: Iterable[Any], chunksize: int | None = None
     ) -> list[Any]:
         """Call *func* for each item; the results, in order. Raises: as `apply`."""
-        return self._map_async(func, iterable, "chunk", chunksize).get()
+        results: list[Any] = self._map_async(func, iterable, "chunk", chunksize).get()
+        return results
 
     def starmap(
         self,
@@ -157,7 +158,8 @@ class Pool:
         chunksize: int | None = None,
     ) -> list[Any]:
         """Like `map`, but each item is a tuple of arguments."""
-        return self._map_async(func, iterable, "star_chunk", chunksize).get()
+        results: list[Any] = self._map_async(func, iterable, "star_chunk", chunksize).get()
+        return results
 
     def map_async(
         self,
@@ -335,7 +337,7 @@ class Pool:
             "process that uses it, which may be a worker of another pool"
         )
 
-    __class_getitem__ = classmethod(GenericAlias)
+    __class_getitem__: Any = classmethod(GenericAlias)
 
 
 class _Starter:

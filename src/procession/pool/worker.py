@@ -41,8 +41,8 @@ class Duty:
         max_tasks: how many tasks to do; None: no end.
     """
 
-    tasks: _core.Channel
-    results: _core.Channel
+    tasks: _core.TaskChannel
+    results: _core.TaskChannel
     claims: _core.Block
     seat: int
     initializer: Callable[..., object] | None
