@@ -1,0 +1,175 @@
+/* The thin layer over the system: the mutex of a dead owner, the memory file, the life of a process. */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../os/clock.h"
+#include "../os/futex.h"
+#include "../os/life.h"
+#include "../os/mapping.h"
+#include "../os/mutex.h"
+#include "harness.h"
+
+/* ---- mutex */
+
+static void lock_it(void *mutex)
+{
+    mutex_lock(mutex);
+}
+
+static void lock_and_be_killed(void *mutex)
+{
+    mutex_lock(mutex);
+    kill(getpid(), SIGKILL);
+}
+
+TEST(the_mutex_of_a_dead_owner_says_so_until_it_is_repaired)
+{
+    struct mutex *mutex = shared_memory(4096);
+    mutex_init(mutex);
+    CHECK_EQUAL(child_end(child_start(lock_it, mutex)), 0);
+    CHECK_EQUAL(child_end(child_start(lock_it, mutex)), 0); /* found it so, and died as well */
+    CHECK_EQUAL(child_end(child_start(lock_and_be_killed, mutex)), -SIGKILL);
+
+    CHECK_EQUAL(mutex_lock(mutex), MUTEX_ABANDONED);
+    mutex_repaired(mutex);
+    mutex_unlock(mutex);
+    CHECK_EQUAL(mutex_lock(mutex), MUTEX_CLEAN);
+    mutex_unlock(mutex);
+}
+
+struct sum {
+    struct mutex mutex;
+    uint64_t one, two; /* equal when nobody holds the mutex */
+};
+
+static void add_for_ever(void *with)
+{
+    struct sum *sum = with;
+    for (;;) {
+        if (mutex_lock(&sum->mutex) == MUTEX_ABANDONED) {
+            sum->two = sum->one;
+            mutex_repaired(&sum->mutex);
+        }
+        if (sum->one != sum->two)
+            FAIL("two were in the mutex at once");
+        sum->one++;
+        atomic_signal_fence(memory_order_seq_cst);
+        sum->two++;
+        mutex_unlock(&sum->mutex);
+    }
+}
+
+/* Waiters are killed as well as owners: the wake-up of a dead waiter must go to another. */
+TEST_WITHIN(30, random_kills_neither_break_the_mutex_nor_stop_the_others)
+{
+    enum { PROCESSES = 5 };
+    struct sum *sum = shared_memory(sizeof *sum);
+    pid_t pids[PROCESSES];
+    uint64_t random = 99;
+    mutex_init(&sum->mutex);
+    for (unsigned i = 0; i < PROCESSES; i++)
+        pids[i] = child_start(add_for_ever, sum);
+    for (unsigned i = 0; i < 300 / SLOWNESS; i++) {
+        unsigned victim = (unsigned)(random_next(&random) % PROCESSES);
+        uint64_t before = __atomic_load_n(&sum->one, __ATOMIC_RELAXED);
+        WAIT_UNTIL(__atomic_load_n(&sum->one, __ATOMIC_RELAXED) > before);
+        kill(pids[victim], SIGKILL);
+        CHECK_EQUAL(child_end(pids[victim]), -SIGKILL);
+        pids[victim] = child_start(add_for_ever, sum);
+    }
+    for (unsigned i = 0; i < PROCESSES; i++)
+        child_kill(pids[i]);
+}
+
+/* ---- the memory file */
+
+TEST(memory_is_committed_or_refused)
+{
+    struct mapping mapping;
+    CHECK_EQUAL(mapping_create(&mapping, UINT64_C(64) << 20), STATUS_OK);
+    CHECK_EQUAL(mapping_commit(&mapping, 0, 1 << 20), STATUS_OK);
+    CHECK_EQUAL(mapping_commit(&mapping, 0, 1 << 20), STATUS_OK);
+    memset(mapping.base, 7, 1 << 20);
+    mapping_discard(&mapping, 4096, 1 << 20);
+    CHECK_EQUAL(mapping.base[4095], 7);
+    CHECK_EQUAL(mapping.base[4096], 0);
+    CHECK_EQUAL(mapping_commit(&mapping, 0, (UINT64_C(64) << 20) + 1), STATUS_NO_MEMORY);
+    mapping_close(&mapping);
+}
+
+TEST(too_large_a_range_is_halved)
+{
+    struct mapping mapping;
+    CHECK_EQUAL(mapping_create(&mapping, UINT64_C(1) << 50), STATUS_OK);
+    CHECK(mapping.reserve >= UINT64_C(64) << 20);
+    CHECK_EQUAL(mapping_commit(&mapping, 0, 4096), STATUS_OK);
+    mapping_close(&mapping);
+}
+
+/* Daemons close all descriptors; the number may then belong to another file. */
+TEST(another_file_under_our_number_is_left_alone)
+{
+    struct mapping mapping;
+    CHECK_EQUAL(mapping_create(&mapping, UINT64_C(64) << 20), STATUS_OK);
+    CHECK_EQUAL(mapping_commit(&mapping, 0, 4096), STATUS_OK);
+    char name[] = "/tmp/procession-test-XXXXXX";
+    int other = mkstemp(name);
+    CHECK(other >= 0 && unlink(name) == 0);
+    CHECK_EQUAL(dup2(other, mapping.fd), mapping.fd);
+    CHECK_EQUAL(mapping_commit(&mapping, 4096, 8192), STATUS_SYSTEM);
+    CHECK_EQUAL(errno, EBADF);
+    CHECK_EQUAL(lseek(other, 0, SEEK_END), 0);
+    close(mapping.fd);
+    CHECK_EQUAL(mapping_commit(&mapping, 4096, 8192), STATUS_SYSTEM);
+    mapping.base[0] = 1; /* what is mapped stays */
+}
+
+/* ---- clock, futex, life */
+
+TEST(a_futex_wait_ends_at_its_deadline)
+{
+    _Atomic uint32_t word = 5;
+    deadline_t deadline = clock_now() + 10 * NS_PER_MS;
+    CHECK_EQUAL(futex_wait(&word, 4, DEADLINE_NEVER), FUTEX_WOKEN);
+    CHECK_EQUAL(futex_wait(&word, 5, deadline), FUTEX_TIMED_OUT);
+    CHECK(clock_now() >= deadline);
+    CHECK_EQUAL(futex_wait(&word, 5, 0), FUTEX_TIMED_OUT);
+    CHECK_EQUAL(futex_wake(&word, FUTEX_EVERYBODY), 0);
+    CHECK(clock_next_slice(DEADLINE_NEVER) <= clock_now() + SLICE_NS);
+    CHECK_EQUAL(clock_next_slice(7), 7);
+}
+
+static void sleep_on(void *with)
+{
+    (void)with;
+    for (;;)
+        pause();
+}
+
+TEST(a_process_lives_until_it_is_a_zombie)
+{
+    pid_t pid = child_start(sleep_on, NULL);
+    uint64_t start = life_start(pid);
+    CHECK(start != START_UNKNOWN);
+    CHECK(!life_has_ended(pid, start));
+    CHECK(!life_has_ended(pid, START_UNKNOWN));
+    CHECK(life_has_ended(pid, start + 1));
+    kill(pid, SIGSTOP);
+    CHECK(!life_has_ended(pid, start));
+    kill(pid, SIGKILL);
+    siginfo_t info;
+    CHECK_EQUAL(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+    CHECK(life_has_ended(pid, start));
+    child_end(pid);
+    CHECK(life_has_ended(pid, start));
+    CHECK_EQUAL(life_start(pid), START_UNKNOWN);
+    CHECK(!life_has_ended(getpid(), life_start(getpid())));
+    CHECK(life_processors() >= 1);
+}
