@@ -89,9 +89,9 @@ class Door:
             if admitted is not None:
                 return admitted
         self._drop_the_silent()
-        return self._open(ready) if self._listening.fileno() in ready else None
+        return self._open() if self._listening.fileno() in ready else None
 
-    def _open(self, ready: set[int]) -> _ConnectionBase | None:
+    def _open(self) -> _ConnectionBase | None:
         """Begin the handshake of somebody who has connected."""
         try:
             sock, address = self._listening.accept()
@@ -99,8 +99,10 @@ class Door:
             return None  # another process was faster, or he has gone
         if len(self._peers) >= MOST_WAITING:
             self._drop(next(iter(self._peers)), "too many are waiting")
-        self._peers[sock.fileno()] = (self._greet(sock), address)
-        return self._advance(sock.fileno())
+        handshake = self._greet(sock)
+        fd = handshake.link.fileno()
+        self._peers[fd] = (handshake, address)
+        return self._advance(fd)
 
     def _advance(self, fd: int) -> _ConnectionBase | None:
         """Go on with a handshake; the connection, if it is done."""

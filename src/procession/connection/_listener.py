@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -127,7 +128,8 @@ class Listener:
         self._listener: SocketListener | None = SocketListener(
             address or arbitrary_address(family), family, backlog
         )
-        self._door = Door(self._listener._socket, self._greet)
+        # Not a method: nothing may keep a forgotten listener alive, its socket's file goes with it.
+        self._door = Door(self._listener._socket, partial(_greet, authkey, ssl_context))
 
     def accept(self, timeout: float | None = None) -> Any:
         """Return a connection to the next client that shows it knows the key.
@@ -149,10 +151,6 @@ class Listener:
             return self._door.admit(deadline)
         finally:
             listener._last_accepted = self._door.last_address
-
-    def _greet(self, sock: socket.socket) -> Handshake:
-        link = make_link(prepared(sock), self._ssl_context, server_side=True)
-        return Handshake(link, self._authkey, as_listener=True)
 
     def close(self) -> None:
         """Close the listener; closing it again does nothing."""
@@ -241,6 +239,14 @@ def make_link(
     from ._tls import TLSLink  # on first use: importing ssl takes longer than all the rest
 
     return TLSLink(sock, ssl_context, server_side, server_hostname)
+
+
+def _greet(
+    authkey: bytes | None, ssl_context: ssl.SSLContext | None, sock: socket.socket
+) -> Handshake:
+    """The listener's side of a handshake over *sock*, which was accepted."""
+    link = make_link(prepared(sock), ssl_context, server_side=True)
+    return Handshake(link, authkey, as_listener=True)
 
 
 def prepared(sock: socket.socket) -> socket.socket:

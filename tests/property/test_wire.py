@@ -1,0 +1,209 @@
+"""The wire against a model, and against bytes that nobody who means well would send."""
+
+import contextlib
+import itertools
+import os
+import pickle
+import socket
+import threading
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from procession import AuthenticationError, BufferTooShort
+from procession.connection import Client, Connection, Listener, Pipe, SocketClient
+from procession.connection import _wire as wire  # type: ignore[attr-defined]
+
+pytestmark = pytest.mark.bare
+
+KEY = b"a key that no stranger guesses"
+THRESHOLD = 20_000  # stands for 2 GiB
+
+quick = settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+messages = st.lists(
+    st.one_of(st.binary(max_size=50), st.integers(0, 60_000).map(bytes)), max_size=6
+)
+
+
+def frame(message: bytes) -> bytes:
+    """A message as the standard library has it on the wire, written down independently."""
+    if len(message) > THRESHOLD:
+        return b"\xff\xff\xff\xff" + len(message).to_bytes(8, "big") + message
+    return len(message).to_bytes(4, "big") + message
+
+
+@contextlib.contextmanager
+def fed(stream: bytes, cuts: list[int]) -> Any:
+    """A connection on which *stream* arrives in pieces, cut at *cuts*, and then ends."""
+    writer, reader = socket.socketpair()
+    places = sorted({cut % (len(stream) + 1) for cut in cuts} | {0, len(stream)})
+
+    def feed() -> None:
+        with writer, contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            for start, end in itertools.pairwise(places):
+                writer.sendall(stream[start:end])
+
+    thread = threading.Thread(target=feed)
+    thread.start()
+    try:
+        with Connection(reader.detach()) as connection:
+            yield connection
+    finally:
+        thread.join()
+
+
+@pytest.fixture(autouse=True)
+def small_threshold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let long headers begin at a size that a test can send."""
+    monkeypatch.setattr(wire, "LONGEST_SHORT", THRESHOLD)
+
+
+@quick
+@given(messages, st.lists(st.integers(0, 200_000), max_size=4))
+def test_however_the_stream_is_cut_the_messages_are_whole(
+    sent: list[bytes], cuts: list[int]
+) -> None:
+    with fed(b"".join(map(frame, sent)), cuts) as connection:
+        for message in sent:
+            assert connection.recv_bytes() == message
+        with pytest.raises(EOFError):
+            connection.recv_bytes()
+
+
+@quick
+@given(messages)
+def test_what_is_written_is_what_the_model_writes(sent: list[bytes]) -> None:
+    reader, writer = socket.socketpair()
+    received = []
+    with reader:
+        thread = threading.Thread(target=lambda: received.append(reader.makefile("rb").read()))
+        thread.start()
+        with Connection(writer.detach()) as connection:
+            for message in sent:
+                connection.send_bytes(message)
+        thread.join()
+    # Short headers are as good for what is sent at once; both are understood.
+    assert decoded(received[0]) == sent
+
+
+def decoded(stream: bytes) -> list[bytes]:
+    """The messages in *stream*, read by the rules of the format alone."""
+    found = []
+    while stream:
+        size, start = int.from_bytes(stream[:4], "big", signed=True), 4
+        if size == -1:
+            size, start = int.from_bytes(stream[4:12], "big"), 12
+            assert size > THRESHOLD
+        found.append(stream[start : start + size])
+        stream = stream[start + size :]
+    return found
+
+
+@quick
+@given(messages, st.integers(0, 80_000), st.integers(0, 90_000))
+def test_reading_into_a_buffer_is_reading(sent: list[bytes], offset: int, room: int) -> None:
+    with fed(b"".join(map(frame, sent)), []) as connection:
+        for message in sent:
+            buffer = bytearray(b"\1" * (offset + room))
+            if len(message) <= room:
+                assert connection.recv_bytes_into(buffer, offset) == len(message)
+                assert buffer[offset : offset + len(message)] == message
+                assert set(buffer[:offset] + buffer[offset + len(message) :]) <= {1}
+            else:
+                with pytest.raises(BufferTooShort) as caught:
+                    connection.recv_bytes_into(buffer, offset)
+                assert caught.value.args == (message,)
+
+
+headers = st.one_of(
+    st.binary(max_size=12),
+    st.integers(-(2**31), 2**31 - 1).map(lambda n: n.to_bytes(4, "big", signed=True)),
+    st.integers(0, 2**64 - 1).map(lambda n: b"\xff\xff\xff\xff" + n.to_bytes(8, "big")),
+)
+
+
+@settings(max_examples=2_000, deadline=None)
+@given(st.lists(st.one_of(headers, st.binary(max_size=40)), max_size=5).map(b"".join))
+def test_any_bytes_give_messages_or_one_clean_error(stream: bytes) -> None:
+    """A length is believed as far as bytes come, and memory is taken as they come."""
+    receiver, sender = Pipe(duplex=False)
+    with receiver:
+        with sender:
+            os.write(sender.fileno(), stream)
+        received: list[bytes] = []
+        with pytest.raises((EOFError, OSError, MemoryError)):
+            received.extend(iter(receiver.recv_bytes, None))
+        assert sum(4 + len(message) for message in received) <= len(stream)
+
+
+@settings(max_examples=1_000, deadline=None)
+@given(st.binary(max_size=40))
+def test_any_pickle_gives_an_object_or_an_error(data: bytes) -> None:
+    """What unpickling raises comes to the receiver, and the next message is whole."""
+    receiver, sender = Pipe()
+    with receiver, sender:
+        sender.send_bytes(b"\x80\x04" + data)
+        sender.send("next")
+        with contextlib.suppress(Exception):
+            receiver.recv()
+        assert receiver.recv() == "next"
+
+
+@settings(max_examples=1_000, deadline=None)
+@given(st.lists(st.one_of(headers, st.binary(max_size=300)), max_size=4).map(b"".join))
+def test_no_stranger_is_let_in(stream: bytes) -> None:
+    """Whatever he says and however he leaves: the listener goes on, nothing is unpickled."""
+    with _listener() as listener, SocketClient(listener.address) as stranger:
+        os.write(stranger.fileno(), stream)
+        stranger.close()
+        for _ in range(2):
+            with pytest.raises((AuthenticationError, TimeoutError)):
+                listener.accept(0)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(st.one_of(headers, st.binary(max_size=300)), max_size=4).map(b"".join))
+def test_no_false_listener_gets_anything_from_a_client(stream: bytes) -> None:
+    with _listener() as listener:
+        errors: list[BaseException] = []
+
+        def connect() -> None:
+            try:
+                Client(listener.address, authkey=KEY)
+            except (AuthenticationError, EOFError, OSError) as error:
+                errors.append(error)
+
+        thread = threading.Thread(target=connect)
+        thread.start()
+        with Connection(listener._listener.accept_socket(_soon()).detach()) as accepted:  # type: ignore[union-attr]
+            os.write(accepted.fileno(), stream)
+        thread.join(10)
+        assert len(errors) == 1
+
+
+def _listener() -> Listener:
+    return Listener("\0procession-property-" + os.urandom(8).hex(), backlog=4, authkey=KEY)
+
+
+def _soon() -> Any:
+    from procession._deadline import Deadline
+
+    return Deadline(10)
+
+
+class Poison:
+    """Unpickling it is the failure of the test."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return pytest.fail, ("a stranger's pickle was loaded",)
+
+
+def test_a_strangers_pickle_is_never_loaded() -> None:
+    with _listener() as listener, SocketClient(listener.address) as stranger:
+        stranger.send_bytes(pickle.dumps(Poison()))
+        with pytest.raises(AuthenticationError):
+            listener.accept(5)
