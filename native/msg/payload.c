@@ -42,7 +42,7 @@ enum status payload_create(struct arena *arena, uint32_t kind, uint32_t referenc
 {
     uint64_t end = on_cache_line(head_bytes(reference_count, span_count));
     for (uint32_t i = 0; i < span_count; i++) {
-        if (spans[i].size > ARENA_RESERVE)
+        if (spans[i].size > ARENA_RESERVE || end > ARENA_RESERVE) /* before any sum overflows */
             return STATUS_NO_MEMORY;
         spans[i].start = end;
         end = on_cache_line(end + spans[i].size);

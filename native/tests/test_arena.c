@@ -1,5 +1,6 @@
 /* The arena: sizes, taking and letting go, the journal, a full memory. */
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -114,6 +115,41 @@ TEST(no_offset_makes_looking_for_a_block_unsafe)
     CHECK(arena_find(&family, 0, 0) == NULL);
     CHECK(arena_find(&family, block.payload, 0) == NULL);
     CHECK(arena_find(&family, UINT64_MAX & ~UINT64_C(63), serial) == NULL);
+}
+
+static void *take_and_attach(void *with)
+{
+    struct handle kept = *(struct handle *)with, handles[8] = {{0}};
+    uint64_t random = (uintptr_t)&kept;
+    for (unsigned i = 0; i < 30000 / SLOWNESS; i++) {
+        uint64_t dice = random_next(&random);
+        struct handle *handle = &handles[dice % 8];
+        if (handle->payload)
+            handle_drop(&family, handle);
+        else if (dice >> 60)
+            *handle = family_block(dice >> 32 & 0xfff);
+        else
+            CHECK_EQUAL(handle_attach(&family, kept.payload, family_serial(kept), handle),
+                        STATUS_OK);
+    }
+    for (unsigned i = 0; i < 8; i++)
+        handle_drop(&family, &handles[i]);
+    return NULL;
+}
+
+TEST_WITHIN(20, threads_share_a_slot_and_its_list)
+{
+    pthread_t threads[4];
+    family_found(SMALL_RESERVE);
+    struct handle kept = family_block(10);
+    uint64_t used = family_used();
+    for (unsigned i = 0; i < 4; i++)
+        CHECK_EQUAL(pthread_create(&threads[i], NULL, take_and_attach, &kept), 0);
+    for (unsigned i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    CHECK_EQUAL(handle_list(&family, NULL, 0), 1);
+    CHECK_EQUAL(family_used(), used);
+    family_check();
 }
 
 /* ---- a full memory */

@@ -146,6 +146,20 @@ TEST(a_payload_that_cannot_be_held_stays_in_the_channel)
     family_check();
 }
 
+TEST(a_payload_larger_than_any_memory_is_refused)
+{
+    static struct payload_span spans[1 << 16];
+    struct handle handle;
+    family_found(SMALL_RESERVE);
+    spans[0].size = UINT64_MAX;
+    CHECK_EQUAL(payload_create(&family, RECORD_BYTES, 0, spans, 1, &handle), STATUS_NO_MEMORY);
+    for (unsigned i = 0; i < 1 << 16; i++)
+        spans[i].size = ARENA_RESERVE;
+    CHECK_EQUAL(payload_create(&family, RECORD_BYTES, 0, spans, 1 << 16, &handle),
+                STATUS_NO_MEMORY);
+    family_check();
+}
+
 /* ---- what messages own */
 
 TEST(a_channel_let_go_with_messages_inside_lets_go_of_all)
