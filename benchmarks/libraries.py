@@ -33,10 +33,13 @@ def is_installed(library: str) -> bool:
 
 
 def version(library: str) -> str:
-    """Return the version of *library*."""
+    """Return the version of *library*, which may be used from its sources."""
     if library == STANDARD:
         return f"of Python {platform.python_version()}"
-    return importlib.metadata.version(library)
+    try:
+        return importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        return "(not installed)"
 
 
 class _FasterFifo:

@@ -36,10 +36,10 @@ class Row:
         parts = [part for each in self.measured.get(library, ()) for part in each.parts]
         return statistics.quantiles(parts, n=100)[98] if len(parts) > 1 else None
 
-    def ratio(self) -> float | None:
-        """Return how many times as fast as the standard package this one is."""
-        standard, ours = self.figure(libraries.STANDARD), self.figure(libraries.OURS)
-        return standard / ours if standard and ours else None
+    def ratio(self, library: str = libraries.STANDARD) -> float | None:
+        """Return how many times as fast as *library* this package is."""
+        theirs, ours = self.figure(library), self.figure(libraries.OURS)
+        return theirs / ours if theirs and ours else None
 
     def cells(self) -> list[str]:
         """Return the row of the table."""
@@ -49,9 +49,16 @@ class Row:
             for library in (libraries.STANDARD, libraries.OURS)
             for time in (self.figure(library), self.late(library))
         ]
-        peers = [duration(self.figure(peer)) for peer in self.claim.peers if peer in self.measured]
         verdict = "-" if ratio is None else f"{ratio:.2f}"
-        return [self.claim.what, *times, verdict, self._target(ratio), " ".join(peers)]
+        return [self.claim.what, *times, verdict, self._target(ratio), self._peers()]
+
+    def _peers(self) -> str:
+        """Return each peer's figure, and how many times as fast as it this package is."""
+        return ", ".join(
+            f"{peer} {duration(self.figure(peer))} ({ratio:.2f})"
+            for peer in self.claim.peers
+            if (ratio := self.ratio(peer)) is not None
+        )
 
     def _target(self, ratio: float | None) -> str:
         if ratio is None:

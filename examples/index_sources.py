@@ -104,13 +104,15 @@ def index_all(context: Any, files: list[str], workers: int) -> Result:
     failures = context.Queue()
     logger = context.Process(target=list_failures, args=(failures,), name="logger")
     logger.start()
-    with context.Pool(workers, begin_worker, (done, failures)) as pool:
-        results = pool.imap_unordered(index, files)
-        total = add_up(with_progress(results, done, len(files)))
-        pool.close()
-        pool.join()  # so that the last failure is in the queue before the None
-    failures.put(None)
-    logger.join()
+    try:
+        with context.Pool(workers, begin_worker, (done, failures)) as pool:
+            results = pool.imap_unordered(index, files)
+            total = add_up(with_progress(results, done, len(files)))
+            pool.close()
+            pool.join()  # so that the last failure is in the queue before the None
+    finally:
+        failures.put(None)
+        logger.join()
     return total
 
 

@@ -3,7 +3,6 @@
 import os
 import py_compile
 import signal
-import subprocess
 import sys
 import textwrap
 import zipfile
@@ -12,7 +11,8 @@ from pathlib import Path
 import pytest
 
 import procession
-from tests.support.programs import Outcome, kill_session
+from tests.support import Outcome
+from tests.support.commands import run_command
 
 # A program's fork server ends after the program: its end is collected here.
 pytestmark = [pytest.mark.bare, pytest.mark.orphans]
@@ -85,22 +85,8 @@ KINDS = {
 
 
 def run(command: tuple[str, ...], arguments: list[str], folder: Path, stdin: str = "") -> Outcome:
-    """Run a command in *folder* to its end."""
-    process = subprocess.Popen(
-        [*command, *arguments],
-        cwd=folder,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    with process:
-        try:
-            stdout, stderr = process.communicate(stdin, timeout=30)
-        finally:
-            kill_session(process.pid)
-    return Outcome(stdout, stderr, process.returncode)
+    """Run a command with arguments in *folder* to its end."""
+    return run_command([*command, *arguments], folder, stdin)
 
 
 # -------------------------------------------------------- the program's view of the interpreter

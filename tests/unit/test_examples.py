@@ -1,11 +1,12 @@
 """The main job, and the benchmarks' own machinery."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.support.commands import run_command
 
 # A program's fork server ends after the program: its end is collected here.
 pytestmark = [pytest.mark.bare, pytest.mark.orphans]
@@ -17,11 +18,9 @@ COMPARE = str(ROOT / "examples" / "run_main_job.py")
 
 def output(*command: str) -> str:
     """Run a command, which must end well, in the repository; return what it printed."""
-    ended = subprocess.run(
-        [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, timeout=55
-    )
-    assert ended.returncode == 0, ended.stderr
-    return ended.stdout
+    outcome = run_command([sys.executable, *command], ROOT, timeout=50)
+    assert outcome.exitcode == 0, outcome.stderr
+    return outcome.stdout
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
