@@ -4,11 +4,13 @@ Idea: what concerns a whole program (its exit code, what it prints, who survives
 tested on a whole program: a script file, so that spawn and forkserver find ``__main__`` again.
 
 Invariant: nothing of a program outlives the call or the ``with`` block that started it: it leads a
-session of its own, and what is left of that session is killed.
+session of its own, and what is left of that session is killed. When the test runner itself is
+killed, so is the program.
 """
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +19,9 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+# Of util-linux; it execs the interpreter, so the program's pid is that of the child started here.
+DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL") if shutil.which("setpriv") else ()
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,7 @@ def start_python(
         script = Path(folder, "program.py")
         script.write_text(textwrap.dedent(code))
         popen = subprocess.Popen(
-            [sys.executable, *options, str(script), *args],
+            [*DIE_WITH_PARENT, sys.executable, *options, str(script), *args],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
