@@ -48,23 +48,17 @@ static void Condition_dealloc(ConditionObject *self)
 
 static PyObject *Condition_enter(ConditionObject *self, PyObject *Py_UNUSED(unused))
 {
-    if (self->guard.kind != GUARD_OTHER)
-        return guard_acquire(&self->guard) ? Py_NewRef(Py_True) : NULL;
-    return PyObject_CallMethod(self->guard.object, "__enter__", NULL);
+    return guard_enter(&self->guard);
 }
 
 static PyObject *Condition_exit(ConditionObject *self, PyObject *const *args, Py_ssize_t nargs)
 {
-    if (self->guard.kind != GUARD_OTHER || nargs != 3)
-        return guard_release(&self->guard) ? Py_NewRef(Py_None) : NULL;
-    return PyObject_CallMethod(self->guard.object, "__exit__", "OOO", args[0], args[1], args[2]);
+    return guard_exit(&self->guard, args, nargs);
 }
 
 static PyObject *Condition_of_lock(ConditionObject *self, void *name)
 {
-    if (!is_ready(self))
-        return NULL;
-    return PyObject_GetAttrString(self->guard.object, name);
+    return guard_method(&self->guard, name);
 }
 
 static PyObject *Condition_lock(ConditionObject *self, void *Py_UNUSED(closure))

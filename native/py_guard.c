@@ -223,6 +223,28 @@ bool guard_take_again(struct guard *guard, uint32_t depth)
     return true;
 }
 
+PyObject *guard_enter(struct guard *guard)
+{
+    if (guard->kind != GUARD_OTHER)
+        return guard_acquire(guard) ? Py_NewRef(Py_True) : NULL;
+    return PyObject_CallMethod(guard->object, "__enter__", NULL);
+}
+
+PyObject *guard_exit(struct guard *guard, PyObject *const *args, Py_ssize_t nargs)
+{
+    if (guard->kind != GUARD_OTHER || nargs != 3)
+        return guard_release(guard) ? Py_NewRef(Py_None) : NULL;
+    return PyObject_CallMethod(guard->object, "__exit__", "OOO", args[0], args[1], args[2]);
+}
+
+PyObject *guard_method(struct guard *guard, const char *name)
+{
+    if (guard->kind != GUARD_NONE)
+        return PyObject_GetAttrString(guard->object, name);
+    PyErr_SetString(PyExc_ValueError, "the object was not initialised");
+    return NULL;
+}
+
 PyObject *raise_not_owner(void)
 {
     PyErr_SetString(PyExc_AssertionError, "attempt to release recursive lock not owned by thread");

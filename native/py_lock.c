@@ -253,8 +253,7 @@ int add_lock(PyObject *module)
     RLock_Type = add_type(module, &rlock_spec, Handle_Type);
     if (Lock_Type == NULL || RLock_Type == NULL || add_guard(module) != 0)
         return -1;
-    return add_semaphore(module) == 0 && add_event(module) == 0 && add_condition(module) == 0 &&
-                   add_barrier(module) == 0
-               ? 0
-               : -1;
+    if (add_semaphore(module) != 0 || add_event(module) != 0 || add_condition(module) != 0)
+        return -1;
+    return add_barrier(module) == 0 && add_value(module) == 0 ? 0 : -1;
 }

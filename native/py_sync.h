@@ -70,6 +70,11 @@ static inline bool guard_release(struct guard *guard)
     return guard_release_slowly(guard);
 }
 
+/* __enter__, __exit__, and a method of the lock by name, for objects that stand for their lock. */
+PyObject *guard_enter(struct guard *guard);
+PyObject *guard_exit(struct guard *guard, PyObject *const *args, Py_ssize_t nargs);
+PyObject *guard_method(struct guard *guard, const char *name);
+
 /* ---- objects that wait */
 
 typedef struct {
@@ -91,6 +96,7 @@ int add_semaphore(PyObject *module);
 int add_event(PyObject *module);
 int add_condition(PyObject *module);
 int add_barrier(PyObject *module);
+int add_value(PyObject *module);
 
 /* Refuses a second __init__, and makes the family. False: exception set. */
 bool handle_begin_init(HandleObject *self, const char *type);

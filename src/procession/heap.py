@@ -13,8 +13,10 @@ from __future__ import annotations
 import mmap
 import os
 import sys
+from typing import Any
 
 from . import _core, reduction
+from ._finalize import Finalize
 
 __all__ = ["BufferWrapper"]
 
@@ -87,8 +89,6 @@ class Arena:
             os.ftruncate(fd, size)
         self.fd = fd
         self.buffer: mmap.mmap | memoryview = mmap.mmap(fd, size)
-        from ._finalize import Finalize
-
         Finalize(self, os.close, (fd,))
 
     @classmethod
@@ -105,7 +105,7 @@ def _reduce_arena(arena: Arena) -> tuple[object, tuple[object, ...]]:
     return _rebuild_arena, (arena.size, reduction.DupFd(arena.fd))
 
 
-def _rebuild_arena(size: int, stand_in: reduction.DupFd) -> Arena:
+def _rebuild_arena(size: int, stand_in: Any) -> Arena:
     return Arena(size, stand_in.detach())
 
 

@@ -3,7 +3,7 @@
 Idea: a ctypes object is laid over a block of the arena. With a lock it is wrapped, and the wrapper
 takes the lock around each access.
 
-Invariant: a copy in another process, however it came there, is over the same bytes and the same lock.
+Invariant: a copy in another process, however it came there, has the same bytes and the same lock.
 
 Layer: ipc.
 """
@@ -14,7 +14,7 @@ import ctypes
 import weakref
 from typing import Any
 
-from . import heap
+from . import _core, heap
 from .reduction import ForkingPickler
 from .synchronize import RLock
 
@@ -35,6 +35,14 @@ typecode_to_type: dict[str, Any] = {
     "Q": ctypes.c_ulonglong,
     "f": ctypes.c_float,
     "d": ctypes.c_double,
+}
+
+# The types whose bytes the core reads and writes by itself. Not subclasses of them, whose items are
+# objects, and not those of the other byte order.
+_codes: dict[Any, str] = {
+    type_: type_._type_
+    for type_ in (*typecode_to_type.values(), ctypes.c_bool)
+    if type_ is not ctypes.c_wchar
 }
 
 
@@ -167,20 +175,20 @@ def _locked_attribute(name: str) -> property:
     return property(get, set_)
 
 
-class SynchronizedBase:
-    """A ctypes object and the lock around it."""
+class SynchronizedBase(_core.Locked):
+    """A ctypes object and the lock around it.
+
+    Args:
+        obj: the ctypes object.
+        lock: anything with ``acquire`` and ``release``; None for a new `RLock`.
+        ctx: not used.
+    Raises:
+        AttributeError: *lock* is no lock.
+    """
 
     def __init__(self, obj: Any, lock: Any = None, ctx: Any = None):
-        if lock is None:
-            lock = RLock()
-        self._obj, self._lock = obj, lock
-        self.acquire, self.release = lock.acquire, lock.release
-
-    def __enter__(self) -> Any:
-        return self._lock.__enter__()
-
-    def __exit__(self, *exc: object) -> None:
-        self._lock.__exit__(*exc)
+        type_ = obj._type_ if isinstance(obj, ctypes.Array) else type(obj)
+        super().__init__(obj, RLock() if lock is None else lock, _codes.get(type_, ""))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return synchronized, (self._obj, self._lock)
@@ -197,25 +205,12 @@ class SynchronizedBase:
         return f"<{type(self).__name__} wrapper for {self._obj}>"
 
 
-class Synchronized(SynchronizedBase):
-    """A simple value with a lock."""
-
-    value = _locked_attribute("value")
+class Synchronized(_core.LockedValue, SynchronizedBase):
+    """A simple value with a lock; integers also have ``add`` and ``compare_and_set``."""
 
 
-class SynchronizedArray(SynchronizedBase):
+class SynchronizedArray(_core.LockedArray, SynchronizedBase):
     """An array with a lock."""
-
-    def __len__(self) -> int:
-        return len(self._obj)
-
-    def __getitem__(self, index: Any) -> Any:
-        with self._lock:
-            return self._obj[index]
-
-    def __setitem__(self, index: Any, value: Any) -> None:
-        with self._lock:
-            self._obj[index] = value
 
 
 class SynchronizedString(SynchronizedArray):

@@ -1,9 +1,9 @@
 """Locks, semaphores, conditions, events and barriers between processes.
 
-Idea: each is a number, the place of a few words in the family's arena, and a type of the native core that
-does every operation in one call. What is added here is what Python code can do as well: how they show
-themselves, and what an error says. Since a reference is a number, each of them can be sent at any
-time, to any process of the family, by whatever means.
+Idea: each is a number, the place of a few words in the family's arena, and a type of the native
+core that does every operation in one call. What is added here is what Python code can do as well:
+how they show themselves, and what an error says. Since a reference is a number, each of them can be
+sent at any time, to any process of the family, by whatever means.
 
 Invariant: no object of this module holds a descriptor, a thread or a name in the file system; what
 a killed process held is passed on or reported, by the rules that stand in native/sync/.
@@ -19,6 +19,7 @@ import sys
 from . import _ambient, _core
 from ._deadline import Deadline
 from ._errors import BrokenLockError
+from ._finalize import Finalize, register_after_fork
 
 TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
@@ -36,6 +37,15 @@ SEM_VALUE_MAX = 2**31 - 1
 # locks some five times slower. Without it only those who had to wait do.
 if os.environ.get("PROCESSION_DEBUG", "0") not in ("", "0"):
     _core.note_sites(True)
+
+
+def _forget_parts_at_exit(_: object = None) -> None:
+    """Have the core told when this process ends in order: what it holds then is no dead man's."""
+    Finalize(None, _core.forget_parts, exitpriority=-1000)
+
+
+_forget_parts_at_exit()
+register_after_fork(_forget_parts_at_exit, _forget_parts_at_exit)
 
 
 # ------------------------------------------------------------------------------- what others call

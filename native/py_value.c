@@ -1,0 +1,339 @@
+/* Values and arrays: ctypes objects in shared memory, each access under a lock.
+ *
+ * Idea   Of the simple types the bytes are read and written here, the lock being taken and given back in
+ *        the same call. All else goes to the ctypes object, with the lock held.
+ * Rule   A number is made from the Python object before the lock is taken, and a Python object from
+ *        the number after it was given back: nothing of Python runs in between. */
+#include <string.h>
+
+#include "py_number.h"
+#include "py_sync.h"
+
+typedef struct {
+    PyObject_HEAD PyObject *object; /* of ctypes; owned, NULL: not initialised */
+    struct guard guard;
+    Py_buffer view; /* its bytes */
+    char code;      /* its type's, or its items', as ctypes has it; 0: not a simple one */
+    Py_ssize_t item_bytes;
+} LockedObject;
+
+static bool is_ready(LockedObject *self)
+{
+    if (self->object == NULL)
+        PyErr_SetString(PyExc_ValueError, "the value was not initialised");
+    return self->object != NULL;
+}
+
+/* ---- making */
+
+/* Locked(object, lock, code): *code* is "" for what is not simple. */
+static int Locked_init(LockedObject *self, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"object", "lock", "code", NULL};
+    PyObject *object, *lock;
+    const char *code;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOs", names, &object, &lock, &code))
+        return -1;
+    if (self->object) {
+        PyErr_SetString(PyExc_ValueError, "a value is initialised once");
+        return -1;
+    }
+    if (!guard_init(&self->guard, lock))
+        return -1;
+    if (PyObject_GetBuffer(object, &self->view, PyBUF_WRITABLE) != 0) {
+        guard_clear(&self->guard);
+        return -1;
+    }
+    self->code = *code;
+    self->item_bytes = *code && strchr("bBc?", *code)  ? 1
+                       : *code && strchr("hH", *code)  ? 2
+                       : *code && strchr("iIf", *code) ? 4
+                                                       : 8;
+    self->object = Py_NewRef(object);
+    return 0;
+}
+
+static void Locked_dealloc(LockedObject *self)
+{
+    PyTypeObject *type = Py_TYPE((PyObject *)self);
+    if (self->object)
+        PyBuffer_Release(&self->view);
+    Py_CLEAR(self->object);
+    guard_clear(&self->guard);
+    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
+    release(self);
+    Py_DECREF(type);
+}
+
+/* ---- the lock */
+
+static PyObject *Locked_enter(LockedObject *self, PyObject *Py_UNUSED(unused))
+{
+    return guard_enter(&self->guard);
+}
+
+static PyObject *Locked_exit(LockedObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    return guard_exit(&self->guard, args, nargs);
+}
+
+static PyObject *Locked_of_lock(LockedObject *self, void *name)
+{
+    return guard_method(&self->guard, name);
+}
+
+static PyObject *Locked_get_obj(LockedObject *self, void *Py_UNUSED(closure))
+{
+    return is_ready(self) ? Py_NewRef(self->object) : NULL;
+}
+
+static PyObject *Locked_get_lock(LockedObject *self, void *Py_UNUSED(closure))
+{
+    return is_ready(self) ? Py_NewRef(self->guard.object) : NULL;
+}
+
+/* ---- access to the place-th item */
+
+static char *place_of(LockedObject *self, Py_ssize_t place)
+{
+    return (char *)self->view.buf + place * self->item_bytes;
+}
+
+static PyObject *get_item(LockedObject *self, Py_ssize_t place)
+{
+    if (!guard_acquire(&self->guard))
+        return NULL;
+    uint64_t bits = read_bits(place_of(self, place), self->item_bytes);
+    if (!guard_release(&self->guard))
+        return NULL;
+    return from_bits(bits, self->code, self->item_bytes);
+}
+
+static int set_item(LockedObject *self, Py_ssize_t place, uint64_t bits)
+{
+    if (!guard_acquire(&self->guard))
+        return -1;
+    write_bits(place_of(self, place), self->item_bytes, bits);
+    return guard_release(&self->guard) ? 0 : -1;
+}
+
+/* With the exception of the operation, if there is one, rather than that of the release. */
+static bool release_after(LockedObject *self, bool operation_failed)
+{
+    PyObject *type, *value, *traceback;
+    if (!operation_failed)
+        return guard_release(&self->guard);
+    PyErr_Fetch(&type, &value, &traceback);
+    if (!guard_release(&self->guard))
+        PyErr_Clear();
+    PyErr_Restore(type, value, traceback);
+    return false;
+}
+
+/* ---- a value */
+
+static PyObject *Value_get(LockedObject *self, void *Py_UNUSED(closure))
+{
+    if (!is_ready(self))
+        return NULL;
+    if (self->code)
+        return get_item(self, 0);
+    if (!guard_acquire(&self->guard))
+        return NULL;
+    PyObject *value = PyObject_GetAttrString(self->object, "value");
+    if (!release_after(self, value == NULL))
+        Py_CLEAR(value);
+    return value;
+}
+
+static int Value_set(LockedObject *self, PyObject *value, void *Py_UNUSED(closure))
+{
+    uint64_t bits;
+    if (!is_ready(self))
+        return -1;
+    int simple = value && self->code ? to_bits(value, self->code, &bits) : 0;
+    if (simple != 0)
+        return simple < 0 ? -1 : set_item(self, 0, bits);
+    if (!guard_acquire(&self->guard))
+        return -1;
+    int failed = PyObject_SetAttrString(self->object, "value", value);
+    return release_after(self, failed != 0) ? 0 : -1;
+}
+
+/* False: exception set. */
+static bool integer_argument(LockedObject *self, PyObject *argument, uint64_t *bits)
+{
+    if (!is_ready(self))
+        return false;
+    if (code_is_integer(self->code) && to_bits(argument, self->code, bits) == 1)
+        return true;
+    PyErr_Format(PyExc_TypeError, "atomic operations are for integers: %R, %R", self->object,
+                 argument);
+    return false;
+}
+
+/* Value.add(n) -> the new value */
+static PyObject *Value_add(LockedObject *self, PyObject *argument)
+{
+    uint64_t more;
+    if (!integer_argument(self, argument, &more) || !guard_acquire(&self->guard))
+        return NULL;
+    uint64_t sum = read_bits(self->view.buf, self->item_bytes) + more;
+    write_bits(self->view.buf, self->item_bytes, sum);
+    if (!guard_release(&self->guard))
+        return NULL;
+    return integer_from_bits(sum, self->code, self->item_bytes);
+}
+
+/* Value.compare_and_set(old, new) -> bool */
+static PyObject *Value_compare_and_set(LockedObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    uint64_t old, new;
+    if (nargs != 2)
+        return PyErr_Format(PyExc_TypeError, "compare_and_set() takes 2 arguments: old, new");
+    if (!integer_argument(self, args[0], &old) || !integer_argument(self, args[1], &new) ||
+        !guard_acquire(&self->guard))
+        return NULL;
+    unsigned unused = 64 - 8 * (unsigned)self->item_bytes;
+    uint64_t now = read_bits(self->view.buf, self->item_bytes);
+    bool equal = now << unused == old << unused;
+    if (equal)
+        write_bits(self->view.buf, self->item_bytes, new);
+    return guard_release(&self->guard) ? PyBool_FromLong(equal) : NULL;
+}
+
+/* ---- an array */
+
+static Py_ssize_t Array_length(LockedObject *self)
+{
+    return is_ready(self) ? PyObject_Size(self->object) : -1;
+}
+
+/* The place of the item *key*, or -1: it is none, or the array is not simple, or too short. */
+static Py_ssize_t place_for(LockedObject *self, PyObject *key)
+{
+    if (!self->code || !PyLong_CheckExact(key))
+        return -1;
+    Py_ssize_t place = PyLong_AsSsize_t(key), length = self->view.len / self->item_bytes;
+    if (place == -1 && PyErr_Occurred())
+        PyErr_Clear(); /* ctypes finds the words for it */
+    place += place < 0 ? length : 0;
+    return place < length ? place : -1;
+}
+
+static PyObject *Array_subscript(LockedObject *self, PyObject *key)
+{
+    if (!is_ready(self))
+        return NULL;
+    Py_ssize_t place = place_for(self, key);
+    if (place >= 0)
+        return get_item(self, place);
+    if (!guard_acquire(&self->guard))
+        return NULL;
+    PyObject *value = PyObject_GetItem(self->object, key);
+    if (!release_after(self, value == NULL))
+        Py_CLEAR(value);
+    return value;
+}
+
+static int Array_assign(LockedObject *self, PyObject *key, PyObject *value)
+{
+    if (!is_ready(self))
+        return -1;
+    Py_ssize_t place = value ? place_for(self, key) : -1;
+    uint64_t bits;
+    int simple = place >= 0 ? to_bits(value, self->code, &bits) : 0;
+    if (simple != 0)
+        return simple < 0 ? -1 : set_item(self, place, bits);
+    if (!guard_acquire(&self->guard))
+        return -1;
+    int failed = value ? PyObject_SetItem(self->object, key, value)
+                       : PyObject_DelItem(self->object, key);
+    return release_after(self, failed != 0) ? 0 : -1;
+}
+
+/* For iteration. */
+static PyObject *Array_item(LockedObject *self, Py_ssize_t index)
+{
+    PyObject *key = PyLong_FromSsize_t(index);
+    PyObject *value = key ? Array_subscript(self, key) : NULL;
+    Py_XDECREF(key);
+    return value;
+}
+
+/* ---- types */
+
+static PyMethodDef locked_methods[] = {
+    {"__enter__", (PyCFunction)Locked_enter, METH_NOARGS, NULL},
+    {"__exit__", FASTCALL(Locked_exit), METH_FASTCALL, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef locked_getters[] = {
+    {"acquire", (getter)Locked_of_lock, NULL, "The lock's method.", "acquire"},
+    {"release", (getter)Locked_of_lock, NULL, "The lock's method.", "release"},
+    {"_obj", (getter)Locked_get_obj, NULL, "The ctypes object.", NULL},
+    {"_lock", (getter)Locked_get_lock, NULL, "The lock.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMethodDef value_methods[] = {
+    {"add", (PyCFunction)Value_add, METH_O,
+     "add(n): add the integer *n*, as one step under the lock; the new value."},
+    {"compare_and_set", FASTCALL(Value_compare_and_set), METH_FASTCALL,
+     "compare_and_set(old, new): if the value is *old*, make it *new*, as one step under the lock; "
+     "whether it was."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef value_getters[] = {
+    {"value", (getter)Value_get, (setter)Value_set, "The value, read or written under the lock.",
+     NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot locked_slots[] = {
+    {Py_tp_init, Locked_init},
+    {Py_tp_dealloc, Locked_dealloc},
+    {Py_tp_methods, locked_methods},
+    {Py_tp_getset, locked_getters},
+    {Py_tp_doc, "Locked(object, lock, code): a ctypes object and the lock around it."},
+    {0, NULL},
+};
+
+static PyType_Slot value_slots[] = {
+    {Py_tp_methods, value_methods},
+    {Py_tp_getset, value_getters},
+    {Py_tp_doc, "A ctypes object with a value."},
+    {0, NULL},
+};
+
+static PyType_Slot array_slots[] = {
+    {Py_mp_length, Array_length},
+    {Py_mp_subscript, Array_subscript},
+    {Py_mp_ass_subscript, Array_assign},
+    {Py_sq_length, Array_length},
+    {Py_sq_item, Array_item},
+    {Py_tp_doc, "A ctypes array."},
+    {0, NULL},
+};
+
+#define SPEC(text, its_slots)                                                                      \
+    {                                                                                              \
+        .name = "procession._core." text,                                                          \
+        .basicsize = sizeof(LockedObject),                                                         \
+        .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,                                         \
+        .slots = its_slots,                                                                        \
+    }
+
+static PyType_Spec locked_spec = SPEC("Locked", locked_slots);
+static PyType_Spec value_spec = SPEC("LockedValue", value_slots);
+static PyType_Spec array_spec = SPEC("LockedArray", array_slots);
+
+int add_value(PyObject *module)
+{
+    PyTypeObject *base = add_type(module, &locked_spec, NULL);
+    if (base == NULL || add_type(module, &value_spec, base) == NULL)
+        return -1;
+    return add_type(module, &array_spec, base) ? 0 : -1;
+}
