@@ -46,15 +46,26 @@ class Popen(BasePopen):
         self.finalizer = util.Finalize(self, util.close_fds, (self.sentinel,))
 
 
+_OWN_THREADS = "procession-"
+
+
 def _warn_of_threads() -> None:
-    """Warn if other threads are alive, as the interpreter's own fork does from 3.12 on."""
+    """Warn if the program's threads are alive, as the interpreter's own fork does from 3.12 on.
+
+    The package's own threads hold no lock that a child could wait for; nor can a program help it when
+    one of them forks, to replace a pool's worker.
+    """
     threading = sys.modules.get("threading")
     if threading is None or threading.active_count() <= 1:
         return
+    this = threading.current_thread()
+    others = [thread.name for thread in threading.enumerate() if thread is not this]
+    others = [name for name in others if not name.startswith(_OWN_THREADS)]
+    if not others or this.name.startswith(_OWN_THREADS):
+        return
     import warnings
 
-    this = threading.current_thread()
-    names = ", ".join(repr(thread.name) for thread in threading.enumerate() if thread is not this)
+    names = ", ".join(map(repr, others))
     warnings.warn(
         f"This process (pid={os.getpid()}) is multi-threaded, use of fork() may lead to deadlocks "
         f"in the child. Threads alive besides this one: {names}. Start processes before threads, "

@@ -1,7 +1,7 @@
 """The worker processes of a pool: started, watched, replaced, ended.
 
 Idea: each worker has a seat: a word in the block of claims, where the number of its latest task stands.
-One thread sleeps on the sentinels of all workers and on a pipe. When a worker has ended, the thread
+One thread sleeps on the sentinels of all workers. When a worker has ended, the thread
 looks at its claim and puts "lost" for that task into the results channel, behind whatever the worker
 had sent before, and gives the seat to a new worker.
 
@@ -70,7 +70,6 @@ class Crew:
         self._replacing = True
         self._deaths_at_start = 0
         self._lock = threading.Lock()
-        self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         for seat in range(size):
             self._hire(seat)
         self._watcher = threading.Thread(target=self._watch, name="procession-pool", daemon=True)
@@ -95,15 +94,10 @@ class Crew:
         """The thread: until no worker is left that would have to be watched."""
         while alive := {w.sentinel: seat for seat, w in enumerate(self.workers) if w is not None}:
             poller = select.poll()
-            poller.register(self._wake_read, select.POLLIN)
             for sentinel in alive:
                 poller.register(sentinel, select.POLLIN)
-            for fd, _ in poller.poll():
-                if fd in alive:
-                    self._bury(alive[fd])
-                else:
-                    os.read(fd, 4096)
-        os.close(self._wake_read)
+            for sentinel, _ in poller.poll():
+                self._bury(alive[sentinel])
 
     def _bury(self, seat: int) -> None:
         worker = self.workers[seat]

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import weakref
 from collections.abc import Callable
 from queue import Empty
 from typing import Any, Protocol
@@ -21,6 +22,7 @@ from typing import Any, Protocol
 from .. import _errors
 from .._deadline import Deadline
 from . import worker
+from .imap import Feeding
 from .jobs import Job
 from .program import Program
 
@@ -73,6 +75,7 @@ class Dispatcher:
         self._followers = 0
         self._unsent = 0
         self._failure: Callable[[], BaseException] | None = None
+        self._feeds: weakref.WeakSet[Feeding] = weakref.WeakSet()
 
     # -------------------------------------------------------------------------------------- sending
 
@@ -231,7 +234,13 @@ class Dispatcher:
         for callback in callbacks:
             if callback is not None:
                 _run(callback)
+        for feed in list(self._feeds):
+            feed.stop()
         self.wake()
+
+    def stop_at_end(self, feed: Feeding) -> None:
+        """Stop *feed* when nothing can be sent any more."""
+        self._feeds.add(feed)
 
     def is_idle(self) -> bool:
         """Whether no task is open."""

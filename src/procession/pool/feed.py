@@ -124,6 +124,7 @@ class ThreadFeed(Feed):
         self._stopped = False
         self._room = threading.Condition()
         job.fed_by(self)
+        self._dispatcher.stop_at_end(self)
         name = f"procession-imap-{self._program.name}"
         threading.Thread(target=self._run, name=name, daemon=True).start()
 

@@ -1,0 +1,108 @@
+"""Functions that pools run in tests: importable by their names, under each start method."""
+
+import os
+import signal
+import sys
+import time
+from typing import Any
+
+
+def square(number: int) -> int:
+    """Return the square."""
+    return number * number
+
+
+def add(left: int, right: int = 0) -> int:
+    """Return the sum."""
+    return left + right
+
+
+def fail(text: object) -> None:
+    """Raise a ValueError that says *text*."""
+    raise ValueError(text)
+
+
+def die(*_: object) -> None:
+    """Kill the worker."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_at(number: int, fatal: int) -> int:
+    """Kill the worker at one number, return the others."""
+    if number == fatal:
+        die()
+    return number
+
+
+def leave(code: object) -> None:
+    """Ask the interpreter to exit."""
+    sys.exit(code)
+
+
+def pid(*_: object) -> int:
+    """Return the worker's process id."""
+    return os.getpid()
+
+
+def nap(seconds: float) -> float:
+    """Take that long."""
+    time.sleep(seconds)
+    return seconds
+
+
+def identity(thing: Any) -> Any:
+    """Return the argument."""
+    return thing
+
+
+def put_into(queue: Any, item: object) -> None:
+    """Put *item* into a queue that came as an argument."""
+    queue.put(item)
+
+
+def hold(started: Any, go_on: Any) -> str:
+    """Say that it has started, then wait until it may go on."""
+    started.put(os.getpid())
+    return go_on.get(timeout=30)
+
+
+def a_lambda(_: object) -> Any:
+    """Return what cannot be pickled."""
+    return lambda: None
+
+
+class NeedsTwo(Exception):
+    """Pickles, and cannot be rebuilt: its arguments are not those of __init__."""
+
+    def __init__(self, left: str, right: str):
+        super().__init__(f"{left} and {right}")
+
+
+def raise_needs_two() -> None:
+    """Raise it."""
+    raise NeedsTwo("one", "two")
+
+
+class Unbuildable:
+    """Pickles, and raises when it is rebuilt."""
+
+    def __reduce__(self) -> Any:
+        return fail, ("cannot be rebuilt",)
+
+
+def an_unbuildable(_: object = None) -> Unbuildable:
+    """Return one."""
+    return Unbuildable()
+
+
+state: list[object] = []
+
+
+def remember(value: object) -> None:
+    """Be an initializer: keep *value* in the worker."""
+    state.append(value)
+
+
+def remembered(_: object = None) -> list[object]:
+    """Return what the initializer kept."""
+    return state
