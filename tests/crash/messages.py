@@ -48,6 +48,15 @@ KINDS: dict[str, Make] = {
 }
 
 
+def some_of_everything() -> list[Any]:
+    """A queue with two messages of each kind, a lock, a block."""
+    queue = _core.Channel()
+    for make in KINDS.values():
+        for number in range(2):
+            queue.put(make(number))
+    return [queue, _core.Lock(), _core.Block(100_000)]
+
+
 def identity(message: Any) -> Any:
     """What *message* says, in a form that can be compared. Empties the queues in it."""
     if not isinstance(message, dict):

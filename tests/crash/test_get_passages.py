@@ -1,8 +1,8 @@
 """A consumer killed at every passage of every point on its way to its messages.
 
-Idea: as for producers (test_put_passages.py). What the killed child had got completely it reports by a
-tally; one message more may be gone with it, the one it was just taking. All others are in the
-queue, whole and in order.
+Idea: as for producers (test_put_passages.py). What the killed child had got
+completely it reports by a tally; one message more may be gone with it, the one it was just taking.
+All others are in the queue, whole and in order.
 """
 
 from collections.abc import Iterator
@@ -12,12 +12,11 @@ from typing import Any
 import pytest
 
 from procession import _core
+from tests.crash.kills import kill_at_every_passage, killed_after_another, matching, put
 from tests.crash.messages import KINDS, Make, drain, identities, identity
-from tests.crash.test_put_passages import matching, put
 from tests.support.kill import (
     WITHIN,
     Child,
-    Signal,
     Tally,
     armed,
     arrived,
@@ -25,7 +24,6 @@ from tests.support.kill import (
     has_ended,
     is_asleep,
     killed_at,
-    memory_in_use,
 )
 from tests.support.waiting import wait_until
 
@@ -102,20 +100,26 @@ def test_a_queue_outlives_a_consumer_killed_at_every_passage(
     scenario: Scenario, point: str
 ) -> None:
     """A killed consumer has taken what it got, and at most the one message it was taking."""
-    kills = 0
-    while kills < scenario.passages and get_and_check(scenario, point, kills + 1):
-        kills += 1
-
-    assert kills > 0, f"no get() of this scenario passes {point}"
+    kill_at_every_passage(
+        lambda passage: get_and_check(scenario, point, passage), scenario.passages
+    )
 
 
 def get_and_check(scenario: Scenario, point: str, passage: int) -> bool:
     """One kill, and what must be so afterwards; whether the child came to be killed."""
-    make, in_use = scenario.make, memory_in_use()
-    queue = _core.Channel(scenario.maxsize)
+    make, queue = scenario.make, _core.Channel(scenario.maxsize)
     put(queue, make, range(scenario.count))
 
-    killed, got = kill_one(queue, scenario, point, passage)
+    with Tally() as tally:
+
+        def take() -> None:
+            take_and_check(queue, scenario, tally)
+
+        killed = killed_after_another(
+            armed(point, take, passage),
+            scenario.dead_before and armed(scenario.dead_before, take, scenario.dead_passage),
+        )
+        got = tally.count()
 
     put(queue, make, range(300, 302))
     found, everything = drain(queue), identities(make, range(scenario.count))
@@ -124,25 +128,7 @@ def get_and_check(scenario: Scenario, point: str, passage: int) -> bool:
     assert left == everything[gone:]
     assert got <= gone <= got + killed + bool(scenario.dead_before)
     assert found[len(left) :] == identities(make, range(300, 302))
-    del queue
-    assert memory_in_use() == in_use
     return killed
-
-
-def kill_one(queue: Any, scenario: Scenario, point: str, passage: int) -> tuple[bool, int]:
-    """Whether the victim was killed, and how many messages were completely taken."""
-    with Signal() as go, Tally() as tally:
-
-        def take() -> None:
-            take_and_check(queue, scenario, tally)
-
-        victim = Child(lambda: (go.wait(), armed(point, take, passage)()))
-        if scenario.dead_before:
-            # In between, nobody else shall use the arena and repair it.
-            killer = armed(scenario.dead_before, take, scenario.dead_passage)
-            assert arrived(Child(killer, bury=False), scenario.dead_before)
-        go.give()
-        return arrived(victim, point), tally.count()
 
 
 def take_and_check(queue: Any, scenario: Scenario, tally: Tally) -> None:
@@ -163,18 +149,22 @@ def take_and_check(queue: Any, scenario: Scenario, tally: Tally) -> None:
 )
 def test_what_a_killed_consumer_claimed_is_what_it_may_have_taken(kind: str, point: str) -> None:
     """The claim names the message that is gone; a message that is not claimed is still there."""
-    make = KINDS[kind]
-    for passage in range(1, 10):
-        queue, claims = _core.Channel(), _core.Block(8)
-        put(queue, make, range(6))
-        if not killed_at(point, lambda: claim_three(queue, claims), passage):  # noqa: B023
-            break
-        claimed = int.from_bytes(memoryview(claims), "little")
-        left = drain(queue)
-        gone = 6 - len(left)
-        assert left == identities(make, range(gone, 6))
-        assert claimed in (gone, gone + 1)
-    assert passage > 1
+    kill_at_every_passage(lambda passage: claim_and_check(KINDS[kind], point, passage))
+
+
+def claim_and_check(make: Make, point: str, passage: int) -> bool:
+    """One kill, and what must be so afterwards; whether the child came to be killed."""
+    queue, claims = _core.TaskChannel(), _core.Block(8)
+    put(queue, make, range(6))
+
+    killed = killed_at(point, lambda: claim_three(queue, claims), passage)
+
+    claimed = int.from_bytes(memoryview(claims), "little")
+    left = drain(queue)
+    gone = 6 - len(left)
+    assert left == identities(make, range(gone, 6))
+    assert claimed in (gone, gone + 1)
+    return killed
 
 
 def claim_three(queue: Any, claims: Any) -> None:

@@ -6,27 +6,30 @@ one comes through unharmed; after each the queue must hold what was put before, 
 what the killed child put, and what is put afterwards.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
 
 from procession import _core
+from tests.crash.kills import (
+    kill_at_every_passage,
+    killed_after_another,
+    matching,
+    memory_unchanged,
+    put,
+)
 from tests.crash.messages import KINDS, Make, drain, identities
-from tests.support.crash import crash_points
 from tests.support.kill import (
     WITHIN,
     Child,
-    Signal,
     armed,
     arrived,
     child,
     has_ended,
     is_asleep,
     killed_at,
-    memory_in_use,
 )
 from tests.support.waiting import wait_until
 
@@ -95,14 +98,6 @@ SCENARIOS = {
 }
 
 
-def matching(patterns: tuple[str, ...]) -> list[str]:
-    """All crash points that match; each pattern matches one at least."""
-    names = crash_points("")
-    for pattern in patterns:
-        assert any(fnmatchcase(name, pattern) for name in names), pattern
-    return [name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)]
-
-
 def cases() -> Iterator[Any]:
     for name, scenario in SCENARIOS.items():
         for point in matching(scenario.points):
@@ -114,34 +109,24 @@ def cases() -> Iterator[Any]:
 def test_a_queue_outlives_a_producer_killed_at_every_passage(
     scenario: Scenario, point: str
 ) -> None:
-    """What a killed producer put is there as far as its put() came, and nothing else has changed."""
-    kills = 0
-    while kills < scenario.passages and put_and_check(scenario, point, kills + 1):
-        kills += 1
-
-    assert kills > 0, f"no put() of this scenario passes {point}"
+    """What a killed producer put is there as far as its put() came; nothing else has changed."""
+    kill_at_every_passage(
+        lambda passage: put_and_check(scenario, point, passage), scenario.passages
+    )
 
 
 def put_and_check(scenario: Scenario, point: str, passage: int) -> bool:
     """One kill, and what must be so afterwards; whether the child came to be killed."""
-    make, in_use = scenario.make, memory_in_use()
-    queue = _core.Channel(scenario.maxsize)
+    make, queue = scenario.make, _core.Channel(scenario.maxsize)
     before, during = range(scenario.before), range(100, 100 + scenario.during)
     dead, after = range(200, 250), range(300, 302)
     put(queue, make, before)
 
-    with Signal() as go:
-        victim = Child(
-            lambda: (go.wait(), armed(point, lambda: put(queue, make, during), passage)())
-        )
-        if scenario.dead_before:
-            # In between, nobody else shall use the arena and repair it.
-            killer = armed(
-                scenario.dead_before, lambda: put(queue, make, dead), scenario.dead_passage
-            )
-            assert arrived(Child(killer, bury=False), scenario.dead_before)
-        go.give()
-        killed = arrived(victim, point)
+    killed = killed_after_another(
+        armed(point, lambda: put(queue, make, during), passage),
+        scenario.dead_before
+        and armed(scenario.dead_before, lambda: put(queue, make, dead), scenario.dead_passage),
+    )
 
     if scenario.maxsize:
         after = range(300, 300 + scenario.maxsize - queue.qsize())
@@ -150,8 +135,6 @@ def put_and_check(scenario: Scenario, point: str, passage: int) -> bool:
     expected = identities(make, before), identities(make, dead), identities(make, during)
     rest = tail_behind(found, *expected, whole=not killed)
     assert rest == identities(make, after)
-    del queue
-    assert memory_in_use() == in_use
     return killed
 
 
@@ -197,31 +180,23 @@ def test_a_consumer_gets_what_a_producer_put_that_died_before_it_could_wake_it(
 @pytest.mark.parametrize("point", ["gate.ticket_taken", "gate.woken", *matching(COMMON)])
 def test_a_producer_killed_while_it_waits_for_room_leaves_the_room_to_others(point: str) -> None:
     """A bounded queue that was full goes on; nothing of the waiting message is left behind."""
-    in_use = memory_in_use()
-    queue = _core.Channel(2)
-    put(queue, KINDS["payload"], range(2))
-    waiting = Child(armed(point, lambda: queue.put(KINDS["payload"](2))))
-    found = []
+    with memory_unchanged():
+        kill_while_it_waits_for_room(point)
+
+
+def kill_while_it_waits_for_room(point: str) -> None:
+    """Messages 0 and 1 are there, the victim puts number 2, others come behind."""
+    queue, make, found = _core.Channel(2), KINDS["payload"], list[Any]()
+    put(queue, make, range(2))
+    waiting = Child(armed(point, lambda: queue.put(make(2))))
     wait_until(lambda: is_asleep(waiting.pid) or has_ended(waiting.pid))
     if is_asleep(waiting.pid):
         found.append(queue.get())
 
     assert arrived(waiting, point)
 
-    put(queue, KINDS["payload"], range(3, 5 - queue.qsize()))
+    after = range(3, 5 - queue.qsize())
+    put(queue, make, after)
     found += drain(queue)
-    numbers = {0: identities(KINDS["payload"], range(2))}
-    assert found[:2] == numbers[0]
-    assert without_prefix_of(identities(KINDS["payload"], [2]), found[2:]) in (
-        [],
-        identities(KINDS["payload"], [3]),
-        identities(KINDS["payload"], [3, 4]),
-    )
-    del queue
-    assert memory_in_use() == in_use
-
-
-def put(queue: Any, make: Make, numbers: Iterable[int]) -> None:
-    """Put the messages with these numbers."""
-    for number in numbers:
-        queue.put(make(number), timeout=WITHIN)
+    assert found[:2] == identities(make, range(2))
+    assert without_prefix_of(identities(make, [2]), found[2:]) == identities(make, after)

@@ -1,0 +1,103 @@
+"""Members of the family killed while they bring forth another: by fork, or by any method of start.
+
+Idea: a parent that is killed in a fork leaves a slot for a child that may or may not exist. Nobody
+waits for it, and when it can no longer be born, the slot and what was held for it are given back.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from procession import _core
+from tests.crash.kills import matching, put
+from tests.crash.messages import KINDS, drain, some_of_everything
+from tests.support.kill import PATIENCE, WITHIN, Child, killed_at, memory_in_use
+from tests.support.waiting import wait_until
+
+BIRTH_LIMIT = 10.0  # seconds after which a child whose parent died in the fork is given up
+
+FORKING = matching(("table.reserve.*", "holdings.copied_one", "journal.*"))
+MOST_PASSAGES = 40
+
+
+@pytest.fixture(autouse=True, scope="module")
+def all_is_reclaimed(family: None) -> Iterator[None]:
+    """After the last test: the slots of the unborn, and what is held for them, were given back."""
+    in_use = memory_in_use()
+    yield
+    wait_until(lambda: memory_in_use() <= in_use, 2 * BIRTH_LIMIT, "what was left is reclaimed")
+
+
+def fork_one(make_child: Callable[[], int]) -> None:
+    """Fork a child that ends at once."""
+    held = some_of_everything()
+    pid = make_child()
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+    del held
+
+
+@pytest.mark.usefixtures("sound")
+@pytest.mark.orphans
+@pytest.mark.parametrize("point", FORKING)
+@pytest.mark.parametrize("make_child", [_core.fork, os.fork], ids=["core", "os"])
+def test_a_family_goes_on_when_a_member_is_killed_in_a_fork(
+    make_child: Callable[[], int], point: str
+) -> None:
+    """Right after each kill others can fork, and send and receive."""
+    kills, queue = 0, _core.Channel()
+    for passage in range(1, MOST_PASSAGES):
+        if not killed_at(point, lambda: fork_one(make_child), passage):
+            break
+        kills += 1
+        assert Child(lambda: put(queue, KINDS["payload"], range(2))).wait(WITHIN) == 0
+        assert len(drain(queue)) == 2
+    assert kills > 0
+
+
+@pytest.mark.usefixtures("sound")
+@pytest.mark.orphans
+def test_the_table_of_processes_does_not_grow_by_kills_in_forks() -> None:
+    """The slot of a fork that was cut short is used again."""
+    in_use = memory_in_use()
+    first = slots_after_kills(in_use)
+    assert slots_after_kills(in_use) <= first
+
+
+def slots_after_kills(in_use: int) -> int:
+    """Kill once at each point, wait until all is given back; how many slots there are then."""
+    for point in FORKING:
+        assert killed_at(point, lambda: fork_one(_core.fork))
+    wait_until(lambda: memory_in_use() <= in_use, 2 * BIRTH_LIMIT, "what was left is reclaimed")
+    slots: int = _core.arena_usage()["slots"]
+    return slots
+
+
+@pytest.mark.usefixtures("sound")
+@pytest.mark.orphans
+@pytest.mark.parametrize("point", matching(("table.reserve.*", "journal.before_commit")))
+def test_a_member_killed_while_it_starts_a_process_harms_nobody(ctx: Any, point: str) -> None:
+    """By whatever method: the others go on, start processes and use their queues."""
+    queue = ctx.Queue()
+    for passage in (1, 2, 4):
+        if not killed_at(point, lambda: start_one(ctx, queue), passage):
+            break
+        process = ctx.Process(target=queue.put, args=("works",))
+        process.start()
+        while queue.get(timeout=PATIENCE) != "works":
+            pass  # the victim's child may have come to its put()
+        process.join(PATIENCE)
+        assert process.exitcode == 0
+        process.close()
+        drain(queue)
+    assert passage > 1
+
+
+def start_one(ctx: Any, queue: Any) -> None:
+    """In the victim: start a process that uses the queue."""
+    process = ctx.Process(target=queue.put, args=("from the victim's child",))
+    process.start()
+    process.join()
