@@ -1,10 +1,10 @@
 """Pickling for channels: what neither the core nor plain pickle can write.
 
-Idea: the core writes scalars as they are and tries `pickle.dumps` for the rest. What that refuses, and
-everything once a program has registered reducers of its own, comes here, to the package's pickler.
-Large buffers are left out of the stream (pickle protocol 5), and the core lists the handles that are
-pickled on the way: it puts the buffers into shared memory once and has the message own a reference
-to each handle's block, so that nothing in flight can vanish.
+Idea: the core writes scalars as they are and tries `pickle.dumps` for the rest. What that refuses,
+and everything once a program has registered reducers of its own, comes here, to the package's
+pickler. Large buffers are left out of the stream (pickle protocol 5), and the core lists the
+handles that are pickled on the way: it puts the buffers into shared memory once and has the message
+own a reference to each handle's block, so that nothing in flight can vanish.
 
 Invariant: what cannot be pickled raises here, in the caller of ``put``; nothing is half sent.
 

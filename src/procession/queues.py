@@ -1,12 +1,12 @@
 """Queues between processes: `Queue`, `JoinableQueue`, `SimpleQueue`.
 
-Idea: a queue *is* a channel of the native core; ``put`` and ``get`` are its methods, without a Python
-frame in between. There is no feeder thread: when ``put`` returns, the item is in shared memory and
-every process sees it, whatever becomes of the one that put it. So there is nothing to flush, ``put``
-and then ``join`` cannot dead-lock, and what cannot be pickled raises in ``put``.
+Idea: a queue *is* a channel of the native core; ``put`` and ``get`` are its methods, without a
+Python frame in between. There is no feeder thread: when ``put`` returns, the item is in shared
+memory and every process sees it, whatever becomes of the one that put it. So there is nothing to
+flush, ``put`` and then ``join`` cannot dead-lock, and what cannot be pickled raises in ``put``.
 
-Invariant: an item is given to exactly one ``get``; ``qsize`` counts exactly what was put and not yet
-taken. (A process killed in the midst of ``get`` may have taken one item.)
+Invariant: an item is given to exactly one ``get``; ``qsize`` counts exactly what was put and not
+yet taken. (A process killed in the midst of ``get`` may have taken one item.)
 
 Layer: ipc.
 """
@@ -27,10 +27,10 @@ __all__ = ["JoinableQueue", "Queue", "SimpleQueue"]
 class Queue(_core.Channel):
     """A first-in, first-out queue for any number of processes and threads at both ends.
 
-    ``put(obj, block=True, timeout=None)`` raises `queue.Full` when there was no room within *timeout*
-    seconds, ``get(block=True, timeout=None)`` `queue.Empty` when nothing came; both raise ValueError
-    once this process has called ``close``. A queue can be sent through queues and pipes, as an
-    argument of a process or of a pool's task, at any time.
+    ``put(obj, block=True, timeout=None)`` raises `queue.Full` when there was no room within
+    *timeout* seconds, ``get(block=True, timeout=None)`` `queue.Empty` when nothing came; both raise
+    ValueError once this process has called ``close``. A queue can be sent through queues and
+    pipes, as an argument of a process or of a pool's task, at any time.
 
     Args:
         maxsize: the most items at a time; 0 or less: as many as memory holds.

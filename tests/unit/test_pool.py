@@ -8,12 +8,12 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import psutil
 import pytest
 
 import procession
 from procession.pool import MaybeEncodingError
 from tests.support import tasks
-from tests.support.kill import has_ended
 from tests.support.waiting import wait_until
 
 WORKERS = 2
@@ -93,7 +93,7 @@ def test_a_queue_travels_as_a_tasks_argument(pool: Any) -> None:
     assert sorted(box.get(timeout=10) for _ in range(5)) == list(range(5))
 
 
-# ------------------------------------------------------------------------------------- how far ahead
+# ------------------------------------------------------------------------------- how far ahead
 
 
 def test_imap_draws_no_more_than_its_buffer_ahead(pool: Any) -> None:
@@ -163,7 +163,7 @@ def test_an_exit_in_a_task_reaches_the_caller(pool: Any) -> None:
 
 def test_an_exception_that_cannot_be_rebuilt_is_named(pool: Any) -> None:
     """gh-79492, gh-103061."""
-    with pytest.raises(MaybeEncodingError, match="NeedsTwo.*one and two") as caught:
+    with pytest.raises(MaybeEncodingError, match=r"NeedsTwo.*one and two") as caught:
         pool.apply(tasks.raise_needs_two)
     assert "raise_needs_two" in str(caught.value.__cause__)
 
@@ -325,10 +325,18 @@ def test_terminate_ends_busy_workers_and_tells_their_callers(ctx: Any) -> None:
     pool.join()
 
     for pid in pids:  # the fork server collects its children when it comes to it
-        wait_until(lambda pid=pid: has_ended(pid))
+        wait_until(lambda pid=pid: is_gone(pid))
     for result in results:
         with pytest.raises(procession.ProcessError, match="terminated"):
             result.get(0)
+
+
+def is_gone(pid: int) -> bool:
+    """Whether the process has ended, collected by its parent or not."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def test_a_forgotten_pool_warns_and_ends(ctx: Any) -> None:

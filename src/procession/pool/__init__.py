@@ -1,13 +1,13 @@
 """Pools of worker processes and threads.
 
-Idea: parent and workers share two channels, one for tasks and one for results. A task is the number of a
-program (a pickled function, shared once) and its arguments; the thread that waits for a result
+Idea: parent and workers share two channels, one for tasks and one for results. A task is the number
+of a program (a pickled function, shared once) and its arguments; the thread that waits for a result
 receives for everybody meanwhile. One watcher thread sleeps until a worker dies.
 
-The parts: `remote` errors that travel, `program` functions that travel, `worker` the loop in a worker,
-`jobs` and `imap` what
-callers wait for, `feed` how an imap draws its input, `chunks` how work is cut, `dispatcher` who waits for which task, `crew` the
-worker processes, `pool` the interface, `threads` the same with threads.
+The parts: `remote` errors that travel, `program` functions that travel, `worker` the loop in a
+worker, `jobs` and `imap` what callers wait for, `feed` how an imap draws its input, `chunks` how
+work is cut, `dispatcher` who waits for which task, `crew` the worker processes, `pool` the
+interface, `threads` the same with threads.
 
 Layer: pool.
 """

@@ -1,8 +1,8 @@
 """How the work of a map is cut into tasks.
 
-Idea: large pieces first, smaller ones towards the end, so that few messages are sent and all workers
-finish at about the same time, even if some items take long. Each piece is a fixed share of what
-is left. Source: guided self-scheduling (Polychronopoulos and Kuck, 1987).
+Idea: large pieces first, smaller ones towards the end, so that few messages are sent and all
+workers finish at about the same time, even if some items take long. Each piece is a fixed share of
+what is left. Source: guided self-scheduling (Polychronopoulos and Kuck, 1987).
 
 Layer: pool.
 """

@@ -1,12 +1,12 @@
 """The worker processes of a pool: started, watched, replaced, ended.
 
-Idea: each worker has a seat: a word in the block of claims, where the number of its latest task stands.
-One thread sleeps on the sentinels of all workers. When a worker has ended, the thread
-looks at its claim and puts "lost" for that task into the results channel, behind whatever the worker
-had sent before, and gives the seat to a new worker.
+Idea: each worker has a seat: a word in the block of claims, where the number of its latest task
+stands. One thread sleeps on the sentinels of all workers. When a worker has ended, the thread looks
+at its claim and puts "lost" for that task into the results channel, behind whatever the worker had
+sent before, and gives the seat to a new worker.
 
-Invariant: a task that a dead worker had taken is followed by its result or by "lost", in this order if by
-both; a task it had not taken yet is still in the channel.
+Invariant: a task that a dead worker had taken is followed by its result or by "lost", in this order
+if by both; a task it had not taken yet is still in the channel.
 
 Layer: pool.
 """

@@ -1,11 +1,12 @@
 """Who waits for which task, and who receives.
 
-Idea: tasks go out by number; what comes back by number is given to the job that waits for it. There is
-no thread that receives all the time. Of the threads that wait for results one *leads*: it takes
-results off the channel and hands them out, to all jobs; when its own wait is over the next one leads.
+Idea: tasks go out by number; what comes back by number is given to the job that waits for it. There
+is no thread that receives all the time. Of the threads that wait for results one *leads*: it takes
+results off the channel and hands them out, to all jobs; when its own wait is over the next one
+leads.
 
-Invariant: each number that was sent is in `_open` until its end was told to its job: its result, its
-exception, or its loss. Only the thread that holds `lock` touches jobs and `_open`.
+Invariant: each number that was sent is in `_open` until its end was told to its job: its result,
+its exception, or its loss. Only the thread that holds `lock` touches jobs and `_open`.
 
 Layer: pool. Knows no processes: the channels may as well be those of threads.
 """

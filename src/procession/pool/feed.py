@@ -1,11 +1,12 @@
 """How an imap draws its input: some items ahead of the caller, never all.
 
-Idea: an input that is there already (a list, a range) is drawn by the caller itself, many items at a
-time. Any other iterable may wait for something, even for the results of the same imap; it is drawn by
-a thread, item by item, so that results reach the caller meanwhile.
+Idea: an input that is there already (a list, a range) is drawn by the caller itself, many items at
+a time. Any other iterable may wait for something, even for the results of the same imap; it is
+drawn by a thread, item by item, so that results reach the caller meanwhile.
 
-Invariant: at most `bound` items are drawn whose results the caller has not taken. A feed ends with its
-input, with the iterator's end, or with the pool, and holds no reference to the iterator while it waits.
+Invariant: at most `bound` items are drawn whose results the caller has not taken. A feed ends with
+its input, with the iterator's end, or with the pool, and holds no reference to the iterator while
+it waits.
 
 Layer: pool.
 """

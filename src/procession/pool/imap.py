@@ -1,10 +1,10 @@
 """The results of an imap, one by one.
 
-Idea: the iterator is a job with a shelf. What becomes of its tasks is put on the shelf, at once or in the
-order of the input; ``next`` takes from it, and lets the feed (see `feed`) send more.
+Idea: the iterator is a job with a shelf. What becomes of its tasks is put on the shelf, at once or
+in the order of the input; ``next`` takes from it, and lets the feed (see `feed`) send more.
 
-Invariant: `open_items` counts the items that were drawn from the input and whose results the caller has
-not taken; the feed keeps it below its bound.
+Invariant: `open_items` counts the items that were drawn from the input and whose results the caller
+has not taken; the feed keeps it below its bound.
 
 Layer: pool.
 """

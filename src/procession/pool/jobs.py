@@ -1,11 +1,11 @@
-"""What callers wait for: the result of a call or of a map. (The results of an imap: see `imap`.)
+"""What callers wait for: the result of a call, or of a map; for an imap see `imap`.
 
-Idea: a job knows its open tasks by their numbers and takes what becomes of each, in any order. Its pool
-calls `take` for each with the dispatcher's lock held; the caller waits through the pool, which
+Idea: a job knows its open tasks by their numbers and takes what becomes of each, in any order. Its
+pool calls `take` for each with the dispatcher's lock held; the caller waits through the pool, which
 receives for everybody meanwhile.
 
-Invariant: `take` is called once for each task. When the last is in (or the first failure of a map) the job
-is done, and stays as it is.
+Invariant: `take` is called once for each task. When the last is in (or the first failure of a map)
+the job is done, and stays as it is.
 
 Layer: pool.
 """
@@ -101,7 +101,7 @@ class ApplyResult:
             return self._value
         raise self._value
 
-    # ---------------------------------------------------------------------------- for the dispatcher
+    # --------------------------------------------------------------------------- for the dispatcher
 
     def _is_done(self) -> bool:
         return self._done

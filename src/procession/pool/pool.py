@@ -1,8 +1,8 @@
 """`Pool`: the interface, the states, the end.
 
-Idea: the pool makes jobs and hands their tasks to the dispatcher; everything else is elsewhere. Its own is
-the order of its end: after ``close`` the workers are let go when the last task is done; ``terminate``,
-the loss of the last reference and the exit of the program end them at once.
+Idea: the pool makes jobs and hands their tasks to the dispatcher; everything else is elsewhere. Its
+own is the order of its end: after ``close`` the workers are let go when the last task is done;
+``terminate``, the loss of the last reference and the exit of the program end them at once.
 
 Invariant: a job holds the pool while it has open tasks; the dispatcher, the crew and its thread do
 not, so a forgotten pool is garbage and is ended.

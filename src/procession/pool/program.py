@@ -1,8 +1,8 @@
 """Functions on their way to the workers.
 
-Idea: a function is pickled once per call, into a block of shared memory: a *program*. A task only names
-the program; a worker loads it when it meets it first and remembers it. A function that goes by
-name, as most do, gives the same program each time.
+Idea: a function is pickled once per call, into a block of shared memory: a *program*. A task only
+names the program; a worker loads it when it meets it first and remembers it. A function that goes
+by name, as most do, gives the same program each time.
 
 Invariant: a program lives as long as a job that uses it; its number (the block's serial number) is
 never used again, so a worker's memory cannot be wrong.

@@ -1,8 +1,8 @@
 """Errors on their way from a worker to the caller.
 
-Idea: an exception loses its traceback when it is pickled, so the text of it travels along and comes back
-as the exception's cause. What cannot be pickled, or cannot be rebuilt from its pickle, is found out
-in the worker and replaced by an error that says so: the caller always gets an exception.
+Idea: an exception loses its traceback when it is pickled, so the text of it travels along and comes
+back as the exception's cause. What cannot be pickled, or cannot be rebuilt from its pickle, is
+found out in the worker and replaced by an error that says so: the caller always gets an exception.
 
 Invariant: what `portable` returns has been pickled and rebuilt once, so it will be again.
 
@@ -38,7 +38,7 @@ class MaybeEncodingError(Exception):
 
 
 class RemoteTraceback(Exception):
-    """The traceback of an exception in another process, as text; the cause of that exception here."""
+    """The traceback of an exception in another process, as text: the cause of it here."""
 
     def __init__(self, tb: str):
         super().__init__(tb)
@@ -49,7 +49,7 @@ class RemoteTraceback(Exception):
 
 
 class ExceptionWithTraceback:
-    """An exception that is to be pickled: unpickled it is the exception, caused by its remote traceback.
+    """An exception on its way: unpickled it is the exception itself, its remote traceback the cause.
 
     Args:
         exc: the exception.

@@ -1,7 +1,7 @@
 """`ThreadPool`: the interface of `Pool`, with threads of this process for workers.
 
-Idea: the dispatcher knows channels, not processes. So a thread pool is a pool whose channels are queues
-in memory, whose programs are the functions themselves, and whose crew are threads.
+Idea: the dispatcher knows channels, not processes. So a thread pool is a pool whose channels are
+queues in memory, whose programs are the functions themselves, and whose crew are threads.
 
 Invariant: nothing is pickled. A thread cannot be killed: ``terminate`` drops what nobody has begun.
 

@@ -1,7 +1,7 @@
 """What runs in a worker process.
 
-Idea: take a task, load its program, call it, put the result; the tags that come with the messages say
-whose they are. Before a task counts as taken its number stands in the pool's block of claims
+Idea: take a task, load its program, call it, put the result; the tags that come with the messages
+say whose they are. Before a task counts as taken its number stands in the pool's block of claims
 (the core writes it), so the parent of a worker that dies knows what it had.
 
 Invariant: for each task taken there is exactly one result, unless the process dies.
