@@ -102,7 +102,7 @@ def index_all(context: Any, files: list[str], workers: int) -> Result:
     """Index the files in *workers* processes and add up the results."""
     done = context.Value("i", 0)
     failures = context.Queue()
-    logger = context.Process(target=list_failures, args=(failures,), name="logger")
+    logger = context.Process(target=list_failures, args=(failures,), name="logger", daemon=True)
     logger.start()
     try:
         with context.Pool(workers, begin_worker, (done, failures)) as pool:

@@ -1,12 +1,15 @@
 """The main job, and the benchmarks' own machinery."""
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support import wait_until
 from tests.support.commands import run_command
+from tests.support.programs import kill_session
 
 # A program's fork server ends after the program: its end is collected here.
 pytestmark = [pytest.mark.bare, pytest.mark.orphans]
@@ -59,6 +62,41 @@ runpy.run_path({JOB!r}, run_name="__main__")
         "  b_bad.py: SyntaxError",
         "       1 name",
     ]
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_nothing_is_left_of_the_main_job_when_its_root_is_killed(method: str) -> None:
+    """By SIGKILL, in the midst of its work: workers, logger and fork server end as well."""
+    command = [sys.executable, "-m", "procession", "run", JOB, "--start", method]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as job:
+        assert job.stderr is not None
+        assert "0 %" in job.stderr.readline()  # the first result is there
+        try:
+            job.kill()
+            job.wait()
+
+            wait_until(lambda: not living(job.pid), 5, "the end of the job's processes")
+        finally:
+            kill_session(job.pid)
+
+
+def living(session: int) -> list[int]:
+    """Return the pids of what still runs of a session; zombies do not."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            state, _, _, its_session = (folder / "stat").read_text().rpartition(")")[2].split()[:4]
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # ended meanwhile
+        if int(its_session) == session and state != "Z":
+            found.append(int(folder.name))
+    return found
 
 
 # -------------------------------------------------------------------------------- the benchmarks
