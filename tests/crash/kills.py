@@ -1,15 +1,14 @@
 """What the tests of kills share: which points, how often, and in which state of the arena."""
 
-import contextlib
 import gc
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 from typing import Any
 
 from tests.crash.messages import Make
 from tests.support.crash import crash_points
-from tests.support.kill import WITHIN, Child, Signal, memory_in_use
+from tests.support.kill import WITHIN, Child, Signal, memory_unchanged
 
 Work = Callable[[], object]
 
@@ -20,14 +19,6 @@ def matching(patterns: Iterable[str]) -> list[str]:
     for pattern in patterns:
         assert any(fnmatchcase(name, pattern) for name in names), pattern
     return [name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)]
-
-
-@contextlib.contextmanager
-def memory_unchanged() -> Iterator[None]:
-    """After the body as much of the arena is in use as before, once the dead were reaped."""
-    before = memory_in_use()
-    yield
-    assert memory_in_use() == before
 
 
 def kill_at_every_passage(kill_at: Callable[[int], bool], most: int = 40) -> None:

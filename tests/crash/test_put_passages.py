@@ -17,7 +17,6 @@ from tests.crash.kills import (
     kill_at_every_passage,
     killed_after_another,
     matching,
-    memory_unchanged,
     put,
 )
 from tests.crash.messages import KINDS, Make, drain, identities
@@ -30,6 +29,7 @@ from tests.support.kill import (
     has_ended,
     is_asleep,
     killed_at,
+    memory_unchanged,
 )
 from tests.support.waiting import wait_until
 

@@ -18,7 +18,6 @@ from tests.crash.kills import (
     kill_at_every_passage,
     killed_after_another,
     matching,
-    memory_unchanged,
 )
 from tests.crash.messages import KINDS, drain, some_of_everything
 from tests.support.kill import (
@@ -26,6 +25,7 @@ from tests.support.kill import (
     WITHIN,
     armed,
     killed_at,
+    memory_unchanged,
 )
 
 REAPING = matching(("table.reap.*", "holdings.released_one", "journal.*"))

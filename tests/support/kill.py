@@ -183,6 +183,14 @@ def memory_in_use() -> int:
         used = now
 
 
+@contextlib.contextmanager
+def memory_unchanged() -> Iterator[None]:
+    """After the body as much of the arena is in use as before, once the dead were reaped."""
+    before = memory_in_use()
+    yield
+    assert memory_in_use() == before
+
+
 def _ended(pid: int, timeout: float) -> bool:
     """Wait until the child has ended, leaving its status to be fetched."""
     pidfd = os.pidfd_open(pid)
