@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .._errors import AuthenticationError, BufferTooShort
 from ..reduction import ForkingPickler as _ForkingPickler
 from ._address import address_type, arbitrary_address, default_family, families
 from ._address import validate_family as _validate_family
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from ._xml import ConnectionWrapper, XmlClient, XmlListener
 
 __all__ = [
+    "AuthenticationError",
+    "BufferTooShort",
     "Client",
     "Connection",
     "ConnectionTimeout",
