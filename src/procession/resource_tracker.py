@@ -1,0 +1,330 @@
+"""Removing the names that a killed family leaves in the file system.
+
+Idea: a process of its own, the tracker, is told of every name that is made and every one that is
+removed, through a pipe whose write end each member of the family has. When the last of them is
+gone, however it ended, the kernel closes the pipe, and the tracker removes what is left.
+
+Invariant: a name is removed only while it is still that of the same file: another program may have
+taken it since. The tracker outlives the family by the time this takes, and nothing else.
+
+A process that was started before the family had a tracker makes one of its own when it needs one.
+That one waits for the end of the process's parent as well, because names are passed upwards.
+
+Layer: ipc; imports the base layer. `signal`, `threading` and `select` on first use.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from _thread import RLock
+
+from . import _ambient, _log, util
+
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import IO
+
+    _Identity = tuple[int, int] | None  # device and inode; None where that is not known
+    _Key = tuple[str, str]  # kind of resource, name
+
+__all__ = ["ensure_running", "register", "unregister"]
+
+_HEIRLOOM = "resource_tracker"
+
+SHARED_MEMORY_FOLDER = "/dev/shm"
+"""Where the C library keeps shared memory that has a name."""
+
+LONGEST_MESSAGE = 4096
+"""Bytes that are written to a pipe in one piece (PIPE_BUF)."""
+
+
+def _no_cleanup(name: str) -> None:
+    """For kinds that only tests use."""
+
+
+def _path_of_shared_memory(name: str) -> str:
+    return f"{SHARED_MEMORY_FOLDER}/{name.lstrip('/')}"
+
+
+def _path_of_semaphore(name: str) -> str:
+    return f"{SHARED_MEMORY_FOLDER}/sem.{name.lstrip('/')}"
+
+
+# Kind of resource -> the path of what has the name.
+_PATHS: dict[str, Callable[[str], str]] = {
+    "shared_memory": _path_of_shared_memory,
+    "semaphore": _path_of_semaphore,
+}
+
+# Kind of resource -> what removes a name. Libraries add kinds of their own.
+_CLEANUP_FUNCS: dict[str, Callable[[str], object]] = {
+    "noop": _no_cleanup,
+    "dummy": _no_cleanup,
+    "shared_memory": lambda name: os.unlink(_path_of_shared_memory(name)),
+    "semaphore": lambda name: os.unlink(_path_of_semaphore(name)),
+}
+
+
+# ------------------------------------------------------------------------------- the family's side
+
+
+class ResourceTracker:
+    """A member's side of the tracker of its family."""
+
+    def __init__(self) -> None:
+        self._lock = RLock()
+        self._starting = False
+        self._pid: int | None = None  # of the process that started it only
+        self._exitcode: int | None = None
+        self._own: dict[_Key, _Identity] = {}  # what this process would have to tell a new one
+        os.register_at_fork(after_in_child=self._after_fork_in_child)
+
+    def _after_fork_in_child(self) -> None:
+        self._lock = RLock()
+        self._starting = False
+        self._pid = None
+        self._own = {}
+
+    @property
+    def _fd(self) -> int | None:
+        """The write end of the pipe; None if there is no tracker yet."""
+        return _ambient.heirlooms.get(_HEIRLOOM)
+
+    def getfd(self) -> int:
+        """Return the write end of the tracker's pipe; the tracker runs."""
+        self.ensure_running()
+        return _ambient.heirlooms[_HEIRLOOM]
+
+    def ensure_running(self) -> None:
+        """Start the tracker unless the family has one."""
+        with self._lock:
+            if self._fd is None or not self._check_alive():
+                self._start()
+
+    def register(self, name: str, rtype: str, identity: _Identity = None) -> None:
+        """Have *name* removed at the end of the family, unless it is unregistered before.
+
+        Args:
+            rtype: the kind of resource: 'shared_memory' or 'semaphore', or a library's own.
+            identity: device and inode of what has the name; only that will be removed.
+        Raises:
+            ValueError: the name is too long.
+        """
+        message = _message("REGISTER", name, rtype, identity)
+        with self._lock:
+            if self._fd is None or not self._write(message):
+                self._start()
+                self._write(message)
+            self._own[rtype, name] = identity
+
+    def unregister(self, name: str, rtype: str) -> None:
+        """Forget *name*; nothing happens if it was not registered."""
+        message = _message("UNREGISTER", name, rtype, None)
+        with self._lock:
+            self._own.pop((rtype, name), None)
+            if self._fd is not None:  # else nobody knows of any name; a dead one does not either
+                self._write(message)
+
+    def _check_alive(self) -> bool:
+        return self._write(_message("PROBE", "0", "noop", None))
+
+    def _write(self, message: bytes) -> bool:
+        """Whether the tracker is there to read *message*."""
+        fd = self._fd
+        assert fd is not None
+        try:
+            os.write(fd, message)
+        except BrokenPipeError:
+            return False
+        return True
+
+    # -------------------------------------------------------------------------- the tracker's life
+
+    def _start(self) -> None:
+        """Start a tracker, with the lock held, and tell it what is known here."""
+        if self._starting:  # a finalizer that the garbage collector runs in the middle of a start
+            raise RuntimeError("the resource tracker is needed while it is being started")
+        self._starting = True
+        try:
+            if self._fd is not None:
+                self._forget()
+                _log.sub_warning("the resource tracker has died; it is started anew")
+            reader, writer = os.pipe()
+            try:
+                self._pid = _launch(reader)
+            except BaseException:
+                os.close(writer)
+                raise
+            finally:
+                os.close(reader)
+            _ambient.heirlooms[_HEIRLOOM] = writer
+            for (rtype, name), identity in self._own.items():
+                self._write(_message("REGISTER", name, rtype, identity))
+        finally:
+            self._starting = False
+
+    def _forget(self) -> None:
+        """Let go of the tracker, which ends when nobody holds on to it, and reap it."""
+        os.close(_ambient.heirlooms.pop(_HEIRLOOM))
+        pid, self._pid = self._pid, None
+        if pid is not None:
+            try:
+                self._exitcode = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            except ChildProcessError:
+                _log.debug("the resource tracker was reaped by other code of this program")
+
+    def _stop(self) -> None:
+        """End the tracker, for tests."""
+        with self._lock:
+            if self._fd is not None:
+                self._forget()
+            self._own.clear()
+
+
+def _launch(reader: int) -> int:
+    """Start a tracker that reads from *reader*; its process id."""
+    import signal  # not cheap
+
+    parent = _ambient.parent_process()
+    lifeline = -1 if parent is None else parent.sentinel
+    passed = [fd for fd in (reader, lifeline) if fd >= 0]
+    program = f"from {__name__} import main; main({reader}, {lifeline})"
+    exe = _interpreter()
+    # Until it ignores the signals they must not reach it: the mask is inherited.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ignored_signals())
+    try:
+        return util.spawnv_passfds(
+            exe, [exe, *util._args_from_interpreter_flags(), "-c", program], passed
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _interpreter() -> str | bytes:
+    """What children are started with: the program may have named it where it starts children."""
+    spawn = sys.modules.get(f"{__package__}.spawn")
+    named: str | bytes | None = spawn.get_executable() if spawn is not None else None
+    return named or sys.executable
+
+
+def _ignored_signals() -> tuple[int, ...]:
+    import signal
+
+    return signal.SIGINT, signal.SIGTERM, signal.SIGHUP
+
+
+def _message(verb: str, name: str, rtype: str, identity: _Identity) -> bytes:
+    """One line for the pipe. The name is written in hexadecimal: it may contain anything."""
+    device, inode = identity or (0, 0)
+    line = f"{verb} {rtype} {os.fsencode(name).hex()} {device} {inode}\n".encode()
+    if len(line) > LONGEST_MESSAGE:
+        raise ValueError(f"the name of a resource is too long: {len(name):,} characters")
+    return line
+
+
+_resource_tracker = ResourceTracker()
+ensure_running = _resource_tracker.ensure_running
+register = _resource_tracker.register
+unregister = _resource_tracker.unregister
+getfd = _resource_tracker.getfd
+
+
+# ------------------------------------------------------------------------------ the tracker's side
+
+
+def main(fd: int, lifeline: int = -1) -> None:
+    """Be the tracker, and exit: 0, or 1 if something had to be removed, 2 if that failed.
+
+    Args:
+        fd: the pipe's read end.
+        lifeline: descriptor that reports the end of a parent, which may use the names too; -1 if
+            there is none.
+    """
+    import signal
+
+    for number in _ignored_signals():
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ignored_signals())
+    os.set_inheritable(fd, False)
+    _release_standard_streams()
+    with open(fd, "rb") as pipe:
+        left = _listen(pipe)
+    if left and lifeline >= 0:
+        _await_hang_up(lifeline)
+    sys.exit(_clean_up(left))
+
+
+def _release_standard_streams() -> None:
+    """Hold no pipe open at whose end somebody waits; warnings still go to the error stream."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    os.dup2(nothing, 1)
+    os.close(nothing)
+
+
+def _listen(pipe: IO[bytes]) -> dict[_Key, _Identity]:
+    """Read until the family has ended; what is registered then."""
+    registered: dict[_Key, _Identity] = {}
+    for line in pipe:
+        verb, rtype, name_in_hex, device, inode = line.decode().split(" ")
+        key = rtype, os.fsdecode(bytes.fromhex(name_in_hex))
+        if verb == "REGISTER":
+            registered[key] = (int(device), int(inode)) if int(inode) else None
+        elif verb == "UNREGISTER":
+            registered.pop(key, None)
+    return registered
+
+
+def _await_hang_up(fd: int) -> None:
+    import select
+
+    poller = select.poll()
+    poller.register(fd, 0)
+    poller.poll()
+
+
+def _clean_up(registered: dict[_Key, _Identity]) -> int:
+    """Remove what still exists, and say so; the exit code."""
+    left: dict[str, list[str]] = {}
+    for (rtype, name), identity in registered.items():
+        if _still_exists(rtype, name, identity):
+            left.setdefault(rtype, []).append(name)
+    code = 0
+    for rtype, names in left.items():
+        if rtype != "dummy":
+            _warn(
+                f"There appear to be {len(names)} leaked {rtype} objects "
+                f"to clean up at shutdown: {set(names)}"
+            )
+        code = max(code, 1)
+        for name in names:
+            code = max(code, _remove(rtype, name))
+    return code
+
+
+def _still_exists(rtype: str, name: str, identity: _Identity) -> bool:
+    """Whether *name* is still there and means what it meant; True of unknown kinds."""
+    if rtype not in _PATHS:
+        return True
+    try:
+        status = os.stat(_PATHS[rtype](name), follow_symlinks=False)
+    except OSError:
+        return False
+    return identity is None or identity == (status.st_dev, status.st_ino)
+
+
+def _remove(rtype: str, name: str) -> int:
+    try:
+        _CLEANUP_FUNCS[rtype](name)
+    except Exception as error:  # noqa: BLE001 - a library's function; the others are still to be done
+        _warn(f"{name!r}: {type(error).__name__}: {error}")
+        return 2
+    return 0
+
+
+def _warn(message: str) -> None:
+    import warnings
+
+    warnings.warn(f"resource_tracker: {message}", stacklevel=2)

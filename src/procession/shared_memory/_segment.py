@@ -1,0 +1,241 @@
+"""Shared memory that has a name, for programs of every kind.
+
+Idea: the C library keeps such memory as files of one folder, so files of that folder are what is
+used here, and any program finds them. A segment is made without a name, given its size and its
+pages, entered with the tracker and only then named: others see it whole or not at all, and a
+process that is killed on the way leaves nothing.
+
+Invariant: who attaches never removes, unless it was asked to (``track=True``). The mapping lives as
+long as a view of it: ``close`` drops this object's own reference, the last one unmaps.
+
+Layer: ipc; imports `resource_tracker`.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+import mmap
+import os
+from typing import TYPE_CHECKING, Any
+
+from .. import resource_tracker
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_SHM_NAME_PREFIX = "/psm_"
+_FOLDER = resource_tracker.SHARED_MEMORY_FOLDER
+
+
+def _make_filename() -> str:
+    """Return a fresh name; as short as the systems with the least room for names ask for."""
+    return _SHM_NAME_PREFIX + os.urandom(4).hex()
+
+
+class SharedMemory:
+    """A segment of memory that processes find by its name.
+
+    Args:
+        name: as other programs know it; with *create* None for a fresh one.
+        create: whether to make it; else it must be there.
+        size: bytes, at least 1 to create; ignored where a segment is only attached.
+        track: whether it is removed at the latest when the last process of this family ends. None:
+            if it was created here.
+    Raises:
+        FileExistsError: it was to be created, and is there.
+        FileNotFoundError: it was to be attached, and is not there.
+        MemoryError: there is no room for *size* bytes.
+        ValueError: there is no name, or no such size.
+        OSError: that cannot be a name, or it is somebody else's.
+    """
+
+    _flags = os.O_RDWR
+    _mode = 0o600
+    _prepend_leading_slash = True
+
+    _name: str
+    _mmap: mmap.mmap | None = None
+    _buf: memoryview | None = None
+
+    def __init__(
+        self,
+        name: str | None = None,
+        create: bool = False,
+        size: int = 0,
+        *,
+        track: bool | None = None,
+    ):
+        if size < 0:
+            raise ValueError(f"'size' must be a positive integer, not {size}")
+        if create and size == 0:
+            raise ValueError("'size' must be a positive number different from zero")
+        if name is None and not create:
+            raise ValueError("'name' can only be None if create=True")
+        self._track = create if track is None else track
+        fd = self._create(name, size) if create else self._attach(name or "")
+        try:
+            self._size = os.fstat(fd).st_size
+            self._mmap = mmap.mmap(fd, self._size)
+        except BaseException:
+            if create:
+                self.unlink()
+            raise
+        finally:
+            os.close(fd)
+        self._buf = memoryview(self._mmap)
+
+    # ---------------------------------------------------------------------------------- what it is
+
+    @property
+    def buf(self) -> memoryview:
+        """The bytes, writable; None once it is closed."""
+        return self._buf  # type: ignore[return-value]  # callers need not ask before each access
+
+    @property
+    def name(self) -> str:
+        """The name, as `SharedMemory` takes it."""
+        if self._prepend_leading_slash:
+            return self._name.removeprefix("/")
+        return self._name
+
+    @property
+    def size(self) -> int:
+        """The size, in bytes."""
+        return self._size
+
+    def as_array(self, shape: int | Sequence[int], dtype: Any = float) -> Any:
+        """Return a numpy array over the segment's beginning; it keeps the mapping alive.
+
+        Args:
+            shape: the array's; its elements lie in C order.
+            dtype: numpy's type of an element, or what numpy makes one of.
+        Raises:
+            ValueError: the segment is closed, or too small for that array.
+        """
+        import numpy  # only here: the package does not need it
+
+        if self._buf is None:
+            raise ValueError(f"segment {self.name!r} is closed")
+        element = numpy.dtype(dtype)
+        needed = math.prod((shape,) if isinstance(shape, int) else shape) * element.itemsize
+        if needed > self._size:
+            raise ValueError(
+                f"an array of shape {shape} and type {element} takes {needed:,} bytes; "
+                f"segment {self.name!r} has {self._size:,}"
+            )
+        return numpy.ndarray(shape, element, buffer=self._buf)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r}, size={self.size})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.name, False, self.size)
+
+    # ------------------------------------------------------------------------------------ its life
+
+    def close(self) -> None:
+        """Let go of the memory, in this object; arrays and views of it remain valid."""
+        self._buf = self._mmap = None
+
+    def unlink(self) -> None:
+        """Remove the name; the memory is freed when nobody has it any more.
+
+        Raises:
+            FileNotFoundError: it was removed before.
+        """
+        os.unlink(_path(self._name))
+        resource_tracker.unregister(self._name, "shared_memory")
+
+    def _attach(self, name: str) -> int:
+        """Open the segment *name*; its descriptor."""
+        self._name = self._full(name)
+        flags = self._flags | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd = os.open(_path(self._name), flags, self._mode)
+        if self._track:
+            self._register(fd)
+        return fd
+
+    def _create(self, name: str | None, size: int) -> int:
+        """Make a segment of *size* bytes; its descriptor."""
+        fd = _open_unnamed(self._mode)
+        try:
+            _commit(fd, size)
+            if name is not None:
+                self._name = self._full(name)
+                self._publish(fd)
+                return fd
+            while True:
+                self._name = _make_filename()
+                try:
+                    self._publish(fd)
+                except FileExistsError:
+                    continue
+                return fd
+        except BaseException:
+            os.close(fd)
+            raise
+
+    def _publish(self, fd: int) -> None:
+        """Give the file behind *fd* its name."""
+        if self._track:
+            self._register(fd)
+        try:
+            _link(fd, _path(self._name))
+        except BaseException:
+            if self._track:
+                resource_tracker.unregister(self._name, "shared_memory")
+            raise
+
+    def _register(self, fd: int) -> None:
+        status = os.fstat(fd)
+        identity = status.st_dev, status.st_ino
+        resource_tracker.register(self._name, "shared_memory", identity)
+
+    def _full(self, name: str) -> str:
+        return "/" + name if self._prepend_leading_slash else name
+
+
+# ----------------------------------------------------------------------------- files of the folder
+
+
+def _path(name: str) -> str:
+    """The path of the segment *name*.
+
+    Raises: OSError: that cannot be a name.
+    """
+    plain = name.lstrip("/")
+    if plain in ("", ".", "..") or "/" in plain:
+        raise OSError(errno.EINVAL, "not a name for shared memory: it must be that of a file", name)
+    return f"{_FOLDER}/{plain}"
+
+
+def _open_unnamed(mode: int) -> int:
+    """A new file of the folder, empty and without a name."""
+    return os.open(_FOLDER, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, mode)
+
+
+def _commit(fd: int, size: int) -> None:
+    """Give the file its size, with all its pages: later there would be no error, but a SIGBUS."""
+    try:
+        os.posix_fallocate(fd, 0, size)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EFBIG):
+            raise
+        room = os.statvfs(_FOLDER)
+        raise MemoryError(
+            f"no room for {size:,} bytes in {_FOLDER}, of which {room.f_bavail * room.f_frsize:,} "
+            f"are free (in a container, see the option that sets the size of {_FOLDER})"
+        ) from error
+
+
+def _link(fd: int, path: str) -> None:
+    """Give the file behind *fd* the name *path*. Raises: FileExistsError."""
+    # With a folder's descriptor the call is linkat(2), which can follow the link of /proc.
+    folder = os.open(_FOLDER, os.O_PATH | os.O_CLOEXEC)
+    try:
+        os.link(f"/proc/self/fd/{fd}", path, src_dir_fd=folder, dst_dir_fd=folder)
+    except FileExistsError:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path) from None
+    finally:
+        os.close(folder)
