@@ -59,6 +59,7 @@ CLAIMS = (
     Claim("pool-apply", "one apply", pools.one_apply, 1_500, 5),
     Claim("import", "import", starts.imports, 10, 1, method=""),
     Claim("start-fork", "start, join; fork", starts.start_and_join, 100, 1),
+    Claim("start-value", "start, join; fork, a value", starts.with_value, 100, 1),
     Claim("start-spawn", "start, join; spawn", starts.start_and_join, 5, 1.3, "spawn"),
     Claim("start-server", "start, join; forkserver", starts.start_and_join, 50, 3, "forkserver"),
     Claim("pipe-ping-pong", "there and back, pipe", pipes.ping_pong, 5_000, 2.5),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from .measurement import Measurement, of_delays
@@ -12,9 +13,22 @@ from .measurement import Measurement, of_delays
 
 def start_and_join(context: Any, count: int) -> Measurement:
     """A process that does nothing, from start() to the end of join()."""
+    return _starts(context, nothing, count)
+
+
+def with_value(context: Any, count: int) -> Measurement:
+    """A process whose target returns a value, which the standard package throws away."""
+    return _starts(context, int, count)
+
+
+def nothing() -> None:
+    """The target."""
+
+
+def _starts(context: Any, target: Callable[[], object], count: int) -> Measurement:
     delays = []
     for _ in range(count):
-        process = context.Process(target=int)
+        process = context.Process(target=target)
         began = time.perf_counter_ns()
         process.start()
         process.join()
