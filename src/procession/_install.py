@@ -13,7 +13,7 @@ How children get it: a forked one has it already. The others are told in their p
 (`_ambient.stand_in`), not by the environment, which programs clean and which reaches processes that
 are none of ours; they call `install` before they import the main module.
 
-Layer: on top; imports base and the package itself.
+Layer: context; imports base. The package is there when this is called.
 """
 
 from __future__ import annotations
