@@ -82,8 +82,8 @@ PyObject *handle_reduce_with(HandleObject *self, PyObject *state)
     PyObject *reference = Handle_reduce(self, NULL);
     if (reference == NULL)
         return NULL;
-    PyObject *result = PyTuple_Pack(3, PyTuple_GetItem(reference, 0),
-                                    PyTuple_GetItem(reference, 1), state);
+    PyObject *result = PyTuple_Pack(3, PyTuple_GetItem(reference, 0), PyTuple_GetItem(reference, 1),
+                                    state);
     Py_DECREF(reference);
     return result;
 }

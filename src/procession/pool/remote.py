@@ -49,7 +49,7 @@ class RemoteTraceback(Exception):
 
 
 class ExceptionWithTraceback:
-    """An exception on its way: unpickled it is the exception itself, its remote traceback the cause.
+    """An exception on its way: unpickled it is itself again, its remote traceback the cause.
 
     Args:
         exc: the exception.

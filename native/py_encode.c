@@ -1,9 +1,9 @@
-/* The codec: what travels as itself, what as a pickle, what in a block of its own.
+/* Encoding: what travels as itself, what as a pickle, what in a block of its own. For the way back see
+ * py_decode.c.
  *
  * Idea   None, bool, int, float, str and bytes of exactly these types are written as they are. All
- *        else goes through procession._codec.encode, which gives a pickle stream, buffers that
- *        stay out of it (pickle protocol 5) and the handles that were pickled. What is small and has
- *        neither lies in the record; the rest goes into a payload block: one copy in, none out,
+ *        else is pickled: a stream, buffers that stay out of it (pickle protocol 5), and the handles
+ *        that were pickled on the way. What is small and has neither lies in the record; the rest goes into a payload block: one copy in, none out,
  *        since the receiver's buffers are views of the block, which lives as long as they do.
  */
 #include "py_codec.h"
@@ -12,8 +12,8 @@
 
 #include "msg/payload.h"
 
-static PyObject *encode, *decode;                /* of procession._codec */
-static PyObject *dumps, *loads, *pickling_error; /* of pickle */
+static PyObject *encode;                 /* of procession._codec */
+static PyObject *dumps, *pickling_error; /* of pickle */
 
 /* Whether pickle.dumps() does for every object what the package's own pickler would, except that it
  * refuses some: false once a program has registered reducers of its own. */
@@ -28,7 +28,7 @@ enum { OUT_OF_BAND = 4096 };
 /* From here on the GIL is given up for a copy. */
 #define LARGE_COPY (256 * 1024)
 
-/* ---- out: scalars */
+/* ---- scalars */
 
 static void inline_bytes(struct message *message, uint16_t kind, const void *data, size_t size)
 {
@@ -82,7 +82,7 @@ static const char *text_of(PyObject *object, Py_ssize_t *size, uint16_t *kind)
     return text;
 }
 
-/* ---- out: payloads */
+/* ---- payloads */
 
 struct parts {
     Py_buffer *views; /* the stream first */
@@ -184,7 +184,7 @@ static bool encode_text(struct message *message, PyObject *object, const char *t
     return done;
 }
 
-/* ---- out: everything else */
+/* ---- everything else */
 
 /* The pickler's buffer_callback; *buffers* is the list that it is bound to. True: keep it in band. */
 static PyObject *take_buffer(PyObject *buffers, PyObject *buffer)
@@ -301,121 +301,6 @@ void message_discard(struct message *message)
 {
     if (message->kind == RECORD_PAYLOAD)
         handle_drop(&family, &message->payload);
-}
-
-/* ---- in */
-
-/* memoryview(block)[start:start + size], read-only if the sender's buffer was. */
-static PyObject *view_of_span(PyObject *whole, const struct payload_span *span)
-{
-    PyObject *slice = NULL, *view = NULL;
-    PyObject *start = PyLong_FromUnsignedLongLong(span->start);
-    PyObject *stop = PyLong_FromUnsignedLongLong(span->start + span->size);
-    if (start && stop)
-        slice = PySlice_New(start, stop, NULL);
-    if (slice)
-        view = PyObject_GetItem(whole, slice);
-    Py_XDECREF(start);
-    Py_XDECREF(stop);
-    Py_XDECREF(slice);
-    if (view == NULL || !span->readonly)
-        return view;
-    PyObject *readonly = PyObject_CallMethod(view, "toreadonly", NULL);
-    Py_DECREF(view);
-    return readonly;
-}
-
-static PyObject *views_of_spans(PyObject *block, const struct payload_span *spans, uint32_t count)
-{
-    PyObject *whole = PyMemoryView_FromObject(block);
-    PyObject *views = whole ? PyList_New(0) : NULL;
-    for (uint32_t i = 0; views && i < count; i++) {
-        PyObject *view = view_of_span(whole, &spans[i]);
-        if (view == NULL || PyList_Append(views, view) != 0)
-            Py_CLEAR(views);
-        Py_XDECREF(view);
-    }
-    Py_XDECREF(whole);
-    return views;
-}
-
-/* decode(stream, buffers), where the views keep the block alive. */
-static PyObject *decode_pickle(PyObject *block, const struct payload_span *spans, uint32_t count)
-{
-    if (!import_cached(&decode, "procession._codec", "decode"))
-        return NULL;
-    PyObject *views = views_of_spans(block, spans, count);
-    PyObject *object = views ? PyObject_CallFunctionObjArgs(decode, views, NULL) : NULL;
-    Py_XDECREF(views);
-    return object;
-}
-
-static PyObject *decode_payload(struct message *message)
-{
-    struct payload *payload = arena_at(&family, message->payload.payload);
-    uint64_t size = word_get(&block_of(payload)->size);
-    PyObject *block = block_from_handle(message->payload);
-    if (block == NULL)
-        return NULL;
-    const struct payload_span *spans = payload_spans(payload, size);
-    PyObject *object = NULL;
-    if (spans == NULL)
-        raise_status(STATUS_CORRUPT);
-    else if (payload->kind == RECORD_BYTES)
-        object = PyBytes_FromStringAndSize((char *)payload + spans[0].start,
-                                           (Py_ssize_t)spans[0].size);
-    else if (payload->kind == RECORD_STR)
-        object = PyUnicode_DecodeUTF8((char *)payload + spans[0].start, (Py_ssize_t)spans[0].size,
-                                      NULL);
-    else
-        object = decode_pickle(block, spans, payload->span_count);
-    Py_DECREF(block);
-    return object;
-}
-
-static PyObject *decode_inline_pickle(struct message *message)
-{
-    if (!import_cached(&loads, "pickle", "loads"))
-        return NULL;
-    PyObject *stream = PyBytes_FromStringAndSize(message->buffer, message->size);
-    PyObject *object = stream ? PyObject_CallFunctionObjArgs(loads, stream, NULL) : NULL;
-    Py_XDECREF(stream);
-    return object;
-}
-
-static PyObject *decode_number(struct message *message)
-{
-    if (message->size != 8)
-        return raise_status(STATUS_CORRUPT);
-    long long integer;
-    double number;
-    memcpy(&integer, message->buffer, 8);
-    memcpy(&number, message->buffer, 8);
-    return message->kind == RECORD_INT ? PyLong_FromLongLong(integer) : PyFloat_FromDouble(number);
-}
-
-PyObject *message_decode(struct message *message)
-{
-    switch (message->kind) {
-    case RECORD_NONE:
-        return Py_NewRef(Py_None);
-    case RECORD_BOOL_FALSE:
-    case RECORD_BOOL_TRUE:
-        return PyBool_FromLong(message->kind == RECORD_BOOL_TRUE);
-    case RECORD_INT:
-    case RECORD_FLOAT:
-        return decode_number(message);
-    case RECORD_STR:
-        return PyUnicode_DecodeUTF8(message->buffer, message->size, NULL);
-    case RECORD_BYTES:
-        return PyBytes_FromStringAndSize(message->buffer, message->size);
-    case RECORD_PICKLE:
-        return decode_inline_pickle(message);
-    case RECORD_PAYLOAD:
-        return decode_payload(message);
-    default:
-        return raise_status(STATUS_CORRUPT);
-    }
 }
 
 /* set_plain_pickle(suffices) */

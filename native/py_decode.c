@@ -1,0 +1,124 @@
+/* Decoding: a message back to the object that was put; the counterpart of py_encode.c.
+ *
+ * Rule   What lies in shared memory is checked before it is used: kinds, sizes, and where the spans of a
+ *        payload begin and end. */
+#include <string.h>
+
+#include "msg/payload.h"
+#include "py_codec.h"
+
+static PyObject *decode; /* of procession._codec */
+static PyObject *loads;  /* of pickle */
+
+/* memoryview(block)[start:start + size], read-only if the sender's buffer was. */
+static PyObject *view_of_span(PyObject *whole, const struct payload_span *span)
+{
+    PyObject *slice = NULL, *view = NULL;
+    PyObject *start = PyLong_FromUnsignedLongLong(span->start);
+    PyObject *stop = PyLong_FromUnsignedLongLong(span->start + span->size);
+    if (start && stop)
+        slice = PySlice_New(start, stop, NULL);
+    if (slice)
+        view = PyObject_GetItem(whole, slice);
+    Py_XDECREF(start);
+    Py_XDECREF(stop);
+    Py_XDECREF(slice);
+    if (view == NULL || !span->readonly)
+        return view;
+    PyObject *readonly = PyObject_CallMethod(view, "toreadonly", NULL);
+    Py_DECREF(view);
+    return readonly;
+}
+
+static PyObject *views_of_spans(PyObject *block, const struct payload_span *spans, uint32_t count)
+{
+    PyObject *whole = PyMemoryView_FromObject(block);
+    PyObject *views = whole ? PyList_New(0) : NULL;
+    for (uint32_t i = 0; views && i < count; i++) {
+        PyObject *view = view_of_span(whole, &spans[i]);
+        if (view == NULL || PyList_Append(views, view) != 0)
+            Py_CLEAR(views);
+        Py_XDECREF(view);
+    }
+    Py_XDECREF(whole);
+    return views;
+}
+
+/* decode(stream, buffers), where the views keep the block alive. */
+static PyObject *decode_pickle(PyObject *block, const struct payload_span *spans, uint32_t count)
+{
+    if (!import_cached(&decode, "procession._codec", "decode"))
+        return NULL;
+    PyObject *views = views_of_spans(block, spans, count);
+    PyObject *object = views ? PyObject_CallFunctionObjArgs(decode, views, NULL) : NULL;
+    Py_XDECREF(views);
+    return object;
+}
+
+static PyObject *decode_payload(struct message *message)
+{
+    struct payload *payload = arena_at(&family, message->payload.payload);
+    uint64_t size = word_get(&block_of(payload)->size);
+    PyObject *block = block_from_handle(message->payload);
+    if (block == NULL)
+        return NULL;
+    const struct payload_span *spans = payload_spans(payload, size);
+    PyObject *object = NULL;
+    if (spans == NULL)
+        raise_status(STATUS_CORRUPT);
+    else if (payload->kind == RECORD_BYTES)
+        object = PyBytes_FromStringAndSize((char *)payload + spans[0].start,
+                                           (Py_ssize_t)spans[0].size);
+    else if (payload->kind == RECORD_STR)
+        object = PyUnicode_DecodeUTF8((char *)payload + spans[0].start, (Py_ssize_t)spans[0].size,
+                                      NULL);
+    else
+        object = decode_pickle(block, spans, payload->span_count);
+    Py_DECREF(block);
+    return object;
+}
+
+static PyObject *decode_inline_pickle(struct message *message)
+{
+    if (!import_cached(&loads, "pickle", "loads"))
+        return NULL;
+    PyObject *stream = PyBytes_FromStringAndSize(message->buffer, message->size);
+    PyObject *object = stream ? PyObject_CallFunctionObjArgs(loads, stream, NULL) : NULL;
+    Py_XDECREF(stream);
+    return object;
+}
+
+static PyObject *decode_number(struct message *message)
+{
+    if (message->size != 8)
+        return raise_status(STATUS_CORRUPT);
+    long long integer;
+    double number;
+    memcpy(&integer, message->buffer, 8);
+    memcpy(&number, message->buffer, 8);
+    return message->kind == RECORD_INT ? PyLong_FromLongLong(integer) : PyFloat_FromDouble(number);
+}
+
+PyObject *message_decode(struct message *message)
+{
+    switch (message->kind) {
+    case RECORD_NONE:
+        return Py_NewRef(Py_None);
+    case RECORD_BOOL_FALSE:
+    case RECORD_BOOL_TRUE:
+        return PyBool_FromLong(message->kind == RECORD_BOOL_TRUE);
+    case RECORD_INT:
+    case RECORD_FLOAT:
+        return decode_number(message);
+    case RECORD_STR:
+        return PyUnicode_DecodeUTF8(message->buffer, message->size, NULL);
+    case RECORD_BYTES:
+        return PyBytes_FromStringAndSize(message->buffer, message->size);
+    case RECORD_PICKLE:
+        return decode_inline_pickle(message);
+    case RECORD_PAYLOAD:
+        return decode_payload(message);
+    default:
+        return raise_status(STATUS_CORRUPT);
+    }
+}
