@@ -23,12 +23,7 @@ from .launch import payload
 from .launch.request import (
     MOST_DESCRIPTORS as MAXFDS_TO_SEND,
 )
-from .launch.request import (
-    Request,
-    read_signed,
-    send,
-    write_signed,
-)
+from .launch.request import Request, send
 from .launch.sentinel import have_pidfd, wait_readable
 from .launch.server import Server, arrived_descriptors, preload
 
@@ -45,9 +40,7 @@ __all__ = [
     "ensure_running",
     "get_inherited_fds",
     "main",
-    "read_signed",
     "set_forkserver_preload",
-    "write_signed",
 ]
 
 _HEIRLOOM = "forkserver"
@@ -99,8 +92,11 @@ class ForkServer:
         self._reap()
         return self._start()
 
-    def connect_to_new_process(self, request: Request) -> None:
+    def connect_to_new_process(self, request: Request) -> int:
         """Ask the server for a child; it answers through the request's status pipe.
+
+        Returns:
+            This process's descriptor of the server, for `give_up`.
 
         Raises:
             ValueError: too many descriptors.
@@ -113,6 +109,14 @@ class ForkServer:
                 send(sock, request)
             finally:
                 sock.detach()
+            return fd
+
+    def give_up(self, fd: int) -> None:
+        """The server that *fd* leads to has ended, or is about to: use it no more."""
+        with self._lock:
+            if _ambient.heirlooms.get(_HEIRLOOM) == fd:
+                self._let_go()
+                self._reap()
 
     # ---------------------------------------------------------------------------- the server's life
 
@@ -215,5 +219,6 @@ def main(server: int, family: int, todo: int, token: int) -> None:
 _forkserver = ForkServer()
 ensure_running = _forkserver.ensure_running
 connect_to_new_process = _forkserver.connect_to_new_process
+give_up = _forkserver.give_up
 set_forkserver_preload = _forkserver.set_forkserver_preload
 get_inherited_fds: Any = arrived_descriptors

@@ -52,8 +52,8 @@ _OWN_THREADS = "procession-"
 def _warn_of_threads() -> None:
     """Warn if the program's threads are alive, as the interpreter's own fork does from 3.12 on.
 
-    The package's own threads hold no lock that a child could wait for; nor can a program help it when
-    one of them forks, to replace a pool's worker.
+    The package's own threads hold no lock that a child could wait for; nor can a program help it
+    when one of them forks, to replace a pool's worker.
     """
     threading = sys.modules.get("threading")
     if threading is None or threading.active_count() <= 1:

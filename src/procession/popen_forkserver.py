@@ -18,7 +18,7 @@ from contextlib import suppress
 from . import _ambient, _core, forkserver, spawn, util
 from .launch import lifeline, payload
 from .launch.popen import UNKNOWN_EXITCODE, BasePopen
-from .launch.request import Request
+from .launch.request import ENDED, FAILED, Request, read_answer
 from .launch.sentinel import wait_readable
 
 TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
@@ -28,6 +28,12 @@ if TYPE_CHECKING:
     from .process import BaseProcess
 
 __all__ = ["Popen"]
+
+_MOST_ATTEMPTS = 3  # at a start, each with a new server; a server does not die twice by chance
+
+
+class _ServerLostError(EOFError):
+    """The fork server ended before it forked."""
 
 
 class _DupFd:
@@ -58,11 +64,22 @@ class Popen(BasePopen):
         return len(self._fds) - 1
 
     def _launch(self, process_obj: BaseProcess) -> None:
+        for _ in range(_MOST_ATTEMPTS - 1):
+            try:
+                self._attempt(process_obj)
+            except _ServerLostError:
+                continue
+            return
+        self._attempt(process_obj)
+
+    def _attempt(self, process_obj: BaseProcess) -> None:
+        """Have the server fork the child; raise _ServerLostError if there is no server."""
         forkserver.ensure_running()
+        self._fds.clear()
         token = _core.reserve_slot()
         try:
             data = self._payload(process_obj, token)
-            self.pid = self._start(data, token, process_obj.die_with_parent)
+            self._start(data, token, process_obj.die_with_parent)
         except BaseException:
             _core.abandon(token)
             raise
@@ -75,22 +92,35 @@ class Popen(BasePopen):
         preparation["heirlooms"] = {name: self.duplicate_for_child(fd) for name, fd in heirlooms}
         return payload.build(process_obj, preparation, self, token)
 
-    def _start(self, data: bytes, token: int, bond: bool) -> int:
-        """Ask for the child and return its process id."""
+    def _start(self, data: bytes, token: int, bond: bool) -> None:
+        """Ask for the child and learn its process id."""
         self.sentinel, status = os.pipe()
         try:
-            request = Request(token, bond, data, status, lifeline.read_end(), self._fds)
             try:
-                forkserver.connect_to_new_process(request)
+                self._ask(Request(token, bond, data, status, lifeline.read_end(), self._fds))
             finally:
                 os.close(status)
-            pid = forkserver.read_signed(self.sentinel)
-            if pid < 0:
-                raise OSError(-pid, f"the fork server could not fork: {os.strerror(-pid)}")
+            self._learn_pid()
         except BaseException:
             os.close(self.sentinel)
             raise
-        return pid
+
+    def _ask(self, request: Request) -> None:
+        try:
+            self._server = forkserver.connect_to_new_process(request)
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise _ServerLostError(str(error)) from error
+
+    def _learn_pid(self) -> None:
+        try:
+            kind, self.pid, number = read_answer(self.sentinel)
+        except EOFError as error:
+            forkserver.give_up(self._server)
+            raise _ServerLostError(str(error)) from error
+        if kind == FAILED:
+            raise OSError(number, f"the fork server could not fork: {os.strerror(number)}")
+        if kind == ENDED:
+            self.returncode = number
 
     def _await_end(self) -> None:
         wait_readable(self.sentinel, None)
@@ -100,7 +130,7 @@ class Popen(BasePopen):
         if not wait_readable(self.sentinel, 0):
             return
         try:
-            self.returncode = forkserver.read_signed(self.sentinel)
+            self.returncode = read_answer(self.sentinel)[2]
         except EOFError:  # the server was killed: nobody knows
             self.returncode = UNKNOWN_EXITCODE
         # The server closes its end next: only then does the sentinel stay ready for ever.

@@ -2,8 +2,9 @@
 
 Idea: one message of a sequenced-packet socket is one request: whole or absent, from whichever of
 the many processes that share the socket, with the child's descriptors attached. A large payload
-goes as a memory file among them. The answers come by a pipe of the child's own: its process id
-first (or what went wrong), at the end its exit code.
+goes as a memory file among them. The answers come by a pipe of the child's own: that it was
+started, by the child itself, or what went wrong; and at the end its exit code, by the server. So a
+pipe that closes without an answer means that there is no child, and the request may be repeated.
 
 Invariant: the descriptors of a received request belong to the receiver, who closes them.
 
@@ -20,7 +21,7 @@ from array import array
 from . import payload
 
 _HEADER = struct.Struct("=IB")  # the slot with what the child needs; whether the child is bound
-_NUMBER = struct.Struct("=q")
+_ANSWER = struct.Struct("=bqq")
 
 # Fits, with the header, into any socket's buffer; the kernel copies it, a memory file costs more.
 LARGEST_INLINE = 32 * 1024
@@ -126,22 +127,30 @@ def _unpack(ancillary: list[tuple[int, int, bytes]]) -> tuple[list[int], int]:
     return list(fds), uid
 
 
-# ------------------------------------------------------------------------------------------ answers
+# ----------------------------------------------------------------------------------------- answers
+
+STARTED, FAILED, ENDED = range(3)
 
 
-def read_signed(fd: int) -> int:
-    """Return the next number of the pipe *fd*.
+def read_answer(fd: int) -> tuple[int, int, int]:
+    """Return the next answer of the pipe *fd*: its kind, a process id, a number.
+
+    The number of STARTED is 0, of FAILED the errno, of ENDED the exit code. The end of a child that
+    could not even tell that it was there comes first, and has its process id too.
 
     Raises:
-        EOFError: the writer is gone.
+        EOFError: nobody is there who could answer: neither the server nor a child.
     """
-    data = os.read(fd, _NUMBER.size)  # whole: a write of so few bytes to a pipe is atomic
+    data = os.read(fd, _ANSWER.size)  # whole: a write of so few bytes to a pipe is atomic
     if not data:
         raise EOFError("the fork server ended before it answered")
-    number: int = _NUMBER.unpack(data)[0]
-    return number
+    kind, pid, number = _ANSWER.unpack(data)
+    return kind, pid, number
 
 
-def write_signed(fd: int, number: int) -> None:
-    """Write a number to the pipe *fd*."""
-    os.write(fd, _NUMBER.pack(number))
+def write_answer(fd: int, kind: int, pid: int, number: int = 0) -> None:
+    """Write an answer to the pipe *fd*, whose reader may be gone."""
+    try:
+        os.write(fd, _ANSWER.pack(kind, pid, number))
+    except BrokenPipeError:
+        return

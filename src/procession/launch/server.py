@@ -23,7 +23,7 @@ from contextlib import suppress
 
 from .. import _ambient, _core, _finalize, spawn, util
 from . import child, lifeline
-from .request import Request, receive, write_signed
+from .request import ENDED, FAILED, STARTED, Request, receive, write_answer
 
 TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
@@ -92,26 +92,25 @@ class Server:
         _core.bury(pid)
         if status is not None:
             killed = end.si_code in (os.CLD_KILLED, os.CLD_DUMPED)
-            _tell(status, -end.si_status if killed else end.si_status)
+            write_answer(status, ENDED, pid, -end.si_status if killed else end.si_status)
             os.close(status)
         os.waitpid(pid, 0)
 
     # -------------------------------------------------------------------------------------- forking
 
     def _answer(self, request: Request) -> None:
-        """Fork, and tell the client the process id, or minus the errno of what went wrong."""
+        """Fork; tell the client what went wrong, if so. That all is well the child tells."""
         try:
             if request.uid != os.geteuid():
                 raise PermissionError
             pid = _core.fork()
         except OSError as error:
-            _tell(request.status, -(error.errno or 1))
+            write_answer(request.status, FAILED, 0, error.errno or 1)
             request.close()
             return
         if pid == 0:
             self._be_child(request)
         self._status_of[pid] = request.status
-        _tell(request.status, pid)
         for fd in (request.lifeline, *request.others):
             os.close(fd)
 
@@ -119,6 +118,7 @@ class Server:
         """Be the child that was asked for."""
         code = 1
         try:
+            write_answer(request.status, STARTED, os.getpid())
             _finalize.start_afresh()
             self._give_signals_back()
             self._drop_descriptors(request.status)
@@ -153,12 +153,6 @@ def arrived_descriptors() -> list[int] | None:
 
 def _ignore(*_: object) -> None:
     """A handler that does nothing; that there is one makes the signal ring the bell."""
-
-
-def _tell(status: int, number: int) -> None:
-    """Write to a client, who may be gone."""
-    with suppress(BrokenPipeError):
-        write_signed(status, number)
 
 
 # ------------------------------------------------------------------------------------------ preload
