@@ -18,19 +18,23 @@ import socket
 import struct
 import sys
 import threading
-from collections.abc import Callable
-from typing import Any
 
-from . import _ambient, reduction, util
+from . import _ambient, util
 from ._errors import AuthenticationError
+from .reduction._handles import recv_handle, send_handle
+
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    _Ident = tuple[Any, int]
+    _Resource = tuple[Callable[[Any, int], object], Callable[[], object]]
 
 __all__ = ["DupFd", "stop"]
 
 # Seconds between the handshake and the request of a receiver, which sends it at once.
 _PATIENCE = 5.0
-
-_Ident = tuple[Any, int]
-_Resource = tuple[Callable[[Any, int], object], Callable[[], object]]
 
 
 class DupFd:
@@ -40,7 +44,7 @@ class DupFd:
         duplicate = os.dup(fd)
 
         def send(connection: Any, pid: int) -> None:
-            reduction.send_handle(connection, duplicate, pid)
+            send_handle(connection, duplicate, pid)
 
         self._id = _resource_sharer.register(send, lambda: os.close(duplicate))
 
@@ -52,7 +56,7 @@ class DupFd:
         """
         try:
             with _resource_sharer.get_connection(self._id) as connection:
-                return reduction.recv_handle(connection)
+                return recv_handle(connection)
         except (EOFError, ConnectionError) as error:
             raise OSError(
                 f"the descriptor cannot be fetched from {self._id[0]!r}: the process that sent it "
@@ -91,7 +95,7 @@ class _ResourceSharer:
     @staticmethod
     def get_connection(ident: _Ident) -> Any:
         """Return a connection from which to receive the resource *ident*."""
-        from .connection import Client
+        from .connection._listener import Client
 
         address, key = ident
         connection = Client(address, authkey=bytes(_ambient.current_process().authkey))
@@ -104,7 +108,7 @@ class _ResourceSharer:
         Args:
             timeout: seconds to wait for the thread; None waits for ever.
         """
-        from .connection import Client
+        from .connection._listener import Client
 
         with self._lock:
             if self._listener is None or self._thread is None:
@@ -131,7 +135,7 @@ class _ResourceSharer:
         self._forget()
 
     def _start(self) -> None:
-        from .connection import Listener
+        from .connection._listener import Listener
 
         util.debug("starting listener and thread for sending handles")
         name = f"\0procession-sharer-{os.getpid()}-{os.urandom(8).hex()}"

@@ -11,10 +11,8 @@ Layer: ipc; imports the base layer and `reduction`.
 # ruff: noqa: F401 - the names that this module only shows
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from .._errors import AuthenticationError, BufferTooShort
-from ..reduction import ForkingPickler as _ForkingPickler
+from ..reduction._pickler import ForkingPickler as _ForkingPickler
 from ._address import address_type, arbitrary_address, default_family, families
 from ._address import validate_family as _validate_family
 from ._auth import (
@@ -31,13 +29,18 @@ from ._auth import (
     deliver_challenge,
 )
 from ._base import _ConnectionBase
-from ._stream import Connection, Pipe, rebuild_connection, reduce_connection
-from ._wait import WaitSource, wait
+from ._stream import Connection, Pipe
+from ._travel import rebuild_connection, reduce_connection
+from ._wait import wait
 
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
+    from typing import Any
+
     from ._handshake import ConnectionTimeout
     from ._listener import Client, Listener, SocketClient, SocketListener
     from ._tls import TLSConnection
+    from ._wait import WaitSource
     from ._xml import ConnectionWrapper, XmlClient, XmlListener
 
 __all__ = [
@@ -98,7 +101,6 @@ def __getattr__(name: str) -> Any:
 for _export in (
     Connection,
     Pipe,
-    WaitSource,
     _ConnectionBase,
     address_type,
     answer_challenge,

@@ -12,11 +12,14 @@ Layer: ipc; imports the base layer only.
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from .. import util
 
-Address = Any  # str | bytes | tuple[str, int] | tuple[str, int, int, int], as for `socket`
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+if TYPE_CHECKING:
+    from typing import Any
+
+    Address = Any  # str | bytes | tuple[str, int] | tuple[str, int, int, int], as for `socket`
 
 default_family = "AF_UNIX"
 

@@ -19,10 +19,16 @@ Layer: ipc; imports the base layer only; `hmac` on first use.
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
-from typing import Any
 
 from .._errors import AuthenticationError
+
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from typing import Any
+
+    # Yields a message to be sent, or None to be given the next message that arrived.
+    Steps = Generator[bytes | None, bytes, None]
 
 # Bytes; what a peer that has not shown the key can make this process hold.
 LONGEST_MESSAGE = 256
@@ -38,9 +44,6 @@ CHALLENGE, WELCOME, FAILURE = _CHALLENGE, _WELCOME, _FAILURE  # their names befo
 _DIGESTS = frozenset({b"md5", b"sha256", b"sha384", b"sha3_256", b"sha3_384"})
 _OLD_CHALLENGE_LENGTH = 20
 _OLD_ANSWER_LENGTH = 16
-
-# Yields a message to be sent, or None to be given the next message that arrived.
-Steps = Generator[bytes | None, bytes, None]
 
 
 def deliver_steps(authkey: bytes, digest_name: str = "sha256") -> Steps:

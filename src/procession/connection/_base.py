@@ -13,12 +13,17 @@ Layer: ipc; imports the base layer and `reduction`.
 from __future__ import annotations
 
 import pickle
-from types import TracebackType
-from typing import Any, NoReturn, Self, SupportsIndex
 
 from .._errors import BufferTooShort
-from ..reduction import Piece, explained, pieces
+from ..reduction._pickler import explained, pieces
 from . import _wire
+
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Any, NoReturn, Self, SupportsIndex
+
+    from ..reduction._pickler import Piece
 
 _loads = pickle.loads
 

@@ -17,7 +17,9 @@ import os
 import select
 from io import BufferedReader, FileIO
 
-from .._deadline import Deadline
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+if TYPE_CHECKING:
+    from .._deadline import Deadline
 
 # What writev(2) takes at once (IOV_MAX on Linux).
 _MOST_PARTS = 1024

@@ -16,19 +16,24 @@ import os
 import select
 import socket
 from _thread import allocate_lock
-from collections.abc import Callable
-from typing import Any
 
 from .. import _log
 from .._deadline import Deadline
 from .._errors import AuthenticationError
-from ._base import _ConnectionBase
-from ._handshake import ConnectionTimeout, Handshake, soonest_ms
+from ._handshake import ConnectionTimeout, soonest_ms
+
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from ._base import _ConnectionBase
+    from ._handshake import Handshake
+
+    _Peer = tuple[Handshake, Any]
 
 # Above that the one who has waited longest has to go.
 MOST_WAITING = 128
-
-_Peer = tuple[Handshake, Any]
 
 
 class Door:

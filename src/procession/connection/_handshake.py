@@ -13,18 +13,20 @@ from __future__ import annotations
 
 import builtins
 import select
-from typing import TYPE_CHECKING
 
 from .. import _errors
 from .._deadline import Deadline
 from .._errors import AuthenticationError
 from . import _wire
-from ._auth import LONGEST_MESSAGE, Steps, both_steps
-from ._base import _ConnectionBase
+from ._auth import LONGEST_MESSAGE, both_steps
 from ._stream import Connection
 
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
     import socket
+
+    from ._auth import Steps
+    from ._base import _ConnectionBase
 
 # Seconds a peer has from its first sign of life to the end of its handshake.
 LIMIT = 10.0

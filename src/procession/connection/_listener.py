@@ -15,14 +15,11 @@ import os
 import socket
 import struct
 from functools import partial
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
 
 from .. import util
 from .._deadline import Deadline
 from . import _descriptor, _handshake
 from ._address import (
-    Address,
     address_type,
     arbitrary_address,
     default_family,
@@ -32,8 +29,13 @@ from ._door import Door
 from ._handshake import ConnectionTimeout, Handshake, PlainLink
 from ._stream import Connection
 
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
     import ssl
+    from types import TracebackType
+    from typing import Any, Self
+
+    from ._address import Address
 
 
 class SocketListener:

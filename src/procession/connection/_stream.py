@@ -14,12 +14,16 @@ from __future__ import annotations
 import _socket  # the pair of descriptors is all that is needed; `socket` takes long to import
 import os
 import select
-from typing import Any
 
 from .._deadline import Deadline
-from ..reduction import DupFd, Piece
 from . import _descriptor, _wire
 from ._base import _ConnectionBase
+
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..reduction._pickler import Piece
 
 # Bound once: the small message is what this module is made for, and each look-up shows.
 _pack = _wire.SHORT_HEADER.pack
@@ -83,9 +87,6 @@ class Connection(_ConnectionBase):
             return start + self._read_begun(4 - len(start))
         raise EOFError
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return reduce_connection(self)
-
     # ---------------------------------------------------------------------------- the primitives
 
     def _close(self, close: Any = _os_close) -> None:  # bound early: __del__ may run at shutdown
@@ -123,17 +124,3 @@ def Pipe(duplex: bool = True) -> tuple[Connection, Connection]:
     first.setblocking(True)  # a default timeout for sockets is not meant for pipes
     second.setblocking(True)
     return Connection(first.detach()), Connection(second.detach())
-
-
-# ------------------------------------------------------------------------------------------- travel
-
-
-def reduce_connection(connection: Connection) -> tuple[Any, ...]:
-    """What a pickle of *connection* holds: a duplicate of its descriptor, and its directions."""
-    stand_in = DupFd(connection.fileno())
-    return rebuild_connection, (stand_in, connection.readable, connection.writable)
-
-
-def rebuild_connection(stand_in: Any, readable: bool, writable: bool) -> Connection:
-    """Make a connection of what `reduce_connection` put into a pickle."""
-    return Connection(stand_in.detach(), readable, writable)

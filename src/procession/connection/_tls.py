@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 from .._deadline import Deadline
 from .._errors import AuthenticationError
-from ..reduction import Piece
+from ..reduction._pickler import Piece
 from . import _descriptor
 from ._base import _ConnectionBase
 from ._handshake import PlainLink

@@ -14,26 +14,28 @@ from __future__ import annotations
 
 import errno
 import select
-from collections.abc import Iterable
-from typing import Any, Protocol
 
 from .._deadline import Deadline
 
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any, Protocol
 
-class WaitSource(Protocol):
-    """What ``_wait_source()`` of an object returns: the object's part in one call of `wait`."""
+    class WaitSource(Protocol):
+        """What ``_wait_source()`` of an object returns: the object's part in one call of `wait`."""
 
-    def fileno(self) -> int:
-        """The descriptor that becomes readable when `ready` may have changed; shared or not."""
+        def fileno(self) -> int:
+            """The descriptor that becomes readable when `ready` may have changed; shared or not."""
 
-    def ready(self) -> bool:
-        """Whether the object is ready, without waiting.
+        def ready(self) -> bool:
+            """Whether the object is ready, without waiting.
 
-        Where it is not, whatever made the descriptor readable has been taken from it.
-        """
+            Where it is not, whatever made the descriptor readable has been taken from it.
+            """
 
-    def done(self) -> None:
-        """The call of `wait` is over."""
+        def done(self) -> None:
+            """The call of `wait` is over."""
 
 
 def wait(object_list: Iterable[Any], timeout: float | None = None) -> list[Any]:

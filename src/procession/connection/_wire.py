@@ -15,7 +15,10 @@ from __future__ import annotations
 
 import struct
 import sys
-from collections.abc import Callable
+
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # The longest message whose length goes into four bytes.
 LONGEST_SHORT = 0x7FFFFFFF

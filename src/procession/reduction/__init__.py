@@ -1,0 +1,71 @@
+"""Pickling for other processes, and passing descriptors to them.
+
+Idea: this module is the public face of its package.
+
+Invariant: what is exported says that it is from here.
+
+Layer: ipc; imports the base layer.
+"""
+
+from __future__ import annotations
+
+import pickle
+
+from ._handles import HAVE_SEND_HANDLE, recv_handle, recvfds, send_handle, sendfds
+from ._pickler import ForkingPickler, Piece, dump, explained, pieces, register
+from ._travel import DupFd
+
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = [
+    "HAVE_SEND_HANDLE",
+    "AbstractReducer",
+    "DupFd",
+    "ForkingPickler",
+    "Piece",
+    "dump",
+    "explained",
+    "pickle",
+    "pieces",
+    "recv_handle",
+    "recvfds",
+    "register",
+    "send_handle",
+    "sendfds",
+]
+
+
+class AbstractReducer:
+    """Base of a class that a program sets as the ``reducer`` of a context.
+
+    Its attributes take the place of this module's functions of the same names.
+    """
+
+    ForkingPickler = ForkingPickler
+    register = register
+    dump = staticmethod(dump)
+    send_handle = staticmethod(send_handle)
+    recv_handle = staticmethod(recv_handle)
+    sendfds = staticmethod(sendfds)
+    recvfds = staticmethod(recvfds)
+    DupFd = staticmethod(DupFd)
+
+    def __init__(self, *args: Any) -> None:
+        """Args: args: ignored; subclasses may take some."""
+
+
+for _export in (
+    ForkingPickler,
+    DupFd,
+    dump,
+    explained,
+    pieces,
+    recv_handle,
+    recvfds,
+    send_handle,
+    sendfds,
+):
+    _export.__module__ = __name__
+del _export
