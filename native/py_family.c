@@ -19,8 +19,10 @@
 
 struct arena family;
 
-static uint32_t pending;            /* tag of the embryo made for the fork that is under way */
+/* Of each thread, since code without the GIL may fork in two of them at once. */
+static __thread uint32_t pending;   /* tag of the embryo made for the fork that is under way */
 static __thread uint32_t requested; /* tag that fork() was given, for this thread's next fork */
+static __thread bool is_ours;       /* the fork is made by fork_process(), which learns the pid */
 
 static uint32_t *inherited; /* entries that were there when this process joined: see settle() */
 static uint32_t inherited_count;
@@ -40,6 +42,13 @@ static void before_fork(void)
         return;
     }
     pending = tag;
+}
+
+/* Here nobody tells us whether the fork went well. */
+static void after_fork_in_parent(void)
+{
+    if (pending != 0 && !is_ours)
+        table_forked(&family, pending);
 }
 
 static void after_fork_in_child(void)
@@ -66,7 +75,7 @@ static void register_manners(void)
     barrier_register();
     channel_register();
     payload_register();
-    pthread_atfork(before_fork, NULL, after_fork_in_child);
+    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
 static enum status found_family(void)
@@ -222,7 +231,9 @@ static PyObject *fork_process(PyObject *Py_UNUSED(module), PyObject *args)
     if (PyErr_Occurred())
         return NULL;
     PyOS_BeforeFork();
+    is_ours = true;
     pid_t pid = fork();
+    is_ours = false;
     if (pid == 0) {
         PyOS_AfterFork_Child();
         return PyLong_FromLong(0);
