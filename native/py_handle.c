@@ -112,6 +112,14 @@ static PyObject *attach(PyObject *Py_UNUSED(module), PyObject *args)
     Py_XDECREF(empty);
     if (self == NULL)
         return NULL;
+    /* A class may have a __new__ of its own: what it gives must be ours to fill in. */
+    if (!PyObject_TypeCheck((PyObject *)self, Handle_Type) || self->memory) {
+        Py_DECREF(self);
+        return PyErr_Format(PyExc_TypeError,
+                            "%R.__new__() must give a new object of this class each time it is "
+                            "called, so that a reference can be unpickled",
+                            type);
+    }
     enum status status = handle_attach(&family, offset, serial, &self->handle);
     if (status != STATUS_OK) {
         Py_DECREF(self);
