@@ -81,10 +81,12 @@ static void commit_put(struct arena *arena, struct channel *channel, const struc
         atomic_store_explicit(&channel->put_count, count, memory_order_release);
         return;
     }
+    struct block *block = block_of(arena_at(arena, message->payload.payload));
     arena_lock(arena);
+    /* The reference itself stays: it changes hands. */
     table_stage_no_entry(arena, arena->self, message->payload.entry);
-    arena_stage(arena, &channel->put_count,
-                count); /* the reference itself stays: it changes hands */
+    arena_stage(arena, &block->unsent, 0);
+    arena_stage(arena, &channel->put_count, count);
     arena_commit(arena);
     arena_unlock(arena);
 }

@@ -65,6 +65,27 @@ uint64_t life_start(pid_t pid)
     return look_at(pid, &line) == LOOK_FOUND ? line.start : START_UNKNOWN;
 }
 
+/* The kernel lists a thread's children in the order of their making, one number after the other. */
+pid_t life_newest_child(void)
+{
+    int fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return 0;
+    char text[512];
+    long number = 0, newest = 0;
+    ssize_t size;
+    while ((size = read(fd, text, sizeof text)) > 0)
+        for (ssize_t i = 0; i < size; i++)
+            if (text[i] >= '0' && text[i] <= '9')
+                number = number * 10 + (text[i] - '0');
+            else if (number != 0) {
+                newest = number;
+                number = 0;
+            }
+    close(fd);
+    return (pid_t)newest;
+}
+
 /* Where /proc does not show a process. It may hide those of other users (its option hidepid), and a
  * child may have changed its user. A pidfd is readable once its process has ended, zombies included. */
 static bool ended_unseen(pid_t pid)

@@ -16,6 +16,9 @@
 /* Clock ticks from boot to the start of *pid*; START_UNKNOWN when it cannot be found out. */
 uint64_t life_start(pid_t pid);
 
+/* The pid of the child that this thread made last, if it still is a child; 0: cannot be found out. */
+pid_t life_newest_child(void);
+
 bool life_has_ended(pid_t pid, uint64_t start);
 
 /* How many processors this process may run on; at least 1. */

@@ -104,6 +104,7 @@ enum status arena_stage_block(struct arena *arena, uint64_t size, enum block_kin
         status = stage_new(arena, size_class, block);
     if (status != STATUS_OK)
         return status;
+    atomic_store_explicit(&(*block)->unsent, 0, memory_order_relaxed);
     uint64_t serial = word_get(&header->serial) + 1;
     arena_stage(arena, &header->serial, serial);
     arena_stage(arena, &header->used_bytes,

@@ -214,36 +214,48 @@ struct handle handle_at(struct arena *arena, uint32_t entry)
 
 /* ---- whole lists, for the table; the arena is locked */
 
-/* Copies one part, entry by entry: killed in between, the embryo lists just what it has. */
-static void copy_part(struct arena *arena, uint32_t from, uint32_t to, uint32_t part)
+static bool is_inherited(struct arena *arena, uint64_t entry_value)
+{
+    return is_used(entry_value) && !word_get(&block_of(arena_at(arena, entry_value))->unsent);
+}
+
+/* Copies one part, entry by entry: killed in between, the embryo lists just what it has.
+ * An entry that is not inherited is unused in the copy, and so becomes the first of its chain. */
+static void copy_part(struct arena *arena, uint32_t from, uint32_t to, uint32_t part,
+                      uint64_t *free_entry)
 {
     struct slot *source = table_slot(arena, from), *target = table_slot(arena, to);
     word_t *have = arena_at(arena, word_get(&source->parts[part]));
     word_t *give = arena_at(arena, word_get(&target->parts[part]));
     for (uint32_t i = 0; i < part_entries(part); i++) {
         uint64_t value = word_get(&have[i]);
-        if (!is_used(value)) {
-            atomic_store_explicit(&give[i], value, memory_order_relaxed);
+        if (is_inherited(arena, value)) {
+            arena_stage(arena, &give[i], value);
+            arena_stage_reference(arena, block_of(arena_at(arena, value)));
+            arena_commit(arena);
+            CRASH_POINT("holdings.copied_one");
             continue;
         }
-        arena_stage(arena, &give[i], value);
-        arena_stage_reference(arena, block_of(arena_at(arena, value)));
-        arena_commit(arena);
-        CRASH_POINT("holdings.copied_one");
+        if (is_used(value)) {
+            value = unused_before(*free_entry);
+            *free_entry = part_start(part) + i + 1;
+        }
+        atomic_store_explicit(&give[i], value, memory_order_relaxed);
     }
 }
 
 enum status holdings_copy(struct arena *arena, uint32_t from, uint32_t to)
 {
     struct slot *source = table_slot(arena, from), *target = table_slot(arena, to);
+    uint64_t free_entry = word_get(&source->free_entry);
     for (uint32_t part = 0; part < HOLDINGS_PARTS && word_get(&source->parts[part]); part++) {
         enum status status = add_part(arena, to);
         if (status != STATUS_OK)
             return status;
-        copy_part(arena, from, to, part);
+        copy_part(arena, from, to, part, &free_entry);
     }
     /* Only now: until here the unused entries of the embryo were linked otherwise. */
-    atomic_store_explicit(&target->free_entry, word_get(&source->free_entry), memory_order_relaxed);
+    atomic_store_explicit(&target->free_entry, free_entry, memory_order_relaxed);
     return STATUS_OK;
 }
 

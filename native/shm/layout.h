@@ -68,7 +68,7 @@ struct block {
     word_t size;       /* of the payload, in bytes, as asked for */
     word_t next;       /* in the free list or the list of the dead */
     word_t cold;       /* 1: free, and its pages but the first were given back */
-    uint64_t unused;
+    word_t unsent;     /* 1: a message that its one holder has yet to send; no fork inherits it */
 };
 _Static_assert(sizeof(struct block) == CACHE_LINE, "payloads must begin on a cache line");
 

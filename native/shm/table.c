@@ -218,9 +218,14 @@ void table_launched(struct arena *arena, uint32_t tag, int pid)
     arena_unlock(arena);
 }
 
-/* Whose child it is no longer counts: has_ended() then asks for the time alone. */
 void table_forked(struct arena *arena, uint32_t tag)
 {
+    pid_t pid = life_newest_child();
+    if (pid != 0 && table_find(arena, pid) == 0) {
+        table_launched(arena, tag, pid);
+        return;
+    }
+    /* Whose child it is no longer counts: has_ended() then asks for the time alone. */
     arena_lock(arena);
     struct slot *slot = table_slot(arena, tag_index(tag));
     if (table_is_embryo(arena, tag) && word_get(&slot->pid) == 0)

@@ -30,7 +30,8 @@ enum status table_copy_holdings(struct arena *arena, uint32_t tag);
 /* The embryo's process is *pid*. */
 void table_launched(struct arena *arena, uint32_t tag, int pid);
 /* After a fork that does not tell the child's pid (os.fork): should the child be killed before it takes
- * its slot, nobody else would ever know. From now on it has ten seconds. */
+ * its slot, nobody else would ever know. The kernel is asked; if it does not tell, or the fork has
+ * failed, the child has ten seconds to take its slot. */
 void table_forked(struct arena *arena, uint32_t tag);
 /* This process takes the slot. STATUS_STALE: it was given up for dead. */
 enum status table_adopt(struct arena *arena, uint32_t tag);

@@ -150,6 +150,43 @@ TEST_WITHIN(30, a_get_killed_anywhere_has_taken_the_message_or_not)
     CHECK(kill_gets(65, 2000, 0) >= 4);
 }
 
+/* ---- forks */
+
+static void check_and_take(void *with)
+{
+    family_check();
+    struct handle own = family_block(50); /* the entry that was left out is used again */
+    family_check();
+    handle_drop(&family, &own);
+    (void)with;
+}
+
+TEST(a_fork_does_not_inherit_a_message_that_is_yet_to_be_sent)
+{
+    family_found(SMALL_RESERVE);
+    struct line line = line_open(0);
+    struct payload_span span = {.size = 5000};
+    struct message unsent = {.kind = RECORD_PAYLOAD}, taken;
+    line_put(line.channel, 1, 0, 5000);
+    CHECK_EQUAL(channel_try_get(&family, line.channel, &taken, NULL), STATUS_OK);
+    CHECK_EQUAL(payload_create(&family, RECORD_BYTES, 0, &span, 1, &unsent.payload), STATUS_OK);
+    struct block *block = block_of(arena_at(&family, unsent.payload.payload));
+    struct block *received = block_of(arena_at(&family, taken.payload.payload));
+    pid_t pid = family_start(check_and_take, NULL);
+    CHECK_EQUAL(word_get(&block->references), 1);
+    CHECK_EQUAL(child_end(pid), 0);
+    CHECK_EQUAL(word_get(&received->references), 2); /* not buried yet */
+    CHECK_EQUAL(channel_try_put(&family, line.channel, &unsent), STATUS_OK);
+    table_bury(&family, pid);
+    CHECK_EQUAL(channel_try_get(&family, line.channel, &unsent, NULL), STATUS_OK);
+    pid = family_start(check_and_take, NULL);
+    CHECK_EQUAL(word_get(&block->references), 2); /* as any other */
+    CHECK_EQUAL(family_end(pid), 0);
+    handle_drop(&family, &unsent.payload);
+    handle_drop(&family, &taken.payload);
+    family_check();
+}
+
 /* ---- the channel's end */
 
 static void close_it(void *with)

@@ -153,6 +153,24 @@ static void sleep_on(void *with)
         pause();
 }
 
+static void end_at_once(void *unused)
+{
+    (void)unused;
+}
+
+TEST(the_kernel_tells_the_newest_child)
+{
+    CHECK_EQUAL(life_newest_child(), 0);
+    pid_t first = child_start(sleep_on, NULL), second = child_start(end_at_once, NULL);
+    CHECK_EQUAL(life_newest_child(), second);
+    siginfo_t info;
+    CHECK_EQUAL(waitid(P_PID, (id_t)second, &info, WEXITED | WNOWAIT), 0);
+    CHECK_EQUAL(life_newest_child(), second); /* a zombie still is a child */
+    child_end(second);
+    CHECK_EQUAL(life_newest_child(), first);
+    child_kill(first);
+}
+
 TEST(a_process_lives_until_it_is_a_zombie)
 {
     pid_t pid = child_start(sleep_on, NULL);

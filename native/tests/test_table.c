@@ -98,7 +98,21 @@ TEST(a_fork_killed_before_it_took_its_slot_does_not_keep_it)
 {
     family_found(SMALL_RESERVE);
     uint32_t tag = reserve();
+    pid_t pid = child_start(sleep_on, NULL); /* never adopts */
     table_forked(&family, tag);
+
+    CHECK(table_is_alive(&family, tag));
+    CHECK_EQUAL(word_get(&slot_of(tag)->pid), pid);
+    child_kill(pid);
+    CHECK_EQUAL(table_reap_dead(&family), 1);
+    family_check();
+}
+
+TEST(a_fork_that_failed_keeps_its_slot_for_a_while_only)
+{
+    family_found(SMALL_RESERVE);
+    uint32_t tag = reserve();
+    table_forked(&family, tag); /* there is no child */
 
     CHECK(table_is_alive(&family, tag));
     atomic_store(&slot_of(tag)->born, 0);
@@ -109,7 +123,7 @@ TEST(a_fork_killed_before_it_took_its_slot_does_not_keep_it)
 static void adopt(void *with)
 {
     uint32_t tag = *(uint32_t *)with, parent = family.tag;
-    table_forked(&family, tag); /* as if the parent came first */
+    table_forked(&family, tag); /* as if the parent came first, and learned nothing */
     CHECK_EQUAL(table_adopt(&family, tag), STATUS_OK);
     CHECK_EQUAL(word_get(&slot_of(tag)->parent), parent);
 }
