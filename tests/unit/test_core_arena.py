@@ -70,7 +70,7 @@ def exit_code(pid: int) -> int:
 
 
 @pytest.mark.parametrize("kind", HANDLES)
-def test_an_object_without_init_raises_and_does_not_crash(kind: type[Any]) -> None:
+def test_an_object_without_init_raises_and_does_not_crash(kind: Any) -> None:
     """Every public attribute of an object made by __new__ alone is either an error or harmless."""
     handle = kind.__new__(kind)
 
@@ -296,7 +296,12 @@ def test_a_fork_does_not_keep_a_message_that_waited_for_room() -> None:
     while used() < before + 5_000_000:
         pass  # the message is encoded, and there is no event for that
     gate, passed = os.pipe()
-    pid = in_fork(lambda: (os.close(passed), os.read(gate, 1)))
+
+    def wait() -> None:
+        os.close(passed)
+        os.read(gate, 1)
+
+    pid = in_fork(wait)
     channel.get()
     thread.join()
     assert len(channel.get()) == 5_000_000
