@@ -78,7 +78,8 @@ static bool has_lock(ConditionObject *self, const char *complaint)
 
 /* ---- waiting */
 
-/* STATUS_OK, STATUS_TIMED_OUT; anything else: exception set. */
+/* STATUS_OK, STATUS_TIMED_OUT; STATUS_OWNER_DIED: whoever had the lock died, perhaps on its way to notify;
+ * STATUS_INTERRUPTED: exception set. */
 static enum status sleep_until_notified(ConditionObject *self, struct condition_wait *wait,
                                         deadline_t deadline)
 {
@@ -90,6 +91,8 @@ static enum status sleep_until_notified(ConditionObject *self, struct condition_
         Py_END_ALLOW_THREADS
         if (status == STATUS_INTERRUPTED && PyErr_CheckSignals() != 0)
             break;
+        if (status == STATUS_INTERRUPTED && guard_is_broken(&self->guard))
+            return STATUS_OWNER_DIED;
     }
     return status;
 }
@@ -118,7 +121,9 @@ static PyObject *wait(ConditionObject *self, deadline_t deadline)
         Py_XDECREF(value);
         Py_XDECREF(traceback);
     }
-    return failed || !has_lock ? NULL : PyBool_FromLong(notified);
+    if (failed || !has_lock)
+        return NULL;
+    return PyBool_FromLong(notified || status == STATUS_OWNER_DIED);
 }
 
 /* Condition.wait(timeout=None) -> bool */

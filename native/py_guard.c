@@ -189,7 +189,7 @@ bool guard_release_slowly(struct guard *guard)
     if (!handle_is_ready((HandleObject *)guard->object))
         return false;
     if (guard->kind == GUARD_RLOCK) {
-        raise_not_owner();
+        raise_not_owner(guard->memory);
         return false;
     }
     enum status status = lock_release(guard->memory);
@@ -205,6 +205,14 @@ bool guard_is_held(struct guard *guard)
     if (guard->kind == GUARD_RLOCK)
         return rlock_is_mine(guard->memory, thread_id(family.tag));
     return guard->kind == GUARD_OTHER || lock_is_of(guard->memory, family.tag);
+}
+
+bool guard_is_broken(struct guard *guard)
+{
+    if (guard->kind == GUARD_OTHER)
+        return false;
+    lock_look_after(&family, guard->memory);
+    return atomic_load(&guard->memory->word) & LOCK_BROKEN;
 }
 
 uint32_t guard_release_all(struct guard *guard)
@@ -233,7 +241,7 @@ PyObject *guard_enter(struct guard *guard)
 PyObject *guard_exit(struct guard *guard, PyObject *const *args, Py_ssize_t nargs)
 {
     if (guard->kind != GUARD_OTHER || nargs != 3)
-        return guard_release(guard) ? Py_NewRef(Py_None) : NULL;
+        return unless_raising(guard_release(guard) ? Py_NewRef(Py_None) : NULL, args, nargs);
     return PyObject_CallMethod(guard->object, "__exit__", "OOO", args[0], args[1], args[2]);
 }
 
@@ -245,10 +253,20 @@ PyObject *guard_method(struct guard *guard, const char *name)
     return NULL;
 }
 
-PyObject *raise_not_owner(void)
+PyObject *raise_not_owner(struct lock *lock)
 {
+    if (atomic_load(&lock->word) & LOCK_BROKEN)
+        return raise_broken(lock);
     PyErr_SetString(PyExc_AssertionError, "attempt to release recursive lock not owned by thread");
     return NULL;
+}
+
+PyObject *unless_raising(PyObject *result, PyObject *const *args, Py_ssize_t nargs)
+{
+    if (result || nargs == 0 || args[0] == Py_None)
+        return result;
+    PyErr_Clear();
+    Py_RETURN_NONE;
 }
 
 /* ---- objects that wait */

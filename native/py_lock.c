@@ -105,10 +105,9 @@ static PyObject *Lock_enter(HandleObject *self, PyObject *Py_UNUSED(unused))
     return Lock_acquire(self, NULL, 0, NULL);
 }
 
-static PyObject *Lock_exit(HandleObject *self, PyObject *const *Py_UNUSED(args),
-                           Py_ssize_t Py_UNUSED(nargs))
+static PyObject *Lock_exit(HandleObject *self, PyObject *const *args, Py_ssize_t nargs)
 {
-    return Lock_release(self, NULL);
+    return unless_raising(Lock_release(self, NULL), args, nargs);
 }
 
 /* ---- RLock */
@@ -137,7 +136,7 @@ static PyObject *RLock_release(HandleObject *self, PyObject *Py_UNUSED(unused))
     if (!handle_is_ready(self))
         return NULL;
     if (rlock_release(lock_of(self), thread_id(family.tag)) != STATUS_OK)
-        return raise_not_owner();
+        return raise_not_owner(lock_of(self));
     Py_RETURN_NONE;
 }
 
@@ -146,10 +145,9 @@ static PyObject *RLock_enter(HandleObject *self, PyObject *Py_UNUSED(unused))
     return RLock_acquire(self, NULL, 0, NULL);
 }
 
-static PyObject *RLock_exit(HandleObject *self, PyObject *const *Py_UNUSED(args),
-                            Py_ssize_t Py_UNUSED(nargs))
+static PyObject *RLock_exit(HandleObject *self, PyObject *const *args, Py_ssize_t nargs)
 {
-    return RLock_release(self, NULL);
+    return unless_raising(RLock_release(self, NULL), args, nargs);
 }
 
 /* How often this thread has taken it and not released it yet. */

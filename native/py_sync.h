@@ -21,9 +21,13 @@ static inline struct lock *lock_of(HandleObject *self)
  * STATUS_OK, STATUS_TIMED_OUT, or anything else: exception set. */
 enum status lock_take_slowly(struct lock *lock, deadline_t deadline);
 
-/* Raise BrokenLockError for *lock*, and AssertionError for the wrong owner; always NULL. */
+/* Raises BrokenLockError for *lock*; always NULL. */
 PyObject *raise_broken(struct lock *lock);
-PyObject *raise_not_owner(void);
+/* Raises for an RLock that another thread has, or nobody: BrokenLockError or AssertionError. */
+PyObject *raise_not_owner(struct lock *lock);
+/* What __exit__ returns when the release has given *result*: the body's exception tells more than that the
+ * lock was lost on the way to it, so it is not replaced. */
+PyObject *unless_raising(PyObject *result, PyObject *const *args, Py_ssize_t nargs);
 
 /* Notes the Python line that is being executed as the place where *lock* was taken. */
 void lock_note_site(struct lock *lock);
@@ -49,6 +53,8 @@ bool guard_release_slowly(struct guard *guard);
 
 /* Whether this process, or thread, has the lock; of a foreign lock that is not known: true. */
 bool guard_is_held(struct guard *guard);
+/* Whether its holder has died and it was not reset since; of a foreign lock that is not known: false. */
+bool guard_is_broken(struct guard *guard);
 /* Gives it back altogether; how often it was taken, or 0: exception set. */
 uint32_t guard_release_all(struct guard *guard);
 /* Undoes that. False: exception set. */

@@ -178,7 +178,9 @@ static bool is_deserted(struct arena *arena, struct barrier *barrier, uint64_t w
 
 static void look_after(struct arena *arena, struct barrier *barrier)
 {
+    lock(barrier); /* notices if somebody died with the mutex */
     uint64_t word = word_of(barrier);
+    unlock(barrier);
     if (state_of(word) == BARRIER_BROKEN)
         return;
     for (uint32_t i = 0; i < come_of(word); i++) {
