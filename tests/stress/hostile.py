@@ -1,6 +1,7 @@
 """Hostile programs: run with faulthandler by a fresh interpreter.
 
-Idea: a crash is a signal in the exit code, a hang the time limit, a leak what `used()` says at the end.
+Idea: a crash is a signal in the exit code, a hang the time limit, a leak what `used()` says at its
+end.
 """
 
 from tests.support.programs import run_python
