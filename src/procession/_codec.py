@@ -17,8 +17,7 @@ import pickle
 from functools import partial
 from typing import Any
 
-from ._explain import explanation
-from .reduction import ForkingPickler, pieces
+from .reduction import explained, pieces
 
 PROTOCOL = 5
 
@@ -37,7 +36,7 @@ def encode(obj: object, buffers: list[memoryview]) -> bytes:
     try:
         parts = pieces(obj, PROTOCOL, partial(_keep_in_band, buffers))
     except (pickle.PicklingError, TypeError, AttributeError) as error:
-        raise _explained(error, obj) from error
+        raise explained(error, obj) from error
     return bytes(parts[0]) if len(parts) == 1 else b"".join(parts)
 
 
@@ -52,10 +51,3 @@ def _keep_in_band(buffers: list[memoryview], buffer: pickle.PickleBuffer) -> boo
         return True
     buffers.append(view)
     return False
-
-
-def _explained(error: Exception, obj: object) -> Exception:
-    """The same kind of error, with the place of the trouble behind its words."""
-    if type(error) not in (pickle.PicklingError, TypeError, AttributeError):
-        return error
-    return type(error)(f"{error}; {explanation('obj', obj, ForkingPickler.dumps)}")

@@ -70,8 +70,12 @@ class Crew:
         self._replacing = True
         self._deaths_at_start = 0
         self._lock = threading.Lock()
-        for seat in range(size):
-            self._hire(seat)
+        try:
+            for seat in range(size):
+                self._hire(seat)
+        except BaseException:
+            self._dismiss_unwatched()
+            raise
         self._watcher = threading.Thread(target=self._watch, name="procession-pool", daemon=True)
         self._watcher.start()
 
@@ -87,6 +91,14 @@ class Crew:
             self._max_tasks,
         )
         self.workers[seat] = self._start_process(main, duty)
+
+    def _dismiss_unwatched(self) -> None:
+        """A worker could not be started: those that were must not stay behind."""
+        hired = [worker for worker in self.workers if worker is not None]
+        for worker in hired:
+            worker.terminate()
+        for worker in hired:
+            worker.join()
 
     # ------------------------------------------------------------------------------------- watching
 

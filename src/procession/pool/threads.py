@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterable
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from .._deadline import Deadline
+from .crew import GRACE
 from .dispatcher import Dispatcher
 from .pool import Pool
 from .program import MODES, Function
@@ -109,6 +111,7 @@ class LocalCrew:
     ):
         self._tasks, self._results, self._load = tasks, results, load
         self._initializer, self._initargs = initializer, tuple(initargs)
+        self._ended = False
         self.workers = [
             threading.Thread(target=self._work, name=f"ThreadPoolWorker-{i}", daemon=True)
             for i in range(1, size + 1)
@@ -130,13 +133,18 @@ class LocalCrew:
         return len(self.workers)
 
     def join(self) -> None:
-        """Wait until the last worker has ended."""
+        """Wait until the last worker has ended; after `end`, for those alone that do nothing.
+
+        A thread cannot be made to leave a task. It ends behind it, and holds up no exit.
+        """
+        deadline = Deadline(GRACE if self._ended else None)
         for worker in self.workers:
             if worker is not threading.current_thread():
-                worker.join()
+                worker.join(deadline.remaining())
 
     def end(self) -> None:
         """Drop what nobody has begun, and let each worker end after what it does now."""
+        self._ended = True
         self._tasks.clear()
         for _ in self.workers:
             self._tasks.put_tagged(None, STOP, 0)

@@ -118,7 +118,8 @@ def explained(error: Exception, obj: Any) -> Exception:
         return error  # of the program's own making, with arguments of its own
     from .._explain import explanation
 
-    return type(error)(f"{error}; {explanation('obj', obj, ForkingPickler.dumps)}")
+    place = explanation("obj", obj, ForkingPickler.dumps)
+    return type(error)(f"{error}; {place}" if str(error) else place)
 
 
 def _merge_tables() -> None:
