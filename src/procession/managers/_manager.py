@@ -1,0 +1,325 @@
+"""Managers: a server in a process of its own, or elsewhere, and what is known of it here.
+
+Idea: a class of managers is a registry of types. `start` runs a server for it in a child process, `connect`
+uses one that is there, `get_server` is for the process that shall be one.
+
+Invariant: a server that was started ends with the manager object, with its process at the latest,
+however that ends. What goes wrong while it starts is raised by `start`.
+
+Layer: pools and managers; imports base, ipc and processes by way of the default context.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from .. import _ambient, _log, util
+from .._errors import AuthenticationError, ProcessError
+from ..connection import Pipe
+from ..launch.authkey import AuthenticationString
+from ..pool.remote import portable
+from ._peers import forget, go_with, listener_client, peer_at
+from ._proxy import STARTED, AutoProxy, make_counted
+from ._server import Registry, Server
+from ._token import Token
+
+if TYPE_CHECKING:
+    import ssl
+
+    from ..process import BaseProcess
+
+    Security = ssl.SSLContext | Callable[[bool], ssl.SSLContext] | None
+
+
+class State:
+    """Where a manager object is in its life; `value` is one of the others."""
+
+    __slots__ = ("value",)
+
+    INITIAL = 0
+    STARTED = STARTED
+    SHUTDOWN = 2
+
+    value: int
+
+
+class BaseManager:
+    """A registry of types, and a server in which objects of these types can be made.
+
+    Args:
+        address: the server's, as for `connection.Listener`; None for a fresh one of this machine.
+        authkey: what the two sides must both know; None for this process's key.
+        serializer: 'pickle', or 'xmlrpclib'.
+        ctx: the context whose processes are used; None for the default one.
+        shutdown_timeout: seconds for the server to end by itself, then by a signal.
+        ssl_context: for connections through TLS: a context for the side that this process has, or
+            a function that makes one, called with whether it is to be the server's. `start` has
+            both sides, so it needs the function.
+    """
+
+    _registry: ClassVar[dict[str, Any]] = {}
+    _Server: ClassVar[type[Server]] = Server
+
+    shutdown: Callable[[], object]
+    """End the server; there is one once `start` was called."""
+
+    def __init__(
+        self,
+        address: Any = None,
+        authkey: bytes | None = None,
+        serializer: str = "pickle",
+        ctx: Any = None,
+        *,
+        shutdown_timeout: float = 1.0,
+        ssl_context: Security = None,
+    ):
+        if authkey is None:
+            authkey = _ambient.current_process().authkey
+        self._address = address
+        self._authkey = AuthenticationString(authkey)
+        self._state = State()
+        self._state.value = State.INITIAL
+        self._serializer = serializer
+        self._Listener, self._Client = listener_client[serializer]
+        self._ctx = ctx or _ambient.default_context.get_context()  # type: ignore[union-attr]
+        self._shutdown_timeout = shutdown_timeout
+        self._ssl_context = ssl_context
+        self._process: BaseProcess | None = None
+
+    # ----------------------------------------------------------------------------- server or client
+
+    def get_server(self) -> Server:
+        """Return a server, for ``serve_forever``; this process is to be the server.
+
+        Raises:
+            ProcessError: this object has been used for something else.
+            OSError: the address cannot be listened at.
+        """
+        self._check_unused()
+        context = _context_for(self._ssl_context, server_side=True)
+        options = {} if context is None else {"ssl_context": context}
+        return self._Server(
+            self._registry, self._address, self._authkey, self._serializer, **options
+        )
+
+    def connect(self) -> None:
+        """Use the server that is at the address.
+
+        Raises:
+            AuthenticationError: it has another key.
+            OSError: nobody is there.
+        """
+        go_with(self._address, _context_for(self._ssl_context, server_side=False))
+        self._peer = peer_at(self._serializer, self._address, self._authkey)
+        self._peer.control("dummy")
+        self._state.value = State.STARTED
+
+    def start(
+        self, initializer: Callable[..., object] | None = None, initargs: Iterable[Any] = ()
+    ) -> None:
+        """Start a server in a child process, which calls *initializer* first.
+
+        Raises:
+            ProcessError: it was started before.
+            TypeError: *initializer* cannot be called.
+            Exception: what went wrong in the child: an OSError of the address, say, or what the
+                initializer raised.
+        """
+        self._check_unused()
+        if initializer is not None and not callable(initializer):
+            raise TypeError("initializer must be a callable")
+        if self._ssl_context is not None and not callable(self._ssl_context):
+            raise TypeError("to start a server with TLS, ssl_context must be a function; see there")
+        self._process, self._address = self._start_server(initializer, initargs)
+        go_with(self._address, _context_for(self._ssl_context, server_side=False))
+        self._peer = peer_at(self._serializer, self._address, self._authkey)
+        self._state.value = State.STARTED
+        self.shutdown = util.Finalize(
+            self,
+            type(self)._finalize_manager,
+            args=(self._process, self._peer, self._state, self._shutdown_timeout),
+            exitpriority=0,
+        )
+
+    def _check_unused(self) -> None:
+        if self._state.value == State.STARTED:
+            raise ProcessError("Already started server")
+        if self._state.value == State.SHUTDOWN:
+            raise ProcessError("Manager has shut down")
+
+    def _start_server(
+        self, initializer: Callable[..., object] | None, initargs: Iterable[Any]
+    ) -> tuple[Any, Any]:
+        """The process of a new server, and its address."""
+        reader, writer = Pipe(duplex=False)
+        with reader:
+            with writer:
+                process = self._ctx.Process(
+                    target=type(self)._run_server,
+                    args=(
+                        *(self._registry, self._address, self._authkey, self._serializer),
+                        *(writer, initializer, tuple(initargs), self._ssl_context),
+                    ),
+                    die_with_parent=True,
+                )
+                ident = ":".join(str(i) for i in process._identity)
+                process.name = f"{type(self).__name__}-{ident}"
+                process.start()
+            try:
+                started, what = reader.recv()
+            except EOFError:
+                process.join()
+                raise EOFError(
+                    f"the manager's process ended, exit code {process.exitcode}, before its "
+                    f"server was started"
+                ) from None
+        if started:
+            return process, what
+        process.join()
+        raise what
+
+    @classmethod
+    def _run_server(
+        cls,
+        registry: Registry,
+        address: Any,
+        authkey: bytes,
+        serializer: str,
+        writer: Any,
+        initializer: Callable[..., object] | None = None,
+        initargs: tuple[Any, ...] = (),
+        ssl_context: Security = None,
+    ) -> None:
+        """Be the server, in the child."""
+        # Ctrl-C at a terminal is for the program; the server ends when the program says so.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            if initializer is not None:
+                initializer(*initargs)
+            context = _context_for(ssl_context, server_side=True)
+            options = {} if context is None else {"ssl_context": context}
+            server = cls._Server(registry, address, authkey, serializer, **options)
+        except Exception as error:  # noqa: BLE001 - `start` raises it
+            with writer:
+                writer.send((False, portable(error)))
+            return
+        with writer:
+            writer.send((True, server.address))
+        _log.info("manager serving at %r", server.address)
+        server.serve_forever()
+
+    # ------------------------------------------------------------------------------------ what it has
+
+    def _create(self, typeid: str, /, *args: Any, **kwds: Any) -> tuple[Token, tuple[str, ...]]:
+        """Make a referent in the server; it is counted for this process."""
+        assert self._state.value == State.STARTED, "server not yet started"
+        ident, exposed = self._peer.control("create", typeid, *args, **kwds)
+        return Token(typeid, self._address, ident), tuple(exposed)
+
+    def _debug_info(self) -> str:
+        """Return a text about all referents."""
+        return str(self._peer.control("debug_info"))
+
+    def _number_of_objects(self) -> int:
+        """Return the number of referents."""
+        return int(self._peer.control("number_of_objects"))
+
+    @property
+    def address(self) -> Any:
+        """The server's address."""
+        return self._address
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait until the server's process has ended, or up to *timeout* seconds."""
+        if self._process is not None:
+            self._process.join(timeout)
+            if not self._process.is_alive():
+                self._process = None
+
+    def __enter__(self) -> Self:
+        if self._state.value == State.INITIAL:
+            self.start()
+        assert self._state.value == State.STARTED
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.shutdown()
+
+    @staticmethod
+    def _finalize_manager(process: Any, peer: Any, state: State, timeout: float) -> None:
+        """End the server: by asking, then by SIGTERM, then by SIGKILL."""
+        if process.is_alive():
+            _log.info("sending shutdown message to manager")
+            try:
+                peer.control("shutdown")
+            except (OSError, EOFError, AuthenticationError) as error:
+                _log.info("manager does not answer: %r", error)
+            for harder in (process.terminate, process.kill, None):
+                process.join(timeout)
+                if not process.is_alive() or harder is None:
+                    break
+                _log.info("manager still alive after %s s", timeout)
+                harder()
+        state.value = State.SHUTDOWN
+        forget(peer.route.address)
+
+    # ---------------------------------------------------------------------------------------- registry
+
+    @classmethod
+    def register(
+        cls,
+        typeid: str,
+        callable: Callable[..., Any] | None = None,
+        proxytype: Any = None,
+        exposed: Iterable[str] | None = None,
+        method_to_typeid: dict[str, str] | None = None,
+        create_method: bool = True,
+    ) -> None:
+        """Make a type known to the class; managers get a method of that name, which makes proxies.
+
+        Args:
+            typeid: the type's name.
+            callable: makes an object, in the server; None where the server is elsewhere.
+            proxytype: makes a proxy; None for `AutoProxy`.
+            exposed: the methods that proxies may call; None for the proxy type's, or, if it names
+                none, all methods without an underscore.
+            method_to_typeid: methods whose results are to be proxies, and of which type.
+            create_method: whether to make the method; a type of results needs none.
+        """
+        if "_registry" not in cls.__dict__:
+            cls._registry = cls._registry.copy()
+        proxytype = proxytype or AutoProxy
+        exposed = exposed or getattr(proxytype, "_exposed_", None)
+        method_to_typeid = method_to_typeid or getattr(proxytype, "_method_to_typeid_", None)
+        for method, result_type in (method_to_typeid or {}).items():
+            if not isinstance(method, str) or not isinstance(result_type, str):
+                raise TypeError(f"{method!r}: {result_type!r} are not two names")
+        cls._registry[typeid] = (callable, exposed, method_to_typeid, proxytype)
+        if create_method:
+            setattr(cls, typeid, _creator(typeid, proxytype))
+
+
+def _creator(typeid: str, proxytype: Callable[..., Any]) -> Callable[..., Any]:
+    """The method of managers that makes a referent and returns a proxy."""
+
+    def create(self: BaseManager, /, *args: Any, **kwds: Any) -> Any:
+        _log.debug("requesting creation of a shared %r object", typeid)
+        token, exposed = self._create(typeid, *args, **kwds)
+        return make_counted(proxytype, token, self._serializer, self, self._authkey, exposed)
+
+    create.__name__ = typeid
+    create.__qualname__ = f"BaseManager.{typeid}"
+    return create
+
+
+def _context_for(security: Security, server_side: bool) -> Any:
+    """The TLS context for one side; None if there is none."""
+    return security(server_side) if callable(security) else security

@@ -1,0 +1,221 @@
+"""What a manager holds for others: the referents, who has references to them, and for how long.
+
+Idea: a referent lives as long as it is counted. Counted are references of clients, proxies that
+other referents contain, and leases: when a proxy is pickled, a lease keeps its referent until the
+receiver has made a reference of its own, so the sender may forget or end meanwhile. The lease's
+number is part of the token's id, which only this manager interprets.
+
+Invariant: what a client (a process that said who it is) holds is written down with it; when the client
+has gone, exactly that is given back. Its leases are given back `GRACE` seconds later, for who
+receives what it has sent. A referent's destructor runs without the lock.
+
+Layer: pools and managers; imports the standard library only.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from ._deferred import Deferred
+
+GRACE = 60.0
+"""Seconds that a lease outlives the client it was given to."""
+
+MOST_LEASES = 10_000
+"""How many a client can have; with more the oldest ends."""
+
+_LEASE_MARK = "."  # between a referent's id and the number of a lease
+
+
+class Referent:
+    """One object, as clients may use it.
+
+    Args:
+        obj: the object.
+        exposed: the names of the methods that clients may call.
+        method_to_typeid: methods whose results are to be referents, and their types.
+    """
+
+    __slots__ = ("count", "exposed", "id", "key", "method_to_typeid", "obj")
+
+    def __init__(
+        self, obj: Any, exposed: Iterable[str], method_to_typeid: dict[str, str] | None, key: Any
+    ):
+        self.obj, self.exposed, self.method_to_typeid = obj, frozenset(exposed), method_to_typeid
+        self.key = key
+        self.id = ""
+        self.count = 0
+
+
+class Holder:
+    """Somebody who holds references; who it is, the server knows."""
+
+    def __init__(self) -> None:
+        self.refs: Counter[str] = Counter()
+        self.leases: dict[str, str] = {}  # number -> id of the referent
+
+
+class Referents:
+    """All referents of a manager."""
+
+    def __init__(self) -> None:
+        self._guard: Deferred[str] = Deferred(self._drop_local)
+        self._by_id: dict[str, Referent] = {}
+        self._by_key: dict[tuple[int, str], Referent] = {}
+        # So an id of this manager is never one of another, nor of one at the same address before.
+        self._suffix = os.urandom(6).hex()
+        self._serials = itertools.count(1)
+        self._lease_numbers = itertools.count(1)
+        self._holders_of_leases: dict[str, Holder] = {}
+        self._expiring: dict[Holder, float] = {}  # who has gone -> when its leases end
+        self._garbage: list[Referent] = []
+
+    # ------------------------------------------------------------------------------------- looking
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def __contains__(self, ident: str) -> bool:
+        return ident in self._by_id or self._base(ident) in self._by_id
+
+    def get(self, ident: str) -> Referent:
+        """Return the referent called *ident*. Raises: KeyError."""
+        found = self._by_id.get(ident)
+        return self._by_id[self._base(ident)] if found is None else found
+
+    def list(self) -> list[Referent]:
+        """Return all, in the order of their ids."""
+        return [self._by_id[ident] for ident in sorted(list(self._by_id))]
+
+    @staticmethod
+    def _base(ident: str) -> str:
+        """*ident* without the number of a lease."""
+        return ident.partition(_LEASE_MARK)[0] if isinstance(ident, str) else ident
+
+    # ------------------------------------------------------------------------------------- counting
+
+    def add(
+        self,
+        typeid: str,
+        obj: Any,
+        exposed: Iterable[str],
+        method_to_typeid: dict[str, str] | None,
+        holder: Holder | None,
+    ) -> Referent:
+        """Return the referent of *obj*, a new one unless there is one, counted once for *holder*."""
+        made = Referent(obj, exposed, method_to_typeid, (id(obj), typeid))
+        with self._guard:
+            referent = self._by_key.setdefault(made.key, made)
+            if referent is made:
+                made.id = f"{next(self._serials):x}{self._suffix}"
+                self._by_id[made.id] = made
+            self._count(referent, holder)
+        return referent
+
+    def incref(self, ident: str, holder: Holder | None) -> None:
+        """Count a reference of *holder*; if *ident* names a lease, that ends. Raises: KeyError."""
+        with self._guard:
+            referent = self.get(ident)
+            self._count(referent, holder)
+            self._end_lease(ident.partition(_LEASE_MARK)[2])
+        self._sweep()
+
+    def decref(self, ident: str, holder: Holder | None) -> None:
+        """Give back a reference of *holder*; nothing happens if it has none."""
+        ident = self._base(ident)
+        with self._guard:
+            if holder is not None:
+                if holder.refs[ident] <= 0:
+                    return
+                holder.refs[ident] -= 1
+            self._uncount(ident)
+        self._sweep()
+
+    def hold(self, ident: str) -> str:
+        """Count a proxy in the manager itself; its id, for `let_go`. Raises: KeyError."""
+        with self._guard:
+            referent = self.get(ident)
+            referent.count += 1
+            self._end_lease(ident.partition(_LEASE_MARK)[2])
+        return referent.id
+
+    def let_go(self, ident: str) -> None:
+        """Give back what `hold` counted; at any moment."""
+        self._guard.note(ident)
+        self._sweep()
+
+    def _drop_local(self, idents: Iterable[str]) -> None:
+        for ident in idents:
+            self._uncount(ident)
+
+    def _count(self, referent: Referent, holder: Holder | None) -> None:
+        referent.count += 1
+        if holder is not None:
+            holder.refs[referent.id] += 1
+
+    def _uncount(self, ident: str, times: int = 1) -> None:
+        referent = self._by_id.get(ident)
+        if referent is None:
+            return
+        referent.count -= times
+        if referent.count <= 0:
+            del self._by_id[ident], self._by_key[referent.key]
+            self._garbage.append(referent)
+
+    def _sweep(self) -> None:
+        """Let destructors run, now that the lock is free."""
+        while self._garbage:
+            self._garbage.pop()
+
+    # ---------------------------------------------------------------------------------------- leases
+
+    def lease(self, ident: str, holder: Holder) -> str:
+        """Keep a referent for whoever gets the id that is returned. Raises: KeyError."""
+        with self._guard:
+            referent = self.get(ident)
+            number = f"{next(self._lease_numbers):x}"
+            referent.count += 1
+            holder.leases[number] = referent.id
+            self._holders_of_leases[number] = holder
+            if len(holder.leases) > MOST_LEASES:
+                self._end_lease(next(iter(holder.leases)))
+        self._sweep()
+        return f"{referent.id}{_LEASE_MARK}{number}"
+
+    def _end_lease(self, number: str) -> None:
+        holder = self._holders_of_leases.pop(number, None)
+        if holder is not None:
+            self._uncount(holder.leases.pop(number))
+
+    def release_all(self, holder: Holder) -> None:
+        """Give back what *holder* has, which has gone; its leases last a little longer."""
+        with self._guard:
+            for ident, times in holder.refs.items():
+                if times > 0:
+                    self._uncount(ident, times)
+            holder.refs.clear()
+            if holder.leases:
+                self._expiring[holder] = time.monotonic() + GRACE
+        self._sweep()
+
+    def expire(self) -> float | None:
+        """End the leases whose time has come.
+
+        Returns:
+            The seconds until the next ones; None if there are none.
+        """
+        now = time.monotonic()
+        with self._guard:
+            for holder, when in list(self._expiring.items()):
+                if when <= now or not holder.leases:
+                    del self._expiring[holder]
+                    for number in list(holder.leases):
+                        self._end_lease(number)
+            soonest = min(self._expiring.values(), default=None)
+        self._sweep()
+        return None if soonest is None else max(0.0, soonest - now)

@@ -1,0 +1,97 @@
+"""`SyncManager`: a manager of what threads and processes share as a rule.
+
+Idea: the types, each with what makes the object in the server and what stands for it elsewhere.
+
+Layer: pools and managers.
+"""
+
+from __future__ import annotations
+
+import array
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from . import _proxies, _proxy, _served_events, _served_locks, _served_queue
+from ._manager import BaseManager
+
+
+class Namespace:
+    """Attributes to be shared. Args: kwds: the first ones."""
+
+    def __init__(self, /, **kwds: Any):
+        self.__dict__.update(kwds)
+
+    def __repr__(self) -> str:
+        shown = [f"{k}={v!r}" for k, v in self.__dict__.items() if not k.startswith("_")]
+        return f"{type(self).__name__}({', '.join(sorted(shown))})"
+
+
+class Value:
+    """One value.
+
+    Args:
+        typecode: for the record; any object can be the value.
+        lock: accepted as elsewhere; each access is atomic as it is.
+    """
+
+    def __init__(self, typecode: Any, value: Any, lock: Any = True):
+        self._typecode = typecode
+        self._value = value
+
+    def get(self) -> Any:
+        """Return the value."""
+        return self._value
+
+    def set(self, value: Any) -> None:
+        """Change the value."""
+        self._value = value
+
+    value = property(get, set)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._typecode!r}, {self._value!r})"
+
+
+def Array(typecode: str, sequence: Iterable[Any], lock: Any = True) -> array.array[Any]:
+    """Return an array of *typecode* (as in `array`) with the elements of *sequence*."""
+    return array.array(typecode, sequence)
+
+
+def _pool(*args: Any, **kwds: Any) -> Any:
+    """A pool whose workers are the manager's children."""
+    from ..pool import Pool  # on first use: few managers make one
+
+    return Pool(*args, **kwds)
+
+
+class SyncManager(BaseManager):
+    """A manager of locks and queues, lists and dicts, and so on; `procession.Manager` starts one."""
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
+
+
+SyncManager.register("Queue", _served_queue.Queue)
+SyncManager.register("JoinableQueue", _served_queue.Queue)
+SyncManager.register("Event", _served_events.Event, _proxies.EventProxy)
+SyncManager.register("Lock", _served_locks.Lock, _proxies.LockProxy)
+SyncManager.register("RLock", _served_locks.RLock, _proxies.LockProxy)
+SyncManager.register("Semaphore", _served_locks.Semaphore, _proxies.AcquirerProxy)
+SyncManager.register("BoundedSemaphore", _served_locks.BoundedSemaphore, _proxies.AcquirerProxy)
+SyncManager.register("Condition", _served_events.Condition, _proxies.ConditionProxy)
+SyncManager.register("Barrier", _served_events.Barrier, _proxies.BarrierProxy)
+SyncManager.register("Pool", _pool, _proxies.PoolProxy)
+SyncManager.register("list", list, _proxies.ListProxy)
+SyncManager.register("dict", dict, _proxies.DictProxy)
+SyncManager.register("set", set, _proxies.SetProxy)
+SyncManager.register("Value", Value, _proxies.ValueProxy)
+SyncManager.register("Array", Array, _proxies.ArrayProxy)
+SyncManager.register("Namespace", Namespace, _proxies.NamespaceProxy)
+# What methods return.
+SyncManager.register("Iterator", proxytype=_proxies.IteratorProxy, create_method=False)
+SyncManager.register("AsyncResult", create_method=False)
+
+_proxy._default_proxies.update(
+    {typeid: entry[-1] for typeid, entry in SyncManager._registry.items()}
+)
