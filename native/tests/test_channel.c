@@ -83,6 +83,26 @@ TEST(a_wait_for_a_message_ends_at_its_deadline)
     CHECK(!line_get(line.channel, &message, 1)); /* long ago */
 }
 
+TEST(all_is_done_when_each_message_was_said_to_be)
+{
+    family_found(SMALL_RESERVE);
+    struct line line = line_open(0);
+    struct patience patience;
+    patience_init(&patience);
+    CHECK(channel_is_done(line.channel));
+    CHECK(!channel_task_done(line.channel));
+    line_put(line.channel, 1, 0, 10);
+    line_put(line.channel, 1, 1, 10);
+    CHECK(channel_task_done(line.channel));
+    CHECK(!channel_is_done(line.channel));
+    CHECK_EQUAL(channel_wait_for_done(line.channel, &patience, clock_now() + NS_PER_MS),
+                STATUS_TIMED_OUT);
+    CHECK(channel_task_done(line.channel));
+    CHECK(channel_is_done(line.channel));
+    CHECK(!channel_task_done(line.channel));
+    CHECK_EQUAL(channel_wait_for_done(line.channel, &patience, DEADLINE_NEVER), STATUS_OK);
+}
+
 TEST(a_steady_stream_takes_no_further_memory)
 {
     family_found(SMALL_RESERVE);
