@@ -82,9 +82,9 @@ static PyObject *raise_failed(struct barrier *barrier)
 {
     if (!import_cached(&broken_barrier_error, "threading", "BrokenBarrierError"))
         return NULL;
-    uint64_t pid = word_get(&barrier->dead_pid);
+    uint64_t pid = word_get(&barrier->dead.pid);
     char name[SLOT_NAME_BYTES + 1] = {0};
-    memcpy(name, barrier->dead_name, SLOT_NAME_BYTES);
+    memcpy(name, barrier->dead.name, SLOT_NAME_BYTES);
     if (pid == 0)
         PyErr_SetNone(broken_barrier_error);
     else

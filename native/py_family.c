@@ -87,7 +87,9 @@ static enum status found_family(void)
     status = table_reserve(&family, &tag);
     if (status == STATUS_OK)
         status = table_adopt(&family, tag);
-    if (status != STATUS_OK)
+    if (status == STATUS_OK)
+        table_set_name(&family, "MainProcess"); /* for others' messages; children name themselves */
+    else
         arena_close(&family);
     return status;
 }

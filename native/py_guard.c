@@ -10,10 +10,10 @@ static PyObject *describe_death, *report_inheritance;
 static PyObject *call_with_death(PyObject *function, struct lock *lock)
 {
     char name[SLOT_NAME_BYTES + 1] = {0}, site[LOCK_SITE_BYTES + 1] = {0};
-    memcpy(name, lock->dead_name, SLOT_NAME_BYTES);
+    memcpy(name, lock->dead.name, SLOT_NAME_BYTES);
     if (atomic_load(&lock->site_known))
         memcpy(site, lock->site, LOCK_SITE_BYTES);
-    return PyObject_CallFunction(function, "Kss", (unsigned long long)word_get(&lock->dead_pid),
+    return PyObject_CallFunction(function, "Kss", (unsigned long long)word_get(&lock->dead.pid),
                                  name, site);
 }
 

@@ -179,7 +179,7 @@ static PyObject *holder(HandleObject *self, PyObject *Py_UNUSED(unused))
     struct lock *lock = lock_of(self);
     uint32_t word = atomic_load(&lock->word);
     if (word & LOCK_BROKEN)
-        return PyLong_FromLong(-(long)word_get(&lock->dead_pid));
+        return PyLong_FromLong(-(long)word_get(&lock->dead.pid));
     if ((word & LOCK_TAG) == 0)
         return PyLong_FromLong(0);
     return PyLong_FromLong((long)word_get(&table_slot(&family, tag_index(word & LOCK_TAG))->pid));

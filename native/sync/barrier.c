@@ -107,18 +107,6 @@ enum status barrier_create(struct arena *arena, uint32_t parties, struct handle 
 
 /* ---- a party's death, or its end in order */
 
-static void name_the_dead(struct arena *arena, struct barrier *barrier, uint32_t tag)
-{
-    struct slot *slot = table_slot(arena, tag_index(tag));
-    uint64_t pid = word_get(&slot->pid);
-    char name[SLOT_NAME_BYTES];
-    memcpy(name, slot->name, sizeof name);
-    if (table_tag(arena, tag_index(tag)) != tag)
-        return; /* reaped already, and the slot is another's */
-    memcpy(barrier->dead_name, name, sizeof name);
-    atomic_store(&barrier->dead_pid, pid);
-}
-
 /* Breaks the barrier if the dead process of *tag* has come in this round. */
 static void strike(struct arena *arena, struct barrier *barrier, uint32_t tag)
 {
@@ -129,7 +117,7 @@ static void strike(struct arena *arena, struct barrier *barrier, uint32_t tag)
         was_waiting |= members(barrier, round_of(word))[i] == tag;
     was_waiting &= state_of(word) != BARRIER_BROKEN;
     if (was_waiting) {
-        name_the_dead(arena, barrier, tag);
+        obituary_write(&barrier->dead, arena, tag);
         break_it(barrier);
     }
     unlock(barrier);
@@ -194,7 +182,7 @@ static void look_after(struct arena *arena, struct barrier *barrier)
     lock(barrier);
     bool stands = word_of(barrier) == word;
     if (stands) {
-        name_the_dead(arena, barrier, dead);
+        obituary_write(&barrier->dead, arena, dead);
         break_it(barrier);
     }
     unlock(barrier);
@@ -335,8 +323,7 @@ void barrier_reset(struct barrier *barrier)
         note_end(barrier, round_of(word), true);
         for (uint32_t i = 0; i < 2 * barrier->parties; i++)
             atomic_store_explicit(&barrier->members[i], 0, memory_order_relaxed);
-        atomic_store(&barrier->dead_pid, 0);
-        memset(barrier->dead_name, 0, sizeof barrier->dead_name);
+        atomic_store(&barrier->dead.pid, 0);
         commit(barrier, make_word(0, round_of(word) + 1, BARRIER_OPEN));
     }
     unlock(barrier);

@@ -27,6 +27,7 @@
 #include "../os/mutex.h"
 #include "../shm/table.h"
 #include "gate.h"
+#include "obituary.h"
 #include "patience.h"
 
 enum { BARRIER_HISTORY = 512 };
@@ -39,8 +40,7 @@ struct barrier {
     _Atomic uint64_t word; /* come << 32 | round << 2 | enum barrier_state */
     struct gate gate;
     uint32_t parties;
-    word_t dead_pid; /* of the party whose death broke it; 0: none, or not known */
-    char dead_name[SLOT_NAME_BYTES];
+    struct obituary dead; /* the party whose death broke it; pid 0: none, or not known */
     word_t broken_rounds[BARRIER_HISTORY / 64]; /* bit round % BARRIER_HISTORY: it ended badly */
     _Atomic uint32_t members[];
 };

@@ -27,13 +27,7 @@ static void break_lock(struct arena *arena, struct lock *lock, uint32_t tag)
 {
     uint32_t word = atomic_load(&lock->word);
     while ((word & LOCK_TAG) == tag && !(word & LOCK_BROKEN)) {
-        struct slot *slot = table_slot(arena, tag_index(tag));
-        uint64_t pid = word_get(&slot->pid);
-        char name[SLOT_NAME_BYTES];
-        memcpy(name, slot->name, sizeof name);
-        bool known = table_tag(arena, tag_index(tag)) == tag; /* still its own: not reaped yet */
-        atomic_store(&lock->dead_pid, known ? pid : 0);
-        memcpy(lock->dead_name, known ? name : "", known ? sizeof name : 1);
+        obituary_write(&lock->dead, arena, tag);
         CRASH_POINT("lock.before_break");
         if (!atomic_compare_exchange_strong(&lock->word, &word, tag | LOCK_BROKEN))
             continue;

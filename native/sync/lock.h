@@ -31,7 +31,7 @@
 
 #include "../crash_point.h"
 #include "../os/clock.h"
-#include "../shm/arena.h"
+#include "obituary.h"
 
 #define LOCK_FREE UINT32_C(0)
 #define LOCK_CONTENDED (UINT32_C(1) << 30)
@@ -49,9 +49,8 @@ struct lock {
     _Atomic uint32_t depth;     /* of an RLock: how often its owner has taken it */
     _Atomic uint32_t site_known;
     _Atomic uint64_t owner; /* of an RLock: the thread that holds it (thread.h); 0: none */
-    word_t dead_pid;        /* of the holder that died; valid while BROKEN */
+    struct obituary dead;   /* of the holder that died; valid while BROKEN */
     uint32_t heritage;
-    char dead_name[SLOT_NAME_BYTES];
     char site[LOCK_SITE_BYTES]; /* where the holder took it, if site_known; for messages only */
 };
 

@@ -83,6 +83,9 @@ def _run_after_forkers(process_obj: BaseProcess) -> None:
     threading = sys.modules.get("threading")
     if threading is not None:
         threading.main_thread()._set_native_id()
+    core = sys.modules.get("procession._core")
+    if core is not None:
+        core.set_process_name(process_obj.name)  # for what others say of it after its death
     process_obj._after_fork()
 
 
