@@ -215,8 +215,10 @@ static Py_ssize_t place_for(LockedObject *self, PyObject *key)
     if (!self->code || !PyLong_CheckExact(key))
         return -1;
     Py_ssize_t place = PyLong_AsSsize_t(key), length = self->view.len / self->item_bytes;
-    if (place == -1 && PyErr_Occurred())
+    if (place == -1 && PyErr_Occurred()) {
         PyErr_Clear(); /* ctypes finds the words for it */
+        return -1;
+    }
     place += place < 0 ? length : 0;
     return place < length ? place : -1;
 }

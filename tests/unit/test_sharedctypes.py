@@ -1,0 +1,405 @@
+"""Values and arrays: ctypes objects in shared memory, and the lock around them."""
+
+import ctypes
+import pickle
+from typing import Any
+
+import pytest
+
+from procession import heap, sharedctypes
+from procession.sharedctypes import (
+    Array,
+    RawArray,
+    RawValue,
+    Value,
+    copy,
+    synchronized,
+    typecode_to_type,
+)
+from procession.synchronize import Lock, RLock
+
+INTEGERS = "bBhHiIlLqQ"
+
+
+class Point(ctypes.Structure):
+    """What a program may define."""
+
+    _fields_ = (("x", ctypes.c_double), ("y", ctypes.c_int))
+
+
+class OwnInt(ctypes.c_int):
+    """A subclass; ctypes gives such items as objects."""
+
+
+def limits(code: str) -> tuple[int, int]:
+    """Return the least and the largest integer of the type."""
+    bits = 8 * ctypes.sizeof(typecode_to_type[code])
+    return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if code.islower() else (0, 2**bits - 1)
+
+
+# ------------------------------------------------------------------------------------------ values
+
+
+@pytest.mark.parametrize("code", INTEGERS)
+def test_an_integer_is_what_ctypes_makes_of_it(code: str) -> None:
+    """At its limits, and beyond them."""
+    least, largest = limits(code)
+    value, plain = Value(code, 5), typecode_to_type[code](5)
+
+    for number in (0, 1, -1, least, largest, least - 1, largest + 1, 10**30, True):
+        value.value = plain.value = number
+
+        assert value.value == plain.value == value.get_obj().value
+
+
+@pytest.mark.parametrize("code", ["f", "d"])
+def test_a_real_is_what_ctypes_makes_of_it(code: str) -> None:
+    """Integers are taken as well."""
+    value, plain = Value(code), typecode_to_type[code]()
+
+    for number in (0.1, -2.5, 7, 1e30, float("inf")):
+        value.value = plain.value = number
+
+        assert value.value == plain.value
+
+
+def test_characters_and_truth_values() -> None:
+    """Types whose values are no numbers."""
+    letter, wide, truth = Value("c", b"x"), Value("u", "x"), Value(ctypes.c_bool)
+
+    letter.value, wide.value, truth.value = b"y", "ü", True
+
+    assert (letter.value, wide.value, truth.value) == (b"y", "ü", True)
+
+
+@pytest.mark.parametrize(
+    ("code", "bad"), [("i", 1.5), ("i", "1"), ("d", "1"), ("c", b"xy"), ("c", "x"), ("u", b"x")]
+)
+def test_wrong_values_are_refused_as_ctypes_does(code: str, bad: object) -> None:
+    """With its exception, and the lock given back."""
+    value, plain = Value(code), typecode_to_type[code]()
+    with pytest.raises((TypeError, ValueError)) as theirs:
+        plain.value = bad  # type: ignore[assignment]
+
+    with pytest.raises(theirs.type):
+        value.value = bad
+
+    assert not value.get_lock().locked()
+
+
+def test_a_value_cannot_be_deleted() -> None:
+    """As in ctypes."""
+    with pytest.raises(TypeError):
+        del Value("i").value
+
+
+def test_unknown_typecodes_are_named() -> None:
+    """With those that there are."""
+    with pytest.raises(TypeError, match="no typecode"):
+        Value("z")
+
+
+# ---------------------------------------------------------------------------------------- the lock
+
+
+@pytest.mark.parametrize("lock", [True, None])
+def test_there_is_a_lock_unless_told_otherwise(lock: object) -> None:
+    """An RLock, so that a program may hold it around several accesses."""
+    value = Value("i", 1, lock=lock)
+
+    with value.get_lock(), value:
+        value.value += 1
+
+    assert isinstance(value.get_lock(), RLock)
+    assert (value.value, value.get_obj().value) == (2, 2)
+
+
+@pytest.mark.parametrize("make", [Lock, RLock])
+def test_the_lock_may_be_given(make: Any) -> None:
+    """And shared."""
+    lock = make()
+    value, array = Value("i", lock=lock), Array("i", 3, lock=lock)
+
+    assert value.get_lock() is array.get_lock() is lock
+    value.value = array[0] = 4
+    assert value.value == array[0]
+    assert not lock.locked()
+
+
+class Counter:
+    """A lock that only counts."""
+
+    def __init__(self) -> None:
+        self.taken = self.released = 0
+
+    def acquire(self) -> bool:
+        """Count."""
+        self.taken += 1
+        return True
+
+    def release(self) -> None:
+        """Count."""
+        self.released += 1
+
+    def __enter__(self) -> bool:
+        return self.acquire()
+
+    def __exit__(self, *exc: object) -> None:
+        self.release()
+
+
+def test_any_object_with_the_methods_is_a_lock() -> None:
+    """It is taken around each access."""
+    lock: Any = Counter()
+    value = Value("i", lock=lock)
+
+    value.value = value.value + value.add(2)
+    with value, value.get_lock():
+        pass
+
+    assert lock.taken == lock.released == 5
+
+
+def test_without_a_lock_it_is_the_ctypes_object() -> None:
+    """And what is no lock is refused."""
+    assert isinstance(Value("i", lock=False), ctypes.c_int)
+    assert isinstance(Array("i", 2, lock=False), ctypes.Array)
+    for make in (Value, Array):
+        with pytest.raises(AttributeError, match="acquire"):
+            make("i", 1, lock="no lock")
+
+
+# ------------------------------------------------------------------------------- atomic operations
+
+
+@pytest.mark.parametrize("code", INTEGERS)
+def test_add_gives_the_new_value(code: str) -> None:
+    """It wraps as ctypes does."""
+    least, largest = limits(code)
+    value = Value(code, largest)
+
+    assert value.add(1) == value.value == least
+    assert value.add(-1) == value.value == largest
+
+
+def test_compare_and_set_sets_if_equal() -> None:
+    """And says whether it did."""
+    value = Value("h", -3)
+
+    assert value.compare_and_set(-3, 7)
+    assert not value.compare_and_set(-3, 8)
+    assert value.value == 7
+
+
+@pytest.mark.parametrize("bad", ["d", "c", "u"])
+def test_atomic_operations_are_for_integers(bad: str) -> None:
+    """A clear error for all else."""
+    value = Value(bad)
+
+    with pytest.raises(TypeError, match="for integers"):
+        value.add(1)
+    with pytest.raises(TypeError, match="for integers"):
+        Value("i").add(1.5)
+
+
+def add_often(value: Any, times: int) -> None:
+    """Add one, each way."""
+    for _ in range(times):
+        value.add(1)
+        with value.get_lock():
+            value.value += 1
+        while not value.compare_and_set(now := value.value, now + 1):
+            pass
+
+
+def test_no_addition_is_lost_between_processes(ctx: Any) -> None:
+    """Whatever way it is made."""
+    value = ctx.Value("q")
+    processes = [ctx.Process(target=add_often, args=(value, 300)) for _ in range(2)]
+
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+        process.close()
+
+    assert value.value == 2 * 3 * 300
+
+
+# ------------------------------------------------------------------------------------------ arrays
+
+
+@pytest.mark.parametrize("code", [*INTEGERS, "f", "d"])
+def test_an_array_is_a_sequence(code: str) -> None:
+    """Items, slices, iteration, from both ends."""
+    array = Array(code, [1, 2, 3, 4])
+
+    array[-1] = 9
+    array[1:3] = [7, 8]
+
+    assert (len(array), array[0], array[-2], list(array), array[1:]) == (
+        4,
+        1,
+        8,
+        [1, 7, 8, 9],
+        [7, 8, 9],
+    )
+    for index in (4, -5, 10**30):
+        with pytest.raises(IndexError):
+            array[index]
+        with pytest.raises(IndexError):
+            array[index] = 1
+    with pytest.raises(TypeError):
+        array["0"]
+    assert not array.get_lock().locked()
+
+
+def test_an_array_of_characters_is_also_a_string() -> None:
+    """`value` ends at the first zero byte, `raw` does not."""
+    array = Array("c", b"ab\0d")
+
+    assert (array.value, array.raw, array[1], array[:2]) == (b"ab", b"ab\0d", b"b", b"ab")
+    array.value = b"x"
+    assert array.raw[:2] == b"x\0"
+
+
+@pytest.mark.parametrize("make", [RawArray, Array])
+def test_a_new_array_is_zeroed(make: Any) -> None:
+    """Also in memory that was used before."""
+    for _ in range(3):
+        array = make("i", 50)
+        assert list(array) == [0] * 50
+        array[:] = range(50)
+        del array
+
+
+def test_items_of_other_types_are_those_of_ctypes() -> None:
+    """Subclasses, structures, and the other byte order."""
+    own, points = Array(OwnInt, 2), Array(Point, 2)
+    swapped = Array(ctypes.c_int.__ctype_be__, [1, 2])
+
+    points[0].x = 2.5
+
+    assert isinstance(own[0], OwnInt)
+    assert points[0].x == 2.5
+    assert (swapped[1], bytes(swapped.get_obj())[-1]) == (2, 2)
+
+
+def test_numpy_shares_the_memory() -> None:
+    """Through the buffer protocol of the ctypes array."""
+    numpy = pytest.importorskip("numpy")
+    array = Array("d", 4)
+
+    view = numpy.frombuffer(array.get_obj())
+    view[2] = 2.5
+
+    assert list(array) == [0, 0, 2.5, 0]
+
+
+# ------------------------------------------------------------------------------ structures, copies
+
+
+def test_a_structure_has_its_fields_under_the_lock() -> None:
+    """The wrapper's class is made once."""
+    point = Value(Point, 1.5, 2)
+
+    point.y += 1
+
+    assert (point.x, point.y, type(point).__name__) == (1.5, 3, "SynchronizedPoint")
+    assert type(point) is type(synchronized(RawValue(Point)))
+
+
+def test_a_copy_has_memory_of_its_own() -> None:
+    """And the content of the original."""
+    original = RawValue(Point, 1, 2)
+
+    other = copy(original)
+    original.x = 5
+
+    assert (other.x, other.y) == (1, 2)
+
+
+def test_nothing_is_wrapped_twice() -> None:
+    """As in the standard package."""
+    with pytest.raises(AssertionError):
+        synchronized(Value("i"))
+
+
+def double(things: list[Any], answer: Any) -> None:
+    """Double what there is, and send it back."""
+    value, array, point, raw = things
+    value.value *= 2
+    array[:] = [2 * item for item in array]
+    point.x *= 2
+    raw.value *= 2
+    answer.put(things)
+
+
+def test_they_travel_by_any_way(ctx: Any) -> None:
+    """As an argument, and through a queue."""
+    things = [Value("i", 4), Array("d", [1, 2]), Value(Point, 3), RawValue("q", 5)]
+    answer = ctx.Queue()
+
+    process = ctx.Process(target=double, args=(things, answer))
+    process.start()
+    value, array, point, raw = answer.get(timeout=30)
+    process.join()
+    process.close()
+
+    assert (value.value, array[:], point.x, raw.value) == (8, [2, 4], 6, 10)
+    value.value = 1
+    assert things[0].value == 1
+
+
+# -------------------------------------------------------------------------------------------- heap
+
+
+def test_a_piece_of_memory_is_as_large_as_asked_for() -> None:
+    """Zeroed, writable, and the same for whoever has a pickle of it."""
+    wrapper = heap.BufferWrapper(10)
+    view = wrapper.create_memoryview()
+
+    view[3] = 7
+
+    same = pickle.loads(pickle.dumps(wrapper)).create_memoryview()
+    assert bytes(same) == bytes([0, 0, 0, 7, 0, 0, 0, 0, 0, 0])
+    assert heap.BufferWrapper(0).create_memoryview().nbytes == 0
+    with pytest.raises(ValueError, match="out of range"):
+        heap.BufferWrapper(-1)
+    with pytest.raises(OverflowError):
+        heap.BufferWrapper(2**63 - 1)
+
+
+def test_a_view_outlives_its_piece() -> None:
+    """The memory goes with the last who sees it."""
+    view = heap.BufferWrapper(4).create_memoryview()
+    heap.BufferWrapper(4).create_memoryview()[:] = b"xxxx"
+
+    assert bytes(view) == bytes(4)
+
+
+def test_arenas_and_heaps_are_there_for_third_parties() -> None:
+    """By the names of the standard package."""
+    arena = heap.Arena(4096)
+    piece, start, stop = heap.Heap().malloc(100)
+
+    arena.buffer[:3] = b"abc"
+    piece.buffer[start:stop] = bytes(range(100))
+
+    assert (arena.buffer[:3], arena.size, stop - start) == (b"abc", 4096, 100)
+    heap.Heap().free((piece, start, stop))
+
+
+def test_what_was_never_initialised_says_so() -> None:
+    """Rather than crash."""
+    for kind in (sharedctypes.Synchronized, sharedctypes.SynchronizedArray):
+        thing: Any = kind.__new__(kind)
+        for use in (
+            lambda thing=thing: thing.value,
+            lambda thing=thing: thing[0],
+            lambda thing=thing: thing.acquire,
+            lambda thing=thing: thing.__enter__(),
+            lambda thing=thing: thing._obj,
+        ):
+            with pytest.raises((ValueError, TypeError, AttributeError)):
+                use()
