@@ -131,7 +131,7 @@ def freeze_support() -> None:
     """Do nothing: a thread needs no help to start in a frozen program."""
 
 
-# ------------------------------------------------------------------------------ what managers have
+# ------------------------------------------------------------------------------- what managers have
 
 
 class Namespace:

@@ -1,12 +1,12 @@
 """Managers: objects that live in a server and are used through proxies, from anywhere.
 
-Idea: the standard package's protocol, so that either side may be that; between two sides of this package
-the manager knows who its clients are, and gives back what they held when they are gone.
+Idea: the standard package's protocol, so that either side may be that; between two sides of this
+package the manager knows who its clients are, and gives back what they held when they are gone.
 
-The parts, from the bottom: `_token` what is said, `_wire` how it is pickled; in the server `_referents`,
-`_sessions`, `_serving` (how a call waits), `_served_*` (what it waits for), `_answers`, `_server`; at
-the client `_peers` (connections) and `_proxy`, `_proxies`; `_manager`, `_sync`, `_memory` what programs
-use.
+The parts, from the bottom: `_token` what is said, `_wire` how it is pickled; in the server
+`_referents`, `_sessions`, `_serving` (how a call waits), `_served_*` (what it waits for),
+`_answers`, `_server`; at the client `_peers` (connections) and `_proxy`, `_proxies`; `_manager`,
+`_sync`, `_memory` what programs use.
 
 Layer: pools and managers; re-exports only.
 """

@@ -1,7 +1,7 @@
 """Managers: a server in a process of its own, or elsewhere, and what is known of it here.
 
-Idea: a class of managers is a registry of types. `start` runs a server for it in a child process, `connect`
-uses one that is there, `get_server` is for the process that shall be one.
+Idea: a class of managers is a registry of types. `start` runs a server for it in a child process,
+`connect` uses one that is there, `get_server` is for the process that shall be one.
 
 Invariant: a server that was started ends with the manager object, with its process at the latest,
 however that ends. What goes wrong while it starts is raised by `start`.
@@ -84,7 +84,8 @@ class BaseManager:
         self._state.value = State.INITIAL
         self._serializer = serializer
         self._Listener, self._Client = listener_client[serializer]
-        self._ctx = ctx or _ambient.default_context.get_context()  # type: ignore[union-attr]
+        default: Any = _ambient.default_context
+        self._ctx = ctx or default.get_context()
         self._shutdown_timeout = shutdown_timeout
         self._ssl_context = ssl_context
         self._process: BaseProcess | None = None
@@ -211,7 +212,7 @@ class BaseManager:
         _log.info("manager serving at %r", server.address)
         server.serve_forever()
 
-    # ------------------------------------------------------------------------------------ what it has
+    # ---------------------------------------------------------------------------------- what it has
 
     def _create(self, typeid: str, /, *args: Any, **kwds: Any) -> tuple[Token, tuple[str, ...]]:
         """Make a referent in the server; it is counted for this process."""
@@ -271,7 +272,7 @@ class BaseManager:
         state.value = State.SHUTDOWN
         forget(peer.route.address)
 
-    # ---------------------------------------------------------------------------------------- registry
+    # ------------------------------------------------------------------------------------- registry
 
     @classmethod
     def register(

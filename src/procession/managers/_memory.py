@@ -1,7 +1,7 @@
 """`SharedMemoryManager`: segments of shared memory that end with their manager.
 
-Idea: a segment is made by the process that asks for it; the server only keeps its name and removes it
-when it ends. Should it be killed, the family's resource tracker removes it.
+Idea: a segment is made by the process that asks for it; the server only keeps its name and
+removes it when it ends. Should it be killed, the family's resource tracker removes it.
 
 Layer: pools and managers; imports ipc.
 """

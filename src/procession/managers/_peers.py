@@ -1,9 +1,9 @@
 """A client's side: the connections of this process to one manager.
 
-Idea: each thread has a connection for the methods it calls, as the standard protocol wants it: there a
-connection stands for a thread, which is who holds an RLock. Where the manager is kin there is one
-more for the process as a whole, the anchor: references are counted over it, in order, and it
-tells the manager that the process lives.
+Idea: each thread has a connection for the methods it calls, as the standard protocol wants it:
+there a connection stands for a thread, which is who holds an RLock. Where the manager is kin
+there is one more for the process as a whole, the anchor: references are counted over it, in
+order, and it tells the manager that the process lives.
 
 Invariant: a connection on which an answer may still come is not used again: what interrupts a call
 closes it. A call made in the middle of another (by a signal handler, a destructor) has a
@@ -39,7 +39,7 @@ listener_client: dict[str, tuple[Any, Any]] = {
 
 
 def listen(serializer: str, address: Any, backlog: int, authkey: bytes, ssl_context: Any) -> Any:
-    """Return a listener at *address*; None for a fresh address, whose name ends with the process."""
+    """Return a listener at *address*; None for a fresh one, which leaves no file."""
     if address is None:
         address = f"\0procession-manager-{os.getpid()}-{os.urandom(8).hex()}"
     options = {} if ssl_context is None else {"ssl_context": ssl_context}
@@ -150,22 +150,27 @@ class Anchor:
         kin: whether it is; None as long as that is not known.
     """
 
+    kin: bool | None
+
     def __init__(self, route: Route):
         self._route = route
-        self.kin: bool | None = None
+        self.kin = None
         self._talk: Conversation | None = None
         self._opening = threading.Lock()
         self._guard: Deferred[str] = Deferred(self._release)
+
+    @property
+    def dropped(self) -> bool:
+        """Whether there is no reason to call `drop`."""
+        return self._talk is not None or self.kin is False
 
     def drop(self) -> Conversation | None:
         """Have the anchor, if the manager is kin; else return the connection that showed it is not.
 
         Raises: OSError, AuthenticationError: there is no manager, or it has another key.
         """
-        if self._talk is not None or self.kin is False:
-            return None
         with self._opening:
-            if self._talk is not None or self.kin is False:
+            if self.dropped:
                 return None
             talk = self._route.converse()
             self.kin = talk.kin
@@ -253,13 +258,19 @@ class Peer:
 
     def __init__(self, route: Route):
         self.route = route
-        self._start_afresh()
+        self.start_afresh()
+        # A child clears the finalizers it was born with; by then it may have an anchor of its own.
+        util.register_after_fork(self, Peer._see_to_farewell)
 
-    def _start_afresh(self) -> None:
+    def start_afresh(self) -> None:
         """Have no connection, and know nothing: they were those of another process."""
         self._mine = _OfThread()
         self._anchor = Anchor(self.route)
-        util.Finalize(self, self._anchor.farewell, exitpriority=5)
+        self._farewell: util.Finalize | None = None
+
+    def _see_to_farewell(self) -> None:
+        if self._anchor.kin and (self._farewell is None or not self._farewell.still_active()):
+            self._farewell = util.Finalize(self, self._anchor.farewell, exitpriority=5)
 
     def call(self, token: Token, name: str, args: Any, kwds: Any) -> tuple[str, Any]:
         """Call a method of a referent; the kind of the answer, and the answer.
@@ -330,9 +341,12 @@ class Peer:
         return self.route.converse() if talk is None else talk
 
     def _drop_anchor(self) -> None:
+        if self._anchor.dropped:
+            return
         talk = self._anchor.drop()
         if talk is not None:
             self._keep(talk)
+        self._see_to_farewell()
 
     def _keep(self, talk: Conversation) -> None:
         """Use *talk* for this thread's next call, unless there is a connection for it."""
@@ -342,7 +356,7 @@ class Peer:
             talk.close()
 
 
-# -------------------------------------------------------------------------- the managers that are known
+# ---------------------------------------------------------------------- the managers that are known
 
 _peers: weakref.WeakValueDictionary[Any, Peer] = weakref.WeakValueDictionary()
 _contexts: dict[Any, Any] = {}  # address -> the ssl_context to go there with
@@ -371,12 +385,12 @@ def forget(address: Any) -> None:
     for key, peer in list(_peers.items()):
         if key[1] == address:
             _peers.pop(key, None)
-            peer._start_afresh()
+            peer.start_afresh()
 
 
 def _after_fork_in_child() -> None:
     for peer in list(_peers.values()):
-        peer._start_afresh()
+        peer.start_afresh()
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,7 +1,7 @@
 """The proxy types of `SyncManager`.
 
-Idea: a proxy type is a list of methods; what is written out is what differs: other arguments, operators
-that must return the proxy, attributes.
+Idea: a proxy type is a list of methods; what is written out is what differs: other arguments,
+operators that must return the proxy, attributes.
 
 Invariant: whatever is here works with a manager of the standard package of the newest version; an
 older one lacks the newest methods and says so.
@@ -71,7 +71,7 @@ class AcquirerProxy(BaseProxy):
 class LockProxy(AcquirerProxy):
     """A lock, which breaks when a process that has it dies."""
 
-    _exposed_ = ("acquire", "release", "locked", "reset")
+    _exposed_: tuple[str, ...] = ("acquire", "release", "locked", "reset")
 
     def reset(self) -> None:
         """Make a broken lock free again."""
@@ -220,7 +220,7 @@ class ListProxy(BaseListProxy):  # type: ignore[misc]  # made at run time
         self._callmethod("__imul__", (value,))
         return self
 
-    __class_getitem__ = classmethod(GenericAlias)
+    __class_getitem__: Any = classmethod(GenericAlias)
 
 
 _BaseDictProxy: Any = MakeProxyType(
@@ -241,7 +241,7 @@ class DictProxy(_BaseDictProxy):  # type: ignore[misc]  # made at run time
         self._callmethod("__ior__", (value,))
         return self
 
-    __class_getitem__ = classmethod(GenericAlias)
+    __class_getitem__: Any = classmethod(GenericAlias)
 
 
 _BaseSetProxy: Any = MakeProxyType(
@@ -277,7 +277,7 @@ class SetProxy(_BaseSetProxy):  # type: ignore[misc]  # made at run time
         self._callmethod("__isub__", (value,))
         return self
 
-    __class_getitem__ = classmethod(GenericAlias)
+    __class_getitem__: Any = classmethod(GenericAlias)
 
 
 ArrayProxy: Any = MakeProxyType("ArrayProxy", ("__len__", "__getitem__", "__setitem__"))

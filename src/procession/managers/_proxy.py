@@ -1,7 +1,8 @@
 """Proxies: objects whose methods are carried out in a manager.
 
-Idea: a proxy is a token and a way to its manager. It is counted there from its making to its end; sent
-to another process it arrives as a proxy of its own, counted anew, with a lease for the time between.
+Idea: a proxy is a token and a way to its manager. It is counted there from its making to its end;
+sent to another process it arrives as a proxy of its own, counted anew, with a lease for the time
+between.
 
 Invariant: a proxy in its manager's own process goes no way at all: it calls the referent, and keeps
 it alive as any object does.
@@ -104,7 +105,7 @@ class BaseProxy:
         """The referent itself, in its manager's own process; elsewhere the proxy."""
         return self if self._server is None else self._server.referents.get(self._id).obj
 
-    # -------------------------------------------------------------------------------------- counting
+    # ------------------------------------------------------------------------------------- counting
 
     def _incref(self) -> None:
         """Count this proxy, until it is garbage or the process exits."""
@@ -139,7 +140,7 @@ class BaseProxy:
         except Exception as error:  # noqa: BLE001 - the proxy may never be used here
             _log.info("incref failed: %s", error)
 
-    # ---------------------------------------------------------------------------------------- travel
+    # --------------------------------------------------------------------------------------- travel
 
     def __reduce__(self) -> tuple[Any, ...]:
         kwds: dict[str, Any] = {}
@@ -162,7 +163,7 @@ class BaseProxy:
     def __deepcopy__(self, memo: Any) -> Any:
         return self._getvalue()
 
-    # ------------------------------------------------------------------------------------------ text
+    # ----------------------------------------------------------------------------------------- text
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} object, typeid {self._token.typeid!r} at {id(self):#x}>"
@@ -222,7 +223,7 @@ def RebuildProxy(
     return func(token, serializer, incref=incref, **kwds)
 
 
-# ------------------------------------------------------------------------------------------ proxy types
+# -------------------------------------------------------------------------------------- proxy types
 
 _made_types: dict[tuple[str, tuple[str, ...]], type[BaseProxy]] = {}
 

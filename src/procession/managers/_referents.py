@@ -5,9 +5,11 @@ other referents contain, and leases: when a proxy is pickled, a lease keeps its 
 receiver has made a reference of its own, so the sender may forget or end meanwhile. The lease's
 number is part of the token's id, which only this manager interprets.
 
-Invariant: what a client (a process that said who it is) holds is written down with it; when the client
-has gone, exactly that is given back. Its leases are given back `GRACE` seconds later, for who
-receives what it has sent. A referent's destructor runs without the lock.
+A referent that contains a proxy of itself keeps itself alive, as counting is all there is.
+
+Invariant: what a client (a process that said who it is) holds is written down with it; when the
+client has gone, exactly that is given back. Its leases are given back `GRACE` seconds later, for
+who receives what it has sent. A referent's destructor runs without the lock.
 
 Layer: pools and managers; imports the standard library only.
 """
@@ -41,7 +43,7 @@ class Referent:
         method_to_typeid: methods whose results are to be referents, and their types.
     """
 
-    __slots__ = ("count", "exposed", "id", "key", "method_to_typeid", "obj")
+    __slots__ = ("count", "exposed", "id", "key", "local", "method_to_typeid", "obj")
 
     def __init__(
         self, obj: Any, exposed: Iterable[str], method_to_typeid: dict[str, str] | None, key: Any
@@ -49,7 +51,8 @@ class Referent:
         self.obj, self.exposed, self.method_to_typeid = obj, frozenset(exposed), method_to_typeid
         self.key = key
         self.id = ""
-        self.count = 0
+        self.count = 0  # references of clients, and leases
+        self.local = 0  # proxies in the manager's own process, such as other referents contain
 
 
 class Holder:
@@ -75,10 +78,11 @@ class Referents:
         self._expiring: dict[Holder, float] = {}  # who has gone -> when its leases end
         self._garbage: list[Referent] = []
 
-    # ------------------------------------------------------------------------------------- looking
+    # -------------------------------------------------------------------------------------- looking
 
     def __len__(self) -> int:
-        return len(self._by_id)
+        """How many clients refer to."""
+        return sum(referent.count > 0 for referent in list(self._by_id.values()))
 
     def __contains__(self, ident: str) -> bool:
         return ident in self._by_id or self._base(ident) in self._by_id
@@ -89,8 +93,9 @@ class Referents:
         return self._by_id[self._base(ident)] if found is None else found
 
     def list(self) -> list[Referent]:
-        """Return all, in the order of their ids."""
-        return [self._by_id[ident] for ident in sorted(list(self._by_id))]
+        """Return those that clients refer to, in the order of their ids."""
+        referents = sorted(self._by_id.copy().items())
+        return [referent for _, referent in referents if referent.count > 0]
 
     @staticmethod
     def _base(ident: str) -> str:
@@ -107,7 +112,7 @@ class Referents:
         method_to_typeid: dict[str, str] | None,
         holder: Holder | None,
     ) -> Referent:
-        """Return the referent of *obj*, a new one unless there is one, counted once for *holder*."""
+        """Return the referent of *obj*, new unless there is one, counted for *holder*."""
         made = Referent(obj, exposed, method_to_typeid, (id(obj), typeid))
         with self._guard:
             referent = self._by_key.setdefault(made.key, made)
@@ -140,7 +145,7 @@ class Referents:
         """Count a proxy in the manager itself; its id, for `let_go`. Raises: KeyError."""
         with self._guard:
             referent = self.get(ident)
-            referent.count += 1
+            referent.local += 1
             self._end_lease(ident.partition(_LEASE_MARK)[2])
         return referent.id
 
@@ -151,7 +156,9 @@ class Referents:
 
     def _drop_local(self, idents: Iterable[str]) -> None:
         for ident in idents:
-            self._uncount(ident)
+            referent = self._by_id[ident]
+            referent.local -= 1
+            self._remove_if_unused(referent)
 
     def _count(self, referent: Referent, holder: Holder | None) -> None:
         referent.count += 1
@@ -162,9 +169,12 @@ class Referents:
         referent = self._by_id.get(ident)
         if referent is None:
             return
-        referent.count -= times
-        if referent.count <= 0:
-            del self._by_id[ident], self._by_key[referent.key]
+        referent.count = max(0, referent.count - times)
+        self._remove_if_unused(referent)
+
+    def _remove_if_unused(self, referent: Referent) -> None:
+        if referent.count + referent.local == 0:
+            del self._by_id[referent.id], self._by_key[referent.key]
             self._garbage.append(referent)
 
     def _sweep(self) -> None:
@@ -172,7 +182,7 @@ class Referents:
         while self._garbage:
             self._garbage.pop()
 
-    # ---------------------------------------------------------------------------------------- leases
+    # --------------------------------------------------------------------------------------- leases
 
     def lease(self, ident: str, holder: Holder) -> str:
         """Keep a referent for whoever gets the id that is returned. Raises: KeyError."""

@@ -1,8 +1,8 @@
 """Conditions, events and barriers as a manager keeps them for its clients.
 
-Idea: as those of `threading`, over `_serving.Waiters`: a client that hangs up while it waits has not
-waited, and a notification meant for it goes to the next. In a barrier nobody else can take its
-place: it breaks.
+Idea: as those of `threading`, over `_serving.Waiters`: a client that hangs up while it waits has
+not waited, and a notification meant for it goes to the next. In a barrier nobody else can take
+its place: it breaks.
 
 Invariant: as in `_serving`.
 

@@ -1,8 +1,9 @@
 """Locks and semaphores as a manager keeps them for its clients.
 
-Idea: they work as those of `threading`, but know for which client they are held. A client that hangs up
-while it waits has not waited; one that dies while it holds a lock leaves the lock broken: who
-wants it is told, until somebody calls ``reset``. Permits of a semaphore are given back.
+Idea: they work as those of `threading`, but know for which client they are held. A client that
+hangs up while it waits has not waited; one that dies while it holds a lock leaves the lock
+broken: who wants it is told, until somebody calls ``reset``. Permits of a semaphore are given
+back.
 
 Invariant: who ended in good order, having said so, leaves everything as it was: what one
 process has locked, another may release.
@@ -148,7 +149,7 @@ class Lock(_Breakable):
 
 
 class RLock(_Breakable):
-    """A lock that the client's thread which has it may take again; only that thread may release it."""
+    """A lock that the thread which has it may take again; only that thread may release it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -253,7 +254,7 @@ class Semaphore(_Acquirable):
         if not self._taken:
             return
         client = service.client
-        holder = client if client in self._taken else next(iter(self._taken))
+        holder: Any = client if client in self._taken else next(iter(self._taken))
         self._taken[holder] -= 1
         if self._taken[holder] == 0:
             del self._taken[holder]

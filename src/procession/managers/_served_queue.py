@@ -1,7 +1,7 @@
 """A queue as a manager keeps it for its clients.
 
-Idea: as `queue.Queue`, over `_serving.Waiters`: a client that hangs up while it waits in ``get`` takes no
-item, and an item that could not be delivered goes back to where it was.
+Idea: as `queue.Queue`, over `_serving.Waiters`: a client that hangs up while it waits in ``get``
+takes no item, and an item that could not be delivered goes back to where it was.
 
 Invariant: as in `_serving`; the number of unfinished tasks is that of the items put and not done.
 
@@ -20,7 +20,7 @@ from ._serving import Waiters, service
 
 
 class Queue:
-    """A first-in, first-out queue. Args: maxsize: the most items; 0 or less: as many as there are."""
+    """A first-in, first-out queue. Args: maxsize: the most items; 0 or less: no limit."""
 
     def __init__(self, maxsize: int = 0):
         self._maxsize = maxsize

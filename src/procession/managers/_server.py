@@ -1,11 +1,12 @@
 """The server of a manager: one thread per connection, and the functions that clients call.
 
-Idea: a connection begins with the call of a function of the server; most are over with its answer. The
-function ``accept_connection`` makes it one for methods of referents, as many as the client likes.
-There, a client that is kin calls the server's functions as well: a request without a referent.
+Idea: a connection begins with the call of a function of the server; most are over with its
+answer. The function ``accept_connection`` makes it one for methods of referents, as many as the
+client likes. There, a client that is kin calls the server's functions as well: a request without
+a referent.
 
-Invariant: what a method raises goes to the caller and nowhere else; a request that makes no sense is
-answered by a traceback and harms nobody. Nothing is read from who does not know the key.
+Invariant: what a method raises goes to the caller and nowhere else; a request that makes no sense
+is answered by a traceback and harms nobody. Nothing is read from who does not know the key.
 
 Layer: pools and managers; imports base and ipc.
 """
@@ -28,7 +29,7 @@ from ._sessions import PROTOCOL, Caller, Sessions, is_greeting
 from ._token import PROXY, RETURN, TRACEBACK, UNSERIALIZABLE, Token
 from ._wire import Conversation
 
-# typeid -> what makes the referent, the methods exposed, those whose results are referents, proxy type
+# typeid -> what makes the referent, methods exposed, those that return referents, proxy type
 Registry = Mapping[
     str, tuple[Callable[..., Any] | None, Any, dict[str, str] | None, Callable[..., Any]]
 ]
@@ -108,7 +109,7 @@ class Server:
                     target=self.handle_request, args=(conn,), name="manager-call", daemon=True
                 ).start()
 
-    # --------------------------------------------------------------------------------- connections
+    # ---------------------------------------------------------------------------------- connections
 
     def handle_request(self, conn: Any) -> None:
         """Serve a connection from its first request to its end."""
@@ -179,7 +180,9 @@ class Server:
         except Exception:  # noqa: BLE001 - the client gets it
             return TRACEBACK, traceback.format_exc()
 
-    def _control(self, talk: Conversation, name: str, args: Any, kwds: Any) -> Any:
+    def _control(
+        self, talk: Conversation, name: str, args: Any, kwds: Any
+    ) -> tuple[str, Any] | None:
         """Call a function of the server for kin."""
         result = self._function(name)(talk, *args, **kwds)
         return None if name in ONE_WAY else (RETURN, result)
@@ -231,7 +234,7 @@ class Server:
         except Exception:  # noqa: BLE001 - the caller gets it
             return TRACEBACK, traceback.format_exc()
 
-    # ------------------------------------------------- functions that clients call; c: the connection
+    # ----------------------------------------------- functions that clients call; c: the connection
 
     def create(
         self, c: Any, typeid: str, /, *args: Any, **kwds: Any
@@ -253,7 +256,7 @@ class Server:
         if method_to_typeid is not None:
             if not isinstance(method_to_typeid, dict):
                 raise TypeError(
-                    f"Method_to_typeid {method_to_typeid!r}: type {type(method_to_typeid)!s}, not dict"
+                    f"method_to_typeid {method_to_typeid!r} is of {type(method_to_typeid)!s}"
                 )
             names += method_to_typeid
         return self.referents.add(typeid, obj, names, method_to_typeid, holder)

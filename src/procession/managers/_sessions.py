@@ -1,8 +1,8 @@
 """Who talks to a server: connections, and the processes behind them.
 
-Idea: a client of this package says with its first word who it is (`greeting`); then all its connections
-are known to be of one process, and the process lives as long as one of them. A client of the
-standard package says nothing; for it a connection is all there is.
+Idea: a client of this package says with its first word who it is (`greeting`); then all its
+connections are known to be of one process, and the process lives as long as one of them. A client
+of the standard package says nothing; for it a connection is all there is.
 
 Invariant: a process whose last connection has ended is gone: its references are given back, and
 unless it said farewell, so are its locks.
@@ -18,7 +18,7 @@ from typing import Any
 from ._referents import Holder, Referents
 
 PROTOCOL = "procession/1"
-"""What kin say to one another, where the standard package's protocol has a place that is not used."""
+"""What kin say to one another, in a place that the standard protocol does not use."""
 
 Greeting = tuple[str, str, int, str]  # protocol, number of the client, pid, name
 

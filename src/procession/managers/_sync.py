@@ -65,7 +65,7 @@ def _pool(*args: Any, **kwds: Any) -> Any:
 
 
 class SyncManager(BaseManager):
-    """A manager of locks and queues, lists and dicts, and so on; `procession.Manager` starts one."""
+    """A manager of locks, queues, lists, dicts and so on; `procession.Manager` starts one."""
 
     if TYPE_CHECKING:
 

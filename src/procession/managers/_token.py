@@ -1,7 +1,8 @@
 """What manager and client say to one another, as objects.
 
-Idea: a request is a tuple ``(ident, method, args, kwds)``; an answer is ``(kind, what)``, where *kind*
-is one of the strings below. That is the standard package's protocol, so either side may be that.
+Idea: a request is a tuple ``(ident, method, args, kwds)``; an answer is ``(kind, what)``, where
+*kind* is one of the strings below. That is the standard package's protocol, so either side may be
+that.
 
 Invariant: an answer of a kind that is not known becomes an error, never a result.
 

@@ -1,11 +1,11 @@
 """Messages between manager and client as bytes, understood by the standard package's as well.
 
-Idea: a pickle names classes, and those of this package have other names than the standard ones. What
-exists under a standard name is sent under that name, and found again here under ours. Two sides
-that have told one another that both are of this package (kin) spare themselves the trouble.
+Idea: a pickle names classes, and those of this package have other names than the standard ones.
+What exists under a standard name is sent under that name, and found again here under ours. Two
+sides that have told one another that both are of this package (kin) spare themselves the trouble.
 
-Invariant: nothing of the standard package is ever imported by what arrives. A message that cannot be
-pickled has not been begun.
+Invariant: nothing of the standard package is ever imported by what arrives. A message that cannot
+be pickled has not been begun.
 
 Layer: pools and managers; imports ipc.
 """
@@ -19,7 +19,7 @@ from types import FunctionType
 from typing import Any
 
 from .. import reduction
-from ..connection import _ConnectionBase
+from ..connection._base import _ConnectionBase
 from ..reduction import ForkingPickler, Piece
 
 _PACKAGE = __package__.partition(".")[0]
@@ -80,6 +80,16 @@ class _Unpickler(pickle.Unpickler):
     def _resolve(self, path: str) -> Any:
         module, _, name = path.partition(":")
         return self.find_class(module, name)
+
+
+def _as_list(view: Any) -> tuple[Any, ...]:
+    return list, (list(view),)
+
+
+_EMPTY: dict[Any, Any] = {}
+for _view in (_EMPTY.keys(), _EMPTY.values(), _EMPTY.items()):
+    # Not by `register`: plain pickle refuses these, so it may still be tried first.
+    ForkingPickler._extra_reducers[type(_view)] = _as_list
 
 
 def encode(obj: Any, kin: bool) -> list[Piece]:

@@ -85,7 +85,7 @@ class SharedMemory:
             os.close(fd)
         self._buf = memoryview(self._mmap)
 
-    # ---------------------------------------------------------------------------------- what it is
+    # ----------------------------------------------------------------------------------- what it is
 
     @property
     def buf(self) -> memoryview:
@@ -132,7 +132,7 @@ class SharedMemory:
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.name, False, self.size)
 
-    # ------------------------------------------------------------------------------------ its life
+    # ------------------------------------------------------------------------------------- its life
 
     def close(self) -> None:
         """Let go of the memory, in this object; arrays and views of it remain valid."""
@@ -196,7 +196,7 @@ class SharedMemory:
         return "/" + name if self._prepend_leading_slash else name
 
 
-# ----------------------------------------------------------------------------- files of the folder
+# ------------------------------------------------------------------------------ files of the folder
 
 
 def _path(name: str) -> str:

@@ -1,7 +1,7 @@
 """A list of fixed length whose elements are stored in a shared segment.
 
-Idea: each element has a place of its own, as large as its first value needs (strings: rounded up to
-the next multiple of eight bytes above their length), and may be replaced by whatever fits there.
+Idea: each element has a place of its own, as large as its first value needs, in steps of eight
+bytes, and may be replaced by whatever fits there.
 
 Invariant: the layout is the standard package's, all integers of eight bytes in native order:
 
@@ -79,9 +79,15 @@ def _encoded(value: Element) -> Any:
     return value.encode() if isinstance(value, str) else value
 
 
-def _place_for(value: Any) -> int:
-    """The bytes that the place of *value*, encoded, shall have."""
-    return _WORD * (len(value) // _WORD + 1) if isinstance(value, bytes) else _WORD
+def _place_for(value: Element) -> int:
+    """The bytes that the place of *value* shall have.
+
+    The standard package counts a string's characters, and cuts it off where its bytes are more.
+    """
+    if not isinstance(value, str | bytes):
+        return _WORD
+    needed = len(value.encode()) if isinstance(value, str) else len(value)
+    return _WORD * max(len(value) // _WORD + 1, -(-needed // _WORD))
 
 
 class ShareableList:
@@ -117,7 +123,7 @@ class ShareableList:
         """Make the segment and fill it."""
         kinds = [_kind_of(element) for element in elements]
         values = [_encoded(element) for element in elements]
-        places = [_place_for(value) for value in values]
+        places = [_place_for(element) for element in elements]
         formats = [kind.format_for(place) for kind, place in zip(kinds, places, strict=True)]
         if any(len(format) > _LONGEST_FORMAT for format in formats):
             raise ValueError(
@@ -138,7 +144,7 @@ class ShareableList:
             self.shm.unlink()
             raise
 
-    # ---------------------------------------------------------------------------------- the layout
+    # ----------------------------------------------------------------------------------- the layout
 
     @property
     def _length(self) -> int:
@@ -175,7 +181,7 @@ class ShareableList:
         struct.pack_into("8s", buf, self._formats_start + _WORD * position, format.encode())
         buf[self._kinds_start + position] = kind.code
 
-    # ------------------------------------------------------------------------------------ the list
+    # ------------------------------------------------------------------------------------- the list
 
     def __len__(self) -> int:
         return self._length
