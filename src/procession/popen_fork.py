@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import sys
 
-from . import _core, util
+from . import _core
 from .launch import child, lifeline
 from .launch.popen import BasePopen
 from .launch.sentinel import Sentinel
@@ -42,8 +42,7 @@ class Popen(BasePopen):
             raise
         if self.pid == 0:
             child.after_fork(process_obj, parent_end, sentinel)
-        self.sentinel = sentinel.in_parent(self.pid)
-        self.finalizer = util.Finalize(self, util.close_fds, (self.sentinel,))
+        self._watch(sentinel)
 
 
 _OWN_THREADS = "procession-"

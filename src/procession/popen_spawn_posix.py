@@ -61,7 +61,6 @@ class Popen(BasePopen):
             _core.abandon(token)
             raise
         _core.launched(token, self.pid)
-        self.finalizer = util.Finalize(self, util.close_fds, (self.sentinel,))
 
     def _start(self, data: bytes, token: int, bond: bool) -> None:
         """Start the interpreter."""
@@ -83,4 +82,4 @@ class Popen(BasePopen):
             raise
         finally:
             os.close(payload_fd)
-        self.sentinel = sentinel.in_parent(self.pid)
+        self._watch(sentinel)

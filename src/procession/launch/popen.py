@@ -17,7 +17,7 @@ import os
 from _thread import allocate_lock
 
 from .. import _core, _log, util
-from .sentinel import wait_readable
+from .sentinel import Sentinel, wait_readable
 
 TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
@@ -47,6 +47,23 @@ class BasePopen:
 
     def _launch(self, process_obj: BaseProcess) -> None:
         raise NotImplementedError
+
+    def _watch(self, sentinel: Sentinel) -> None:
+        """Have the child, just started, watched; if that fails, it must not run unwatched.
+
+        Raises:
+            OSError: no descriptor is left; the child has been killed.
+        """
+        try:
+            self.sentinel = sentinel.in_parent(self.pid)
+        except BaseException:
+            from signal import SIGKILL
+
+            os.kill(self.pid, SIGKILL)
+            os.waitpid(self.pid, 0)
+            _core.bury(self.pid)
+            raise
+        self.finalizer = util.Finalize(self, util.close_fds, (self.sentinel,))
 
     def duplicate_for_child(self, fd: int) -> int:
         """Give the child *fd* too; return the number by which it will find it."""
