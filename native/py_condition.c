@@ -46,14 +46,15 @@ static void Condition_dealloc(ConditionObject *self)
 
 /* ---- the lock */
 
-static PyObject *Condition_enter(ConditionObject *self, PyObject *Py_UNUSED(unused))
+static PyObject *Condition_enter(PyObject *self, PyObject *const *Py_UNUSED(args),
+                                 Py_ssize_t Py_UNUSED(nargs))
 {
-    return guard_enter(&self->guard);
+    return guard_enter(&((ConditionObject *)self)->guard);
 }
 
-static PyObject *Condition_exit(ConditionObject *self, PyObject *const *args, Py_ssize_t nargs)
+static PyObject *Condition_exit(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
 {
-    return guard_exit(&self->guard, args, nargs);
+    return guard_exit(&((ConditionObject *)self)->guard, args, nargs);
 }
 
 static PyObject *Condition_of_lock(ConditionObject *self, void *name)
@@ -186,8 +187,6 @@ static PyObject *Condition_setstate(ConditionObject *self, PyObject *lock)
 }
 
 static PyMethodDef methods[] = {
-    {"__enter__", (PyCFunction)Condition_enter, METH_NOARGS, NULL},
-    {"__exit__", FASTCALL(Condition_exit), METH_FASTCALL, NULL},
     {"wait", FASTCALL(Condition_wait), METH_FASTCALL | METH_KEYWORDS,
      "wait(timeout=None): give the lock back until notified; True, or False when *timeout* seconds "
      "have passed."},
@@ -227,5 +226,6 @@ static PyType_Spec spec = {
 
 int add_condition(PyObject *module)
 {
-    return add_type(module, &spec, Handle_Type) ? 0 : -1;
+    PyTypeObject *type = add_type(module, &spec, Handle_Type);
+    return type ? add_context_manager(type, Condition_enter, Condition_exit) : -1;
 }

@@ -292,6 +292,13 @@ bool parse_only_timeout(PyObject *const *args, Py_ssize_t nargs, PyObject *names
     return right;
 }
 
+int add_context_manager(PyTypeObject *type, bound_function enter, bound_function exit)
+{
+    if (add_bound_method(type, "__enter__", enter, "Acquire.") != 0)
+        return -1;
+    return add_bound_method(type, "__exit__", exit, "Release.");
+}
+
 static PyMethodDef functions[] = {
     {"note_sites", note_sites, METH_O,
      "note_sites(flag): whether each acquire writes down its source line, for BrokenLockError."},

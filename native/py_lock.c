@@ -100,14 +100,15 @@ static PyObject *Lock_release(HandleObject *self, PyObject *Py_UNUSED(unused))
     return status == STATUS_OWNER_DIED ? raise_broken(lock_of(self)) : raise_status(status);
 }
 
-static PyObject *Lock_enter(HandleObject *self, PyObject *Py_UNUSED(unused))
+static PyObject *Lock_enter(PyObject *self, PyObject *const *Py_UNUSED(args),
+                            Py_ssize_t Py_UNUSED(nargs))
 {
-    return Lock_acquire(self, NULL, 0, NULL);
+    return Lock_acquire((HandleObject *)self, NULL, 0, NULL);
 }
 
-static PyObject *Lock_exit(HandleObject *self, PyObject *const *args, Py_ssize_t nargs)
+static PyObject *Lock_exit(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
 {
-    return unless_raising(Lock_release(self, NULL), args, nargs);
+    return unless_raising(Lock_release((HandleObject *)self, NULL), args, nargs);
 }
 
 /* ---- RLock */
@@ -140,14 +141,15 @@ static PyObject *RLock_release(HandleObject *self, PyObject *Py_UNUSED(unused))
     Py_RETURN_NONE;
 }
 
-static PyObject *RLock_enter(HandleObject *self, PyObject *Py_UNUSED(unused))
+static PyObject *RLock_enter(PyObject *self, PyObject *const *Py_UNUSED(args),
+                             Py_ssize_t Py_UNUSED(nargs))
 {
-    return RLock_acquire(self, NULL, 0, NULL);
+    return RLock_acquire((HandleObject *)self, NULL, 0, NULL);
 }
 
-static PyObject *RLock_exit(HandleObject *self, PyObject *const *args, Py_ssize_t nargs)
+static PyObject *RLock_exit(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
 {
-    return unless_raising(RLock_release(self, NULL), args, nargs);
+    return unless_raising(RLock_release((HandleObject *)self, NULL), args, nargs);
 }
 
 /* How often this thread has taken it and not released it yet. */
@@ -200,8 +202,6 @@ static PyMethodDef lock_methods[] = {
     {"acquire", FASTCALL(Lock_acquire), METH_FASTCALL | METH_KEYWORDS, ACQUIRE_DOC},
     {"release", (PyCFunction)Lock_release, METH_NOARGS,
      "Free the lock, whoever holds it; ValueError when nobody does."},
-    {"__enter__", (PyCFunction)Lock_enter, METH_NOARGS, NULL},
-    {"__exit__", FASTCALL(Lock_exit), METH_FASTCALL, NULL},
     COMMON,
     {NULL, NULL, 0, NULL},
 };
@@ -210,8 +210,6 @@ static PyMethodDef rlock_methods[] = {
     {"acquire", FASTCALL(RLock_acquire), METH_FASTCALL | METH_KEYWORDS, ACQUIRE_DOC},
     {"release", (PyCFunction)RLock_release, METH_NOARGS,
      "Undo one acquire; AssertionError when another thread holds the lock, or nobody."},
-    {"__enter__", (PyCFunction)RLock_enter, METH_NOARGS, NULL},
-    {"__exit__", FASTCALL(RLock_exit), METH_FASTCALL, NULL},
     {"_count", (PyCFunction)RLock_count, METH_NOARGS, "How often this thread holds it."},
     COMMON,
     {NULL, NULL, 0, NULL},
@@ -247,9 +245,13 @@ static PyType_Spec rlock_spec = {
 
 int add_lock(PyObject *module)
 {
+    if (add_bound(module) != 0)
+        return -1;
     Lock_Type = add_type(module, &lock_spec, Handle_Type);
     RLock_Type = add_type(module, &rlock_spec, Handle_Type);
-    if (Lock_Type == NULL || RLock_Type == NULL || add_guard(module) != 0)
+    if (Lock_Type == NULL || RLock_Type == NULL || add_guard(module) != 0 ||
+        add_context_manager(Lock_Type, Lock_enter, Lock_exit) != 0 ||
+        add_context_manager(RLock_Type, RLock_enter, RLock_exit) != 0)
         return -1;
     if (add_semaphore(module) != 0 || add_event(module) != 0 || add_condition(module) != 0)
         return -1;

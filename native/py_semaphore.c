@@ -84,15 +84,16 @@ static PyObject *Semaphore_release(WaitingObject *self, PyObject *Py_UNUSED(unus
     Py_RETURN_NONE;
 }
 
-static PyObject *Semaphore_enter(WaitingObject *self, PyObject *Py_UNUSED(unused))
+static PyObject *Semaphore_enter(PyObject *self, PyObject *const *Py_UNUSED(args),
+                                 Py_ssize_t Py_UNUSED(nargs))
 {
-    return Semaphore_acquire(self, NULL, 0, NULL);
+    return Semaphore_acquire((WaitingObject *)self, NULL, 0, NULL);
 }
 
-static PyObject *Semaphore_exit(WaitingObject *self, PyObject *const *Py_UNUSED(args),
+static PyObject *Semaphore_exit(PyObject *self, PyObject *const *Py_UNUSED(args),
                                 Py_ssize_t Py_UNUSED(nargs))
 {
-    return Semaphore_release(self, NULL);
+    return Semaphore_release((WaitingObject *)self, NULL);
 }
 
 static PyObject *Semaphore_get_value(WaitingObject *self, PyObject *Py_UNUSED(unused))
@@ -120,8 +121,6 @@ static PyMethodDef methods[] = {
      "passed."},
     {"release", (PyCFunction)Semaphore_release, METH_NOARGS,
      "Add a permit; ValueError when there are as many as may be."},
-    {"__enter__", (PyCFunction)Semaphore_enter, METH_NOARGS, NULL},
-    {"__exit__", FASTCALL(Semaphore_exit), METH_FASTCALL, NULL},
     {"get_value", (PyCFunction)Semaphore_get_value, METH_NOARGS, "How many permits are free."},
     {"locked", (PyCFunction)Semaphore_locked, METH_NOARGS, "Whether no permit is free."},
     {NULL, NULL, 0, NULL},
@@ -150,5 +149,6 @@ static PyType_Spec spec = {
 
 int add_semaphore(PyObject *module)
 {
-    return add_type(module, &spec, Handle_Type) ? 0 : -1;
+    PyTypeObject *type = add_type(module, &spec, Handle_Type);
+    return type ? add_context_manager(type, Semaphore_enter, Semaphore_exit) : -1;
 }

@@ -5,6 +5,7 @@
 #ifndef PROCESSION_PY_SYNC_H
 #define PROCESSION_PY_SYNC_H
 
+#include "py_bound.h"
 #include "py_core.h"
 #include "sync/lock.h"
 #include "sync/patience.h"
@@ -94,6 +95,9 @@ PyObject *waiting_new(PyTypeObject *type, PyObject *args, PyObject *kwargs);
 /* The only argument, timeout=None. False: exception set. */
 bool parse_only_timeout(PyObject *const *args, Py_ssize_t nargs, PyObject *names,
                         const char *function, PyObject **timeout);
+
+/* Gives *type* the two methods that `with` calls; 0 or -1. */
+int add_context_manager(PyTypeObject *type, bound_function enter, bound_function exit);
 
 /* ---- set-up of the types; 0 or -1 with an exception set */
 

@@ -67,14 +67,15 @@ static void Locked_dealloc(LockedObject *self)
 
 /* ---- the lock */
 
-static PyObject *Locked_enter(LockedObject *self, PyObject *Py_UNUSED(unused))
+static PyObject *Locked_enter(PyObject *self, PyObject *const *Py_UNUSED(args),
+                              Py_ssize_t Py_UNUSED(nargs))
 {
-    return guard_enter(&self->guard);
+    return guard_enter(&((LockedObject *)self)->guard);
 }
 
-static PyObject *Locked_exit(LockedObject *self, PyObject *const *args, Py_ssize_t nargs)
+static PyObject *Locked_exit(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
 {
-    return guard_exit(&self->guard, args, nargs);
+    return guard_exit(&((LockedObject *)self)->guard, args, nargs);
 }
 
 static PyObject *Locked_of_lock(LockedObject *self, void *name)
@@ -265,12 +266,6 @@ static PyObject *Array_item(LockedObject *self, Py_ssize_t index)
 
 /* ---- types */
 
-static PyMethodDef locked_methods[] = {
-    {"__enter__", (PyCFunction)Locked_enter, METH_NOARGS, NULL},
-    {"__exit__", FASTCALL(Locked_exit), METH_FASTCALL, NULL},
-    {NULL, NULL, 0, NULL},
-};
-
 static PyGetSetDef locked_getters[] = {
     {"acquire", (getter)Locked_of_lock, NULL, "The lock's method.", "acquire"},
     {"release", (getter)Locked_of_lock, NULL, "The lock's method.", "release"},
@@ -297,7 +292,6 @@ static PyGetSetDef value_getters[] = {
 static PyType_Slot locked_slots[] = {
     {Py_tp_init, Locked_init},
     {Py_tp_dealloc, Locked_dealloc},
-    {Py_tp_methods, locked_methods},
     {Py_tp_getset, locked_getters},
     {Py_tp_doc, "Locked(object, lock, code): a ctypes object and the lock around it."},
     {0, NULL},
@@ -335,7 +329,8 @@ static PyType_Spec array_spec = SPEC("LockedArray", array_slots);
 int add_value(PyObject *module)
 {
     PyTypeObject *base = add_type(module, &locked_spec, NULL);
-    if (base == NULL || add_type(module, &value_spec, base) == NULL)
+    if (base == NULL || add_context_manager(base, Locked_enter, Locked_exit) != 0 ||
+        add_type(module, &value_spec, base) == NULL)
         return -1;
     return add_type(module, &array_spec, base) ? 0 : -1;
 }
