@@ -158,6 +158,10 @@ def run(
     finally:
         del current._inheriting
     release()
+    if not process_obj.outlives_family:
+        from .launch import lifeline
+
+        lifeline.die_with_root()
     return process_obj._bootstrap(parent_sentinel)
 
 

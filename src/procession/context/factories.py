@@ -20,7 +20,16 @@ if TYPE_CHECKING:
     from ..managers import SyncManager
     from ..pool import Pool
     from ..queues import JoinableQueue, Queue, SimpleQueue
-    from ..synchronize import Barrier, BoundedSemaphore, Condition, Event, Lock, RLock, Semaphore
+    from ..synchronize import (
+        Barrier,
+        BoundedSemaphore,
+        Condition,
+        Event,
+        Lock,
+        Manner,
+        RLock,
+        Semaphore,
+    )
     from ..synchronize import Lock as LockType
     from ..synchronize import RLock as RLockType
 
@@ -46,17 +55,22 @@ class Factories:
 
         return Pipe(duplex)
 
-    def Lock(self) -> Lock:
-        """Return a lock."""
+    def Lock(self, *, on_owner_death: Manner = "raise") -> Lock:
+        """Return a lock.
+
+        Args:
+            on_owner_death: what acquirers get when its holder has died: "raise" for
+                `BrokenLockError` until somebody calls ``reset()``, "release" for the lock.
+        """
         from ..synchronize import Lock
 
-        return Lock(ctx=self.get_context())
+        return Lock(ctx=self.get_context(), on_owner_death=on_owner_death)
 
-    def RLock(self) -> RLock:
-        """Return a lock that its owner may take again."""
+    def RLock(self, *, on_owner_death: Manner = "raise") -> RLock:
+        """Return a lock that its owner may take again; *on_owner_death* as for `Lock`."""
         from ..synchronize import RLock
 
-        return RLock(ctx=self.get_context())
+        return RLock(ctx=self.get_context(), on_owner_death=on_owner_death)
 
     def Condition(self, lock: LockType | RLockType | None = None) -> Condition:
         """Return a condition, over *lock* or a new RLock."""

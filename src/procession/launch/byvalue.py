@@ -11,6 +11,7 @@ Layer: process; imports base and ipc.
 
 from __future__ import annotations
 
+import copyreg
 import io
 import sys
 from collections import ChainMap
@@ -73,6 +74,7 @@ def _pickler_class() -> Any:
     """Make the pickler; cloudpickle is imported only by programs that need it."""
     import cloudpickle
 
+    # A copy, so what is registered later has to come from its source, `copyreg`, each time.
     # Not open files: cloudpickle would send what is in them, as a file that is none.
     by_value = dict(cloudpickle.Pickler.dispatch_table)
     by_value.pop(io.TextIOWrapper, None)
@@ -82,7 +84,7 @@ def _pickler_class() -> Any:
 
         def __init__(self, file: io.BytesIO):
             # Before the pickler's own __init__, which looks for it once.
-            self.dispatch_table: Any = ChainMap(_own_reducers(), by_value)
+            self.dispatch_table: Any = ChainMap(_own_reducers(), copyreg.dispatch_table, by_value)
             super().__init__(file)
 
         def reducer_override(self, obj: Any) -> Any:

@@ -33,6 +33,9 @@ def after_fork(process_obj: BaseProcess, parent_end: int, sentinel: Sentinel) ->
         _finalize.start_afresh()
         sentinel.in_forked_child()
         own = lifeline.adopt(parent_end, die_with_parent=process_obj.die_with_parent)
+        lifeline.keep_root()
+        if not process_obj.outlives_family:
+            lifeline.die_with_root()
         distinct_random_states()
         code = process_obj._bootstrap(parent_sentinel=own)
     finally:

@@ -8,6 +8,10 @@ make a SIGKILL of that event (fcntl F_SETSIG with O_ASYNC), so nobody has to wat
 which a busy child would starve, and not PR_SET_PDEATHSIG, which takes the end of the parent's
 *thread* for the end of the parent.
 
+The first process of a family is its root. When that is killed nothing of the family shall stay, so
+its read end is an heirloom: every process that the family starts arms it as well, unless it was
+made to outlive its parent. (A child by plain `os.fork` is a root of its own.)
+
 Invariant: no process but its owner holds a write end once the hooks of a fork have run; making a
 pipe and forking exclude each other, so no fork copies a write end that the hooks do not know.
 The signal's owner belongs to an open file description, which forks share: a child arms a
@@ -22,10 +26,14 @@ import fcntl
 import os
 from _thread import allocate_lock, start_new_thread
 
+from .. import _ambient
 from .sentinel import wait_readable
+
+_ROOT = "root"  # the name of the heirloom
 
 _making = allocate_lock()
 _own: tuple[int, int] | None = None  # (read end, write end) of this process's pipe
+_root_before_fork: int | None = None  # the heirloom, in a forked child that has not taken it yet
 
 
 def read_end() -> int:
@@ -35,15 +43,18 @@ def read_end() -> int:
         with _making:
             if _own is None:
                 _own = os.pipe()
+                if _ROOT not in _ambient.heirlooms:
+                    _ambient.heirlooms[_ROOT] = fcntl.fcntl(_own[0], fcntl.F_DUPFD_CLOEXEC, 0)
     return _own[0]
 
 
 def _after_fork_in_child() -> None:
     """The pipe is the parent's: give up its write end. The read end stays, for `adopt`."""
-    global _own
+    global _own, _root_before_fork
     if _own is not None:
         os.close(_own[1])
         _own = None
+    _root_before_fork = _ambient.heirlooms.pop(_ROOT, None)
     _making.release()
 
 
@@ -70,6 +81,19 @@ def adopt(fd: int, *, die_with_parent: bool) -> int:
     os.close(fd)
     _arm(mine)
     return mine
+
+
+def keep_root() -> None:
+    """In a child that the family forked: its root is its parent's."""
+    if _root_before_fork is not None:
+        _ambient.heirlooms[_ROOT] = _root_before_fork
+
+
+def die_with_root() -> None:
+    """In a child: be killed when the root of the family is gone, however it ended."""
+    root = _ambient.heirlooms.get(_ROOT)
+    if root is not None:
+        adopt(os.dup(root), die_with_parent=True)
 
 
 def _arm(fd: int) -> None:

@@ -70,7 +70,8 @@ class BaseProcess(Facts):
         name: None for one made of the ancestors' numbers, ``Process-2:1``.
         daemon: whether the process is ended when its parent ends; None to be as its creator.
         die_with_parent: whether it is killed when its parent is gone, however that ended, a SIGKILL
-            included. None: daemons are, and so is every child of one that is.
+            included. None: daemons are, and so is every child of one that is; others are killed
+            when the first process of the family is gone. False: neither, nor its descendants.
     """
 
     _start_method: str | None = None
@@ -103,6 +104,8 @@ class BaseProcess(Facts):
         self._kwargs = dict(kwargs or {})
         self._name = name or type(self).__name__ + "-" + ":".join(map(str, self._identity))
         self._die_with_parent = die_with_parent
+        if die_with_parent is False:
+            self._config["outlives_family"] = True
         self._outcome: Channel | None = None
         self._fetched: Outcome | None = None
         if daemon is not None:

@@ -67,6 +67,11 @@ class Facts:
         return self.daemon or bool(self._config.get("die_with_parent", False))
 
     @property
+    def outlives_family(self) -> bool:
+        """Whether the process stays even if the first process of its family is killed."""
+        return bool(self._config.get("outlives_family", False))
+
+    @property
     def authkey(self) -> bytes:
         """The key by which the processes of one family know each other."""
         key: bytes = self._config["authkey"]
