@@ -174,7 +174,10 @@ def get_preparation_data(name: str) -> dict[str, Any]:
     Raises:
         RuntimeError: this process is itself a child that is just importing the main module.
     """
+    from .launch import lifeline  # not needed in a child that starts none
+
     _check_not_importing_main()
+    lifeline.read_end()  # makes the root's an heirloom, if this is the root
     path = [_ambient.original_dir if entry == "" else entry for entry in sys.path]
     context: Any = _ambient.default_context
     data = {

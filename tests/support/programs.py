@@ -60,6 +60,10 @@ class Program:
         self._popen.kill()
         self._popen.wait()
 
+    def wait(self) -> None:
+        """Wait for the end of the program alone; its children may hold its output."""
+        self._popen.wait()
+
     def finish(self, stdin: str | None = None, timeout: float = 30.0) -> Outcome:
         """Wait for its end and return the outcome.
 
@@ -115,6 +119,18 @@ def run_python(
     """Run *code* as a script to its end; see `start_python` and `Program.finish`."""
     with start_python(code, *args, options=options, env=env) as program:
         return program.finish(stdin, timeout)
+
+
+def session_members(leader: int) -> set[int]:
+    """Return the processes of *leader*'s session that have not ended."""
+    members = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            pid, _, rest = stat.read_text().partition(" (")
+            state, _, _, session = rest.rpartition(") ")[2].split()[:4]
+            if session == str(leader) and state != "Z":
+                members.add(int(pid))
+    return members
 
 
 def kill_session(leader: int) -> None:

@@ -1,0 +1,61 @@
+"""Nothing of a family stays when its first process is killed."""
+
+import signal
+
+import pytest
+
+from tests.support.programs import session_members, start_python
+from tests.support.waiting import wait_until
+
+METHODS = ("fork", "spawn", "forkserver")
+
+ROOT = """
+import sys, procession
+
+def wait_for_ever(queue):
+    queue.get()
+
+def start_another(queue, said):
+    inner = procession.get_context(method).Process(target=say_and_wait, args=(queue, said))
+    inner.start()
+    said.put("started")
+    queue.get()
+
+def say_and_wait(queue, said):
+    said.put("inner")
+    queue.get()
+
+method = {method!r}
+if __name__ == "__main__":
+    ctx = procession.get_context(method)
+    queue, said, lock = ctx.Queue(), ctx.Queue(), ctx.Lock()
+    ctx.Process(target=start_another, args=(queue, said){more}).start()
+    said.get(), said.get()
+    lock.acquire()
+    print("ready", flush=True)
+    queue.get()
+"""
+
+
+pytestmark = [pytest.mark.bare, pytest.mark.orphans]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_killed_root_takes_its_descendants_with_it(method: str) -> None:
+    """They are no daemons, and sit in a get() that nobody will ever answer."""
+    with start_python(ROOT.replace("{method!r}", repr(method)).replace("{more}", "")) as program:
+        assert program.read_line() == "ready"
+        members = session_members(program.pid)
+        assert len(members) >= 3
+        program.send_signal(signal.SIGKILL)
+        wait_until(lambda: not session_members(program.pid) - {program.pid}, timeout=10)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_who_is_made_to_outlive_it_does(method: str) -> None:
+    source = ROOT.replace("{method!r}", repr(method)).replace("{more}", ", die_with_parent=False")
+    with start_python(source) as program:
+        assert program.read_line() == "ready"
+        program.send_signal(signal.SIGKILL)
+        program.wait()
+        assert len(session_members(program.pid) - {program.pid}) >= 2
