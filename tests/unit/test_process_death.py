@@ -68,11 +68,11 @@ def lines(program: Any, count: int) -> list[str]:
 
 
 @pytest.mark.orphans
-@pytest.mark.parametrize("how", ["daemon", "bond"])
+@pytest.mark.parametrize("how", ["daemon", "bond", "free"])
 @pytest.mark.parametrize("method", METHODS)
-def test_a_tree_of_daemons_dies_with_its_top(method: str, how: str) -> None:
-    """A SIGKILLed parent takes them along, three generations, though started by a thread that is
-    gone by then."""
+def test_a_tree_dies_with_its_top(method: str, how: str) -> None:
+    """A SIGKILLed root takes them along, three generations, though started by a thread that is
+    gone by then; daemons or not."""
     with start_python(FAMILY, method, how) as program:
         said = lines(program, 4)
         family = [Watched(int(line)) for line in said if line != "started"]
@@ -87,11 +87,10 @@ def test_a_tree_of_daemons_dies_with_its_top(method: str, how: str) -> None:
 
 
 @pytest.mark.orphans
-@pytest.mark.parametrize("how", ["free", "freed"])
 @pytest.mark.parametrize("method", METHODS)
-def test_others_live_on(method: str, how: str) -> None:
-    """Who is no daemon, or was set free, survives the death of its parent, as ever."""
-    with start_python(FAMILY, method, how) as program:
+def test_who_was_set_free_lives_on(method: str) -> None:
+    """``die_with_parent=False``."""
+    with start_python(FAMILY, method, "freed") as program:
         said = lines(program, 4)
         family = [Watched(int(line)) for line in said if line != "started"]
 
