@@ -142,7 +142,7 @@ def test_consumers_killed_at_random_take_at_most_one_message_each_with_them(maxs
             child = Child(lambda: consume(queue, results))
             running.append((child, time.monotonic() + chance.uniform(0, LONGEST_LIFE)))
             started += 1
-        while queue.qsize() < DEPTH:
+        for _ in range(DEPTH - queue.qsize()):  # consumers may be as fast: this must end
             queue.put(message(0, put), timeout=PATIENCE)
             put += 1
         for entry in [entry for entry in running if time.monotonic() > entry[1]]:

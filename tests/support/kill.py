@@ -23,6 +23,16 @@ PATIENCE = 10.0  # seconds: what takes so long has hung
 WITHIN = 1.0  # seconds after which no survivor may still be waiting for the dead
 
 
+_running: set["Child"] = set()
+
+
+def kill_the_rest() -> None:
+    """SIGKILL the children that still run, as they do when a test fails half-way."""
+    for process in list(_running):
+        process.kill()
+        process.wait()
+
+
 class Child:
     """A forked process that runs one function and never returns from it."""
 
@@ -32,6 +42,7 @@ class Child:
         self.pid = _core.fork()
         if self.pid == 0:
             _run_and_leave(work)
+        _running.add(self)
 
     def kill(self) -> None:
         """SIGKILL it."""
@@ -49,6 +60,7 @@ class Child:
             if hangs:
                 self.kill()
             self.exitcode = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+            _running.discard(self)
             if self._bury:
                 _core.bury(self.pid)
             assert not hangs, f"the child still ran {timeout} s after {doing} began ({where})"
@@ -185,9 +197,12 @@ def memory_in_use() -> int:
 
 @contextlib.contextmanager
 def memory_unchanged() -> Iterator[None]:
-    """After the body as much of the arena is in use as before, once the dead were reaped."""
+    """After the body no child runs, and no more of the arena is in use, nor less, than before."""
     before = memory_in_use()
-    yield
+    try:
+        yield
+    finally:
+        kill_the_rest()
     assert memory_in_use() == before
 
 
