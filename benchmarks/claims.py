@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from . import libraries, locks, pipes, pools, queues, starts
+from . import libraries, locks, pipes, pools, queues, starts, sync
 from .measurement import PARTS, Measurement
 
 
@@ -55,6 +55,14 @@ CLAIMS = (
     Claim("simple-ping-pong", "there and back, SimpleQueue", queues.simple_ping_pong, 5_000, 5),
     Claim("lock", "lock acquire, release", locks.acquire_release, 1_000_000, 1),
     Claim("lock-with", "with lock", locks.with_statement, 500_000, 3),
+    Claim("rlock-with", "with rlock", sync.with_rlock, 500_000, 3),
+    Claim("semaphore-with", "with semaphore", sync.with_semaphore, 500_000, 3),
+    Claim("lock-contended", "with lock, two processes", sync.contended, 700_000, 2),
+    Claim("event-ping-pong", "there and back, two events", sync.event_ping_pong, 5_000, 4),
+    Claim("condition-ping-pong", "there, back, condition", sync.condition_ping_pong, 5_000, 4),
+    Claim("barrier-ping-pong", "two meet at a barrier", sync.barrier_ping_pong, 5_000, 4),
+    Claim("value-add", "with v.get_lock(): v.value += 1", sync.add_under_lock, 300_000, 3),
+    Claim("array-item", "array item get and set", sync.array_items, 300_000, 2),
     Claim("pool-imap", "task, imap_unordered(chunksize=1)", pools.single_tasks, 10_000, 10),
     Claim("pool-apply", "one apply", pools.one_apply, 1_500, 5),
     Claim("import", "import", starts.imports, 10, 1, method=""),
