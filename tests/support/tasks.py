@@ -106,3 +106,11 @@ def remember(value: object) -> None:
 def remembered(_: object = None) -> list[object]:
     """Return what the initializer kept."""
     return state
+
+
+def squares_by_a_pool(count: int) -> list[int]:
+    """Be a task that has a pool of its own."""
+    import procession
+
+    with procession.Pool(2) as pool:
+        return pool.map(square, range(count))

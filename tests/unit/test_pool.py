@@ -354,3 +354,8 @@ def test_a_pool_needs_a_worker(bad: int) -> None:
 def test_a_pool_is_not_sent(pool: Any) -> None:
     with pytest.raises(NotImplementedError, match="cannot be passed"):
         pool.apply_async(tasks.identity, (pool,))
+
+
+def test_a_worker_may_have_a_pool(pool: Any) -> None:
+    """Wish 20: "daemonic processes are not allowed to have children"."""
+    assert pool.apply(tasks.squares_by_a_pool, (5,)) == [0, 1, 4, 9, 16]
