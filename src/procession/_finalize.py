@@ -154,6 +154,9 @@ def _run_after_forkers() -> None:
 
 _exiting = False
 
+# Called at the very end of the exit, when nothing more can be started or needed.
+farewells: list[Callable[[], object]] = []
+
 
 def is_exiting() -> bool:
     """Return whether this process is running its exit function, or has run it."""
@@ -178,6 +181,8 @@ def _exit_function() -> None:
         child.join()
     _log.debug('running the remaining "atexit" finalizers')
     _run_finalizers()
+    while farewells:
+        farewells.pop()()
 
 
 def register_exit_function() -> None:
@@ -193,6 +198,7 @@ def start_afresh() -> None:
     atexit._clear()
     register_exit_function()
     _finalizer_registry.clear()
+    farewells.clear()
 
 
 def run_exit_functions() -> None:

@@ -18,7 +18,7 @@ import pickle
 import socket
 from _thread import allocate_lock
 
-from . import _ambient, _core, _log, spawn, util
+from . import _ambient, _core, _finalize, _log, spawn, util
 from .launch import payload
 from .launch.request import (
     MOST_DESCRIPTORS as MAXFDS_TO_SEND,
@@ -54,13 +54,12 @@ class ForkServer:
         self._lock = allocate_lock()
         os.register_at_fork(after_in_child=self._after_fork_in_child)
         self._forkserver_pid: int | None = None  # of the process that started it only
-        self._farewell: util.Finalize | None = None
         self._preload_modules = ["__main__"]
         self._on_error: _Reaction = "ignore"
 
     def _after_fork_in_child(self) -> None:
         self._lock = allocate_lock()
-        self._forkserver_pid = self._farewell = None
+        self._forkserver_pid = None
 
     def set_forkserver_preload(
         self, modules_names: Iterable[str], *, on_error: _Reaction = "ignore"
@@ -128,8 +127,8 @@ class ForkServer:
             its.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
             self._forkserver_pid = self._spawn(its.fileno())
             _ambient.heirlooms[_HEIRLOOM] = fd = ours.detach()
-        if self._farewell is None:
-            self._farewell = util.Finalize(None, self._leave, exitpriority=-50)
+        if self._leave not in _finalize.farewells:
+            _finalize.farewells.append(self._leave)
         _log.debug("fork server started, pid %d", self._forkserver_pid)
         return fd
 
@@ -179,7 +178,6 @@ class ForkServer:
 
     def _leave(self) -> None:
         """At exit: wait for the server's end, lest it be a zombie; not if others still need it."""
-        self._farewell = None
         with self._lock:
             self._let_go()
             if self._forkserver_pid is None or not have_pidfd():
