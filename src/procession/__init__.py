@@ -13,6 +13,12 @@ import sys
 
 from . import context
 
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+if TYPE_CHECKING:
+    from ._install import install as install
+    from ._install import uninstall as uninstall
+del TYPE_CHECKING
+
 _default = context._default_context
 
 Array = _default.Array
@@ -109,14 +115,11 @@ if "__main__" in sys.modules:
 
 
 def __getattr__(name: str) -> object:
-    """`reducer`, the module that pickles for children; it is not cheap to import."""
-    if name == "reducer":
+    """What is not cheap to import, or no part of what ``import *`` gives."""
+    if name == "reducer":  # the module that pickles for children
         return _default.reducer
+    if name in ("install", "uninstall"):
+        from . import _install
+
+        return getattr(_install, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def install() -> None:
-    """Put the package in the place of `multiprocessing`, in this process and its children."""
-    from ._install import install
-
-    install()
