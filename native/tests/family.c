@@ -6,13 +6,19 @@
 #include "../crash_point.h"
 #include "../msg/channel.h"
 #include "../msg/payload.h"
+#include "../sync/barrier.h"
+#include "../sync/condition.h"
 #include "../sync/lock.h"
+#include "../sync/semaphore.h"
 
 struct arena family;
 
 void family_found(uint64_t reserve)
 {
     lock_register();
+    semaphore_register();
+    condition_register();
+    barrier_register();
     channel_register();
     payload_register();
     CHECK_EQUAL(arena_create(&family, reserve), STATUS_OK);

@@ -1,0 +1,279 @@
+/* Event, condition and barrier: nobody sleeps through what it waits for. */
+#include <pthread.h>
+
+#include "../sync/barrier.h"
+#include "../sync/condition.h"
+#include "../sync/event.h"
+#include "family.h"
+
+enum { WORKERS = 4, ROUNDS = 4000 / SLOWNESS };
+
+static void run_threads(void *(*body)(void *), void *with, unsigned count)
+{
+    pthread_t threads[WORKERS];
+    for (unsigned i = 0; i < count; i++)
+        CHECK_EQUAL(pthread_create(&threads[i], NULL, body, with), 0);
+    for (unsigned i = 0; i < count; i++)
+        pthread_join(threads[i], NULL);
+}
+
+/* ---- event */
+
+struct pair {
+    struct event there, back;
+};
+
+static void event_await(struct event *event)
+{
+    struct patience patience;
+    patience_init(&patience);
+    uint32_t seen = event_look(event);
+    while (!event_came(event_look(event), seen))
+        event_wait(event, &patience, seen, DEADLINE_NEVER);
+}
+
+static void *answer_events(void *with)
+{
+    struct pair *pair = with;
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        event_await(&pair->there);
+        event_clear(&pair->there);
+        event_set(&pair->back);
+    }
+    return NULL;
+}
+
+TEST_WITHIN(30, two_events_go_to_and_fro)
+{
+    static struct pair pair;
+    pthread_t thread;
+    CHECK_EQUAL(pthread_create(&thread, NULL, answer_events, &pair), 0);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        event_set(&pair.there);
+        event_await(&pair.back);
+        event_clear(&pair.back);
+    }
+    pthread_join(thread, NULL);
+}
+
+TEST(who_waited_is_told_of_an_event_that_was_cleared_at_once)
+{
+    struct event event = {0};
+    uint32_t seen = event_look(&event);
+    CHECK(!event_came(seen, seen));
+    event_set(&event);
+    event_clear(&event);
+    CHECK(event_came(event_look(&event), seen));
+    CHECK(!event_came(event_look(&event), event_look(&event)));
+}
+
+/* ---- condition: a queue of numbers, with a mutex for the user's lock */
+
+struct stock {
+    pthread_mutex_t lock;
+    struct condition *condition;
+    unsigned goods, taken;
+};
+
+static struct condition *new_condition(void)
+{
+    struct condition *condition = shared_memory(sizeof *condition);
+    condition_init(condition);
+    return condition;
+}
+
+/* With the lock. Whether it was notified. */
+static bool wait_on(struct condition *condition, pthread_mutex_t *lock)
+{
+    struct condition_wait wait;
+    struct patience patience;
+    patience_init(&patience);
+    condition_enter(&family, condition, &wait);
+    pthread_mutex_unlock(lock);
+    enum status status;
+    do
+        status = condition_sleep(&family, condition, &wait, &patience, DEADLINE_NEVER);
+    while (status == STATUS_INTERRUPTED);
+    pthread_mutex_lock(lock);
+    return condition_leave(condition, &wait, false);
+}
+
+static void *consume(void *with)
+{
+    struct stock *stock = with;
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        pthread_mutex_lock(&stock->lock);
+        while (stock->goods == 0)
+            CHECK(wait_on(stock->condition, &stock->lock));
+        stock->goods--;
+        stock->taken++;
+        pthread_mutex_unlock(&stock->lock);
+    }
+    return NULL;
+}
+
+static void *produce(void *with)
+{
+    struct stock *stock = with;
+    for (unsigned i = 0; i < WORKERS * ROUNDS; i++) {
+        pthread_mutex_lock(&stock->lock);
+        stock->goods++;
+        condition_notify(stock->condition, 1);
+        pthread_mutex_unlock(&stock->lock);
+    }
+    return NULL;
+}
+
+TEST_WITHIN(60, every_notification_reaches_a_waiter)
+{
+    family_found(SMALL_RESERVE);
+    struct stock stock = {.condition = new_condition()};
+    pthread_mutex_init(&stock.lock, NULL);
+    pthread_t producer;
+    CHECK_EQUAL(pthread_create(&producer, NULL, produce, &stock), 0);
+    run_threads(consume, &stock, WORKERS);
+    pthread_join(producer, NULL);
+    CHECK_EQUAL(stock.taken, WORKERS * ROUNDS);
+    CHECK_EQUAL(stock.goods, 0);
+    CHECK_EQUAL(condition_waiting(stock.condition), 0);
+}
+
+TEST(a_notification_that_is_forgone_goes_to_the_next)
+{
+    family_found(SMALL_RESERVE);
+    struct condition *condition = new_condition();
+    struct condition_wait first, second;
+    condition_enter(&family, condition, &first);
+    condition_enter(&family, condition, &second);
+    condition_notify(condition, 1);
+    CHECK(condition_leave(condition, &first, true));
+    CHECK(condition_leave(condition, &second, false));
+    condition_enter(&family, condition, &first);
+    CHECK(!condition_leave(condition, &first, false));
+}
+
+TEST(who_finds_no_seat_stands_and_is_woken_by_any_notification)
+{
+    family_found(SMALL_RESERVE);
+    struct condition *condition = new_condition();
+    struct condition_wait waits[CONDITION_SEATS + 2];
+    for (unsigned i = 0; i < CONDITION_SEATS + 2; i++)
+        condition_enter(&family, condition, &waits[i]);
+    condition_notify(condition, 1);
+    CHECK(condition_leave(condition, &waits[0], false));
+    CHECK(!condition_leave(condition, &waits[1], false));
+    CHECK(condition_leave(condition, &waits[CONDITION_SEATS], false));
+    CHECK(condition_leave(condition, &waits[CONDITION_SEATS + 1], false));
+}
+
+/* ---- barrier */
+
+struct meeting {
+    struct barrier *barrier;
+    _Atomic uint32_t come, last;
+};
+
+static struct barrier *new_barrier(uint32_t parties)
+{
+    struct handle handle;
+    CHECK_EQUAL(barrier_create(&family, parties, &handle), STATUS_OK);
+    return arena_at(&family, handle.payload);
+}
+
+static enum barrier_result meet(struct barrier *barrier, uint32_t *index)
+{
+    struct barrier_wait wait = {0};
+    struct patience patience;
+    patience_init(&patience);
+    enum barrier_result result = barrier_come(&family, barrier, false, &wait);
+    while (result == BARRIER_WAIT) {
+        barrier_sleep(&family, barrier, &wait, &patience, DEADLINE_NEVER);
+        result = barrier_look(barrier, &wait);
+    }
+    *index = wait.index;
+    return result;
+}
+
+static void *meet_often(void *with)
+{
+    struct meeting *meeting = with;
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        uint32_t index;
+        atomic_fetch_add(&meeting->come, 1);
+        CHECK_EQUAL(meet(meeting->barrier, &index), BARRIER_PASSED);
+        CHECK(atomic_load(&meeting->come) >= (i + 1) * WORKERS);
+        atomic_fetch_add(&meeting->last, index == WORKERS - 1);
+    }
+    return NULL;
+}
+
+TEST_WITHIN(60, nobody_goes_on_before_all_have_come)
+{
+    family_found(SMALL_RESERVE);
+    struct meeting meeting = {.barrier = new_barrier(WORKERS)};
+    run_threads(meet_often, &meeting, WORKERS);
+    CHECK_EQUAL(meeting.last, ROUNDS);
+}
+
+TEST(how_a_round_ended_is_known_long_after)
+{
+    family_found(SMALL_RESERVE);
+    struct barrier *barrier = new_barrier(2);
+    struct barrier_wait slow = {0}, other = {0}, passed = {0};
+    CHECK_EQUAL(barrier_come(&family, barrier, false, &slow), BARRIER_WAIT);
+    barrier_reset(barrier);
+    CHECK_EQUAL(barrier_come(&family, barrier, false, &passed), BARRIER_WAIT);
+    CHECK_EQUAL(barrier_come(&family, barrier, false, &other), BARRIER_PASSED);
+    for (unsigned i = 0; i < 100; i++) {
+        CHECK_EQUAL(barrier_come(&family, barrier, false, &other), BARRIER_WAIT);
+        barrier_reset(barrier);
+    }
+    CHECK_EQUAL(barrier_look(barrier, &slow), BARRIER_FAILED);
+    CHECK_EQUAL(barrier_look(barrier, &passed), BARRIER_PASSED);
+}
+
+TEST(who_leaves_is_not_counted)
+{
+    family_found(SMALL_RESERVE);
+    struct barrier *barrier = new_barrier(2);
+    struct barrier_wait wait = {0};
+    CHECK_EQUAL(barrier_come(&family, barrier, false, &wait), BARRIER_WAIT);
+    barrier_withdraw(&family, barrier, &wait);
+    CHECK_EQUAL(barrier_waiting(barrier), 0);
+    CHECK_EQUAL(barrier_come(&family, barrier, false, &wait), BARRIER_WAIT);
+}
+
+TEST(who_comes_during_an_action_belongs_to_the_next_round)
+{
+    family_found(SMALL_RESERVE);
+    struct barrier *barrier = new_barrier(1);
+    struct barrier_wait acting = {0}, early = {0};
+    CHECK_EQUAL(barrier_come(&family, barrier, true, &acting), BARRIER_LAST);
+    CHECK_EQUAL(barrier_come(&family, barrier, true, &early), BARRIER_BUSY);
+    CHECK_EQUAL(barrier_finish(barrier, &acting), BARRIER_PASSED);
+    CHECK_EQUAL(barrier_come(&family, barrier, true, &early), BARRIER_LAST);
+    barrier_abort(barrier);
+    CHECK_EQUAL(barrier_finish(barrier, &early), BARRIER_FAILED);
+}
+
+static void come_and_die(void *with)
+{
+    uint32_t index;
+    meet(with, &index);
+}
+
+TEST_WITHIN(20, killed_at_any_step_a_party_leaves_a_barrier_that_fails_or_passes)
+{
+    family_found(SMALL_RESERVE);
+    for (unsigned passage = 1; passage < 20; passage++) {
+        struct barrier *barrier = new_barrier(2);
+        struct barrier_wait wait = {0};
+        CHECK_EQUAL(barrier_come(&family, barrier, false, &wait), BARRIER_WAIT);
+        if (!family_killed_at("barrier.*", passage, come_and_die, barrier))
+            break;
+        CHECK(barrier_look(barrier, &wait) != BARRIER_WAIT);
+        barrier_reset(barrier);
+        CHECK_EQUAL(barrier_come(&family, barrier, false, &wait), BARRIER_WAIT);
+        CHECK_EQUAL(barrier_come(&family, barrier, false, &wait), BARRIER_PASSED);
+    }
+}
