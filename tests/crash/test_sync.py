@@ -6,6 +6,7 @@ and the object is of use to all others.
 """
 
 import os
+import signal
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -22,6 +23,7 @@ from procession.synchronize import (
     RLock,
     Semaphore,
 )
+from tests.crash.kills import killed_after_another
 from tests.support.kill import (
     WITHIN,
     Child,
@@ -191,10 +193,13 @@ def test_a_waiter_gets_the_lock_that_was_released_without_a_wake_up(
 def test_who_finds_a_holder_dead_may_be_killed_as_well(point: str) -> None:
     """The lock is broken by the next one."""
     lock = Lock()
-    holder = Child(lambda: lock.acquire(), bury=False)
-    holder.wait()
 
-    assert killed_at(point, or_broken(lock.acquire, BrokenLockError), bury=False)
+    def hold_and_die() -> None:
+        lock.acquire()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    find = armed(point, or_broken(lock.acquire, BrokenLockError))
+    assert killed_after_another(find, hold_and_die)
 
     with pytest.raises(BrokenLockError):
         lock.acquire(timeout=WITHIN)
