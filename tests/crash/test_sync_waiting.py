@@ -1,0 +1,229 @@
+"""Conditions and barriers whose users are killed at every point.
+
+Idea: as in test_sync.py: a victim is killed, and who waits beside it is not left waiting.
+"""
+
+import threading
+from typing import Any
+
+import pytest
+
+from procession import BrokenLockError, _core
+from procession.synchronize import Barrier, Condition, Lock, RLock
+from tests.crash.waiters import (
+    Work,
+    asleep_in,
+    kill_with_a_waiter,
+    nothing,
+    or_broken,
+    usable,
+    wait_for_sleep,
+)
+from tests.support.kill import (
+    WITHIN,
+    Child,
+    Signal,
+    Tally,
+    armed,
+    arrived,
+    child,
+    is_asleep,
+    killed_at,
+)
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.usefixtures("sound")
+
+BURY = pytest.mark.parametrize("bury", [True, False], ids=["buried", "unburied"])
+
+
+# -------------------------------------------------------------------------------------- conditions
+
+
+def wait_on(condition: Any) -> Work:
+    """One wait(), with the lock."""
+
+    def run() -> bool:
+        with condition:
+            return bool(condition.wait())
+
+    return run
+
+
+def notify_on(condition: Any) -> Work:
+    """One notify(), with the lock."""
+
+    def run() -> None:
+        with condition:
+            condition.notify()
+
+    return run
+
+
+@pytest.mark.parametrize("point", ["condition.notify.locked", "condition.notify.before_wake"])
+@pytest.mark.parametrize("lock", [Lock, RLock])
+@BURY
+def test_a_waiter_does_not_wait_for_a_notifier_that_is_dead(
+    lock: Any, point: str, bury: bool
+) -> None:
+    """It was notified, or learns that the lock's holder died."""
+    condition = Condition(lock())
+
+    kill_with_a_waiter(
+        point,
+        prepare=nothing,
+        act=notify_on(condition),
+        wait=or_broken(wait_on(condition), BrokenLockError),
+        bury=bury,
+    )
+
+    assert usable(condition._lock)
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        "condition.enter.before_commit",
+        "condition.enter.committed",
+        "condition.before_sleep",
+    ],
+)
+@BURY
+def test_a_waiter_killed_on_its_way_to_sleep_swallows_no_notification(
+    point: str, bury: bool
+) -> None:
+    """It is the first in the queue, and the notification reaches the second."""
+    condition = Condition()
+    assert killed_at(point, wait_on(condition), bury=bury)
+    if bury:
+        _core.reap()
+    if point.startswith("condition.enter"):
+        assert usable(condition._lock)
+
+    with Tally() as ready, child(asleep_in(ready, wait_on(condition))) as other:
+        wait_for_sleep(other, ready)
+        notify_on(condition)()
+
+        assert other.wait(WITHIN, "notify()") == 0
+
+
+@pytest.mark.parametrize("point", ["condition.woken", "condition.leave.before_commit"])
+@BURY
+def test_a_waiter_killed_as_it_is_notified_swallows_nothing(point: str, bury: bool) -> None:
+    """What reached it goes to the one who waits next, or that one learns of the broken lock."""
+    condition = Condition()
+
+    def next_wait() -> None:
+        or_broken(wait_on(condition), BrokenLockError)()
+
+    with Tally() as ready:
+        victim = Child(asleep_in(ready, armed(point, wait_on(condition), 1)), bury=bury)
+        wait_until(lambda: condition._waiting() == 1)
+        with child(asleep_in(ready, next_wait)) as other:
+            wait_until(lambda: condition._waiting() == 2 or victim.exitcode is not None)
+            notify_on(condition)()
+            assert arrived(victim, point)
+
+            assert other.wait(WITHIN, "notify()") == 0
+    assert usable(condition._lock)
+
+
+@pytest.mark.parametrize("point", ["condition.pass_on.between"])
+def test_who_passes_a_notification_on_may_be_killed_as_well(point: str) -> None:
+    """The third has it: at worst it is passed on twice."""
+    condition = Condition()
+
+    with Tally() as ready:
+        first = Child(asleep_in(ready, armed("condition.woken", wait_on(condition))), bury=False)
+        wait_until(lambda: condition._waiting() == 1)
+        with child(asleep_in(ready, wait_on(condition))) as other:
+            wait_until(lambda: condition._waiting() == 2)
+            notify_on(condition)()
+            assert arrived(first, "condition.woken")
+            killed_at(point, _core.reap, bury=False)
+
+            assert other.wait(WITHIN, "notify()") == 0
+    assert usable(condition._lock)
+
+
+# ---------------------------------------------------------------------------------------- barriers
+
+ARRIVALS = ("barrier.before_commit", "barrier.committed")
+
+
+@pytest.mark.parametrize("point", ARRIVALS)
+@pytest.mark.parametrize("parties", [2, 3])
+@BURY
+def test_a_party_killed_as_it_comes_hangs_nobody(point: str, parties: int, bury: bool) -> None:
+    """The others pass, or find the barrier broken."""
+    barrier = Barrier(parties)
+
+    kill_with_a_waiter(
+        point,
+        prepare=nothing,
+        act=barrier.wait,
+        wait=or_broken(lambda: barrier.wait() >= 0, threading.BrokenBarrierError),
+        bury=bury,
+    )
+
+    barrier.reset()
+    with child(barrier.wait) as one, child(barrier.wait) as two:
+        if parties == 3:
+            barrier.wait(WITHIN)
+        assert (one.wait(WITHIN), two.wait(WITHIN)) == (0, 0)
+
+
+@BURY
+def test_a_party_killed_while_it_waits_breaks_the_barrier(bury: bool) -> None:
+    """The others are told who it was."""
+    barrier = Barrier(3)
+
+    def be_told() -> None:
+        with pytest.raises(threading.BrokenBarrierError, match=str(victim.pid)):
+            barrier.wait()
+
+    victim = Child(barrier.wait, bury=bury)
+    wait_until(lambda: barrier.n_waiting == 1)
+    with Tally() as ready, child(asleep_in(ready, be_told)) as other:
+        wait_for_sleep(other, ready)
+        victim.kill()
+        victim.wait()
+
+        assert other.wait(WITHIN, "the victim's death") == 0
+    assert barrier.broken
+
+
+@BURY
+def test_a_party_of_the_last_round_that_is_killed_elsewhere_is_not_waited_for(bury: bool) -> None:
+    """It came to the round before; nobody has come in its place."""
+    barrier = Barrier(2)
+
+    def come_twice() -> None:
+        barrier.wait()
+        with pytest.raises(threading.BrokenBarrierError):
+            barrier.wait()
+
+    with Signal() as never:
+        victim = Child(lambda: (barrier.wait(), never.wait()), bury=bury)
+        with child(come_twice) as other:
+            wait_until(lambda: barrier.n_waiting == 1 and is_asleep(other.pid))
+            victim.kill()
+            victim.wait()
+            assert other.wait(WITHIN, "the victim's death") == 0
+
+
+def test_a_replacement_of_a_killed_party_is_welcome() -> None:
+    """Nobody waits at the time of the death: then another may come in its place."""
+    barrier = Barrier(2)
+    with Signal() as never:
+        victim = Child(lambda: (barrier.wait(), never.wait()))
+        barrier.wait(WITHIN)
+        victim.kill()
+        victim.wait()
+
+    with child(barrier.wait) as replacement:
+        wait_until(lambda: barrier.n_waiting == 1)
+        barrier.wait(WITHIN)
+
+        assert replacement.wait() == 0
+    assert not barrier.broken
