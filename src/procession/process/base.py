@@ -75,6 +75,7 @@ class BaseProcess(Facts):
     """
 
     _start_method: str | None = None
+
     @staticmethod
     def _Popen(process_obj: Any) -> BasePopen:
         """Start a child for *process_obj*; the start methods give this."""
@@ -327,7 +328,6 @@ def _begin_family_of_own() -> None:
     global _process_counter
     _process_counter = itertools.count(1)
     _children.clear()
-
 
 
 _ambient.become(_MainProcess(), None)

@@ -38,7 +38,6 @@ class Facts:
         if self._closed:
             raise ValueError("process object is closed")
 
-
     @property
     def name(self) -> str:
         """A name for people; several processes may have the same."""
