@@ -24,6 +24,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+
+# The module `signal` is not cheap, and each child would import it.
+from _signal import SIGKILL  # type: ignore[import-not-found]
 from _thread import allocate_lock, start_new_thread
 
 from .. import _ambient
@@ -98,8 +101,6 @@ def die_with_root() -> None:
 
 def _arm(fd: int) -> None:
     """Have the kernel kill this process when the write end of *fd* is closed."""
-    from signal import SIGKILL  # not cheap, and a child without bond does not need it
-
     fcntl.fcntl(fd, fcntl.F_SETOWN, os.getpid())
     fcntl.fcntl(fd, fcntl.F_SETSIG, SIGKILL)
     fcntl.fcntl(fd, fcntl.F_SETFL, os.O_NONBLOCK | os.O_ASYNC)
@@ -108,7 +109,5 @@ def _arm(fd: int) -> None:
 
 
 def _die_with(fd: int) -> None:
-    from signal import SIGKILL
-
     wait_readable(fd, None)
     os.kill(os.getpid(), SIGKILL)

@@ -151,6 +151,9 @@ class BaseProcess(Facts):
         assert self._popen is not None, "can only join a started process"
         if self._popen.wait(timeout) is not None:
             _children.discard(self)
+            if self._outcome is not None and not self._outcome.empty():
+                # What this child had to import to send a result, the next forked one inherits.
+                from ..launch import outcome as outcome
 
     def result(self, timeout: float | None = None) -> Any:
         """Wait for the end of the process, up to *timeout* seconds, and return what `run` did.
