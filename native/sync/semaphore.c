@@ -8,14 +8,15 @@
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "sleepers watch the low half of the word at its address");
 
-#define NUMBER_BITS 22
+#define NUMBER_BITS 21
+#define COUNT_SHIFT (NUMBER_BITS + SLOT_GENERATION_BITS)
 #define NUMBER_MASK ((UINT64_C(1) << NUMBER_BITS) - 1)
-#define NOBODY 127u
+#define NOBODY 255u
 #define ANONYMOUS (UINT64_C(1) << 31)
 #define GENERATION_MASK ((UINT64_C(1) << SLOT_GENERATION_BITS) - 1)
-#define MOST_HELD ((1u << 24) - 1)
-_Static_assert(NUMBER_BITS + SLOT_GENERATION_BITS == 40, "the count has the upper 24 bits");
-_Static_assert(SEMAPHORE_ENTRIES < NOBODY, "NOBODY is no entry");
+#define MOST_HELD ((1u << (64 - COUNT_SHIFT)) - 1)
+_Static_assert(COUNT_SHIFT == 39, "see the bits of an entry");
+_Static_assert(SEMAPHORE_ENTRIES <= NOBODY, "NOBODY is no entry");
 
 /* ---- the word */
 
@@ -26,7 +27,7 @@ static uint64_t number_of(uint64_t word_or_entry)
 
 static uint32_t entry_of(uint64_t word)
 {
-    return (word >> 22) & 127;
+    return (word >> NUMBER_BITS) & NOBODY;
 }
 
 static enum semaphore_operation operation_of(uint64_t word)
@@ -40,7 +41,7 @@ static uint32_t value_of(uint64_t word)
 }
 
 /* What follows *word*: *value* free permits, after *operation* of the process of *entry*, which holds
- * *seen*. The number must not be that of the entry, which after 2^22 operations it might be. */
+ * *seen*. The number must not be that of the entry, which after 2^21 operations it might be. */
 static uint64_t next_word(uint64_t word, uint32_t value, enum semaphore_operation operation,
                           uint32_t entry, uint64_t seen)
 {
@@ -48,7 +49,7 @@ static uint64_t next_word(uint64_t word, uint32_t value, enum semaphore_operatio
     if (number == number_of(seen))
         number = number_of(number + 1);
     return (uint64_t)value << 32 | (word & ANONYMOUS) | (uint64_t)operation << 29 |
-           (uint64_t)entry << 22 | number;
+           (uint64_t)entry << NUMBER_BITS | number;
 }
 
 static _Atomic uint32_t *low_half(struct semaphore *semaphore)
@@ -60,7 +61,7 @@ static _Atomic uint32_t *low_half(struct semaphore *semaphore)
 
 static uint32_t held(uint64_t entry)
 {
-    return (uint32_t)(entry >> 40);
+    return (uint32_t)(entry >> COUNT_SHIFT);
 }
 
 static uint64_t generation_of(uint64_t entry)
@@ -70,7 +71,7 @@ static uint64_t generation_of(uint64_t entry)
 
 static uint64_t make_entry(uint32_t count, uint64_t generation, uint64_t number)
 {
-    return (uint64_t)count << 40 | generation << NUMBER_BITS | number;
+    return (uint64_t)count << COUNT_SHIFT | generation << NUMBER_BITS | number;
 }
 
 static uint64_t carried_over(uint64_t entry, uint64_t word)
@@ -143,7 +144,7 @@ static void fill(void *memory, uint64_t size, const void *with)
     memset(memory, 0, size);
     semaphore->max = plan->max;
     atomic_init(&semaphore->word, (uint64_t)plan->value << 32 | (plan->value ? 0 : ANONYMOUS) |
-                                      (uint64_t)NOBODY << 22);
+                                      (uint64_t)NOBODY << NUMBER_BITS);
 }
 
 enum status semaphore_create(struct arena *arena, uint32_t value, uint32_t max,

@@ -5,14 +5,14 @@
  *           each process holds stands in an entry of its own, which lags behind by at most that
  *           last operation; whoever wants to change the word first carries it over.
  *
- *           bits of the word   0-21 number of the operation, so that a sleeper sees each change
- *                              22-28 entry it concerns, or NOBODY
+ *           bits of the word   0-20 number of the operation, so that a sleeper sees each change
+ *                              21-28 entry it concerns, or NOBODY
  *                              29-30 what it was: see enum semaphore_operation
  *                              31 anonymous (see Owner)
  *                              32-62 free permits
- *           bits of an entry   0-21 number of the last operation carried over
- *                              22-39 generation of the process's slot
- *                              40-63 permits it holds
+ *           bits of an entry   0-20 number of the last operation carried over
+ *                              21-38 generation of the process's slot
+ *                              39-63 permits it holds
  *
  * Invariant word and entry agree once the last operation is carried over; free permits + all
  *           entries = the permits there are, unless the semaphore is anonymous.
@@ -34,7 +34,7 @@
 #include "gate.h"
 #include "patience.h"
 
-enum { SEMAPHORE_ENTRIES = 64 };
+enum { SEMAPHORE_ENTRIES = 255 };
 #define SEMAPHORE_MAX UINT32_C(0x7fffffff)
 
 enum semaphore_operation {

@@ -143,7 +143,7 @@ TEST(there_are_never_more_permits_than_may_be)
     CHECK_EQUAL(semaphore_value(semaphore), 1);
 }
 
-/* The number of an operation has 22 bits; that of an entry may be as old as one likes. */
+/* The number of an operation has 21 bits; that of an entry may be as old as one likes. */
 TEST_WITHIN(30, an_operation_is_not_taken_for_one_long_ago)
 {
     family_found(SMALL_RESERVE);
@@ -152,11 +152,11 @@ TEST_WITHIN(30, an_operation_is_not_taken_for_one_long_ago)
     uint64_t entry = atomic_load(&semaphore->entries[family.self]);
     uint64_t word = atomic_load(&semaphore->word);
     /* As if others had done all operations but one, up to the same number. */
-    uint64_t number = ((entry & 0x3fffff) - 1) & 0x3fffff;
-    atomic_store(&semaphore->word, (word & ~UINT64_C(0x1fffffff)) | UINT64_C(127) << 22 | number);
+    uint64_t number = ((entry & 0x1fffff) - 1) & 0x1fffff;
+    atomic_store(&semaphore->word, (word & ~UINT64_C(0x1fffffff)) | UINT64_C(255) << 21 | number);
     take(semaphore);
-    CHECK_EQUAL(atomic_load(&semaphore->entries[family.self]) >> 40, 2);
+    CHECK_EQUAL(atomic_load(&semaphore->entries[family.self]) >> 39, 2);
     CHECK_EQUAL(semaphore_release(&family, semaphore), STATUS_OK);
     CHECK_EQUAL(semaphore_release(&family, semaphore), STATUS_OK);
-    CHECK_EQUAL(atomic_load(&semaphore->entries[family.self]) >> 40, 0);
+    CHECK_EQUAL(atomic_load(&semaphore->entries[family.self]) >> 39, 0);
 }
