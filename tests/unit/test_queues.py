@@ -122,6 +122,17 @@ def test_closing_is_the_callers_own_affair(ctx: Any) -> None:
     process.join()
 
 
+def test_what_one_context_makes_serves_another(ctx: Any) -> None:
+    """The standard package refuses that; here a queue is a number, whoever made it."""
+    other = procession.get_context("spawn" if ctx.get_start_method() == "fork" else "fork")
+    box, answer = other.Queue(), other.Queue()
+    process = ctx.Process(target=_forward, args=(box, answer))
+    process.start()
+    box.put("across")
+    assert answer.get(timeout=30) == "across"
+    process.join()
+
+
 def _forward(box: Any, answer: Any) -> None:
     answer.put(box.get(timeout=30))
 
