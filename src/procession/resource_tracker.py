@@ -67,7 +67,7 @@ _CLEANUP_FUNCS: dict[str, Callable[[str], object]] = {
 }
 
 
-# ------------------------------------------------------------------------------- the family's side
+# -------------------------------------------------------------------------------- the family's side
 
 
 class ResourceTracker:
@@ -140,7 +140,7 @@ class ResourceTracker:
             return False
         return True
 
-    # -------------------------------------------------------------------------- the tracker's life
+    # --------------------------------------------------------------------------- the tracker's life
 
     def _start(self) -> None:
         """Start a tracker, with the lock held, and tell it what is known here."""
@@ -231,7 +231,7 @@ unregister = _resource_tracker.unregister
 getfd = _resource_tracker.getfd
 
 
-# ------------------------------------------------------------------------------ the tracker's side
+# ------------------------------------------------------------------------------- the tracker's side
 
 
 def main(fd: int, lifeline: int = -1) -> None:

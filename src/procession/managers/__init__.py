@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from ._manager import BaseManager, State
 from ._memory import SharedMemoryManager, SharedMemoryServer
-from ._peers import dispatch, listener_client
 from ._proxies import (
     AcquirerProxy,
     ArrayProxy,
@@ -34,6 +33,7 @@ from ._proxies import (
     ValueProxy,
 )
 from ._proxy import AutoProxy, BaseProxy, MakeProxyType, RebuildProxy
+from ._route import dispatch, listener_client
 from ._server import Server, all_methods, public_methods
 from ._sync import Array, Namespace, SyncManager, Value
 from ._token import ManagerLostError, RemoteError, Token, convert_to_error

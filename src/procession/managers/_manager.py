@@ -21,8 +21,9 @@ from .._errors import AuthenticationError, ProcessError
 from ..connection import Pipe
 from ..launch.authkey import AuthenticationString
 from ..pool.remote import portable
-from ._peers import forget, go_with, listener_client, peer_at
+from ._peers import forget, go_with, peer_at
 from ._proxy import STARTED, AutoProxy, make_counted
+from ._route import listener_client
 from ._server import Registry, Server
 from ._token import Token
 

@@ -21,222 +21,13 @@ import threading
 import weakref
 from typing import Any
 
-from .. import _ambient, _log, connection, util
+from .. import _log, util
 from .._errors import AuthenticationError
-from ._deferred import Deferred
-from ._sessions import PROTOCOL
-from ._token import RETURN, ManagerLostError, RemoteError, Token, convert_to_error
-from ._wire import Conversation, encode
-
-LONGEST_FAREWELL = 1.0
-"""Seconds that the exit of a process waits for a manager that does not answer."""
-
-# serializer -> what listens, what connects; programs may add to it.
-listener_client: dict[str, tuple[Any, Any]] = {
-    "pickle": (connection.Listener, connection.Client),
-    "xmlrpclib": (connection.XmlListener, connection.XmlClient),
-}
-
-
-def listen(serializer: str, address: Any, backlog: int, authkey: bytes, ssl_context: Any) -> Any:
-    """Return a listener at *address*; None for a fresh one, which leaves no file."""
-    if address is None:
-        address = f"\0procession-manager-{os.getpid()}-{os.urandom(8).hex()}"
-    options = {} if ssl_context is None else {"ssl_context": ssl_context}
-    kind = listener_client[serializer][0]
-    return kind(address=address, backlog=backlog, authkey=authkey, **options)
-
-
-def dispatch(c: Any, id: Any, methodname: str, args: Any = (), kwds: Any = None) -> Any:
-    """Make a request over the connection *c* and return the result.
-
-    Raises:
-        RemoteError: it went wrong in the manager; shows the traceback.
-        Exception: what a method raised.
-        EOFError, OSError: the manager has gone.
-    """
-    talk = c if isinstance(c, Conversation) else Conversation(c)
-    talk.send((id, methodname, args, kwds or {}))
-    return result_of(*talk.recv())
-
-
-def result_of(kind: str, result: Any) -> Any:
-    """Return the result that an answer is, or raise the exception."""
-    if kind == RETURN:
-        return result
-    error = convert_to_error(kind, result)
-    try:
-        raise error
-    finally:
-        del error, result  # else exception and frame would keep one another
-
-
-class _Number:
-    """This process's number among a manager's clients; a forked child has another."""
-
-    def __init__(self) -> None:
-        self._pid, self._number = 0, ""
-
-    def get(self) -> str:
-        if self._pid != os.getpid():
-            self._pid, self._number = os.getpid(), os.urandom(16).hex()
-        return self._number
-
-
-_number = _Number()
-
-
-class Route:
-    """How to reach a manager.
-
-    Args:
-        serializer, address, authkey: see `BaseManager`.
-        ssl_context: for the client's side; None for connections in the clear.
-    """
-
-    def __init__(self, serializer: str, address: Any, authkey: bytes, ssl_context: Any = None):
-        self._client = listener_client[serializer][1]
-        self._greets = serializer == "pickle"
-        self.address, self._authkey = address, bytes(authkey)
-        self._options = {} if ssl_context is None else {"ssl_context": ssl_context}
-
-    def connect(self) -> Any:
-        """Return a new connection. Raises: OSError, AuthenticationError: as `connection.Client`."""
-        try:
-            return self._client(self.address, authkey=self._authkey, **self._options)
-        except (ConnectionRefusedError, FileNotFoundError) as error:
-            error.add_note(f"there is no manager at {self.address!r} (any more)")
-            raise
-
-    def converse(self) -> Conversation:
-        """Return a connection on which methods can be called."""
-        talk = Conversation(self.connect())
-        try:
-            name = _ambient.current_process().name
-            word = (PROTOCOL, _number.get(), os.getpid(), name) if self._greets else None
-            answer = dispatch(talk, word, "accept_connection", (_own_name(),))
-        except BaseException:
-            talk.close()
-            raise
-        talk.kin = answer == PROTOCOL
-        return talk
-
-    def once(self, name: str, args: Any, kwds: Any) -> Any:
-        """Call a function of the server over a connection of its own. Raises: as `dispatch`."""
-        conn = self.connect()
-        try:
-            return dispatch(conn, None, name, args, kwds)
-        finally:
-            conn.close()
-
-    def lost(self, what: str) -> ManagerLostError:
-        """Return the error for a connection that ended during *what*."""
-        return ManagerLostError(
-            f"the manager at {self.address!r} ended, or closed the connection, during {what}"
-        )
-
-
-def _own_name() -> str:
-    """What the standard protocol has a connection called."""
-    name: str = _ambient.current_process().name
-    thread = threading.current_thread().name
-    return name if thread == "MainThread" else f"{name}|{thread}"
-
-
-class Anchor:
-    """The connection of this process as a whole to a manager that is kin.
-
-    Attributes:
-        kin: whether it is; None as long as that is not known.
-    """
-
-    kin: bool | None
-
-    def __init__(self, route: Route):
-        self._route = route
-        self.kin = None
-        self._talk: Conversation | None = None
-        self._opening = threading.Lock()
-        self._guard: Deferred[str] = Deferred(self._release)
-
-    @property
-    def dropped(self) -> bool:
-        """Whether there is no reason to call `drop`."""
-        return self._talk is not None or self.kin is False
-
-    def drop(self) -> Conversation | None:
-        """Have the anchor, if the manager is kin; else return the connection that showed it is not.
-
-        Raises: OSError, AuthenticationError: there is no manager, or it has another key.
-        """
-        with self._opening:
-            if self.dropped:
-                return None
-            talk = self._route.converse()
-            self.kin = talk.kin
-            if not talk.kin:
-                return talk
-            self._talk = talk
-            return None
-
-    def exchange(self, name: str, args: Any, kwds: Any) -> Any:
-        """Call a function of the server. Raises: as `dispatch`."""
-        message = encode((None, name, args, kwds), kin=True)  # may itself call one
-        with self._guard:
-            talk = self._talk
-            if talk is None:
-                raise self._route.lost(f"{name}()")
-            try:
-                talk.send_encoded(message)
-                answer = talk.recv_encoded()
-            except BaseException as error:
-                self._replace(talk, error)
-                if isinstance(error, EOFError | ConnectionError):
-                    raise self._route.lost(f"{name}()") from error
-                raise
-        return result_of(*talk.decode(answer))
-
-    def _replace(self, talk: Conversation, error: BaseException) -> None:
-        """After *error*: the connection cannot be used any more."""
-        self._talk = None
-        if not isinstance(error, EOFError | ConnectionError):
-            # A call was interrupted. The manager must not take that for the end of this process.
-            try:
-                self._talk = self._route.converse()
-            except (OSError, EOFError, AuthenticationError) as trouble:
-                _log.info("the connection to a manager was not renewed: %r", trouble)
-        talk.close()
-
-    def release(self, ident: str) -> None:
-        """Give back a reference, at any moment."""
-        self._guard.note(ident)
-
-    def _release(self, idents: list[str]) -> None:
-        try:
-            if self._talk is not None:
-                self._talk.send((None, "release", (idents,), {}))
-            elif self.kin is False:
-                for ident in idents:
-                    self._route.once("decref", (ident,), {})
-        except (OSError, EOFError, AuthenticationError, RemoteError) as error:
-            _log.debug("a reference was not given back, its manager has gone: %r", error)
-
-    def farewell(self) -> None:
-        """End: what the process has locked stays so."""
-        with self._guard:
-            talk, self._talk = self._talk, None
-            if talk is None:
-                return
-            try:
-                if util.is_exiting():  # then wait until the references have arrived
-                    talk.send((None, "dummy", (), {}))
-                    if talk.conn.poll(LONGEST_FAREWELL):
-                        talk.recv()
-                talk.send((None, "farewell", (), {}))
-            except (OSError, EOFError) as error:
-                _log.debug("no farewell, the manager has gone: %r", error)
-            finally:
-                talk.close()
+from ._anchor import Anchor
+from ._referents import SUFFIX_LENGTH
+from ._route import Route
+from ._token import RemoteError, Token
+from ._wire import Conversation
 
 
 class _OfThread(threading.local):
@@ -271,6 +62,13 @@ class Peer:
     def _see_to_farewell(self) -> None:
         if self._anchor.kin and (self._farewell is None or not self._farewell.still_active()):
             self._farewell = util.Finalize(self, self._anchor.farewell, exitpriority=5)
+
+    def end(self) -> None:
+        """Close what is open."""
+        farewell = self._farewell
+        if farewell is not None:
+            farewell()
+        self.start_afresh()
 
     def call(self, token: Token, name: str, args: Any, kwds: Any) -> tuple[str, Any]:
         """Call a method of a referent; the kind of the answer, and the answer.
@@ -360,6 +158,7 @@ class Peer:
 
 _peers: weakref.WeakValueDictionary[Any, Peer] = weakref.WeakValueDictionary()
 _contexts: dict[Any, Any] = {}  # address -> the ssl_context to go there with
+_homes: dict[str, Any] = {}  # what all ids of a manager end with -> its address
 
 
 def peer_at(serializer: str, address: Any, authkey: bytes) -> Peer:
@@ -374,6 +173,27 @@ def peer_at(serializer: str, address: Any, authkey: bytes) -> Peer:
     return peer
 
 
+def key_for(address: Any) -> bytes | None:
+    """Return the key with which the manager at *address* is used here; None if it is not."""
+    for _, known, authkey in list(_peers.keys()):
+        if known == address:
+            return authkey  # type: ignore[no-any-return]
+    return None
+
+
+def note_home(ident: str, address: Any) -> None:
+    """The manager that calls a referent *ident* is reached at *address*."""
+    _homes[ident[-SUFFIX_LENGTH:]] = address
+
+
+def home_of(ident: str) -> Any:
+    """Return where the manager is reached that calls a referent *ident*; None if it is not known.
+
+    It may know itself by an address that is of no use here, such as ``0.0.0.0``.
+    """
+    return _homes.get(ident.partition(".")[0][-SUFFIX_LENGTH:])
+
+
 def go_with(address: Any, ssl_context: Any) -> None:
     """Use *ssl_context* for all connections to the manager at *address*."""
     if ssl_context is not None:
@@ -385,7 +205,10 @@ def forget(address: Any) -> None:
     for key, peer in list(_peers.items()):
         if key[1] == address:
             _peers.pop(key, None)
-            peer.start_afresh()
+            peer.end()
+    for suffix, home in list(_homes.items()):
+        if home == address:
+            del _homes[suffix]
 
 
 def _after_fork_in_child() -> None:

@@ -18,7 +18,8 @@ from typing import Any
 
 from .. import _ambient, _log, util
 from ..launch.authkey import AuthenticationString
-from ._peers import Peer, listener_client, peer_at
+from ._peers import Peer, home_of, key_for, note_home, peer_at
+from ._route import listener_client
 from ._token import PROXY, RETURN, Token, convert_to_error
 
 # What the results of methods are made into where the manager object is not at hand.
@@ -51,11 +52,7 @@ class BaseProxy:
     ):
         self._token, self._serializer, self._manager = token, serializer, manager
         self._id = token.id
-        if authkey is None and manager is not None:
-            authkey = manager._authkey
-        if authkey is None:
-            authkey = _ambient.current_process().authkey
-        self._authkey = AuthenticationString(authkey)
+        self._authkey = AuthenticationString(_chosen_key(authkey, manager, token))
         self._server = _own_server() if manager_owned else None
         self._peer = peer_at(serializer, token.address, self._authkey)
         self._close: util.Finalize | None = None
@@ -176,6 +173,15 @@ class BaseProxy:
             return repr(self)[:-1] + "; '__str__()' failed>"
 
 
+def _chosen_key(authkey: bytes | None, manager: Any, token: Token) -> bytes:
+    """The key for a proxy: the first that is known of those that it may have."""
+    if authkey is None and manager is not None:
+        authkey = manager._authkey
+    if authkey is None:
+        authkey = key_for(token.address)
+    return _ambient.current_process().authkey if authkey is None else authkey
+
+
 def _decref(ident: str, peer: Peer, state: Any) -> None:
     """A proxy has ended. Not to be told to a manager that has been shut down."""
     if state is None or state.value == STARTED:
@@ -199,6 +205,7 @@ def make_counted(
         return proxy
     peer = peer_at(serializer, token.address, authkey)
     ident = token.id
+    note_home(ident, token.address)
     peer.grant(ident)
     try:
         return proxytype(token, serializer, **options)
@@ -219,6 +226,7 @@ def RebuildProxy(
     server = _own_server()
     if server is not None and token.id in server.referents:
         kwds = {**kwds, "manager_owned": True}
+    token.address = home_of(token.id) or token.address
     incref = kwds.pop("incref", True)
     return func(token, serializer, incref=incref, **kwds)
 
@@ -260,10 +268,7 @@ def AutoProxy(
     manager_owned: bool = False,
 ) -> Any:
     """Return a proxy with the methods that the referent exposes."""
-    if authkey is None and manager is not None:
-        authkey = manager._authkey
-    if authkey is None:
-        authkey = _ambient.current_process().authkey
+    authkey = _chosen_key(authkey, manager, token)
     if exposed is None:
         exposed = peer_at(serializer, token.address, authkey).control("get_methods", token)
     kind = MakeProxyType(f"AutoProxy[{token.typeid}]", sorted(exposed))

@@ -31,6 +31,9 @@ GRACE = 60.0
 MOST_LEASES = 10_000
 """How many a client can have; with more the oldest ends."""
 
+SUFFIX_LENGTH = 16
+"""The last characters of an id, which tell its manager from all others."""
+
 _LEASE_MARK = "."  # between a referent's id and the number of a lease
 
 
@@ -71,7 +74,7 @@ class Referents:
         self._by_id: dict[str, Referent] = {}
         self._by_key: dict[tuple[int, str], Referent] = {}
         # So an id of this manager is never one of another, nor of one at the same address before.
-        self._suffix = os.urandom(6).hex()
+        self._suffix = os.urandom(SUFFIX_LENGTH // 2).hex()
         self._serials = itertools.count(1)
         self._lease_numbers = itertools.count(1)
         self._holders_of_leases: dict[str, Holder] = {}

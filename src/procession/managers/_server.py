@@ -22,8 +22,8 @@ from typing import Any, ClassVar, NoReturn
 from .. import _ambient, _log
 from .._errors import AuthenticationError
 from ._answers import error_answer
-from ._peers import listen
 from ._referents import Holder, Referent, Referents
+from ._route import call_on, listen
 from ._serving import ClientGone, service
 from ._sessions import PROTOCOL, Caller, Sessions, is_greeting
 from ._token import PROXY, RETURN, TRACEBACK, UNSERIALIZABLE, Token
@@ -68,6 +68,7 @@ class Server:
         self.authkey = authkey
         self.listener = listen(serializer, address, BACKLOG, authkey, ssl_context)
         self.address = self.listener.address
+        self._secure = ssl_context is not None
         self.referents = Referents()
         self._sessions = Sessions(self.referents)
         self._own = Holder()  # of leases for proxies that no client's call has sent
@@ -79,17 +80,33 @@ class Server:
 
     def serve_forever(self) -> NoReturn:
         """Serve until a client calls ``shutdown``, or Ctrl-C; then exit the process."""
-        _ambient.current_process()._manager_server = self  # type: ignore[attr-defined]
+        process: Any = _ambient.current_process()
+        process._manager_server = self
+        accepter = threading.Thread(target=self._accept, name="manager-accepter", daemon=True)
         try:
-            threading.Thread(target=self._accept, name="manager-accepter", daemon=True).start()
+            accepter.start()
             while not self.stop_event.wait(self.referents.expire()):
                 _log.sub_debug("manager looked for leases that have ended")
         except (KeyboardInterrupt, SystemExit):
             _log.info("manager was interrupted")
         finally:
+            process._manager_server = None
+            self._wake(accepter)
             _restore_standard_streams()
             _log.debug("manager exiting")
             sys.exit(0)
+
+    def _wake(self, accepter: threading.Thread) -> None:
+        """Have *accepter* close the listener, and end."""
+        self.stop_event.set()
+        self._room.set()
+        if self.listener._listener is None:
+            return
+        try:
+            with call_on(self.address, self.authkey, self._secure):
+                accepter.join(1.0)
+        except (OSError, EOFError, AuthenticationError) as error:
+            _log.info("manager's listener stays open until the process ends: %s", error)
 
     def _accept(self) -> None:
         """Let clients in, for ever."""
@@ -100,14 +117,18 @@ class Server:
             except (AuthenticationError, EOFError) as error:
                 _log.info("manager sent a client away: %s", error)
             except OSError as error:
-                if self.listener._listener is None:  # closed
-                    return
+                if self.stop_event.is_set() or self.listener._listener is None:
+                    break
                 _log.sub_warning("manager cannot accept: %s", error)
                 self._room.wait(1.0)  # as a rule no descriptor is free: one will be
             else:
+                if self.stop_event.is_set():
+                    conn.close()
+                    break
                 threading.Thread(
                     target=self.handle_request, args=(conn,), name="manager-call", daemon=True
                 ).start()
+        self.listener.close()
 
     # ---------------------------------------------------------------------------------- connections
 
@@ -283,9 +304,13 @@ class Server:
         return self.lease_local(ident)
 
     def lease_local(self, ident: str) -> str:
-        """The same, for whoever this thread serves."""
-        holder = service.client or service.conversation or self._own
-        return self.referents.lease(ident, holder)
+        """Return an id for whoever gets a proxy that is pickled by this thread.
+
+        For a client that has not said who it is there is no lease: nobody could end it.
+        """
+        if service.client is None and service.conversation is not None:
+            return ident
+        return self.referents.lease(ident, service.client or self._own)
 
     def farewell(self, c: Any) -> None:
         """The client will end in good order."""

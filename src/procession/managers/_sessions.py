@@ -47,7 +47,7 @@ class Client(Holder):
         return f"process {self.name} (pid {self.pid})"
 
 
-class Caller(Holder):
+class Caller:
     """A connection, which stands for one thread of a client.
 
     Attributes:
@@ -57,7 +57,6 @@ class Caller(Holder):
     """
 
     def __init__(self) -> None:
-        super().__init__()
         self.client: Client | None = None
         self.held: set[Any] = set()
 
@@ -86,7 +85,6 @@ class Sessions:
         for lock in list(caller.held):
             lock.conversation_ended(caller)
         client, caller.client = caller.client, None
-        self._referents.release_all(caller)
         if client is None:
             return
         with self._lock:

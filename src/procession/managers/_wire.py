@@ -153,7 +153,10 @@ class Conversation:
         """Return the object that *message* stands for. Raises: what unpickling raises."""
         if not self._pickles:
             return message
-        return pickle.loads(message) if self.kin else decode(message)
+        try:
+            return pickle.loads(message) if self.kin else decode(message)
+        except EOFError as error:  # which would mean that the other side has gone
+            raise pickle.UnpicklingError(f"a message ends too soon: {error}") from error
 
     def recv(self) -> Any:
         """Return the next object. Raises: as `recv_encoded` and `decode`."""
