@@ -29,6 +29,11 @@ static uint32_t state_of(struct condition *condition, uint32_t seat)
     return atomic_load_explicit(&condition->state[seat], memory_order_acquire);
 }
 
+static uint32_t top_of(struct condition *condition)
+{
+    return atomic_load_explicit(&condition->top, memory_order_relaxed);
+}
+
 static bool waits(struct condition *condition, uint32_t seat)
 {
     uint32_t state = state_of(condition, seat);
@@ -40,7 +45,7 @@ static bool waits(struct condition *condition, uint32_t seat)
 static uint32_t longest_waiting(struct condition *condition)
 {
     uint32_t best = NO_SEAT;
-    for (uint32_t i = 0; i < CONDITION_SEATS; i++)
+    for (uint32_t i = 0; i < top_of(condition); i++)
         if (waits(condition, i) &&
             (best == NO_SEAT || condition->ticket[i] < condition->ticket[best]))
             best = i;
@@ -78,7 +83,7 @@ void condition_notify(struct condition *condition, uint64_t count)
     lock(condition);
     CRASH_POINT("condition.notify.locked");
     if (count >= CONDITION_SEATS) {
-        for (uint32_t i = 0; i < CONDITION_SEATS; i++)
+        for (uint32_t i = 0; i < top_of(condition); i++)
             if (waits(condition, i))
                 notify_seat(condition, i);
     } else {
@@ -95,7 +100,7 @@ void condition_notify(struct condition *condition, uint64_t count)
 static void strike(struct condition *condition, uint32_t tag)
 {
     lock(condition);
-    for (uint32_t i = 0; i < CONDITION_SEATS; i++)
+    for (uint32_t i = 0; i < top_of(condition); i++)
         if (state_of(condition, i) != SEAT_FREE && condition->tag[i] == tag) {
             /* A notifier does not look who lives; so from WAITING to FREE in one step as well. */
             if (state_of(condition, i) == SEAT_NOTIFIED)
@@ -120,7 +125,7 @@ void condition_register(void)
 /* A seat of a dead process that is only WAITING does no harm until it is notified. */
 static void look_after(struct arena *arena, struct condition *condition, uint32_t least_state)
 {
-    for (uint32_t i = 0; i < CONDITION_SEATS; i++) {
+    for (uint32_t i = 0; i < top_of(condition); i++) {
         uint32_t tag = atomic_load(&condition->tag[i]);
         if (state_of(condition, i) >= least_state && !table_is_alive(arena, tag))
             strike(condition, tag);
@@ -136,10 +141,11 @@ void condition_look_after(struct arena *arena, struct condition *condition)
 
 static uint32_t free_seat(struct condition *condition)
 {
-    for (uint32_t i = 0; i < CONDITION_SEATS; i++)
+    uint32_t top = top_of(condition);
+    for (uint32_t i = 0; i < top; i++)
         if (state_of(condition, i) == SEAT_FREE)
             return i;
-    return NO_SEAT;
+    return top; /* NO_SEAT if that is the end */
 }
 
 void condition_enter(struct arena *arena, struct condition *condition, struct condition_wait *wait)
@@ -152,6 +158,8 @@ void condition_enter(struct arena *arena, struct condition *condition, struct co
         uint64_t ticket = atomic_fetch_add(&condition->next_ticket, 1);
         atomic_store_explicit(&condition->tag[seat], arena->tag, memory_order_relaxed);
         atomic_store_explicit(&condition->ticket[seat], ticket, memory_order_relaxed);
+        if (seat >= top_of(condition))
+            atomic_store(&condition->top, seat + 1);
         CRASH_POINT("condition.enter.before_commit");
         atomic_store_explicit(&condition->state[seat], SEAT_WAITING, memory_order_release);
         CRASH_POINT("condition.enter.committed");
@@ -217,6 +225,8 @@ bool condition_leave(struct condition *condition, struct condition_wait *wait, b
         pass_on(condition, wait->seat);
     else
         atomic_store(&condition->state[wait->seat], SEAT_FREE);
+    for (uint32_t top; (top = top_of(condition)) > 0 && !state_of(condition, top - 1);)
+        atomic_store(&condition->top, top - 1);
     unlock(condition);
     return notified;
 }
@@ -224,7 +234,7 @@ bool condition_leave(struct condition *condition, struct condition_wait *wait, b
 uint32_t condition_waiting(struct condition *condition)
 {
     uint32_t count = 0;
-    for (uint32_t i = 0; i < CONDITION_SEATS; i++)
+    for (uint32_t i = 0; i < top_of(condition); i++)
         count += waits(condition, i);
     return count;
 }

@@ -35,6 +35,7 @@ struct condition {
     struct mutex mutex;
     _Atomic uint32_t crowd;      /* 1: somebody stands, or did */
     _Atomic uint32_t crowd_call; /* changes with each notification while somebody stands */
+    _Atomic uint32_t top;        /* seats from here on are FREE; raised before a seat is taken */
     _Atomic uint64_t next_ticket;
     _Atomic uint32_t state[CONDITION_SEATS];
     _Atomic uint32_t tag[CONDITION_SEATS];    /* whose the seat is, unless FREE */

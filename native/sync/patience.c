@@ -6,7 +6,8 @@
 
 #define LONGEST_SPIN (40 * NS_PER_US) /* about what a futex round trip between processors costs */
 #define SHORTEST_SPIN (1 * NS_PER_US)
-enum { TURNS_BEFORE_YIELD = 64 };
+/* Few: where both share a processor each turn is wasted, and a yield that finds nobody is cheap. */
+enum { TURNS_BEFORE_YIELD = 4 };
 
 void patience_relax(void)
 {

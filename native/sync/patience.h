@@ -4,7 +4,7 @@
  *           tens; where the answer takes long, spinning only burns a processor. So each waiter
  *           remembers how its last waits went: a sleep that was short says that spinning would
  *           have paid, a long one that it would not.
- * Rule      Never with a single processor. After the first microseconds each turn yields, so that
+ * Rule      Never with a single processor. After a few turns each one yields, so that
  *           a spinner never keeps a processor from the one it waits for.
  * State     Of one process, not shared; races between its threads change only the guess.
  */
