@@ -7,9 +7,11 @@ import pickle
 import queue
 import signal
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +22,7 @@ from procession.connection import Client
 from procession.managers import (
     BaseManager,
     BaseProxy,
+    ListProxy,
     ManagerLostError,
     RemoteError,
     SharedMemoryManager,
@@ -28,6 +31,8 @@ from procession.managers import (
 from procession.managers._referents import Holder, Referents
 from procession.shared_memory import SharedMemory
 from tests.support import wait_until
+
+CERTIFICATE = Path(__file__).parent.parent / "support" / "localhost.pem"
 
 
 @pytest.fixture
@@ -714,3 +719,48 @@ def test_segments_end_with_their_manager(ctx: Any) -> None:
     for name in names:
         with pytest.raises(FileNotFoundError):
             SharedMemory(name)
+
+
+# ---------------------------------------------------------------------------------------------- TLS
+
+
+def tls(server_side: bool) -> ssl.SSLContext:
+    """The context for either side."""
+    if not server_side:
+        return ssl.create_default_context(cafile=CERTIFICATE)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATE)
+    return context
+
+
+def append_over_tls(address: Any, authkey: bytes) -> None:
+    manager = OwnTls(address, authkey, ssl_context=tls(server_side=False))
+    manager.connect()
+    manager.shared().append("secretly")
+
+
+_shared_over_tls: list[str] = []
+
+
+def shared_over_tls() -> list[str]:
+    return _shared_over_tls
+
+
+class OwnTls(SyncManager):
+    """A program's, with a list that is there once."""
+
+
+OwnTls.register("shared", shared_over_tls, ListProxy)
+
+
+def test_a_manager_speaks_tls(ctx: Any) -> None:
+    """Its proxies too, and those of clients elsewhere."""
+    made: Any = OwnTls(("localhost", 0), b"key", ssl_context=tls, ctx=ctx)
+    made.start()
+    with started(made):
+        assert run(ctx, append_over_tls, made.address, b"key") == 0
+        nested = made.dict(shared=made.shared())
+
+        assert nested["shared"][:] == ["secretly"]
+    with pytest.raises(TypeError, match="function"):
+        SyncManager(ssl_context=tls(server_side=True), ctx=ctx).start()
