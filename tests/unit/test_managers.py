@@ -371,6 +371,35 @@ def test_calls_that_wait_do_not_hold_up_others(forked: Any) -> None:
     assert results == [True, True]
 
 
+def test_a_queue_is_shut_down_for_all_clients(forked: Any) -> None:
+    """Those who wait are told; what is in it can still be taken, unless it is to end at once."""
+    tasks, full, joined = forked.Queue(), forked.Queue(1), forked.JoinableQueue()
+    full.put(1)
+    joined.put(1)
+    told: list[str] = []
+
+    def wait(method: Any, *args: Any) -> None:
+        try:
+            method(*args)
+        except Exception as error:  # noqa: BLE001 - which is the claim
+            told.append(type(error).__name__.removesuffix("Error").removeprefix("_"))
+
+    calls = ((tasks.get,), (full.put, 2), (joined.join,))
+    threads = [threading.Thread(target=wait, args=call) for call in calls]
+    for thread in threads:
+        thread.start()
+    for each in (tasks, full):
+        each.shutdown()
+    joined.shutdown(immediate=True)
+    for thread in threads:
+        thread.join(10)
+    wait(full.put, 3)
+    assert full.get() == 1
+    wait(full.get)
+
+    assert told == ["ShutDown"] * 4
+
+
 def wait_in(ready: Any, method: Any, *args: Any) -> None:
     ready.put(None)
     method(*args)

@@ -19,6 +19,14 @@ from .._deadline import Deadline
 from ._serving import Waiters, service
 
 
+class _ShutDownError(Exception):
+    """`queue.ShutDown`, where the interpreter does not have that yet."""
+
+
+# The name that programs know; before 3.13 there is none, and no program expects it.
+ShutDown: type[Exception] = getattr(queue, "ShutDown", _ShutDownError)
+
+
 class Queue:
     """A first-in, first-out queue. Args: maxsize: the most items; 0 or less: no limit."""
 
@@ -30,24 +38,38 @@ class Queue:
         self._joiners = Waiters(self._mutex)
         self._items: deque[Any] = deque()
         self._unfinished = 0
+        self._is_shut_down = False
 
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
-        """Put *item*, waiting up to *timeout* seconds for room. Raises: queue.Full."""
+        """Put *item*, waiting up to *timeout* seconds for room.
+
+        Raises:
+            queue.Full: there was none in time.
+            queue.ShutDown: the queue is shut down.
+        """
         deadline = _deadline(block, timeout)
         with self._mutex:
+            self._check_open()
             while 0 < self._maxsize <= len(self._items):
                 if deadline.expired:
                     raise queue.Full
                 self._putters.wait(deadline)
+                self._check_open()
             self._items.append(item)
             self._unfinished += 1
             self._getters.call()
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
-        """Return the oldest item, waiting up to *timeout* seconds for one. Raises: queue.Empty."""
+        """Return the oldest item, waiting up to *timeout* seconds for one.
+
+        Raises:
+            queue.Empty: there was none in time.
+            queue.ShutDown: the queue is shut down, and there is none.
+        """
         deadline = _deadline(block, timeout)
         with self._mutex:
             while not self._items:
+                self._check_open()
                 if deadline.expired:
                     raise queue.Empty
                 self._getters.wait(deadline)
@@ -60,6 +82,26 @@ class Queue:
         with self._mutex:
             self._items.appendleft(item)
             self._getters.call()
+
+    def _check_open(self) -> None:
+        if self._is_shut_down:
+            raise ShutDown
+
+    def shutdown(self, immediate: bool = False) -> None:
+        """Let nobody put any more, and, once it is empty, nobody get; who waits is told.
+
+        Args:
+            immediate: drop the items that are there; they count as done.
+        """
+        with self._mutex:
+            self._is_shut_down = True
+            if immediate:
+                self._unfinished = max(0, self._unfinished - len(self._items))
+                self._items.clear()
+                if self._unfinished == 0:
+                    self._joiners.call_all()
+            self._getters.call_all()
+            self._putters.call_all()
 
     def put_nowait(self, item: Any) -> None:
         """``put(item, block=False)``."""
