@@ -94,6 +94,7 @@ bool channel_put_object(ChannelObject *self, PyObject *object, uint64_t tag, uin
     bool done = put_message(self, &message, deadline);
     if (!done)
         message_discard(&message);
+    self->used = true;
     *sequence = message.sequence;
     Py_DECREF(keep);
     return done;
@@ -208,10 +209,13 @@ static PyObject *Channel_qsize(ChannelObject *self, PyObject *Py_UNUSED(unused))
     return PyLong_FromUnsignedLongLong(channel_size(channel_of(self)));
 }
 
+/* The standard library's queue can still be asked after close() if nothing was ever put through it. */
 static PyObject *Channel_empty(ChannelObject *self, PyObject *Py_UNUSED(unused))
 {
     if (!handle_is_ready(&self->base))
         return NULL;
+    if (self->closed && self->used)
+        return PyErr_Format(PyExc_OSError, "Queue %R is closed", self);
     return PyBool_FromLong(channel_size(channel_of(self)) == 0);
 }
 

@@ -111,6 +111,16 @@ def test_a_closed_queue_says_so() -> None:
     box.join_thread()
 
 
+def test_emptiness_of_a_closed_queue_is_an_error_if_it_was_used() -> None:
+    unused, used = procession.Queue(), procession.Queue()
+    unused.close()
+    assert unused.empty()
+    used.put(1)
+    used.close()
+    with pytest.raises(OSError, match="is closed"):
+        used.empty()
+
+
 def test_closing_is_the_callers_own_affair(ctx: Any) -> None:
     """Others still find what was put before."""
     box, answer = ctx.Queue(), ctx.Queue()
