@@ -70,7 +70,7 @@ pid_t life_newest_child(void)
 {
     int fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return 0;
+        return CHILDREN_UNKNOWN;
     char text[512];
     long number = 0, newest = 0;
     ssize_t size;

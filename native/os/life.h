@@ -16,8 +16,10 @@
 /* Clock ticks from boot to the start of *pid*; START_UNKNOWN when it cannot be found out. */
 uint64_t life_start(pid_t pid);
 
-/* The pid of the child that this thread made last, if it still is a child; 0: cannot be found out. */
+/* The pid of the child that this thread made last and that is still there, a zombie perhaps; 0: none.
+ * CHILDREN_UNKNOWN: the kernel does not tell. */
 pid_t life_newest_child(void);
+#define CHILDREN_UNKNOWN ((pid_t) - 1)
 
 bool life_has_ended(pid_t pid, uint64_t start);
 

@@ -221,8 +221,12 @@ void table_launched(struct arena *arena, uint32_t tag, int pid)
 void table_forked(struct arena *arena, uint32_t tag)
 {
     pid_t pid = life_newest_child();
-    if (pid != 0 && table_find(arena, pid) == 0) {
-        table_launched(arena, tag, pid);
+    if (pid != CHILDREN_UNKNOWN) {
+        uint32_t known = pid ? table_find(arena, pid) : 0;
+        if (pid != 0 && known == 0)
+            table_launched(arena, tag, pid);
+        else if (known != tag)
+            table_abandon(arena, tag); /* no child is new: the fork failed */
         return;
     }
     /* Whose child it is no longer counts: has_ended() then asks for the time alone. */

@@ -194,7 +194,6 @@ os.waitpid(pid, 0)
 """)
 
 
-@pytest.mark.xfail(reason="os.fork() that fails leaves the slot it was to fill", strict=True)
 def test_forks_that_fail_leave_no_slots() -> None:
     run("""
 import resource
