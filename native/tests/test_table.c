@@ -108,11 +108,23 @@ TEST(a_fork_killed_before_it_took_its_slot_does_not_keep_it)
     family_check();
 }
 
-TEST(a_fork_that_failed_keeps_its_slot_for_a_while_only)
+TEST(a_fork_that_failed_leaves_no_slot)
 {
     family_found(SMALL_RESERVE);
     uint32_t tag = reserve();
     table_forked(&family, tag); /* there is no child */
+
+    CHECK(!table_is_alive(&family, tag));
+    CHECK_EQUAL(table_reap_dead(&family), 0);
+    family_check();
+}
+
+/* Where the kernel does not list children, nobody can tell. */
+TEST(a_slot_whose_child_nobody_can_name_is_kept_for_a_while_only)
+{
+    family_found(SMALL_RESERVE);
+    uint32_t tag = reserve();
+    atomic_store(&slot_of(tag)->parent, 0);
 
     CHECK(table_is_alive(&family, tag));
     atomic_store(&slot_of(tag)->born, 0);
@@ -123,7 +135,7 @@ TEST(a_fork_that_failed_keeps_its_slot_for_a_while_only)
 static void adopt(void *with)
 {
     uint32_t tag = *(uint32_t *)with, parent = family.tag;
-    table_forked(&family, tag); /* as if the parent came first, and learned nothing */
+    atomic_store(&slot_of(tag)->parent, 0); /* as if the parent came first, and learned nothing */
     CHECK_EQUAL(table_adopt(&family, tag), STATUS_OK);
     CHECK_EQUAL(word_get(&slot_of(tag)->parent), parent);
 }
