@@ -23,6 +23,7 @@ from typing import Any
 
 from .. import _core, _log
 from .._deadline import Deadline
+from ..launch import death
 from .dispatcher import Dispatcher
 from .worker import LOST, Duty, main
 
@@ -179,12 +180,4 @@ class Crew:
 
 def _how(worker: Any) -> str:
     """What happened to *worker*, for the message to the caller."""
-    code = worker.exitcode
-    if code >= 0:
-        what = f"ended with exit code {code}"
-    else:
-        what = f"was killed by {signal.Signals(-code).name}"
-    hint = ""
-    if code == -signal.SIGKILL:
-        hint = ", often by the out-of-memory killer: see dmesg,"
-    return f"worker {worker.name} (pid {worker.pid}) {what}{hint}"
+    return f"worker {worker.name} (pid {worker.pid}) {death.description(worker.exitcode)},"

@@ -16,6 +16,8 @@ import traceback
 from types import TracebackType
 from typing import Any
 
+from ..launch.outcome import RemoteTraceback as RemoteTraceback
+
 
 class MaybeEncodingError(Exception):
     """A task's result, or its exception, cannot be sent to the caller.
@@ -35,17 +37,6 @@ class MaybeEncodingError(Exception):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self}>"
-
-
-class RemoteTraceback(Exception):
-    """The traceback of an exception in another process, as text: the cause of it here."""
-
-    def __init__(self, tb: str):
-        super().__init__(tb)
-        self.tb = tb
-
-    def __str__(self) -> str:
-        return self.tb
 
 
 class ExceptionWithTraceback:
