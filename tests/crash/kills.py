@@ -8,7 +8,8 @@ from typing import Any
 
 from tests.crash.messages import Make
 from tests.support.crash import crash_points
-from tests.support.kill import WITHIN, Child, Signal, memory_unchanged
+from tests.support.kill import WITHIN, Child, Signal, Tally, memory_unchanged
+from tests.support.waiting import wait_until
 
 Work = Callable[[], object]
 
@@ -27,8 +28,7 @@ def kill_at_every_passage(kill_at: Callable[[int], bool], most: int = 40) -> Non
     Raises:
         AssertionError: nobody was killed at all, or a kill has cost memory for good.
     """
-    # A repair may be done by a process that another test has left to die: then try again.
-    assert any(_kill_once(kill_at, 1) for _ in range(3)), "the point is not on the way"
+    assert _kill_once(kill_at, 1), "the work does not pass the point at which it was to be killed"
     for passage in range(2, most + 1):
         if not _kill_once(kill_at, passage):
             break
@@ -44,13 +44,16 @@ def killed_after_another(victim: Work, another: Work | str) -> bool:
 
     In between nobody else uses the arena: the victim is who has to repair it.
     """
-    with Signal() as go:
-        process = Child(lambda: (go.wait(), victim()))
+    with Signal() as first, Signal() as second, Tally() as ready:
+        process = Child(lambda: (ready.add(), second.wait(), victim()))
+        # A start uses the arena at both ends: each is over before anybody is killed.
+        wait_until(ready.count, message="the victim has come to its start")
+        other = Child(lambda: (first.wait(), another()), bury=False) if callable(another) else None
         gc.disable()
         try:
-            if callable(another):
-                assert Child(another, bury=False).wait() < 0, "the first was to be killed as well"
-            go.give()
+            first.give()
+            assert other is None or other.wait() < 0, "the first was to be killed as well"
+            second.give()
         finally:
             gc.enable()
         exitcode = process.wait()

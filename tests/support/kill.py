@@ -113,23 +113,22 @@ def armed(point: str, work: Callable[[], object], passage: int = 1) -> Callable[
 class Signal:
     """Lets children wait for this process, without any use of the core."""
 
+    MOST = 64  # children that may wait for one signal
+
     def __enter__(self) -> "Signal":
         self._read, self._write = os.pipe()
         return self
 
     def __exit__(self, *exc: object) -> None:
         os.close(self._read)
-        if self._write >= 0:
-            os.close(self._write)
+        os.close(self._write)
 
     def give(self) -> None:
         """Let all who wait, and who will, go on."""
-        os.close(self._write)
-        self._write = -1
+        os.write(self._write, b"." * self.MOST)
 
     def wait(self) -> None:
         """In a child: wait until it is given."""
-        os.close(self._write)
         os.read(self._read, 1)
 
 
