@@ -281,6 +281,21 @@ def test_a_queue_dropped_with_messages_gives_all_memory_back() -> None:
     assert _core.arena_usage()["used"] == before
 
 
+def test_ten_thousand_queues_take_no_descriptor_and_give_their_memory_back() -> None:
+    from procession import _core
+
+    def make_and_drop() -> int:
+        before = set(os.listdir("/proc/self/fd"))
+        queues = [procession.Queue() for _ in range(10_000)]
+        for box in queues[::100]:
+            box.put("used")
+        assert set(os.listdir("/proc/self/fd")) == before
+        del queues, box
+        return _core.arena_usage()["used"]
+
+    assert make_and_drop() == make_and_drop()  # the first lets the list of references grow
+
+
 def test_a_signal_handler_may_put_what_the_same_thread_waits_for() -> None:
     box = procession.Queue()
     before = signal.signal(signal.SIGUSR1, lambda *_: box.put("from the handler"))
