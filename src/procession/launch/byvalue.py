@@ -38,7 +38,7 @@ def dumps(obj: Any) -> bytes:
         pickle.PicklingError, AttributeError, TypeError: neither way works; the error is plain
             pickle's.
     """
-    if not mainmodule.is_found_again():
+    if not mainmodule.is_found_again() and _have_cloudpickle():
         return _by_value(obj)
     try:
         with _ambient.collecting() as handles:
@@ -58,6 +58,16 @@ def _plain(obj: Any) -> bytes:
     file = io.BytesIO()
     (_ambient.reducer or reduction).dump(obj, file)
     return file.getvalue()
+
+
+@cache
+def _have_cloudpickle() -> bool:
+    """Whether anything can go by value: an interpreter without site folders lacks it."""
+    try:
+        import cloudpickle  # noqa: F401
+    except ImportError:
+        return False
+    return True
 
 
 def _by_value(obj: Any) -> bytes:
