@@ -83,4 +83,14 @@ class SimpleQueue(_core.Channel):
     def __init__(self, *, ctx: BaseContext | None = None):
         super().__init__(0)
 
+    def empty(self) -> bool:
+        """Return whether there is nothing to get.
+
+        Raises:
+            OSError: this process has called ``close``.
+        """
+        if self.closed:
+            raise OSError(f"{self!r} is closed")
+        return super().empty()
+
     __class_getitem__: Any = classmethod(GenericAlias)

@@ -121,6 +121,13 @@ def test_emptiness_of_a_closed_queue_is_an_error_if_it_was_used() -> None:
         used.empty()
 
 
+def test_emptiness_of_a_closed_simple_queue_is_an_error() -> None:
+    box = procession.SimpleQueue()
+    box.close()
+    with pytest.raises(OSError, match="is closed"):
+        box.empty()
+
+
 def test_closing_is_the_callers_own_affair(ctx: Any) -> None:
     """Others still find what was put before."""
     box, answer = ctx.Queue(), ctx.Queue()
