@@ -73,6 +73,9 @@ class Condition:
             state = self._release_save()
             try:
                 called = self._waiters.wait(deadline)
+                if called and service.client_is_gone():
+                    self._waiters.call()  # it died before it was called: the next one's turn
+                    raise ClientGone
             except ClientGone:
                 raise  # nobody is there to have the lock back
             except BaseException:

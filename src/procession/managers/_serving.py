@@ -55,6 +55,14 @@ class Service(threading.local):
             self._bell = Bell(self.fd)
         return self._bell
 
+    def client_is_gone(self) -> bool:
+        """Whether the client has hung up by now."""
+        if self.fd < 0:
+            return False
+        poller = select.poll()
+        poller.register(self.fd, _HANG_UP)
+        return bool(poller.poll(0))
+
     def end(self) -> None:
         """Forget everything: the thread serves nobody any more."""
         self.__dict__.clear()
