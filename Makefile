@@ -33,7 +33,7 @@ TESTS   := $(wildcard tests/unit tests/property tests/compat tests/stress)
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help build build-crash run test test-c test-python test-crash lint format bench conformance \
-        check-install clean
+        check-install clean models
 
 help: ## explain the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -109,6 +109,9 @@ conformance: build ## CPython's own tests of multiprocessing (CONFORM names thei
 	@test -f $(CONFORM)/conform.py || { echo "no $(CONFORM)/conform.py; set CONFORM"; exit 1; }
 	$(BIN)/python $(CONFORM)/conform.py --package procession --python $(BIN)/python --path src \
 	  $(CONFORM_ARGS)
+
+models: ## the protocols of the C core, checked by Spin (apt-get install spin)
+	@native/models/run
 
 bench: build ## benchmarks against the standard package, as ratios
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
