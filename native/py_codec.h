@@ -14,4 +14,10 @@ void message_discard(struct message *message);
 /* The object; NULL: exception set. The message's payload, if any, is consumed. */
 PyObject *message_decode(struct message *message);
 
+/* ---- containers of scalars (py_compact.c) */
+
+/* False: not one that fits a record; no exception is set. */
+bool compact_encode(PyObject *object, struct message *message);
+PyObject *compact_decode(const struct message *message);
+
 #endif

@@ -116,6 +116,8 @@ PyObject *message_decode(struct message *message)
         return PyBytes_FromStringAndSize(message->buffer, message->size);
     case RECORD_PICKLE:
         return decode_inline_pickle(message);
+    case RECORD_COMPACT:
+        return compact_decode(message);
     case RECORD_PAYLOAD:
         return decode_payload(message);
     default:

@@ -1,8 +1,8 @@
 /* Encoding: what travels as itself, what as a pickle, what in a block of its own. For the way back see
  * py_decode.c.
  *
- * Idea   None, bool, int, float, str and bytes of exactly these types are written as they are. All
- *        else is pickled: a stream, buffers that stay out of it (pickle protocol 5), and the handles
+ * Idea   None, bool, int, float, str and bytes of exactly these types are written as they are, small
+ *        containers of them by py_compact.c. All else is pickled: a stream, buffers that stay out of it (pickle protocol 5), and the handles
  *        that were pickled on the way. What is small and has neither lies in the record; the rest goes into a payload block: one copy in, none out,
  *        since the receiver's buffers are views of the block, which lives as long as they do.
  */
@@ -294,6 +294,8 @@ PyObject *message_encode(PyObject *object, struct message *message)
     const char *text = text_of(object, &size, &kind);
     if (text)
         return encode_text(message, object, text, size, kind) ? Py_NewRef(object) : NULL;
+    if (compact_encode(object, message))
+        return Py_NewRef(object);
     return encode_pickle(object, message);
 }
 

@@ -17,6 +17,7 @@ enum record_kind {
     RECORD_BYTES,
     RECORD_PICKLE,
     RECORD_PAYLOAD, /* 8 bytes: offset of the payload */
+    RECORD_COMPACT, /* a small tuple, list or dict; see py_compact.c */
     RECORD_KINDS,
     RECORD_END = 0x7fff, /* no message: the channel goes on in the next segment */
 };
