@@ -3,8 +3,6 @@
 
 PyTypeObject *Channel_Type;
 
-static PyObject *queue_full, *queue_empty; /* queue.Full, queue.Empty */
-
 bool channel_is_open(ChannelObject *self)
 {
     if (!handle_is_ready(&self->base))
@@ -26,6 +24,7 @@ static PyObject *Channel_new(PyTypeObject *type, PyObject *Py_UNUSED(args),
 static void Channel_dealloc(ChannelObject *self)
 {
     Py_CLEAR(self->claim_block);
+    Py_CLEAR(self->bell);
     handle_dealloc((PyObject *)self);
 }
 
@@ -49,37 +48,56 @@ static int Channel_init(ChannelObject *self, PyObject *args, PyObject *kwargs)
     return 0;
 }
 
-/* ---- put */
+/* ---- waiting */
 
-static PyObject *raise_from_queue(PyObject **cache, const char *name)
+bool channel_await(ChannelObject *self, enum channel_side side, deadline_t *deadline)
 {
-    if (import_cached(cache, "queue", name))
-        PyErr_SetNone(*cache);
-    return NULL;
+    struct channel *channel = channel_of(self);
+    enum status status;
+    Py_BEGIN_ALLOW_THREADS
+    if (side == CHANNEL_ROOM)
+        status = channel_wait_for_room(channel, &self->patience, *deadline);
+    else
+        status = channel_wait_for_message(channel, &self->patience, *deadline);
+    Py_END_ALLOW_THREADS
+    if (status != STATUS_TIMED_OUT)
+        return go_on(status);
+    *deadline = 0; /* one last look */
+    return true;
 }
+
+static void raise_from(PyObject **cache, const char *module, const char *name)
+{
+    if (import_cached(cache, module, name))
+        PyErr_SetNone(*cache);
+}
+
+void channel_raise(enum status status, enum channel_side side)
+{
+    static PyObject *full, *empty, *shut_down;
+    if (status == STATUS_SHUT_DOWN)
+        raise_from(&shut_down, "procession._shut_down", "ShutDown");
+    else if (status != STATUS_AGAIN)
+        raise_status(status);
+    else if (side == CHANNEL_ROOM)
+        raise_from(&full, "queue", "Full");
+    else
+        raise_from(&empty, "queue", "Empty");
+}
+
+/* ---- put */
 
 /* Until there is room or *deadline* has passed. False: exception set. */
 static bool put_message(ChannelObject *self, struct message *message, deadline_t deadline)
 {
     struct channel *channel = channel_of(self);
-    enum status status = channel_try_put(&family, channel, message);
-    while (status == STATUS_AGAIN && deadline != 0) {
-        Py_BEGIN_ALLOW_THREADS
-        status = channel_wait_for_room(channel, &self->patience, deadline);
-        Py_END_ALLOW_THREADS
-        if (status == STATUS_TIMED_OUT)
-            deadline = 0; /* one last look */
-        else if (!go_on(status))
+    enum status status;
+    while ((status = channel_try_put(&family, channel, message)) == STATUS_AGAIN && deadline != 0)
+        if (!channel_await(self, CHANNEL_ROOM, &deadline))
             return false;
-        status = channel_try_put(&family, channel, message);
-    }
-    if (status == STATUS_OK)
-        return true;
-    if (status == STATUS_AGAIN)
-        raise_from_queue(&queue_full, "Full");
-    else
-        raise_status(status);
-    return false;
+    if (status != STATUS_OK)
+        channel_raise(status, CHANNEL_ROOM);
+    return status == STATUS_OK;
 }
 
 bool channel_put_object(ChannelObject *self, PyObject *object, uint64_t tag, uint64_t extra,
@@ -122,24 +140,16 @@ bool channel_get_message(ChannelObject *self, struct message *message, word_t *c
                          deadline_t deadline)
 {
     struct channel *channel = channel_of(self);
-    enum status status = channel_try_get(&family, channel, message, claim);
-    while (status == STATUS_AGAIN && deadline != 0) {
-        Py_BEGIN_ALLOW_THREADS
-        status = channel_wait_for_message(channel, &self->patience, deadline);
-        Py_END_ALLOW_THREADS
-        if (status == STATUS_TIMED_OUT)
-            deadline = 0; /* one last look */
-        else if (!go_on(status))
+    enum status status;
+    while ((status = channel_try_get(&family, channel, message, claim)) == STATUS_AGAIN &&
+           deadline != 0)
+        if (!channel_await(self, CHANNEL_MESSAGES, &deadline))
             return false;
-        status = channel_try_get(&family, channel, message, claim);
-    }
-    if (status == STATUS_OK)
-        return true;
-    if (status == STATUS_AGAIN)
-        raise_from_queue(&queue_empty, "Empty");
-    else
-        raise_status(status);
-    return false;
+    if (self->bell)
+        channel_settle_bell(self);
+    if (status != STATUS_OK)
+        channel_raise(status, CHANNEL_MESSAGES);
+    return status == STATUS_OK;
 }
 
 /* Channel.get(block=True, timeout=None) */
@@ -192,7 +202,27 @@ static PyObject *Channel_wait_done(ChannelObject *self, PyObject *timeout)
 static PyObject *Channel_close(ChannelObject *self, PyObject *Py_UNUSED(unused))
 {
     self->closed = true;
+    Py_CLEAR(self->bell);
     Py_RETURN_NONE;
+}
+
+/* Channel.shutdown(immediate=False): for all processes. */
+static PyObject *Channel_shutdown(ChannelObject *self, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"immediate", NULL};
+    int immediate = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|p", names, &immediate) ||
+        !handle_is_ready(&self->base))
+        return NULL;
+    channel_shut_down(&family, channel_of(self), immediate);
+    Py_RETURN_NONE;
+}
+
+static PyObject *Channel_is_shut_down(ChannelObject *self, void *Py_UNUSED(closure))
+{
+    if (!handle_is_ready(&self->base))
+        return NULL;
+    return PyBool_FromLong(channel_end(channel_of(self)) != CHANNEL_OPEN);
 }
 
 static PyObject *Channel_closed(ChannelObject *self, void *Py_UNUSED(closure))
@@ -224,7 +254,7 @@ static PyObject *Channel_full(ChannelObject *self, PyObject *Py_UNUSED(unused))
     if (!handle_is_ready(&self->base))
         return NULL;
     struct channel *channel = channel_of(self);
-    return PyBool_FromLong(channel->max_messages && channel_size(channel) >= channel->max_messages);
+    return PyBool_FromLong(!channel_has_room(channel));
 }
 
 static PyObject *Channel_count(ChannelObject *self, void *which)
@@ -250,12 +280,21 @@ static PyMethodDef methods[] = {
      "put(obj, block=True, timeout=None): queue.Full when there was no room in time."},
     {"get", FASTCALL(Channel_get), METH_FASTCALL | METH_KEYWORDS,
      "get(block=True, timeout=None): queue.Empty when nothing came in time."},
+    {"put_many", FASTCALL(Channel_put_many), METH_FASTCALL | METH_KEYWORDS,
+     "put_many(items, block=True, timeout=None): how many were put in time, one at least."},
+    {"get_many", FASTCALL(Channel_get_many), METH_FASTCALL | METH_KEYWORDS,
+     "get_many(limit, block=True, timeout=None): a list of what is there, one item at least."},
     {"task_done", (PyCFunction)Channel_task_done, METH_NOARGS,
      "One message that was taken is done with; ValueError when more than were put."},
     {"wait_done", (PyCFunction)Channel_wait_done, METH_O,
      "wait_done(timeout): whether each message was done with in time."},
     {"close", (PyCFunction)Channel_close, METH_NOARGS,
      "No more put() or get() through this object; the messages stay for others."},
+    {"shutdown", (PyCFunction)(void (*)(void))Channel_shutdown, METH_VARARGS | METH_KEYWORDS,
+     "shutdown(immediate=False): nothing more can be put, by anyone; what is there is dropped if "
+     "immediate, else it can still be taken."},
+    {"bell_fd", (PyCFunction)Channel_bell_fd, METH_NOARGS,
+     "A descriptor that is readable while get() would not have to wait."},
     {"qsize", (PyCFunction)Channel_qsize, METH_NOARGS, "Messages put and not yet taken; exact."},
     {"empty", (PyCFunction)Channel_empty, METH_NOARGS, "qsize() == 0."},
     {"full", (PyCFunction)Channel_full, METH_NOARGS, "Whether put() would have to wait."},
@@ -266,6 +305,7 @@ static PyGetSetDef getters[] = {
     {"put_count", (getter)Channel_count, NULL, "Messages ever put.", NULL},
     {"got_count", (getter)Channel_count, NULL, "Messages ever taken.", (void *)1},
     {"closed", (getter)Channel_closed, NULL, "Whether close() was called on this object.", NULL},
+    {"is_shut_down", (getter)Channel_is_shut_down, NULL, "Whether shutdown() was called.", NULL},
     {"maxsize", (getter)Channel_maxsize, NULL, "The most messages at a time; 0: no bound.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };

@@ -282,7 +282,8 @@ static PyObject *read_value(struct reader *reader, int depth)
 
 PyObject *compact_decode(const struct message *message)
 {
-    struct reader reader = {message->buffer, message->buffer + message->size};
+    const char *data = message->data;
+    struct reader reader = {data, data + message->size};
     PyObject *object = read_value(&reader, 0);
     if (object && reader.at != reader.end) {
         Py_DECREF(object);

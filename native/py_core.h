@@ -20,6 +20,9 @@ extern struct arena family;
 /* Makes the arena if this process belongs to no family yet. False: exception set. */
 bool family_ensure(void);
 
+/* Closes the bells that a forked child inherited (py_bell.c). */
+void bells_after_fork_in_child(void);
+
 /* ---- handles (py_handle.c) */
 
 /* The base of every Python object that stands for a block. */
@@ -45,6 +48,9 @@ PyObject *raise_status(enum status status);
 /* An attribute of a module, imported on first use and kept in *cache*. Borrowed; NULL: exception. */
 PyObject *import_cached(PyObject **cache, const char *module, const char *name);
 
+/* The exception that is set, taken off the thread. */
+PyObject *take_exception(void);
+
 /* ---- arguments (py_arguments.c) */
 
 /* ([obj,] block=True, timeout=None), by position or by name: the deadline to wait until, 0 for "do not
@@ -68,6 +74,7 @@ int add_lock(PyObject *module);
 int add_channel(PyObject *module);
 int add_task_channel(PyObject *module); /* after add_channel */
 int add_codec(PyObject *module);
+int add_bell(PyObject *module); /* after add_channel */
 
 /* Makes the type and adds it to the module; NULL: exception set. */
 PyTypeObject *add_type(PyObject *module, PyType_Spec *spec, PyTypeObject *base);

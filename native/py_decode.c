@@ -82,7 +82,7 @@ static PyObject *decode_inline_pickle(struct message *message)
 {
     if (!import_cached(&loads, "pickle", "loads"))
         return NULL;
-    PyObject *stream = PyBytes_FromStringAndSize(message->buffer, message->size);
+    PyObject *stream = PyBytes_FromStringAndSize(message->data, message->size);
     PyObject *object = stream ? PyObject_CallFunctionObjArgs(loads, stream, NULL) : NULL;
     Py_XDECREF(stream);
     return object;
@@ -94,8 +94,8 @@ static PyObject *decode_number(struct message *message)
         return raise_status(STATUS_CORRUPT);
     long long integer;
     double number;
-    memcpy(&integer, message->buffer, 8);
-    memcpy(&number, message->buffer, 8);
+    memcpy(&integer, message->data, 8);
+    memcpy(&number, message->data, 8);
     return message->kind == RECORD_INT ? PyLong_FromLongLong(integer) : PyFloat_FromDouble(number);
 }
 
@@ -111,9 +111,9 @@ PyObject *message_decode(struct message *message)
     case RECORD_FLOAT:
         return decode_number(message);
     case RECORD_STR:
-        return PyUnicode_DecodeUTF8(message->buffer, message->size, NULL);
+        return PyUnicode_DecodeUTF8(message->data, message->size, NULL);
     case RECORD_BYTES:
-        return PyBytes_FromStringAndSize(message->buffer, message->size);
+        return PyBytes_FromStringAndSize(message->data, message->size);
     case RECORD_PICKLE:
         return decode_inline_pickle(message);
     case RECORD_COMPACT:

@@ -55,6 +55,7 @@ static void after_fork_in_child(void)
 {
     if (family.header == NULL)
         return;
+    bells_after_fork_in_child();
     uint32_t tag = pending;
     pending = requested = 0;
     if (tag == 0 || table_adopt(&family, tag) != STATUS_OK)

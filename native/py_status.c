@@ -15,6 +15,18 @@ PyObject *import_cached(PyObject **cache, const char *module, const char *name)
     return *cache;
 }
 
+PyObject *take_exception(void)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    if (traceback && PyException_SetTraceback(value, traceback) != 0)
+        PyErr_Clear();
+    Py_XDECREF(type);
+    Py_XDECREF(traceback);
+    return value;
+}
+
 PyObject *raise_status(enum status status)
 {
     switch (status) {

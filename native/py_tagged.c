@@ -1,19 +1,6 @@
 /* TaskChannel: a channel whose messages carry two tags, and go many at a time. For pools. */
 #include "py_channel.h"
 
-/* The exception that is set, taken off the thread. */
-static PyObject *take_exception(void)
-{
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    PyErr_NormalizeException(&type, &value, &traceback);
-    if (traceback && PyException_SetTraceback(value, traceback) != 0)
-        PyErr_Clear();
-    Py_XDECREF(type);
-    Py_XDECREF(traceback);
-    return value;
-}
-
 /* TaskChannel.put_tagged(obj, tag, extra) -> sequence; waits for room. */
 static PyObject *TaskChannel_put_tagged(ChannelObject *self, PyObject *const *args,
                                         Py_ssize_t nargs)

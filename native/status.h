@@ -13,6 +13,7 @@ enum status {
     STATUS_STALE,       /* the block named no longer exists */
     STATUS_CORRUPT,     /* shared memory holds what no correct program writes */
     STATUS_OWNER_DIED,  /* the lock's holder died while it held it */
+    STATUS_SHUT_DOWN,   /* the queue was shut down */
     STATUS_NOT_HELD,    /* release of a lock that nobody holds */
     STATUS_SYSTEM,      /* a system call failed: errno says why */
 };

@@ -4,55 +4,7 @@
 
 #include "../crash_point.h"
 #include "segments.h"
-
-/* ---- both sides */
-
-static struct record *record_at(struct segment *segment, uint64_t offset)
-{
-    return (struct record *)(segment->data + offset);
-}
-
-static struct segment *segment_at(struct arena *arena, word_t *where)
-{
-    return arena_at(arena, word_get(where));
-}
-
-/* After a dead owner: first the arena's journal, which may hold a count; then the lagging offset. */
-static void repair_side(struct arena *arena, word_t *count, word_t *segment_word, word_t *offset)
-{
-    arena_lock(arena);
-    arena_unlock(arena);
-    if (word_get(segment_word) == 0 || word_get(count) == 0)
-        return;
-    struct record *record = record_at(segment_at(arena, segment_word), word_get(offset));
-    if (record->sequence == word_get(count) - 1)
-        atomic_store_explicit(offset, word_get(offset) + record_bytes(record->size),
-                              memory_order_relaxed);
-}
-
-static void lock_put_side(struct arena *arena, struct channel *channel)
-{
-    if (mutex_lock(&channel->put_mutex) == MUTEX_ABANDONED) {
-        repair_side(arena, &channel->put_count, &channel->tail_segment, &channel->tail_offset);
-        CRASH_POINT("channel.put.repaired");
-        mutex_repaired(&channel->put_mutex);
-    }
-}
-
-static void lock_get_side(struct arena *arena, struct channel *channel)
-{
-    if (mutex_lock(&channel->get_mutex) == MUTEX_ABANDONED) {
-        repair_side(arena, &channel->got_count, &channel->head_segment, &channel->head_offset);
-        CRASH_POINT("channel.get.repaired");
-        mutex_repaired(&channel->get_mutex);
-    }
-}
-
-/* The half that a futex can watch. */
-static _Atomic uint32_t *low_half(word_t *word)
-{
-    return (_Atomic uint32_t *)word + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__);
-}
+#include "sides.h"
 
 /* ---- put */
 
@@ -94,9 +46,9 @@ static void commit_put(struct arena *arena, struct channel *channel, const struc
 static enum status put_locked(struct arena *arena, struct channel *channel, struct message *message)
 {
     uint64_t count = word_get(&channel->put_count);
-    if (channel->max_messages &&
-        count - atomic_load_explicit(&channel->got_count, memory_order_acquire) >=
-            channel->max_messages)
+    if (channel_end(channel) != CHANNEL_OPEN)
+        return STATUS_SHUT_DOWN;
+    if (!channel_has_room(channel))
         return STATUS_AGAIN;
     enum status status = segments_make_room(arena, channel, record_bytes(message->size));
     if (status != STATUS_OK)
@@ -124,19 +76,12 @@ enum status channel_try_put(struct arena *arena, struct channel *channel, struct
     mutex_unlock(&channel->put_mutex);
     if (status == STATUS_OK) {
         CRASH_POINT("channel.put.before_wake");
-        gate_open(&channel->for_message, low_half(&channel->put_count), 1);
+        announce_messages(arena, channel, 1);
     }
     return status;
 }
 
 /* ---- get */
-
-static bool is_plausible(struct segment *segment, uint64_t offset, const struct record *record,
-                         uint64_t sequence)
-{
-    return record->sequence == sequence && record->size <= RECORD_DATA_LIMIT &&
-           record->kind < RECORD_KINDS && offset + record_bytes(record->size) <= segment->bytes;
-}
 
 static void read_record(const struct record *record, struct message *message)
 {
@@ -168,8 +113,9 @@ static enum status commit_get_payload(struct arena *arena, struct channel *chann
     return status;
 }
 
-static enum status get_locked(struct arena *arena, struct channel *channel, struct message *message,
-                              word_t *claim)
+/* The next message, whether or not the channel was shut down. */
+static enum status take_locked(struct arena *arena, struct channel *channel,
+                               struct message *message, word_t *claim)
 {
     uint64_t count = word_get(&channel->got_count);
     /* Acquire, pairs with commit_put: what was written before the count is visible. */
@@ -201,81 +147,165 @@ static enum status get_locked(struct arena *arena, struct channel *channel, stru
     return STATUS_OK;
 }
 
+/* Of a channel that was shut down at once: whoever comes drops what is left, as its dropper may have
+ * been killed. */
+static void drop_rest(struct arena *arena, struct channel *channel)
+{
+    struct message message;
+    enum status status;
+    do {
+        lock_get_side(arena, channel);
+        status = take_locked(arena, channel, &message, NULL);
+        mutex_unlock(&channel->get_mutex);
+        CRASH_POINT("channel.drop_rest.taken");
+        if (status == STATUS_OK && message.kind == RECORD_PAYLOAD)
+            handle_drop(arena, &message.payload);
+    } while (status == STATUS_OK);
+}
+
+static enum status get_locked(struct arena *arena, struct channel *channel, struct message *message,
+                              word_t *claim)
+{
+    if (channel_end(channel) == CHANNEL_ENDED_AT_ONCE)
+        return STATUS_SHUT_DOWN;
+    enum status status = take_locked(arena, channel, message, claim);
+    return status == STATUS_AGAIN && channel_end(channel) ? STATUS_SHUT_DOWN : status;
+}
+
+/* Nothing is put after the end, so the end is read first. */
+enum status channel_glance(struct arena *arena, struct channel *channel)
+{
+    enum channel_end end = channel_end(channel);
+    if (end == CHANNEL_ENDED_AT_ONCE)
+        drop_rest(arena, channel);
+    else if (channel_size(channel) > 0)
+        return STATUS_OK;
+    return end == CHANNEL_OPEN ? STATUS_AGAIN : STATUS_SHUT_DOWN;
+}
+
 enum status channel_try_get(struct arena *arena, struct channel *channel, struct message *message,
                             word_t *claim)
 {
-    if (channel_size(channel) == 0) /* spares the mutex; decided again under it */
-        return STATUS_AGAIN;
+    enum status status = channel_glance(arena,
+                                        channel); /* spares the mutex; decided again under it */
+    if (status != STATUS_OK)
+        return status;
     lock_get_side(arena, channel);
-    enum status status = get_locked(arena, channel, message, claim);
+    status = get_locked(arena, channel, message, claim);
     CRASH_POINT("channel.get.before_unlock");
     mutex_unlock(&channel->get_mutex);
     if (status == STATUS_OK && channel->max_messages)
-        gate_open(&channel->for_room, low_half(&channel->got_count), 1);
+        announce_room(arena, channel, 1);
     return status;
 }
 
 /* ---- waiting */
 
-/* Sleeps while the queue is as it was when *seen* was read, unless *ready* by then. */
-static enum status wait_on(struct gate *gate, word_t *count, uint32_t seen,
-                           struct patience *patience, deadline_t deadline)
+static enum status sleep_at(struct doorway *doorway, uint32_t seen, struct patience *patience,
+                            deadline_t deadline)
 {
-    _Atomic uint32_t *word = low_half(count);
-    if (patience_spin(patience, word, seen))
-        return STATUS_OK;
-    gate_take_ticket(gate);
-    if (atomic_load(word) != seen)
-        return STATUS_OK;
     deadline_t begun = clock_now();
-    enum status status = gate_sleep(word, seen, deadline);
+    enum status status = eventcount_sleep(&doorway->sleepers, seen, deadline);
     patience_slept(patience, clock_now() - begun);
     return status;
+}
+
+/* The half that a spinner watches. */
+static _Atomic uint32_t *low_half(word_t *word)
+{
+    return (_Atomic uint32_t *)word + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__);
 }
 
 enum status channel_wait_for_message(struct channel *channel, struct patience *patience,
                                      deadline_t deadline)
 {
-    uint64_t put = atomic_load_explicit(&channel->put_count, memory_order_acquire);
-    if (put != atomic_load_explicit(&channel->got_count, memory_order_acquire))
+    uint32_t put = (uint32_t)atomic_load_explicit(&channel->put_count, memory_order_acquire);
+    if (channel_can_get(channel) || patience_spin(patience, low_half(&channel->put_count), put))
         return STATUS_OK;
-    return wait_on(&channel->for_message, &channel->put_count, (uint32_t)put, patience, deadline);
+    uint32_t seen = eventcount_prepare(&channel->for_message.sleepers);
+    if (channel_can_get(channel))
+        return STATUS_OK;
+    return sleep_at(&channel->for_message, seen, patience, deadline);
 }
 
 enum status channel_wait_for_room(struct channel *channel, struct patience *patience,
                                   deadline_t deadline)
 {
-    uint64_t got = atomic_load_explicit(&channel->got_count, memory_order_acquire);
-    if (atomic_load_explicit(&channel->put_count, memory_order_acquire) - got <
-        channel->max_messages)
+    uint32_t got = (uint32_t)atomic_load_explicit(&channel->got_count, memory_order_acquire);
+    if (channel_can_put(channel) || patience_spin(patience, low_half(&channel->got_count), got))
         return STATUS_OK;
-    return wait_on(&channel->for_room, &channel->got_count, (uint32_t)got, patience, deadline);
+    uint32_t seen = eventcount_prepare(&channel->for_room.sleepers);
+    if (channel_can_put(channel))
+        return STATUS_OK;
+    return sleep_at(&channel->for_room, seen, patience, deadline);
 }
 
 /* ---- done with */
+
+/* How many messages are to be done with. */
+static uint64_t due(struct channel *channel)
+{
+    uint64_t end = atomic_load_explicit(&channel->end, memory_order_acquire);
+    if (channel_end(channel) == CHANNEL_ENDED_AT_ONCE)
+        return end >> END_BITS;
+    return atomic_load_explicit(&channel->put_count, memory_order_acquire);
+}
 
 bool channel_task_done(struct channel *channel)
 {
     uint64_t done = atomic_load_explicit(&channel->done_count, memory_order_relaxed);
     do {
-        if (done == atomic_load_explicit(&channel->put_count, memory_order_acquire))
+        if (done >= due(channel))
             return false;
     } while (!atomic_compare_exchange_weak(&channel->done_count, &done, done + 1));
-    gate_open(&channel->for_done, low_half(&channel->done_count), FUTEX_EVERYBODY);
+    eventcount_advance(&channel->for_done.sleepers, FUTEX_EVERYBODY);
     return true;
 }
 
 bool channel_is_done(struct channel *channel)
 {
     uint64_t done = atomic_load_explicit(&channel->done_count, memory_order_acquire);
-    return done == atomic_load_explicit(&channel->put_count, memory_order_acquire);
+    return done >= due(channel);
 }
 
 enum status channel_wait_for_done(struct channel *channel, struct patience *patience,
                                   deadline_t deadline)
 {
-    uint64_t done = atomic_load_explicit(&channel->done_count, memory_order_acquire);
+    uint32_t done = (uint32_t)atomic_load_explicit(&channel->done_count, memory_order_acquire);
+    if (channel_is_done(channel) || patience_spin(patience, low_half(&channel->done_count), done))
+        return STATUS_OK;
+    uint32_t seen = eventcount_prepare(&channel->for_done.sleepers);
     if (channel_is_done(channel))
         return STATUS_OK;
-    return wait_on(&channel->for_done, &channel->done_count, (uint32_t)done, patience, deadline);
+    return sleep_at(&channel->for_done, seen, patience, deadline);
+}
+
+/* ---- the end */
+
+/* One store, with the side(s) locked whose counts it is about. An end at once is final. */
+static void write_end(struct channel *channel, bool at_once)
+{
+    uint64_t number = word_get(at_once ? &channel->got_count : &channel->put_count);
+    uint64_t end = number << END_BITS | (at_once ? CHANNEL_ENDED_AT_ONCE : CHANNEL_ENDING);
+    CRASH_POINT("channel.shut_down.before_commit");
+    if (channel_end(channel) < (at_once ? CHANNEL_ENDED_AT_ONCE : CHANNEL_ENDING))
+        atomic_store_explicit(&channel->end, end, memory_order_release);
+    CRASH_POINT("channel.shut_down.committed");
+}
+
+void channel_shut_down(struct arena *arena, struct channel *channel, bool at_once)
+{
+    lock_put_side(arena, channel);
+    if (at_once)
+        lock_get_side(arena, channel);
+    write_end(channel, at_once);
+    if (at_once)
+        mutex_unlock(&channel->get_mutex);
+    mutex_unlock(&channel->put_mutex);
+    announce_messages(arena, channel, FUTEX_EVERYBODY);
+    announce_room(arena, channel, FUTEX_EVERYBODY);
+    if (!at_once)
+        return;
+    eventcount_advance(&channel->for_done.sleepers, FUTEX_EVERYBODY);
+    drop_rest(arena, channel);
 }

@@ -5,11 +5,7 @@
 #include <string.h>
 
 #include "../crash_point.h"
-
-static struct record *record_at(struct segment *segment, uint64_t offset)
-{
-    return (struct record *)(segment->data + offset);
-}
+#include "sides.h"
 
 /* ---- the tail */
 
@@ -131,7 +127,7 @@ static struct block *surrender(struct arena *arena, struct block *block)
         struct segment *segment = arena_at(arena, head);
         uint64_t offset = word_get(&channel->head_offset);
         struct record *record = record_at(segment, offset);
-        bool lagging = got > 0 && record->sequence == got - 1; /* its taker was killed */
+        bool lagging = record->sequence < got; /* its taker was killed */
         if (got == word_get(&channel->put_count) || (record->sequence == RECORD_NO_SEQUENCE))
             return stage_next_segment(arena, channel, segment, false);
         offset += record_bytes(record->size);
@@ -164,7 +160,7 @@ static void each_payload(struct arena *arena, struct channel *channel, owned_vis
             continue;
         }
         offset += record_bytes(record->size);
-        if (record->sequence + 1 == next) /* its taker was killed before it moved on */
+        if (record->sequence < next) /* its taker was killed before it moved on */
             continue;
         offset_t payload = 0;
         if (record->kind == RECORD_PAYLOAD)

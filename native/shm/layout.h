@@ -106,6 +106,16 @@ struct slot {
 };
 _Static_assert(sizeof(struct slot) == 256, "slots must not share cache lines");
 
+/* ---- bells */
+
+enum { BELL_COUNT = 1024 };
+
+/* A place on the board of those who sleep on descriptors; see bells.h. */
+struct bell {
+    word_t owner;   /* 0: nobody; else the tag of a slot, and above it a number of the owner's */
+    word_t watches; /* 0: not armed */
+};
+
 /* ---- header */
 
 struct arena_header {
@@ -125,7 +135,9 @@ struct arena_header {
     word_t free_slot;                /* index + 1 */
     word_t slots_used;               /* slots at and above were never used */
     word_t reaper_hand;              /* where the search for the dead goes on */
+    word_t bells_used;               /* places at and above were never taken */
     word_t free[SIZE_CLASSES];
+    struct bell bells[BELL_COUNT];
     struct slot slots[SLOT_COUNT];
 };
 

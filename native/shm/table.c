@@ -7,6 +7,7 @@
 #include "../crash_point.h"
 #include "../os/clock.h"
 #include "../os/life.h"
+#include "bells.h"
 #include "holdings.h"
 
 /* How long an embryo whose parent is dead, and whose own pid nobody knows, may take to be born. */
@@ -97,6 +98,7 @@ static void reap(struct arena *arena, uint32_t index)
     /* One store: from here on the slot belongs to whoever has the mutex. */
     atomic_store_explicit(&slot->state, state_word(generation, SLOT_REAPING), memory_order_release);
     CRASH_POINT("table.reap.begun");
+    bells_forget(arena, tag);
     holdings_release(arena, index, tag);
     arena_stage(arena, &slot->state, state_word(next_generation(generation), SLOT_FREE));
     arena_stage(arena, &slot->next_free, word_get(&arena->header->free_slot));

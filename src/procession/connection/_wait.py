@@ -1,8 +1,9 @@
 """Waiting until one of many things can be received from.
 
-Idea: one poll(2) over the descriptors of all of them. A thing that can be ready although its
-descriptor is quiet (it has read ahead), or whose descriptor rings for others too (one bell for all
-queues of a process), says so by a method ``_wait_source``, and is asked after every wake-up.
+Idea: one poll(2) over the descriptors of all of them. Queues have no descriptor: those of one call
+share a bell, which whoever puts something rings (see `_core.Bell`). A thing that can be ready
+although its descriptor is quiet (it has read ahead) says so by a method ``_wait_source``. Queues
+and sources are asked after every wake-up.
 
 Invariant: a source is made before it is first asked, and `done` with on every way out: whatever
 makes it ready after that question rings its descriptor.
@@ -15,6 +16,7 @@ from __future__ import annotations
 import errno
 import select
 
+from .. import _core
 from .._deadline import Deadline
 
 TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
@@ -63,6 +65,37 @@ def wait(object_list: Iterable[Any], timeout: float | None = None) -> list[Any]:
         waiting.end()
 
 
+# A ring that was lost with a killed process costs at most this, as in the core.
+_SLICE_MS = 200
+
+
+class _Queues:
+    """The queues of one call, behind one bell."""
+
+    def __init__(self) -> None:
+        self._bell = _core.Bell()
+        self._channels: list[_core.Channel] = []
+        self._objects: list[Any] = []
+
+    def add(self, obj: Any, channel: _core.Channel) -> None:
+        self._objects.append(obj)
+        self._channels.append(channel)
+
+    def fileno(self) -> int:
+        return self._bell.fileno()
+
+    def ready(self) -> list[Any]:
+        """The objects that are ready; for the others, the bell is armed."""
+        channels, _ = self._bell.arm(self._channels, [])
+        if not channels:
+            return []
+        pairs = zip(self._objects, self._channels, strict=True)
+        return [obj for obj, channel in pairs if any(channel is other for other in channels)]
+
+    def done(self) -> None:
+        self._bell.close()
+
+
 class _Waiting:
     """One call of `wait`."""
 
@@ -70,9 +103,14 @@ class _Waiting:
         self._poller = select.poll()
         self._plain: dict[int, Any] = {}
         self._sources: list[tuple[WaitSource, Any]] = []
+        self._queues: _Queues | None = None
         self._order: list[Any] = []
 
     def add(self, obj: Any) -> None:
+        channel = getattr(obj, "_wait_channel", None)
+        if channel is not None:
+            self._add_queue(obj, channel)
+            return
         make_source = getattr(obj, "_wait_source", None)
         if make_source is None:
             fd = _descriptor_of(obj)
@@ -88,8 +126,17 @@ class _Waiting:
         self._order.append(obj)
         self._poller.register(fd, select.POLLIN)
 
+    def _add_queue(self, obj: Any, channel: _core.Channel) -> None:
+        if any(obj is other for other in self._order):
+            raise KeyError(f"{obj!r} is there twice")
+        if self._queues is None:
+            self._queues = _Queues()
+            self._poller.register(self._queues.fileno(), select.POLLIN)
+        self._queues.add(obj, channel)
+        self._order.append(obj)
+
     def run(self, deadline: Deadline) -> list[Any]:
-        if not self._sources:
+        if not self._sources and self._queues is None:
             return self._poll(deadline)
         ready = self._ready_sources()
         while not ready:
@@ -103,13 +150,21 @@ class _Waiting:
     def end(self) -> None:
         for source, _ in self._sources:
             source.done()
+        if self._queues is not None:
+            self._queues.done()
 
     def _poll(self, deadline: Deadline) -> list[Any]:
-        """The plain objects that are ready; [] when a source rang or the time was over."""
+        """The plain objects that are ready; [] when another rang, or the time is over."""
         while True:
-            events = self._poller.poll(deadline.remaining_ms())
-            if events or deadline.expired:
+            events = self._poller.poll(self._milliseconds(deadline))
+            if events or deadline.expired or self._queues is not None:
                 return [self._checked(fd, there) for fd, there in events if fd in self._plain]
+
+    def _milliseconds(self, deadline: Deadline) -> int | None:
+        left = deadline.remaining_ms()
+        if self._queues is None:
+            return left
+        return _SLICE_MS if left is None else min(left, _SLICE_MS)
 
     def _look(self, ready: list[Any]) -> list[Any]:
         """The plain objects that are ready by now, besides those in *ready*."""
@@ -117,7 +172,8 @@ class _Waiting:
         return [obj for obj in found if not any(obj is other for other in ready)]
 
     def _ready_sources(self) -> list[Any]:
-        return [obj for source, obj in self._sources if source.ready()]
+        ready = [obj for source, obj in self._sources if source.ready()]
+        return ready if self._queues is None else ready + self._queues.ready()
 
     def _in_order(self, ready: list[Any]) -> list[Any]:
         return [obj for obj in self._order if any(obj is other for other in ready)]

@@ -16,15 +16,8 @@ from collections import deque
 from typing import Any
 
 from .._deadline import Deadline
+from .._shut_down import ShutDown
 from ._serving import Waiters, service
-
-
-class _ShutDownError(Exception):
-    """`queue.ShutDown`, where the interpreter does not have that yet."""
-
-
-# The name that programs know; before 3.13 there is none, and no program expects it.
-ShutDown: type[Exception] = getattr(queue, "ShutDown", _ShutDownError)
 
 
 class Queue:

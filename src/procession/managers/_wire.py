@@ -47,7 +47,7 @@ _TO_STANDARD: dict[str, str] = {
     f"{_PACKAGE}.managers.LockProxy": f"{_STANDARD}.managers:AcquirerProxy",
     f"{_PACKAGE}.BrokenLockError": f"{_STANDARD}.context:ProcessError",
     f"{_PACKAGE}.WorkerLostError": f"{_STANDARD}.context:ProcessError",
-    f"{_PACKAGE}.managers._served_queue._ShutDownError": f"{_STANDARD}.context:ProcessError",
+    f"{_PACKAGE}.queues.ShutDown": f"{_STANDARD}.context:ProcessError",
 }
 _FROM_STANDARD = {
     theirs: ours.rpartition(".")[::2] for ours, theirs in reversed(_TO_STANDARD.items())

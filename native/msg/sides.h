@@ -1,0 +1,35 @@
+/* What putting and taking have in common: a side's mutex and its repair, records, waking. */
+#ifndef PROCESSION_MSG_SIDES_H
+#define PROCESSION_MSG_SIDES_H
+
+#include "channel.h"
+
+static inline struct record *record_at(struct segment *segment, uint64_t offset)
+{
+    return (struct record *)(segment->data + offset);
+}
+
+static inline struct segment *segment_at(struct arena *arena, word_t *where)
+{
+    return arena_at(arena, word_get(where));
+}
+
+static inline bool is_plausible(struct segment *segment, uint64_t offset,
+                                const struct record *record, uint64_t sequence)
+{
+    return record->sequence == sequence && record->size <= RECORD_DATA_LIMIT &&
+           record->kind < RECORD_KINDS && offset + record_bytes(record->size) <= segment->bytes;
+}
+
+/* Lock a side, and repair what a dead owner left. */
+void lock_put_side(struct arena *arena, struct channel *channel);
+void lock_get_side(struct arena *arena, struct channel *channel);
+
+/* What a look without the mutex says of a get: STATUS_OK (try), STATUS_AGAIN, STATUS_SHUT_DOWN. */
+enum status channel_glance(struct arena *arena, struct channel *channel);
+
+/* After messages came, or went: wake up to *count* of those who wait for that. */
+void announce_messages(struct arena *arena, struct channel *channel, unsigned count);
+void announce_room(struct arena *arena, struct channel *channel, unsigned count);
+
+#endif

@@ -1,0 +1,22 @@
+"""Queues between processes: `Queue`, `JoinableQueue`, `SimpleQueue`. Layer: ipc."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ._queues import JoinableQueue, Queue, SimpleQueue
+
+__all__ = ["JoinableQueue", "Queue", "SimpleQueue"]
+
+for _class in (JoinableQueue, Queue, SimpleQueue):
+    _class.__module__ = __name__
+del _class
+
+
+def __getattr__(name: str) -> Any:
+    """`ShutDown`, the exception of queues that were shut down, on first use."""
+    if name == "ShutDown":
+        from .._shut_down import ShutDown
+
+        return ShutDown
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,119 @@
+"""Queues on an event loop.
+
+Idea: each event loop that waits for queues has one bell (see `_core.Bell`) among its descriptors.
+A coroutine first tries; if it would have to wait, it leaves a future, and the bell is armed for its
+queue. When the bell rings, all queues that are waited for are asked, and one waiter of each ready
+one is woken, which tries again.
+
+Invariant: an item is only taken by a coroutine that runs, so who is cancelled has taken none; a
+waiter that was woken in vain or cancelled has the others looked after, so no wake-up is lost. While
+anybody waits, the bell is armed for what is waited for; when nobody does, there is no bell.
+
+Layer: ipc.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+from collections import deque
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from .. import _core
+
+# A ring that was lost with a killed process costs at most this (seconds), as in the core.
+_SLICE = 0.2
+
+_Waiters = dict[_core.Channel, "deque[asyncio.Future[None]]"]
+
+
+async def get(channel: _core.Channel) -> Any:
+    """Take the next item of *channel*, waiting on the running loop."""
+    while True:
+        try:
+            return channel.get(False)
+        except queue.Empty:
+            await _hub().wait(channel, to_get=True)
+
+
+async def put(channel: _core.Channel, obj: Any) -> None:
+    """Put *obj* into *channel*, waiting on the running loop for room."""
+    while True:
+        try:
+            return channel.put(obj, False)
+        except queue.Full:
+            await _hub().wait(channel, to_get=False)
+
+
+class _Hub:
+    """Who waits for queues on one event loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop):
+        self._loop = loop
+        self._getters: _Waiters = {}
+        self._putters: _Waiters = {}
+        self._bell: _core.Bell | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def wait(self, channel: _core.Channel, *, to_get: bool) -> None:
+        """Return when a try may succeed."""
+        waiters = self._getters if to_get else self._putters
+        future: asyncio.Future[None] = self._loop.create_future()
+        waiters.setdefault(channel, deque()).append(future)
+        try:
+            self._look()
+            await future
+        finally:
+            line = waiters[channel]
+            line.remove(future)
+            if not line:
+                del waiters[channel]
+            # Soon, not now: whoever was woken has to take its item first.
+            self._loop.call_soon(self._look_or_rest)
+
+    def _look(self) -> None:
+        """Arm the bell for all that is waited for; wake one waiter of each that is ready."""
+        if self._bell is None:
+            self._bell = _core.Bell()
+            self._loop.add_reader(self._bell.fileno(), self._look)
+        if self._timer is None:
+            self._timer = self._loop.call_later(_SLICE, self._look_again)
+        ready = self._bell.arm(list(self._getters), list(self._putters))
+        for waiters, channels in zip((self._getters, self._putters), ready, strict=True):
+            for channel in channels:
+                _wake_first(waiters[channel])
+
+    def _look_again(self) -> None:
+        self._timer = None
+        self._look_or_rest()
+
+    def _look_or_rest(self) -> None:
+        if self._getters or self._putters:
+            self._look()
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._bell is not None:
+            self._loop.remove_reader(self._bell.fileno())
+            self._bell.close()
+            self._bell = None
+
+
+def _wake_first(line: deque[asyncio.Future[None]]) -> None:
+    for future in line:
+        if not future.done():
+            future.set_result(None)
+            return
+
+
+_hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, _Hub] = WeakKeyDictionary()
+
+
+def _hub() -> _Hub:
+    loop = asyncio.get_running_loop()
+    hub = _hubs.get(loop)
+    if hub is None:
+        hub = _hubs[loop] = _Hub(loop)
+    return hub
