@@ -286,11 +286,12 @@ static PyObject *arena_usage(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(un
     if (!family_ensure())
         return NULL;
     struct arena_header *header = family.header;
-    return Py_BuildValue("{sKsKsKsKsI}", "used", (unsigned long long)word_get(&header->used_bytes),
-                         "committed", (unsigned long long)word_get(&header->committed), "warm",
-                         (unsigned long long)word_get(&header->warm_bytes), "slots",
-                         (unsigned long long)word_get(&header->slots_used), "held",
-                         (unsigned int)handle_list(&family, NULL, 0));
+    return Py_BuildValue(
+        "{sKsKsKsKsIsI}", "used", (unsigned long long)word_get(&header->used_bytes), "committed",
+        (unsigned long long)word_get(&header->committed), "warm",
+        (unsigned long long)word_get(&header->warm_bytes), "slots",
+        (unsigned long long)word_get(&header->slots_used), "held",
+        (unsigned int)handle_list(&family, NULL, 0), "bells", bells_count(&family));
 }
 
 static PyMethodDef functions[] = {

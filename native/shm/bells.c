@@ -120,6 +120,14 @@ void bells_forget(struct arena *arena, uint32_t tag)
     }
 }
 
+unsigned bells_count(struct arena *arena)
+{
+    unsigned count = 0;
+    for (uint32_t i = 0; i < word_get(&arena->header->bells_used); i++)
+        count += word_get(&arena->header->bells[i].owner) != 0;
+    return count;
+}
+
 /* ---- arming and ringing */
 
 void bells_arm(struct arena *arena, const struct bell_place *place, uint64_t watches)

@@ -48,6 +48,9 @@ void bells_ring_own(struct arena *arena, const struct bell_place *place);
 /* After the state of a block was changed: rings all who watch *key*. */
 void bells_ring(struct arena *arena, watch_count *watchers, uint64_t key);
 
+/* How many places are taken. */
+unsigned bells_count(struct arena *arena);
+
 /* Frees the places of the process of *tag*, which has died. */
 void bells_forget(struct arena *arena, uint32_t tag);
 

@@ -107,8 +107,8 @@ for warm in ((1, b""), (1, b"x" * 300_000)):  # an import would swallow the exce
     queue.put(warm)
     queue.get()
 del warm
-interrupts, end = 0, time.monotonic() + 1.5
-while time.monotonic() < end:
+interrupts = 0
+while interrupts < 60:  # as long as that takes on this machine
     try:
         signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-5, 2e-3), 1)
         for size in (10, 5000, 300_000):
@@ -123,7 +123,7 @@ signal.setitimer(signal.ITIMER_REAL, 0)
 while not queue.empty():
     size, data = queue.get()
     assert len(data) == size
-assert interrupts > 50 and full.qsize() == 1
+assert full.qsize() == 1
 del queue, empty, full, data
 assert used() < 10_000, used()
 """)
