@@ -1,0 +1,49 @@
+#include "batches.h"
+
+#include <string.h>
+
+#include "family.h"
+
+static uint64_t write_batch(char *records, uint64_t sender, uint64_t first, uint32_t count)
+{
+    uint64_t bytes = 0;
+    unsigned char text[400];
+    for (uint32_t i = 0; i < count; i++) {
+        struct message message = {.kind = RECORD_BYTES, .tag = sender, .extra = first + i};
+        message.size = (uint32_t)((first + i) * 37 % sizeof text);
+        memset(text, (int)(sender * 31 + first + i), message.size);
+        message.data = text;
+        bytes += batch_write(records + bytes, &message);
+    }
+    return bytes;
+}
+
+void batch_check(const struct message *message)
+{
+    const unsigned char *text = message->data;
+    CHECK_EQUAL(message->size, message->extra * 37 % 400);
+    for (uint32_t i = 0; i < message->size; i++)
+        CHECK(text[i] == (unsigned char)(message->tag * 31 + message->extra));
+}
+
+void batch_put(struct channel *channel, uint64_t sender, uint64_t first, uint32_t count)
+{
+    char records[BATCH_MOST * 512];
+    struct patience patience;
+    patience_init(&patience);
+    write_batch(records, sender, first, count);
+    for (uint64_t at = 0; count > 0;) {
+        uint32_t done;
+        uint64_t bytes;
+        enum status status = channel_try_put_batch(&family, channel, records + at, count, &done,
+                                                   &bytes);
+        if (status == STATUS_AGAIN) {
+            channel_wait_for_room(channel, &patience, DEADLINE_NEVER);
+            continue;
+        }
+        CHECK_EQUAL(status, STATUS_OK);
+        CHECK(done > 0);
+        count -= done;
+        at += bytes;
+    }
+}
