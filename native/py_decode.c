@@ -7,8 +7,20 @@
 #include "msg/payload.h"
 #include "py_codec.h"
 
-static PyObject *decode; /* of procession._codec */
-static PyObject *loads;  /* of pickle */
+static PyObject *decode, *name_culprit; /* of procession._codec */
+static PyObject *loads;                /* of pickle */
+
+/* Adds to the exception that is set what kind of object it was that could not be rebuilt. */
+static void explain(PyObject *stream)
+{
+    PyObject *error = take_exception();
+    if (import_cached(&name_culprit, "procession._codec", "name_culprit"))
+        Py_XDECREF(PyObject_CallFunctionObjArgs(name_culprit, error, stream, NULL));
+    if (PyErr_Occurred())
+        PyErr_WriteUnraisable(error); /* the first error matters more */
+    PyErr_SetObject((PyObject *)Py_TYPE(error), error);
+    Py_DECREF(error);
+}
 
 /* memoryview(block)[start:start + size], read-only if the sender's buffer was. */
 static PyObject *view_of_span(PyObject *whole, const struct payload_span *span)
@@ -51,6 +63,8 @@ static PyObject *decode_pickle(PyObject *block, const struct payload_span *spans
         return NULL;
     PyObject *views = views_of_spans(block, spans, count);
     PyObject *object = views ? PyObject_CallFunctionObjArgs(decode, views, NULL) : NULL;
+    if (views && object == NULL)
+        explain(PyList_GetItem(views, 0));
     Py_XDECREF(views);
     return object;
 }
@@ -84,6 +98,8 @@ static PyObject *decode_inline_pickle(struct message *message)
         return NULL;
     PyObject *stream = PyBytes_FromStringAndSize(message->data, message->size);
     PyObject *object = stream ? PyObject_CallFunctionObjArgs(loads, stream, NULL) : NULL;
+    if (stream && object == NULL)
+        explain(stream);
     Py_XDECREF(stream);
     return object;
 }

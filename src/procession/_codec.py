@@ -13,8 +13,10 @@ Layer: ipc.
 
 from __future__ import annotations
 
+import io
 import pickle
 from functools import partial
+from itertools import repeat
 from typing import Any
 
 from .reduction import explained, pieces
@@ -51,3 +53,62 @@ def _keep_in_band(buffers: list[memoryview], buffer: pickle.PickleBuffer) -> boo
         return True
     buffers.append(view)
     return False
+
+
+# ------------------------------------------------------------------- what could not be rebuilt
+
+
+class _Dummy:
+    """Stands for whatever a stream names; accepts all that a stream can do to an object."""
+
+    def __new__(cls, *args: object, **kwargs: object) -> _Dummy:
+        return super().__new__(cls)
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        pass
+
+    def __setstate__(self, state: object) -> None:
+        pass
+
+    def __setitem__(self, key: object, value: object) -> None:
+        pass
+
+    def append(self, item: object) -> None:
+        pass
+
+    add = append
+
+    def extend(self, items: object) -> None:
+        pass
+
+
+class _NameReader(pickle.Unpickler):
+    """Reads a stream without running anything that it names."""
+
+    def __init__(self, stream: bytes):
+        super().__init__(io.BytesIO(stream), buffers=repeat(b""))
+        self.names: list[str] = []
+
+    def find_class(self, module: str, name: str) -> Any:
+        self.names.append(name if module == "builtins" else f"{module}.{name}")
+        return _Dummy
+
+    def persistent_load(self, pid: object) -> Any:
+        return _Dummy()
+
+
+def name_culprit(error: BaseException, stream: bytes | memoryview) -> None:
+    """Add a note to *error*, which came of rebuilding the object of *stream*: what was named there.
+
+    The type of the exception stays what it would be in the standard library.
+    """
+    reader = _NameReader(bytes(stream))
+    try:
+        reader.load()
+    except Exception as also:  # noqa: BLE001  a stream that is no pickle at all, perhaps
+        reader.names.append(f"(then: {also})")
+    names = ", ".join(dict.fromkeys(reader.names)) or "no types"
+    error.add_note(
+        f"This came of rebuilding a received object, which names {names}. The object is gone; what "
+        f"else was sent is not. Can this process import what it names?"
+    )

@@ -3,8 +3,10 @@
 import os
 import queue
 import signal
+import sys
 import threading
 import time
+import types
 from typing import Any
 
 import numpy as np
@@ -213,9 +215,27 @@ def test_what_cannot_be_rebuilt_raises_in_its_get_alone() -> None:
     box = procession.Queue()
     box.put(tasks.Unbuildable())
     box.put("next")
-    with pytest.raises(ValueError, match="cannot be rebuilt"):
+    with pytest.raises(ValueError, match="cannot be rebuilt") as caught:
         box.get(timeout=10)
+    assert "tests.support.tasks." in caught.value.__notes__[0]  # the type is named
     assert box.get(timeout=10) == "next"
+
+
+def test_what_cannot_be_found_is_named_large_or_small() -> None:
+    """The class is gone when its objects are received, as in a worker that lacks a module."""
+    box = procession.Queue()
+    module = types.ModuleType("vanishing")
+    exec("class Thing: pass", module.__dict__)
+    sys.modules["vanishing"] = module
+    module.Thing.__module__ = "vanishing"
+    box.put(module.Thing())
+    box.put([module.Thing(), np.zeros(10_000)])
+    del sys.modules["vanishing"]
+    for _ in range(2):
+        with pytest.raises(ModuleNotFoundError, match="vanishing") as caught:
+            box.get()
+        assert "vanishing.Thing" in caught.value.__notes__[0]
+    assert box.empty()
 
 
 def test_sizes_agree_as_soon_as_put_has_returned() -> None:
