@@ -12,10 +12,22 @@ bool channel_is_open(ChannelObject *self)
     return !self->closed;
 }
 
+static PyObject *full, *empty; /* queue.Full, queue.Empty */
+
+/* What calls of a channel may need, while it can still be imported. */
+static bool prepare(void)
+{
+    static bool done;
+    if (!done)
+        done = encode_prepare() && decode_prepare() && import_cached(&full, "queue", "Full") &&
+               import_cached(&empty, "queue", "Empty");
+    return done;
+}
+
 static PyObject *Channel_new(PyTypeObject *type, PyObject *Py_UNUSED(args),
                              PyObject *Py_UNUSED(kwargs))
 {
-    ChannelObject *self = (ChannelObject *)handle_new(type);
+    ChannelObject *self = prepare() ? (ChannelObject *)handle_new(type) : NULL;
     if (self)
         patience_init(&self->patience);
     return (PyObject *)self;
@@ -66,23 +78,15 @@ bool channel_await(ChannelObject *self, enum channel_side side, deadline_t *dead
     return true;
 }
 
-static void raise_from(PyObject **cache, const char *module, const char *name)
-{
-    if (import_cached(cache, module, name))
-        PyErr_SetNone(*cache);
-}
-
 void channel_raise(enum status status, enum channel_side side)
 {
-    static PyObject *full, *empty, *shut_down;
-    if (status == STATUS_SHUT_DOWN)
-        raise_from(&shut_down, "procession._shut_down", "ShutDown");
-    else if (status != STATUS_AGAIN)
+    static PyObject *shut_down;
+    if (status == STATUS_AGAIN)
+        PyErr_SetNone(side == CHANNEL_ROOM ? full : empty);
+    else if (status != STATUS_SHUT_DOWN)
         raise_status(status);
-    else if (side == CHANNEL_ROOM)
-        raise_from(&full, "queue", "Full");
-    else
-        raise_from(&empty, "queue", "Empty");
+    else if (import_cached(&shut_down, "procession._shut_down", "ShutDown"))
+        PyErr_SetNone(shut_down);
 }
 
 /* ---- put */

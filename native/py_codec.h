@@ -5,6 +5,11 @@
 #include "msg/channel.h"
 #include "py_core.h"
 
+/* Import what the two directions need: once the interpreter is ending nothing can be imported. False:
+ * exception set. */
+bool encode_prepare(void);
+bool decode_prepare(void);
+
 /* Fills *message* from *object*. What the message's data lies in is returned, to be kept until the
  * message was put; NULL: exception set. */
 PyObject *message_encode(PyObject *object, struct message *message);

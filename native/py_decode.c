@@ -7,8 +7,13 @@
 #include "msg/payload.h"
 #include "py_codec.h"
 
-static PyObject *decode, *name_culprit; /* of procession._codec */
-static PyObject *loads;                /* of pickle */
+static PyObject *loads;        /* of pickle */
+static PyObject *name_culprit; /* of procession._codec */
+
+bool decode_prepare(void)
+{
+    return import_cached(&loads, "pickle", "loads") != NULL;
+}
 
 /* Adds to the exception that is set what kind of object it was that could not be rebuilt. */
 static void explain(PyObject *stream)
@@ -56,15 +61,28 @@ static PyObject *views_of_spans(PyObject *block, const struct payload_span *span
     return views;
 }
 
-/* decode(stream, buffers), where the views keep the block alive. */
+/* pickle.loads(stream, buffers=...), where the views keep the block alive. */
+static PyObject *load_with_buffers(PyObject *views)
+{
+    PyObject *stream = PyList_GetItem(views, 0);
+    PyObject *buffers = PyList_GetSlice(views, 1, PyList_Size(views));
+    PyObject *arguments = PyTuple_Pack(1, stream);
+    PyObject *keywords = buffers ? Py_BuildValue("{sO}", "buffers", buffers) : NULL;
+    PyObject *object = NULL;
+    if (arguments && keywords && decode_prepare())
+        object = PyObject_Call(loads, arguments, keywords);
+    if (object == NULL)
+        explain(stream);
+    Py_XDECREF(buffers);
+    Py_XDECREF(arguments);
+    Py_XDECREF(keywords);
+    return object;
+}
+
 static PyObject *decode_pickle(PyObject *block, const struct payload_span *spans, uint32_t count)
 {
-    if (!import_cached(&decode, "procession._codec", "decode"))
-        return NULL;
     PyObject *views = views_of_spans(block, spans, count);
-    PyObject *object = views ? PyObject_CallFunctionObjArgs(decode, views, NULL) : NULL;
-    if (views && object == NULL)
-        explain(PyList_GetItem(views, 0));
+    PyObject *object = views ? load_with_buffers(views) : NULL;
     Py_XDECREF(views);
     return object;
 }
@@ -94,7 +112,7 @@ static PyObject *decode_payload(struct message *message)
 
 static PyObject *decode_inline_pickle(struct message *message)
 {
-    if (!import_cached(&loads, "pickle", "loads"))
+    if (!decode_prepare())
         return NULL;
     PyObject *stream = PyBytes_FromStringAndSize(message->data, message->size);
     PyObject *object = stream ? PyObject_CallFunctionObjArgs(loads, stream, NULL) : NULL;

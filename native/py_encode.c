@@ -200,10 +200,16 @@ static PyObject *take_buffer(PyObject *buffers, PyObject *buffer)
 
 static PyMethodDef take_buffer_method = {"take_buffer", take_buffer, METH_O, NULL};
 
+bool encode_prepare(void)
+{
+    return import_cached(&dumps, "pickle", "dumps") &&
+           import_cached(&pickling_error, "pickle", "PicklingError");
+}
+
 /* pickle.dumps(object, 5, buffer_callback=...) */
 static PyObject *pickle_plainly(PyObject *object, PyObject *buffers)
 {
-    if (!import_cached(&dumps, "pickle", "dumps"))
+    if (!encode_prepare())
         return NULL;
     PyObject *callback = PyCFunction_New(&take_buffer_method, buffers);
     PyObject *arguments = Py_BuildValue("(Oi)", object, PICKLE_PROTOCOL);
@@ -223,10 +229,9 @@ static bool was_refused(void)
 {
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
-    bool refused = import_cached(&pickling_error, "pickle", "PicklingError") &&
-                   (PyErr_GivenExceptionMatches(type, PyExc_TypeError) ||
-                    PyErr_GivenExceptionMatches(type, PyExc_AttributeError) ||
-                    PyErr_GivenExceptionMatches(type, pickling_error));
+    bool refused = encode_prepare() && (PyErr_GivenExceptionMatches(type, PyExc_TypeError) ||
+                                        PyErr_GivenExceptionMatches(type, PyExc_AttributeError) ||
+                                        PyErr_GivenExceptionMatches(type, pickling_error));
     if (!refused) {
         PyErr_Restore(type, value, traceback);
         return false;

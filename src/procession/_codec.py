@@ -42,11 +42,6 @@ def encode(obj: object, buffers: list[memoryview]) -> bytes:
     return bytes(parts[0]) if len(parts) == 1 else b"".join(parts)
 
 
-def decode(parts: list[memoryview]) -> Any:
-    """The object whose stream is the first of *parts* and whose buffers are the rest."""
-    return pickle.loads(parts[0], buffers=parts[1:])
-
-
 def _keep_in_band(buffers: list[memoryview], buffer: pickle.PickleBuffer) -> bool:
     view = buffer.raw()
     if view.nbytes < OUT_OF_BAND_FROM:

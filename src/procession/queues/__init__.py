@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ._queues import JoinableQueue, Queue, SimpleQueue
+
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["JoinableQueue", "Queue", "SimpleQueue"]
 

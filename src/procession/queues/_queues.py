@@ -14,14 +14,15 @@ Layer: ipc.
 
 from __future__ import annotations
 
+import queue
 from types import GenericAlias
-from typing import TYPE_CHECKING, Any
 
 from .. import _core
 
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Self
+    from typing import Any, Self
 
     from ..context import BaseContext
     from ._ends import ReadEnd, WriteEnd
@@ -166,7 +167,6 @@ class Queue(_BaseQueue):
 
 def _put_and_hand_over_errors(put: Callable[..., None]) -> Callable[..., None]:
     """A ``put`` for a class that has a method for the errors of pickling."""
-    import queue
 
     def wrapped(self: Any, obj: Any, block: bool = True, timeout: float | None = None) -> None:
         if self.closed:
