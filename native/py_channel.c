@@ -1,6 +1,8 @@
 /* Channel: the binding of msg/channel.h. Queues and the pool's traffic are built on it. */
 #include "py_channel.h"
 
+#include "msg/companions.h"
+
 PyTypeObject *Channel_Type;
 
 bool channel_is_open(ChannelObject *self)
@@ -234,6 +236,21 @@ static PyObject *Channel_closed(ChannelObject *self, void *Py_UNUSED(closure))
     return PyBool_FromLong(self->closed);
 }
 
+/* Channel.companion(side) -> (offset, serial) of the lock that belongs to the side */
+static PyObject *Channel_companion(ChannelObject *self, PyObject *side)
+{
+    long number = PyLong_AsLong(side);
+    if (!handle_is_ready(&self->base) || PyErr_Occurred())
+        return NULL;
+    offset_t payload;
+    uint64_t serial;
+    enum status status = channel_companion(
+        &family, channel_of(self), number ? CHANNEL_ROOM : CHANNEL_MESSAGES, &payload, &serial);
+    if (status != STATUS_OK)
+        return raise_status(status);
+    return Py_BuildValue("KK", (unsigned long long)payload, (unsigned long long)serial);
+}
+
 /* ---- looking */
 
 static PyObject *Channel_qsize(ChannelObject *self, PyObject *Py_UNUSED(unused))
@@ -299,6 +316,8 @@ static PyMethodDef methods[] = {
      "immediate, else it can still be taken."},
     {"bell_fd", (PyCFunction)Channel_bell_fd, METH_NOARGS,
      "A descriptor that is readable while get() would not have to wait."},
+    {"companion", (PyCFunction)Channel_companion, METH_O,
+     "companion(side): (offset, serial) of a lock that belongs to the channel."},
     {"qsize", (PyCFunction)Channel_qsize, METH_NOARGS, "Messages put and not yet taken; exact."},
     {"empty", (PyCFunction)Channel_empty, METH_NOARGS, "qsize() == 0."},
     {"full", (PyCFunction)Channel_full, METH_NOARGS, "Whether put() would have to wait."},

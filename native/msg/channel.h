@@ -66,6 +66,7 @@ struct channel {
     /* [done] how many of the messages taken were said to be done with; see channel_task_done */
     word_t done_count;
     struct doorway for_done; /* nobody watches it */
+    word_t companions[2];    /* locks, by enum channel_side; 0: not made yet (companions.h) */
     word_t spare;            /* an empty segment for the next need; guarded by the arena's mutex */
 };
 

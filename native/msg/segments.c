@@ -115,6 +115,13 @@ struct segment *segments_skip_end(struct arena *arena, struct channel *channel)
 static struct block *surrender(struct arena *arena, struct block *block)
 {
     struct channel *channel = block_payload(block);
+    for (unsigned side = 0; side < 2; side++) {
+        offset_t lock = word_get(&channel->companions[side]);
+        if (lock) {
+            arena_stage(arena, &channel->companions[side], 0);
+            return block_of(arena_at(arena, lock));
+        }
+    }
     for (;;) {
         offset_t head = word_get(&channel->head_segment), spare = word_get(&channel->spare);
         uint64_t got = word_get(&channel->got_count);
@@ -176,6 +183,9 @@ static void each_owned(struct arena *arena, struct block *block, owned_visitor v
     struct channel *channel = block_payload(block);
     if (word_get(&channel->spare))
         visit(with, word_get(&channel->spare));
+    for (unsigned side = 0; side < 2; side++)
+        if (word_get(&channel->companions[side]))
+            visit(with, word_get(&channel->companions[side]));
     for (offset_t at = word_get(&channel->head_segment); at;
          at = word_get(&((struct segment *)arena_at(arena, at))->next))
         visit(with, at);

@@ -172,3 +172,15 @@ def test_a_ring_that_was_lost_with_its_ringer_costs_a_slice(ctx: Any) -> None:
 def _report_wait(queue: Any, there: Any) -> None:
     there.put("waiting")
     there.put(wait([queue], timeout=20) == [queue])
+
+
+@pytest.mark.parametrize("point", crash_points("companions."))
+def test_a_queues_own_lock_is_made_once_whoever_is_killed(ctx: Any, point: str) -> None:
+    queue = ctx.Queue()
+
+    assert kill_child_at(ctx, point, queue.companion, (0,)) == -signal.SIGKILL
+
+    place = queue.companion(0)
+    assert place == queue.companion(0)
+    with queue._rlock:
+        assert not queue._rlock.acquire(timeout=0)

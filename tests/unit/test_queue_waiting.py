@@ -186,6 +186,31 @@ def test_the_ends_are_like_connections() -> None:
     assert wait([reader], timeout=0) == []
 
 
+def hold_and_report(box: Any, answer: Any) -> None:
+    """Run in a child: the lock is the very one that the parent has."""
+    answer.put(box._rlock.acquire(timeout=0))
+    answer.put(box._wlock.acquire(timeout=0))
+
+
+def test_the_locks_of_a_queue_are_the_same_for_all(ctx: Any) -> None:
+    box, answer = ctx.Queue(), ctx.Queue()
+    usage = procession._core.arena_usage
+    with box._rlock:
+        child = ctx.Process(target=hold_and_report, args=(box, answer))
+        child.start()
+        assert [answer.get(timeout=20), answer.get(timeout=20)] == [False, True]
+        child.join()
+        box.put(1)
+        assert box.get() == 1
+    with pytest.raises(ValueError, match="too many times"):
+        box._rlock.release()
+    del box, answer
+    before = usage()["used"]
+    for _ in range(100):
+        procession.Queue()._rlock.acquire()
+    assert usage()["used"] <= before
+
+
 def test_an_end_may_be_replaced_as_torch_does() -> None:
     box = procession.Queue()
     box._reader = replacement = object()

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from typing import Any, Self
 
     from ..context import BaseContext
+    from ..synchronize import Lock
     from ._ends import ReadEnd, WriteEnd
 
 
@@ -103,6 +104,21 @@ class _BaseQueue(_core.Channel):
         if self.closed:
             raise OSError(f"{self!r} is closed")
         return self
+
+    @property
+    def _rlock(self) -> Lock:
+        return self._lock_of(0)
+
+    @property
+    def _wlock(self) -> Lock:
+        return self._lock_of(1)
+
+    def _lock_of(self, side: int) -> Lock:
+        # Libraries take these locks. No put() or get() does: they lock out only one another.
+        from ..synchronize import Lock
+
+        offset, serial = self.companion(side)
+        return _core._attach(Lock, _core.family_id(), offset, serial)
 
     def _poll(self, timeout: float | None = 0.0) -> bool:
         return bool(self._reader.poll(timeout))
