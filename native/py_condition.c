@@ -104,6 +104,7 @@ static PyObject *wait(ConditionObject *self, deadline_t deadline)
     struct condition_wait wait;
     struct condition *condition = condition_of(self);
     condition_enter(&family, condition, &wait);
+    CRASH_POINT("condition.wait.before_release");
     uint32_t depth = guard_release_all(&self->guard);
     if (depth == 0) {
         condition_leave(condition, &wait, true);
@@ -115,6 +116,7 @@ static PyObject *wait(ConditionObject *self, deadline_t deadline)
     PyErr_Fetch(&type, &value, &traceback);
     bool has_lock = guard_take_again(&self->guard, depth);
     bool notified = condition_leave(condition, &wait, failed || !has_lock);
+    CRASH_POINT("condition.wait.left");
     if (has_lock)
         PyErr_Restore(type, value, traceback);
     else {

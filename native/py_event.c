@@ -40,7 +40,9 @@ static PyObject *Event_clear(WaitingObject *self, PyObject *Py_UNUSED(unused))
 {
     if (!handle_is_ready(&self->base))
         return NULL;
+    CRASH_POINT("event.clear.before_commit");
     event_clear(event_of(self));
+    CRASH_POINT("event.clear.committed");
     Py_RETURN_NONE;
 }
 

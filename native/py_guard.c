@@ -11,7 +11,9 @@ static PyObject *call_with_death(PyObject *function, struct lock *lock)
 {
     char name[SLOT_NAME_BYTES + 1] = {0}, site[LOCK_SITE_BYTES + 1] = {0};
     memcpy(name, lock->dead.name, SLOT_NAME_BYTES);
-    if (atomic_load(&lock->site_known))
+    /* The holder that died may have been killed before it wrote its own over its predecessor's. */
+    uint32_t dead = atomic_load(&lock->word) & LOCK_TAG;
+    if (dead != 0 && atomic_load(&lock->site_known) == dead)
         memcpy(site, lock->site, LOCK_SITE_BYTES);
     return PyObject_CallFunction(function, "Kss", (unsigned long long)word_get(&lock->dead.pid),
                                  name, site);
@@ -51,7 +53,7 @@ void lock_note_site(struct lock *lock)
         Py_ssize_t skip = size > LOCK_SITE_BYTES ? size - LOCK_SITE_BYTES : 0; /* the end tells */
         memset(lock->site, 0, LOCK_SITE_BYTES);
         memcpy(lock->site, utf8 + skip, (size_t)(size - skip));
-        atomic_store(&lock->site_known, 1);
+        atomic_store(&lock->site_known, family.tag);
     }
     PyErr_Clear();
     Py_XDECREF(text);
@@ -163,6 +165,16 @@ static bool call(PyObject *object, const char *method)
     return result != NULL;
 }
 
+static bool try_at_once(struct guard *guard)
+{
+    bool taken = guard->kind == GUARD_LOCK
+                     ? lock_try(guard->memory, family.tag)
+                     : rlock_try(guard->memory, family.tag, thread_id(family.tag));
+    if (taken)
+        lock_note_if_wanted(guard->memory);
+    return taken;
+}
+
 bool guard_acquire_slowly(struct guard *guard)
 {
     if (guard->kind == GUARD_NONE) {
@@ -173,7 +185,7 @@ bool guard_acquire_slowly(struct guard *guard)
         return call(guard->object, "acquire");
     if (!handle_is_ready((HandleObject *)guard->object))
         return false;
-    if (guard->kind == GUARD_LOCK && lock_try(guard->memory, family.tag))
+    if (try_at_once(guard))
         return true;
     if (lock_take_slowly(guard->memory, DEADLINE_NEVER) != STATUS_OK)
         return false;

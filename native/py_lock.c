@@ -85,8 +85,7 @@ static PyObject *Lock_acquire(HandleObject *self, PyObject *const *args, Py_ssiz
         return NULL;
     if (!lock_try(lock_of(self), family.tag))
         return wait_result(lock_take_slowly(lock_of(self), deadline));
-    if (lock_sites_wanted)
-        lock_note_site(lock_of(self));
+    lock_note_if_wanted(lock_of(self));
     Py_RETURN_TRUE;
 }
 
@@ -127,8 +126,8 @@ static PyObject *RLock_acquire(HandleObject *self, PyObject *const *args, Py_ssi
             rlock_taken(lock_of(self), thread, 1);
         return wait_result(status);
     }
-    if (lock_sites_wanted)
-        lock_note_site(lock_of(self));
+    CRASH_POINT("rlock.acquired"); /* for the first time, or once more */
+    lock_note_if_wanted(lock_of(self));
     Py_RETURN_TRUE;
 }
 
@@ -138,6 +137,7 @@ static PyObject *RLock_release(HandleObject *self, PyObject *Py_UNUSED(unused))
         return NULL;
     if (rlock_release(lock_of(self), thread_id(family.tag)) != STATUS_OK)
         return raise_not_owner(lock_of(self));
+    CRASH_POINT("rlock.released"); /* altogether, or once */
     Py_RETURN_NONE;
 }
 
