@@ -214,7 +214,7 @@ class SynchronizedBase(_core.Locked):
         super().__init__(obj, RLock() if lock is None else lock, _codes.get(type_, ""))
 
     # Type hints say what is inside: `Synchronized[int]`.
-    __class_getitem__ = classmethod(GenericAlias)
+    __class_getitem__: Any = classmethod(GenericAlias)
 
     def __reduce__(self) -> tuple[Any, ...]:
         reduce_ctype(self._obj)  # for its error: by itself the object would travel by value
