@@ -170,7 +170,12 @@ static PyObject *locked(HandleObject *self, PyObject *Py_UNUSED(unused))
 
 static PyObject *reset(HandleObject *self, PyObject *Py_UNUSED(unused))
 {
-    return handle_is_ready(self) ? PyBool_FromLong(lock_reset(lock_of(self))) : NULL;
+    if (!handle_is_ready(self))
+        return NULL;
+    CRASH_POINT("lock.reset.before_commit");
+    bool was_broken = lock_reset(lock_of(self));
+    CRASH_POINT("lock.reset.committed");
+    return PyBool_FromLong(was_broken);
 }
 
 /* The holder's pid: 0 nobody, negative a dead one. */
