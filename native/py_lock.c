@@ -193,20 +193,23 @@ static PyObject *holder(HandleObject *self, PyObject *Py_UNUSED(unused))
 }
 
 #define ACQUIRE_DOC                                                                                \
-    "acquire(block=True, timeout=None): True when taken, False when *timeout* seconds have "       \
-    "passed; "                                                                                     \
-    "BrokenLockError when its holder died."
+    "acquire($self, /, block=True, timeout=None)\n--\n\n"                                          \
+    "True when taken, False when *timeout* seconds have passed; BrokenLockError when its holder "  \
+    "died."
 #define COMMON                                                                                     \
-    {"locked", (PyCFunction)locked, METH_NOARGS, "Whether anybody holds the lock."},               \
+    {"locked", (PyCFunction)locked, METH_NOARGS,                                                   \
+     "locked($self, /)\n--\n\nWhether anybody holds the lock."},                                   \
         {"reset", (PyCFunction)reset, METH_NOARGS,                                                 \
-         "Make a lock usable again whose holder died; True when it was broken."},                  \
+         "reset($self, /)\n--\n\nMake a lock usable again whose holder died; True when it was "    \
+         "broken."},                                                                               \
         {"holder", (PyCFunction)holder, METH_NOARGS,                                               \
-         "The pid of the process that holds the lock; 0: nobody; negative: it died."}
+         "holder($self, /)\n--\n\nThe pid of the process that holds the lock; 0: nobody; "         \
+         "negative: it died."}
 
 static PyMethodDef lock_methods[] = {
     {"acquire", FASTCALL(Lock_acquire), METH_FASTCALL | METH_KEYWORDS, ACQUIRE_DOC},
     {"release", (PyCFunction)Lock_release, METH_NOARGS,
-     "Free the lock, whoever holds it; ValueError when nobody does."},
+     "release($self, /)\n--\n\nFree the lock, whoever holds it; ValueError when nobody does."},
     COMMON,
     {NULL, NULL, 0, NULL},
 };
@@ -214,8 +217,10 @@ static PyMethodDef lock_methods[] = {
 static PyMethodDef rlock_methods[] = {
     {"acquire", FASTCALL(RLock_acquire), METH_FASTCALL | METH_KEYWORDS, ACQUIRE_DOC},
     {"release", (PyCFunction)RLock_release, METH_NOARGS,
-     "Undo one acquire; AssertionError when another thread holds the lock, or nobody."},
-    {"_count", (PyCFunction)RLock_count, METH_NOARGS, "How often this thread holds it."},
+     "release($self, /)\n--\n\nUndo one acquire; AssertionError when another thread holds the "
+     "lock, or nobody."},
+    {"_count", (PyCFunction)RLock_count, METH_NOARGS,
+     "_count($self, /)\n--\n\nHow often this thread holds it."},
     COMMON,
     {NULL, NULL, 0, NULL},
 };
@@ -223,14 +228,16 @@ static PyMethodDef rlock_methods[] = {
 static PyType_Slot lock_slots[] = {
     {Py_tp_init, Lock_init},
     {Py_tp_methods, lock_methods},
-    {Py_tp_doc, "A lock between processes that knows its holder."},
+    {Py_tp_doc, "Lock(*, ctx=None, on_owner_death='raise')\n--\n\nA lock between processes that "
+                "knows its holder."},
     {0, NULL},
 };
 
 static PyType_Slot rlock_slots[] = {
     {Py_tp_init, Lock_init},
     {Py_tp_methods, rlock_methods},
-    {Py_tp_doc, "A lock between processes that its owner, a thread, may take again."},
+    {Py_tp_doc, "RLock(*, ctx=None, on_owner_death='raise')\n--\n\nA lock between processes that "
+                "its owner, a thread, may take again."},
     {0, NULL},
 };
 

@@ -179,7 +179,7 @@ static bool integer_argument(LockedObject *self, PyObject *argument, uint64_t *b
     Py_XDECREF(number);
     if (!fits && !PyErr_Occurred())
         PyErr_Format(PyExc_TypeError, "atomic operations are for integers: %R, %R", self->object,
-                 argument);
+                     argument);
     return fits;
 }
 
@@ -286,16 +286,17 @@ static PyGetSetDef locked_getters[] = {
 
 static PyMethodDef locked_methods[] = {
     {"get_obj", (PyCFunction)Locked_get_obj, METH_NOARGS,
-     "The ctypes object, to be used with the lock held."},
-    {"get_lock", (PyCFunction)Locked_get_lock, METH_NOARGS, "The lock."},
+     "get_obj($self, /)\n--\n\nThe ctypes object, to be used with the lock held."},
+    {"get_lock", (PyCFunction)Locked_get_lock, METH_NOARGS, "get_lock($self, /)\n--\n\nThe lock."},
     {NULL, NULL, 0, NULL},
 };
 
 static PyMethodDef value_methods[] = {
     {"add", (PyCFunction)Value_add, METH_O,
-     "add(n): add the integer *n*, as one step under the lock; the new value."},
+     "add($self, n, /)\n--\n\nAdd the integer *n*, as one step under the lock; the new value."},
     {"compare_and_set", FASTCALL(Value_compare_and_set), METH_FASTCALL,
-     "compare_and_set(old, new): if the value is *old*, make it *new*, as one step under the lock; "
+     "compare_and_set($self, old, new, /)\n--\n\nIf the value is *old*, make it *new*, as one step "
+     "under the lock; "
      "whether it was."},
     {NULL, NULL, 0, NULL},
 };

@@ -4,6 +4,7 @@ Each test names what was found to use it.
 """
 
 import ctypes
+import inspect
 import os
 from typing import Any
 
@@ -148,3 +149,25 @@ def test_an_arena_is_rebuilt_from_a_descriptor() -> None:
     part = sharedctypes.RawArray("B", 3)._wrapper._state[0][0]
     rebuild, parts = heap.reduce_arena(part)
     assert bytes(rebuild(*parts).buffer) == bytes(3)
+
+
+@pytest.mark.parametrize(
+    ("what", "signature"),
+    [
+        (synchronize.Lock, "(*, ctx=None, on_owner_death='raise')"),
+        (synchronize.RLock, "(*, ctx=None, on_owner_death='raise')"),
+        (synchronize.Event, "(*, ctx=None)"),
+        (synchronize.Barrier, "(parties, action=None, timeout=None, *, ctx=None)"),
+        (synchronize.Lock.acquire, "(self, /, block=True, timeout=None)"),
+        (synchronize.RLock.acquire, "(self, /, block=True, timeout=None)"),
+        (synchronize.Semaphore.acquire, "(self, /, block=True, timeout=None)"),
+        (synchronize.Condition.wait, "(self, /, timeout=None)"),
+        (synchronize.Condition.notify, "(self, /, n=1)"),
+        (synchronize.Event.wait, "(self, /, timeout=None)"),
+        (synchronize.Barrier.wait, "(self, /, timeout=None)"),
+        (sharedctypes.Synchronized.compare_and_set, "(self, old, new, /)"),
+    ],
+)
+def test_signatures_can_be_asked_for(what: Any, signature: str) -> None:
+    """Mocks are made to them, and editors show them."""
+    assert str(inspect.signature(what)) == signature
