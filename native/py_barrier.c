@@ -266,7 +266,7 @@ static PyType_Spec spec = {
 };
 
 /* forget_parts(): this process ends in order, so nothing is to be concluded from its end: it keeps the
- * permits it took, and its barriers do not expect it any more. */
+ * permits it took, its locks may be released by others, and its barriers do not expect it any more. */
 static PyObject *forget_parts(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
 {
     uint32_t entries[256], count = 0;
@@ -287,6 +287,8 @@ static PyObject *forget_parts(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(u
             semaphore_forget(&family, payload);
         else if (kind == BLOCK_BARRIER)
             barrier_forget(&family, payload);
+        else if (kind == BLOCK_LOCK)
+            lock_leave(payload);
     }
     PyMem_Free(larger);
     Py_RETURN_NONE;

@@ -130,6 +130,25 @@ enum status lock_take_slowly(struct lock *lock, deadline_t deadline)
     return STATUS_OK;
 }
 
+/* ---- giving back */
+
+enum status lock_give_back(struct lock *lock)
+{
+    enum status status = lock_release(lock);
+    uint32_t left = atomic_load(&lock->left), word = left | LOCK_BROKEN;
+    if (status == STATUS_OWNER_DIED && left != 0 &&
+        atomic_compare_exchange_strong(&lock->word, &word, LOCK_FREE))
+        return STATUS_OK;
+    return status;
+}
+
+/* An RLock is released by its owner only. */
+void lock_leave(struct lock *lock)
+{
+    if (lock_is_of(lock, family.tag) && atomic_load(&lock->owner) == 0)
+        atomic_store(&lock->left, family.tag);
+}
+
 /* ---- guards */
 
 bool guard_init(struct guard *guard, PyObject *object)
@@ -204,7 +223,7 @@ bool guard_release_slowly(struct guard *guard)
         raise_not_owner(guard->memory);
         return false;
     }
-    enum status status = lock_release(guard->memory);
+    enum status status = lock_give_back(guard->memory);
     if (status == STATUS_OWNER_DIED)
         raise_broken(guard->memory);
     else if (status != STATUS_OK)

@@ -93,7 +93,7 @@ static PyObject *Lock_release(HandleObject *self, PyObject *Py_UNUSED(unused))
 {
     if (!handle_is_ready(self))
         return NULL;
-    enum status status = lock_release(lock_of(self));
+    enum status status = lock_give_back(lock_of(self));
     if (status == STATUS_OK)
         Py_RETURN_NONE;
     return status == STATUS_OWNER_DIED ? raise_broken(lock_of(self)) : raise_status(status);

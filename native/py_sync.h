@@ -22,6 +22,12 @@ static inline struct lock *lock_of(HandleObject *self)
  * STATUS_OK, STATUS_TIMED_OUT, or anything else: exception set. */
 enum status lock_take_slowly(struct lock *lock, deadline_t deadline);
 
+/* lock_release(), which whoever comes later may also do for a holder that ended in order: as documented,
+ * any process may release a lock. Who was killed has left a mess; that is not for release() to end. */
+enum status lock_give_back(struct lock *lock);
+/* This process ends in order, perhaps with *lock*. */
+void lock_leave(struct lock *lock);
+
 /* Raises BrokenLockError for *lock*; always NULL. */
 PyObject *raise_broken(struct lock *lock);
 /* Raises for an RLock that another thread has, or nobody: BrokenLockError or AssertionError. */

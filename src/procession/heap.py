@@ -124,4 +124,3 @@ def reduce_arena(arena: Arena) -> tuple[object, tuple[object, ...]]:
 def rebuild_arena(size: int, dupfd: Any) -> Arena:
     """Map the memory behind the descriptor that *dupfd* stands for."""
     return Arena(size, dupfd.detach())
-

@@ -9,9 +9,11 @@ import pytest
 
 import procession
 from procession import BrokenLockError
+from procession.sharedctypes import Value
 from procession.synchronize import (
     SEM_VALUE_MAX,
     BoundedSemaphore,
+    Condition,
     Lock,
     RLock,
     Semaphore,
@@ -69,6 +71,28 @@ def test_any_thread_may_release_a_lock() -> None:
 
     assert in_thread(lock.release) is None
 
+    with pytest.raises(ValueError, match="released too many times"):
+        lock.release()
+
+
+@pytest.mark.parametrize("through", ["Lock", "Condition", "Value"])
+def test_any_process_may_release_a_lock_that_another_took(ctx: Any, through: str) -> None:
+    """Also when the one that took it has ended, in order."""
+    lock = Lock()
+    things = {"Lock": lock, "Condition": Condition(lock), "Value": Value("i", lock=lock)}
+    process = ctx.Process(target=things[through].acquire)
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+    process.close()
+
+    assert lock.locked()
+    with pytest.raises(BrokenLockError):  # nobody waits for what has ended
+        lock.acquire()
+    things[through].release()
+
+    assert lock.acquire(block=False)
+    lock.release()
     with pytest.raises(ValueError, match="released too many times"):
         lock.release()
 
