@@ -126,6 +126,10 @@ class SemLock:
         """Whether this process has it, of an `RLock` this thread; permits are nobody's."""
         return False
 
+    def _count(self) -> int:
+        """How often this process, or thread, has taken it and not released it yet."""
+        return int(self._is_mine())
+
     def _is_zero(self: Any) -> bool:
         locked: bool = self.locked()
         return locked

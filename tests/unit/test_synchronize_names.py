@@ -40,11 +40,12 @@ def test_programs_look_into_locks_by_a_private_name(kind: Any, most: int) -> Non
     lock = kind()
 
     inner = lock._semlock
-    before = (inner._is_zero(), inner._get_value(), inner._is_mine())
+    before = (inner._is_zero(), inner._get_value(), inner._is_mine(), inner._count())
     with lock:
-        within = (inner._is_zero(), inner._get_value(), inner._is_mine())
+        within = (inner._is_zero(), inner._get_value(), inner._is_mine(), inner._count())
 
-    assert (before, within) == ((False, 1, False), (True, 0, kind is not Semaphore))
+    mine = kind is not Semaphore
+    assert (before, within) == ((False, 1, False, 0), (True, 0, mine, int(mine)))
     assert (inner.maxvalue, inner.name) == (most, None)
 
 
