@@ -7,16 +7,22 @@
 
 static PyObject *describe_death, *report_inheritance;
 
+/* Of at most *size* bytes. What was cut short may have lost a part of a character. */
+static PyObject *text_of(const char *bytes, size_t size)
+{
+    return PyUnicode_DecodeUTF8(bytes, (Py_ssize_t)strnlen(bytes, size), "ignore");
+}
+
 static PyObject *call_with_death(PyObject *function, struct lock *lock)
 {
-    char name[SLOT_NAME_BYTES + 1] = {0}, site[LOCK_SITE_BYTES + 1] = {0};
-    memcpy(name, lock->dead.name, SLOT_NAME_BYTES);
+    char site[LOCK_SITE_BYTES] = {0};
     /* The holder that died may have been killed before it wrote its own over its predecessor's. */
     uint32_t dead = atomic_load(&lock->word) & LOCK_TAG;
     if (dead != 0 && atomic_load(&lock->site_known) == dead)
         memcpy(site, lock->site, LOCK_SITE_BYTES);
-    return PyObject_CallFunction(function, "Kss", (unsigned long long)word_get(&lock->dead.pid),
-                                 name, site);
+    return PyObject_CallFunction(function, "KNN", (unsigned long long)word_get(&lock->dead.pid),
+                                 text_of(lock->dead.name, SLOT_NAME_BYTES),
+                                 text_of(site, LOCK_SITE_BYTES));
 }
 
 PyObject *raise_broken(struct lock *lock)
