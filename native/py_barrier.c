@@ -229,11 +229,11 @@ static PyObject *Barrier_setstate(BarrierObject *self, PyObject *state)
 
 static PyMethodDef methods[] = {
     {"wait", FASTCALL(Barrier_wait), METH_FASTCALL | METH_KEYWORDS,
-     "wait(timeout=None): until all parties have come; how many had come before this one. "
-     "BrokenBarrierError when that cannot be, or not in time."},
-    {"abort", (PyCFunction)Barrier_abort, METH_NOARGS, "Break the barrier."},
+     "wait($self, /, timeout=None)\n--\n\nUntil all parties have come; how many had come before "
+     "this one. BrokenBarrierError when that cannot be, or not in time."},
+    {"abort", (PyCFunction)Barrier_abort, METH_NOARGS, "abort($self, /)\n--\n\nBreak the barrier."},
     {"reset", (PyCFunction)Barrier_reset, METH_NOARGS,
-     "Make it as new; who waits gets BrokenBarrierError."},
+     "reset($self, /)\n--\n\nMake it as new; who waits gets BrokenBarrierError."},
     {"__reduce__", (PyCFunction)Barrier_reduce, METH_NOARGS, "Pickle as a reference."},
     {"__reduce_ex__", (PyCFunction)Barrier_reduce, METH_O, "Pickle as a reference."},
     {"__setstate__", (PyCFunction)Barrier_setstate, METH_O, NULL},
@@ -253,7 +253,8 @@ static PyType_Slot slots[] = {
     {Py_tp_dealloc, Barrier_dealloc},
     {Py_tp_methods, methods},
     {Py_tp_getset, getters},
-    {Py_tp_doc, "Barrier(parties, action=None, timeout=None): a place where processes meet."},
+    {Py_tp_doc, "Barrier(parties, action=None, timeout=None, *, ctx=None)\n--\n\nA place where "
+                "processes meet."},
     {0, NULL},
 };
 
@@ -265,7 +266,7 @@ static PyType_Spec spec = {
 };
 
 /* forget_parts(): this process ends in order, so nothing is to be concluded from its end: it keeps the
- * permits it took, and its barriers do not expect it any more. */
+ * permits it took, its locks may be released by others, and its barriers do not expect it any more. */
 static PyObject *forget_parts(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
 {
     uint32_t entries[256], count = 0;
@@ -286,6 +287,8 @@ static PyObject *forget_parts(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(u
             semaphore_forget(&family, payload);
         else if (kind == BLOCK_BARRIER)
             barrier_forget(&family, payload);
+        else if (kind == BLOCK_LOCK)
+            lock_leave(payload);
     }
     PyMem_Free(larger);
     Py_RETURN_NONE;

@@ -104,6 +104,7 @@ static PyObject *wait(ConditionObject *self, deadline_t deadline)
     struct condition_wait wait;
     struct condition *condition = condition_of(self);
     condition_enter(&family, condition, &wait);
+    CRASH_POINT("condition.wait.before_release");
     uint32_t depth = guard_release_all(&self->guard);
     if (depth == 0) {
         condition_leave(condition, &wait, true);
@@ -115,6 +116,7 @@ static PyObject *wait(ConditionObject *self, deadline_t deadline)
     PyErr_Fetch(&type, &value, &traceback);
     bool has_lock = guard_take_again(&self->guard, depth);
     bool notified = condition_leave(condition, &wait, failed || !has_lock);
+    CRASH_POINT("condition.wait.left");
     if (has_lock)
         PyErr_Restore(type, value, traceback);
     else {
@@ -188,12 +190,14 @@ static PyObject *Condition_setstate(ConditionObject *self, PyObject *lock)
 
 static PyMethodDef methods[] = {
     {"wait", FASTCALL(Condition_wait), METH_FASTCALL | METH_KEYWORDS,
-     "wait(timeout=None): give the lock back until notified; True, or False when *timeout* seconds "
-     "have passed."},
+     "wait($self, /, timeout=None)\n--\n\nGive the lock back until notified; True, or False when "
+     "*timeout* seconds have passed."},
     {"notify", FASTCALL(Condition_notify), METH_VARARGS | METH_KEYWORDS,
-     "notify(n=1): wake the *n* that have waited longest."},
-    {"notify_all", (PyCFunction)Condition_notify_all, METH_NOARGS, "Wake all that wait."},
-    {"_waiting", (PyCFunction)Condition_waiting, METH_NOARGS, "How many wait."},
+     "notify($self, /, n=1)\n--\n\nWake the *n* that have waited longest."},
+    {"notify_all", (PyCFunction)Condition_notify_all, METH_NOARGS,
+     "notify_all($self, /)\n--\n\nWake all that wait."},
+    {"_waiting", (PyCFunction)Condition_waiting, METH_NOARGS,
+     "_waiting($self, /)\n--\n\nHow many wait."},
     {"__reduce__", (PyCFunction)Condition_reduce, METH_NOARGS, "Pickle as a reference."},
     {"__reduce_ex__", (PyCFunction)Condition_reduce, METH_O, "Pickle as a reference."},
     {"__setstate__", (PyCFunction)Condition_setstate, METH_O, NULL},

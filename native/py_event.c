@@ -40,7 +40,9 @@ static PyObject *Event_clear(WaitingObject *self, PyObject *Py_UNUSED(unused))
 {
     if (!handle_is_ready(&self->base))
         return NULL;
+    CRASH_POINT("event.clear.before_commit");
     event_clear(event_of(self));
+    CRASH_POINT("event.clear.committed");
     Py_RETURN_NONE;
 }
 
@@ -79,11 +81,14 @@ static PyObject *Event_wait(WaitingObject *self, PyObject *const *args, Py_ssize
 }
 
 static PyMethodDef methods[] = {
-    {"is_set", (PyCFunction)Event_is_set, METH_NOARGS, "Whether the event is set."},
-    {"set", (PyCFunction)Event_set, METH_NOARGS, "Set it, and wake all who wait for it."},
-    {"clear", (PyCFunction)Event_clear, METH_NOARGS, "Unset it."},
+    {"is_set", (PyCFunction)Event_is_set, METH_NOARGS,
+     "is_set($self, /)\n--\n\nWhether the event is set."},
+    {"set", (PyCFunction)Event_set, METH_NOARGS,
+     "set($self, /)\n--\n\nSet it, and wake all who wait for it."},
+    {"clear", (PyCFunction)Event_clear, METH_NOARGS, "clear($self, /)\n--\n\nUnset it."},
     {"wait", FASTCALL(Event_wait), METH_FASTCALL | METH_KEYWORDS,
-     "wait(timeout=None): True once it is set, False when *timeout* seconds have passed."},
+     "wait($self, /, timeout=None)\n--\n\nTrue once it is set, False when *timeout* seconds have "
+     "passed."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -91,7 +96,7 @@ static PyType_Slot slots[] = {
     {Py_tp_new, waiting_new},
     {Py_tp_init, Event_init},
     {Py_tp_methods, methods},
-    {Py_tp_doc, "Something that happens, and that processes wait for."},
+    {Py_tp_doc, "Event(*, ctx=None)\n--\n\nSomething that happens, and that processes wait for."},
     {0, NULL},
 };
 

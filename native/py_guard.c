@@ -7,14 +7,22 @@
 
 static PyObject *describe_death, *report_inheritance;
 
+/* Of at most *size* bytes. What was cut short may have lost a part of a character. */
+static PyObject *text_of(const char *bytes, size_t size)
+{
+    return PyUnicode_DecodeUTF8(bytes, (Py_ssize_t)strnlen(bytes, size), "ignore");
+}
+
 static PyObject *call_with_death(PyObject *function, struct lock *lock)
 {
-    char name[SLOT_NAME_BYTES + 1] = {0}, site[LOCK_SITE_BYTES + 1] = {0};
-    memcpy(name, lock->dead.name, SLOT_NAME_BYTES);
-    if (atomic_load(&lock->site_known))
+    char site[LOCK_SITE_BYTES] = {0};
+    /* The holder that died may have been killed before it wrote its own over its predecessor's. */
+    uint32_t dead = atomic_load(&lock->word) & LOCK_TAG;
+    if (dead != 0 && atomic_load(&lock->site_known) == dead)
         memcpy(site, lock->site, LOCK_SITE_BYTES);
-    return PyObject_CallFunction(function, "Kss", (unsigned long long)word_get(&lock->dead.pid),
-                                 name, site);
+    return PyObject_CallFunction(function, "KNN", (unsigned long long)word_get(&lock->dead.pid),
+                                 text_of(lock->dead.name, SLOT_NAME_BYTES),
+                                 text_of(site, LOCK_SITE_BYTES));
 }
 
 PyObject *raise_broken(struct lock *lock)
@@ -51,7 +59,7 @@ void lock_note_site(struct lock *lock)
         Py_ssize_t skip = size > LOCK_SITE_BYTES ? size - LOCK_SITE_BYTES : 0; /* the end tells */
         memset(lock->site, 0, LOCK_SITE_BYTES);
         memcpy(lock->site, utf8 + skip, (size_t)(size - skip));
-        atomic_store(&lock->site_known, 1);
+        atomic_store(&lock->site_known, family.tag);
     }
     PyErr_Clear();
     Py_XDECREF(text);
@@ -128,6 +136,25 @@ enum status lock_take_slowly(struct lock *lock, deadline_t deadline)
     return STATUS_OK;
 }
 
+/* ---- giving back */
+
+enum status lock_give_back(struct lock *lock)
+{
+    enum status status = lock_release(lock);
+    uint32_t left = atomic_load(&lock->left), word = left | LOCK_BROKEN;
+    if (status == STATUS_OWNER_DIED && left != 0 &&
+        atomic_compare_exchange_strong(&lock->word, &word, LOCK_FREE))
+        return STATUS_OK;
+    return status;
+}
+
+/* An RLock is released by its owner only. */
+void lock_leave(struct lock *lock)
+{
+    if (lock_is_of(lock, family.tag) && atomic_load(&lock->owner) == 0)
+        atomic_store(&lock->left, family.tag);
+}
+
 /* ---- guards */
 
 bool guard_init(struct guard *guard, PyObject *object)
@@ -163,6 +190,16 @@ static bool call(PyObject *object, const char *method)
     return result != NULL;
 }
 
+static bool try_at_once(struct guard *guard)
+{
+    bool taken = guard->kind == GUARD_LOCK
+                     ? lock_try(guard->memory, family.tag)
+                     : rlock_try(guard->memory, family.tag, thread_id(family.tag));
+    if (taken)
+        lock_note_if_wanted(guard->memory);
+    return taken;
+}
+
 bool guard_acquire_slowly(struct guard *guard)
 {
     if (guard->kind == GUARD_NONE) {
@@ -173,7 +210,7 @@ bool guard_acquire_slowly(struct guard *guard)
         return call(guard->object, "acquire");
     if (!handle_is_ready((HandleObject *)guard->object))
         return false;
-    if (guard->kind == GUARD_LOCK && lock_try(guard->memory, family.tag))
+    if (try_at_once(guard))
         return true;
     if (lock_take_slowly(guard->memory, DEADLINE_NEVER) != STATUS_OK)
         return false;
@@ -192,7 +229,7 @@ bool guard_release_slowly(struct guard *guard)
         raise_not_owner(guard->memory);
         return false;
     }
-    enum status status = lock_release(guard->memory);
+    enum status status = lock_give_back(guard->memory);
     if (status == STATUS_OWNER_DIED)
         raise_broken(guard->memory);
     else if (status != STATUS_OK)

@@ -85,8 +85,7 @@ static PyObject *Lock_acquire(HandleObject *self, PyObject *const *args, Py_ssiz
         return NULL;
     if (!lock_try(lock_of(self), family.tag))
         return wait_result(lock_take_slowly(lock_of(self), deadline));
-    if (lock_sites_wanted)
-        lock_note_site(lock_of(self));
+    lock_note_if_wanted(lock_of(self));
     Py_RETURN_TRUE;
 }
 
@@ -94,7 +93,7 @@ static PyObject *Lock_release(HandleObject *self, PyObject *Py_UNUSED(unused))
 {
     if (!handle_is_ready(self))
         return NULL;
-    enum status status = lock_release(lock_of(self));
+    enum status status = lock_give_back(lock_of(self));
     if (status == STATUS_OK)
         Py_RETURN_NONE;
     return status == STATUS_OWNER_DIED ? raise_broken(lock_of(self)) : raise_status(status);
@@ -127,8 +126,8 @@ static PyObject *RLock_acquire(HandleObject *self, PyObject *const *args, Py_ssi
             rlock_taken(lock_of(self), thread, 1);
         return wait_result(status);
     }
-    if (lock_sites_wanted)
-        lock_note_site(lock_of(self));
+    CRASH_POINT("rlock.acquired"); /* for the first time, or once more */
+    lock_note_if_wanted(lock_of(self));
     Py_RETURN_TRUE;
 }
 
@@ -138,6 +137,7 @@ static PyObject *RLock_release(HandleObject *self, PyObject *Py_UNUSED(unused))
         return NULL;
     if (rlock_release(lock_of(self), thread_id(family.tag)) != STATUS_OK)
         return raise_not_owner(lock_of(self));
+    CRASH_POINT("rlock.released"); /* altogether, or once */
     Py_RETURN_NONE;
 }
 
@@ -170,7 +170,12 @@ static PyObject *locked(HandleObject *self, PyObject *Py_UNUSED(unused))
 
 static PyObject *reset(HandleObject *self, PyObject *Py_UNUSED(unused))
 {
-    return handle_is_ready(self) ? PyBool_FromLong(lock_reset(lock_of(self))) : NULL;
+    if (!handle_is_ready(self))
+        return NULL;
+    CRASH_POINT("lock.reset.before_commit");
+    bool was_broken = lock_reset(lock_of(self));
+    CRASH_POINT("lock.reset.committed");
+    return PyBool_FromLong(was_broken);
 }
 
 /* The holder's pid: 0 nobody, negative a dead one. */
@@ -188,20 +193,23 @@ static PyObject *holder(HandleObject *self, PyObject *Py_UNUSED(unused))
 }
 
 #define ACQUIRE_DOC                                                                                \
-    "acquire(block=True, timeout=None): True when taken, False when *timeout* seconds have "       \
-    "passed; "                                                                                     \
-    "BrokenLockError when its holder died."
+    "acquire($self, /, block=True, timeout=None)\n--\n\n"                                          \
+    "True when taken, False when *timeout* seconds have passed; BrokenLockError when its holder "  \
+    "died."
 #define COMMON                                                                                     \
-    {"locked", (PyCFunction)locked, METH_NOARGS, "Whether anybody holds the lock."},               \
+    {"locked", (PyCFunction)locked, METH_NOARGS,                                                   \
+     "locked($self, /)\n--\n\nWhether anybody holds the lock."},                                   \
         {"reset", (PyCFunction)reset, METH_NOARGS,                                                 \
-         "Make a lock usable again whose holder died; True when it was broken."},                  \
+         "reset($self, /)\n--\n\nMake a lock usable again whose holder died; True when it was "    \
+         "broken."},                                                                               \
         {"holder", (PyCFunction)holder, METH_NOARGS,                                               \
-         "The pid of the process that holds the lock; 0: nobody; negative: it died."}
+         "holder($self, /)\n--\n\nThe pid of the process that holds the lock; 0: nobody; "         \
+         "negative: it died."}
 
 static PyMethodDef lock_methods[] = {
     {"acquire", FASTCALL(Lock_acquire), METH_FASTCALL | METH_KEYWORDS, ACQUIRE_DOC},
     {"release", (PyCFunction)Lock_release, METH_NOARGS,
-     "Free the lock, whoever holds it; ValueError when nobody does."},
+     "release($self, /)\n--\n\nFree the lock, whoever holds it; ValueError when nobody does."},
     COMMON,
     {NULL, NULL, 0, NULL},
 };
@@ -209,8 +217,10 @@ static PyMethodDef lock_methods[] = {
 static PyMethodDef rlock_methods[] = {
     {"acquire", FASTCALL(RLock_acquire), METH_FASTCALL | METH_KEYWORDS, ACQUIRE_DOC},
     {"release", (PyCFunction)RLock_release, METH_NOARGS,
-     "Undo one acquire; AssertionError when another thread holds the lock, or nobody."},
-    {"_count", (PyCFunction)RLock_count, METH_NOARGS, "How often this thread holds it."},
+     "release($self, /)\n--\n\nUndo one acquire; AssertionError when another thread holds the "
+     "lock, or nobody."},
+    {"_count", (PyCFunction)RLock_count, METH_NOARGS,
+     "_count($self, /)\n--\n\nHow often this thread holds it."},
     COMMON,
     {NULL, NULL, 0, NULL},
 };
@@ -218,14 +228,16 @@ static PyMethodDef rlock_methods[] = {
 static PyType_Slot lock_slots[] = {
     {Py_tp_init, Lock_init},
     {Py_tp_methods, lock_methods},
-    {Py_tp_doc, "A lock between processes that knows its holder."},
+    {Py_tp_doc, "Lock(*, ctx=None, on_owner_death='raise')\n--\n\nA lock between processes that "
+                "knows its holder."},
     {0, NULL},
 };
 
 static PyType_Slot rlock_slots[] = {
     {Py_tp_init, Lock_init},
     {Py_tp_methods, rlock_methods},
-    {Py_tp_doc, "A lock between processes that its owner, a thread, may take again."},
+    {Py_tp_doc, "RLock(*, ctx=None, on_owner_death='raise')\n--\n\nA lock between processes that "
+                "its owner, a thread, may take again."},
     {0, NULL},
 };
 

@@ -8,6 +8,30 @@ bool code_is_integer(char code)
     return code && strchr("bBhHiIlLqQ", code) != NULL;
 }
 
+Py_ssize_t code_bytes(char code)
+{
+    switch (code) {
+    case 'b':
+    case 'B':
+    case 'c':
+    case '?':
+        return 1;
+    case 'h':
+    case 'H':
+        return sizeof(short);
+    case 'i':
+    case 'I':
+        return sizeof(int);
+    case 'l':
+    case 'L':
+        return sizeof(long);
+    case 'f':
+        return sizeof(float);
+    default:
+        return 8;
+    }
+}
+
 static bool is_signed(char code)
 {
     return code >= 'a' && code <= 'z';

@@ -7,6 +7,8 @@
 #include "py_core.h"
 
 bool code_is_integer(char code);
+/* Of the type *code*, which is one of ctypes' for a number, a truth value or a character. */
+Py_ssize_t code_bytes(char code);
 
 uint64_t read_bits(const void *place, Py_ssize_t bytes);
 /* One store, so that nobody ever sees half a number, and a kill leaves none. */

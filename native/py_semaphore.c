@@ -117,12 +117,14 @@ static PyObject *Semaphore_maxvalue(WaitingObject *self, void *Py_UNUSED(closure
 
 static PyMethodDef methods[] = {
     {"acquire", FASTCALL(Semaphore_acquire), METH_FASTCALL | METH_KEYWORDS,
-     "acquire(block=True, timeout=None): True with a permit, False when *timeout* seconds have "
-     "passed."},
+     "acquire($self, /, block=True, timeout=None)\n--\n\nTrue with a permit, False when *timeout* "
+     "seconds have passed."},
     {"release", (PyCFunction)Semaphore_release, METH_NOARGS,
-     "Add a permit; ValueError when there are as many as may be."},
-    {"get_value", (PyCFunction)Semaphore_get_value, METH_NOARGS, "How many permits are free."},
-    {"locked", (PyCFunction)Semaphore_locked, METH_NOARGS, "Whether no permit is free."},
+     "release($self, /)\n--\n\nAdd a permit; ValueError when there are as many as may be."},
+    {"get_value", (PyCFunction)Semaphore_get_value, METH_NOARGS,
+     "get_value($self, /)\n--\n\nHow many permits are free."},
+    {"locked", (PyCFunction)Semaphore_locked, METH_NOARGS,
+     "locked($self, /)\n--\n\nWhether no permit is free."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -22,6 +22,12 @@ static inline struct lock *lock_of(HandleObject *self)
  * STATUS_OK, STATUS_TIMED_OUT, or anything else: exception set. */
 enum status lock_take_slowly(struct lock *lock, deadline_t deadline);
 
+/* lock_release(), which whoever comes later may also do for a holder that ended in order: as documented,
+ * any process may release a lock. Who was killed has left a mess; that is not for release() to end. */
+enum status lock_give_back(struct lock *lock);
+/* This process ends in order, perhaps with *lock*. */
+void lock_leave(struct lock *lock);
+
 /* Raises BrokenLockError for *lock*; always NULL. */
 PyObject *raise_broken(struct lock *lock);
 /* Raises for an RLock that another thread has, or nobody: BrokenLockError or AssertionError. */
@@ -30,9 +36,16 @@ PyObject *raise_not_owner(struct lock *lock);
  * lock was lost on the way to it, so it is not replaced. */
 PyObject *unless_raising(PyObject *result, PyObject *const *args, Py_ssize_t nargs);
 
-/* Notes the Python line that is being executed as the place where *lock* was taken. */
+/* Notes the Python line that is being executed as the place where this process took *lock*. */
 void lock_note_site(struct lock *lock);
 extern bool lock_sites_wanted; /* each time; without, only after a sleep */
+
+/* After *lock* was taken; of an RLock the first time counts, not those within. */
+static inline void lock_note_if_wanted(struct lock *lock)
+{
+    if (lock_sites_wanted && atomic_load_explicit(&lock->depth, memory_order_relaxed) <= 1)
+        lock_note_site(lock);
+}
 
 /* ---- guards */
 
@@ -63,7 +76,7 @@ bool guard_take_again(struct guard *guard, uint32_t depth);
 
 static inline bool guard_acquire(struct guard *guard)
 {
-    if (guard->kind == GUARD_RLOCK && family.tag != 0 &&
+    if (guard->kind == GUARD_RLOCK && !lock_sites_wanted && family.tag != 0 &&
         rlock_try(guard->memory, family.tag, thread_id(family.tag)))
         return true;
     return guard_acquire_slowly(guard);

@@ -7,17 +7,11 @@
 #include <string.h>
 
 #include "py_number.h"
-#include "py_sync.h"
+#include "py_value.h"
 
-typedef struct {
-    PyObject_HEAD PyObject *object; /* of ctypes; owned, NULL: not initialised */
-    struct guard guard;
-    Py_buffer view; /* its bytes */
-    char code;      /* its type's, or its items', as ctypes has it; 0: not a simple one */
-    Py_ssize_t item_bytes;
-} LockedObject;
+PyTypeObject *Locked_Type;
 
-static bool is_ready(LockedObject *self)
+bool locked_is_ready(LockedObject *self)
 {
     if (self->object == NULL)
         PyErr_SetString(PyExc_ValueError, "the value was not initialised");
@@ -45,10 +39,7 @@ static int Locked_init(LockedObject *self, PyObject *args, PyObject *kwargs)
         return -1;
     }
     self->code = *code;
-    self->item_bytes = *code && strchr("bBc?", *code)  ? 1
-                       : *code && strchr("hH", *code)  ? 2
-                       : *code && strchr("iIf", *code) ? 4
-                                                       : 8;
+    self->item_bytes = code_bytes(*code);
     self->object = Py_NewRef(object);
     return 0;
 }
@@ -83,14 +74,14 @@ static PyObject *Locked_of_lock(LockedObject *self, void *name)
     return guard_method(&self->guard, name);
 }
 
-static PyObject *Locked_get_obj(LockedObject *self, void *Py_UNUSED(closure))
+static PyObject *Locked_get_obj(LockedObject *self, void *Py_UNUSED(unused))
 {
-    return is_ready(self) ? Py_NewRef(self->object) : NULL;
+    return locked_is_ready(self) ? Py_NewRef(self->object) : NULL;
 }
 
-static PyObject *Locked_get_lock(LockedObject *self, void *Py_UNUSED(closure))
+static PyObject *Locked_get_lock(LockedObject *self, void *Py_UNUSED(unused))
 {
-    return is_ready(self) ? Py_NewRef(self->guard.object) : NULL;
+    return locked_is_ready(self) ? Py_NewRef(self->guard.object) : NULL;
 }
 
 /* ---- access to the place-th item */
@@ -110,16 +101,33 @@ static PyObject *get_item(LockedObject *self, Py_ssize_t place)
     return from_bits(bits, self->code, self->item_bytes);
 }
 
+/* With the lock held. One store: who is killed beside it has changed the item or has not. */
+static void commit(LockedObject *self, Py_ssize_t place, uint64_t bits)
+{
+    CRASH_POINT("value.before_commit");
+    write_bits(place_of(self, place), self->item_bytes, bits);
+    CRASH_POINT("value.committed");
+}
+
 static int set_item(LockedObject *self, Py_ssize_t place, uint64_t bits)
 {
     if (!guard_acquire(&self->guard))
         return -1;
-    write_bits(place_of(self, place), self->item_bytes, bits);
+    commit(self, place, bits);
     return guard_release(&self->guard) ? 0 : -1;
 }
 
-/* With the exception of the operation, if there is one, rather than that of the release. */
-static bool release_after(LockedObject *self, bool operation_failed)
+/* ---- access by way of ctypes */
+
+bool locked_begin(LockedObject *self)
+{
+    if (!guard_acquire(&self->guard))
+        return false;
+    CRASH_POINT("value.locked");
+    return true;
+}
+
+bool locked_end(LockedObject *self, bool operation_failed)
 {
     PyObject *type, *value, *traceback;
     if (!operation_failed)
@@ -135,14 +143,14 @@ static bool release_after(LockedObject *self, bool operation_failed)
 
 static PyObject *Value_get(LockedObject *self, void *Py_UNUSED(closure))
 {
-    if (!is_ready(self))
+    if (!locked_is_ready(self))
         return NULL;
     if (self->code)
         return get_item(self, 0);
-    if (!guard_acquire(&self->guard))
+    if (!locked_begin(self))
         return NULL;
     PyObject *value = PyObject_GetAttrString(self->object, "value");
-    if (!release_after(self, value == NULL))
+    if (!locked_end(self, value == NULL))
         Py_CLEAR(value);
     return value;
 }
@@ -150,27 +158,29 @@ static PyObject *Value_get(LockedObject *self, void *Py_UNUSED(closure))
 static int Value_set(LockedObject *self, PyObject *value, void *Py_UNUSED(closure))
 {
     uint64_t bits;
-    if (!is_ready(self))
+    if (!locked_is_ready(self))
         return -1;
     int simple = value && self->code ? to_bits(value, self->code, &bits) : 0;
     if (simple != 0)
         return simple < 0 ? -1 : set_item(self, 0, bits);
-    if (!guard_acquire(&self->guard))
+    if (!locked_begin(self))
         return -1;
     int failed = PyObject_SetAttrString(self->object, "value", value);
-    return release_after(self, failed != 0) ? 0 : -1;
+    return locked_end(self, failed != 0) ? 0 : -1;
 }
 
 /* False: exception set. */
 static bool integer_argument(LockedObject *self, PyObject *argument, uint64_t *bits)
 {
-    if (!is_ready(self))
+    if (!locked_is_ready(self))
         return false;
-    if (code_is_integer(self->code) && to_bits(argument, self->code, bits) == 1)
-        return true;
-    PyErr_Format(PyExc_TypeError, "atomic operations are for integers: %R, %R", self->object,
-                 argument);
-    return false;
+    PyObject *number = PyIndex_Check(argument) ? PyNumber_Index(argument) : Py_NewRef(argument);
+    bool fits = number && code_is_integer(self->code) && to_bits(number, self->code, bits) == 1;
+    Py_XDECREF(number);
+    if (!fits && !PyErr_Occurred())
+        PyErr_Format(PyExc_TypeError, "atomic operations are for integers: %R, %R", self->object,
+                     argument);
+    return fits;
 }
 
 /* Value.add(n) -> the new value */
@@ -180,7 +190,7 @@ static PyObject *Value_add(LockedObject *self, PyObject *argument)
     if (!integer_argument(self, argument, &more) || !guard_acquire(&self->guard))
         return NULL;
     uint64_t sum = read_bits(self->view.buf, self->item_bytes) + more;
-    write_bits(self->view.buf, self->item_bytes, sum);
+    commit(self, 0, sum);
     if (!guard_release(&self->guard))
         return NULL;
     return integer_from_bits(sum, self->code, self->item_bytes);
@@ -199,7 +209,7 @@ static PyObject *Value_compare_and_set(LockedObject *self, PyObject *const *args
     uint64_t now = read_bits(self->view.buf, self->item_bytes);
     bool equal = now << unused == old << unused;
     if (equal)
-        write_bits(self->view.buf, self->item_bytes, new);
+        commit(self, 0, new);
     return guard_release(&self->guard) ? PyBool_FromLong(equal) : NULL;
 }
 
@@ -207,7 +217,7 @@ static PyObject *Value_compare_and_set(LockedObject *self, PyObject *const *args
 
 static Py_ssize_t Array_length(LockedObject *self)
 {
-    return is_ready(self) ? PyObject_Size(self->object) : -1;
+    return locked_is_ready(self) ? PyObject_Size(self->object) : -1;
 }
 
 /* The place of the item *key*, or -1: it is none, or the array is not simple, or too short. */
@@ -226,33 +236,33 @@ static Py_ssize_t place_for(LockedObject *self, PyObject *key)
 
 static PyObject *Array_subscript(LockedObject *self, PyObject *key)
 {
-    if (!is_ready(self))
+    if (!locked_is_ready(self))
         return NULL;
     Py_ssize_t place = place_for(self, key);
     if (place >= 0)
         return get_item(self, place);
-    if (!guard_acquire(&self->guard))
+    if (!locked_begin(self))
         return NULL;
     PyObject *value = PyObject_GetItem(self->object, key);
-    if (!release_after(self, value == NULL))
+    if (!locked_end(self, value == NULL))
         Py_CLEAR(value);
     return value;
 }
 
 static int Array_assign(LockedObject *self, PyObject *key, PyObject *value)
 {
-    if (!is_ready(self))
+    if (!locked_is_ready(self))
         return -1;
     Py_ssize_t place = value ? place_for(self, key) : -1;
     uint64_t bits;
     int simple = place >= 0 ? to_bits(value, self->code, &bits) : 0;
     if (simple != 0)
         return simple < 0 ? -1 : set_item(self, place, bits);
-    if (!guard_acquire(&self->guard))
+    if (!locked_begin(self))
         return -1;
     int failed = value ? PyObject_SetItem(self->object, key, value)
                        : PyObject_DelItem(self->object, key);
-    return release_after(self, failed != 0) ? 0 : -1;
+    return locked_end(self, failed != 0) ? 0 : -1;
 }
 
 /* For iteration. */
@@ -274,11 +284,19 @@ static PyGetSetDef locked_getters[] = {
     {NULL, NULL, NULL, NULL, NULL},
 };
 
+static PyMethodDef locked_methods[] = {
+    {"get_obj", (PyCFunction)Locked_get_obj, METH_NOARGS,
+     "get_obj($self, /)\n--\n\nThe ctypes object, to be used with the lock held."},
+    {"get_lock", (PyCFunction)Locked_get_lock, METH_NOARGS, "get_lock($self, /)\n--\n\nThe lock."},
+    {NULL, NULL, 0, NULL},
+};
+
 static PyMethodDef value_methods[] = {
     {"add", (PyCFunction)Value_add, METH_O,
-     "add(n): add the integer *n*, as one step under the lock; the new value."},
+     "add($self, n, /)\n--\n\nAdd the integer *n*, as one step under the lock; the new value."},
     {"compare_and_set", FASTCALL(Value_compare_and_set), METH_FASTCALL,
-     "compare_and_set(old, new): if the value is *old*, make it *new*, as one step under the lock; "
+     "compare_and_set($self, old, new, /)\n--\n\nIf the value is *old*, make it *new*, as one step "
+     "under the lock; "
      "whether it was."},
     {NULL, NULL, 0, NULL},
 };
@@ -292,6 +310,7 @@ static PyGetSetDef value_getters[] = {
 static PyType_Slot locked_slots[] = {
     {Py_tp_init, Locked_init},
     {Py_tp_dealloc, Locked_dealloc},
+    {Py_tp_methods, locked_methods},
     {Py_tp_getset, locked_getters},
     {Py_tp_doc, "Locked(object, lock, code): a ctypes object and the lock around it."},
     {0, NULL},
@@ -328,9 +347,10 @@ static PyType_Spec array_spec = SPEC("LockedArray", array_slots);
 
 int add_value(PyObject *module)
 {
-    PyTypeObject *base = add_type(module, &locked_spec, NULL);
-    if (base == NULL || add_context_manager(base, Locked_enter, Locked_exit) != 0 ||
-        add_type(module, &value_spec, base) == NULL)
+    Locked_Type = add_type(module, &locked_spec, NULL);
+    if (Locked_Type == NULL || add_context_manager(Locked_Type, Locked_enter, Locked_exit) != 0 ||
+        add_type(module, &value_spec, Locked_Type) == NULL ||
+        add_type(module, &array_spec, Locked_Type) == NULL)
         return -1;
-    return add_type(module, &array_spec, base) ? 0 : -1;
+    return add_locked_attribute(module);
 }

@@ -51,6 +51,7 @@ struct lock {
     _Atomic uint64_t owner; /* of an RLock: the thread that holds it (thread.h); 0: none */
     struct obituary dead;   /* of the holder that died; valid while BROKEN */
     uint32_t heritage;
+    _Atomic uint32_t left; /* tag of a holder that ended in order, leaving the release to others */
     char site[LOCK_SITE_BYTES]; /* where the holder took it, if site_known; for messages only */
 };
 

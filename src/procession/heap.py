@@ -31,6 +31,8 @@ class BufferWrapper:
 
     __slots__ = ("__weakref__", "_block", "_size")
 
+    _heap: Any = None  # programs set it, to have a heap begun anew; there is no need to
+
     def __init__(self, size: int):
         if size < 0:
             raise ValueError(f"Size {size:n} out of range")
@@ -42,6 +44,16 @@ class BufferWrapper:
     def create_memoryview(self) -> memoryview:
         """Return a writable view of the bytes; it keeps them alive."""
         return memoryview(self._block)[: self._size]
+
+    @property
+    def _state(self) -> tuple[tuple[Arena, int, int], int]:
+        """As the standard package has it: (arena, first place, last place + 1), bytes."""
+        return (Arena._around(self), 0, self._size), self._size
+
+    def __deepcopy__(self, memo: object) -> BufferWrapper:
+        copy = BufferWrapper(self._size)
+        copy.create_memoryview()[:] = self.create_memoryview()
+        return copy
 
     def __getstate__(self) -> tuple[_core.Block, int]:
         return self._block, self._size
@@ -98,15 +110,17 @@ class Arena:
         arena.buffer = wrapper.create_memoryview()
         return arena
 
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return reduce_arena(self)
 
-def _reduce_arena(arena: Arena) -> tuple[object, tuple[object, ...]]:
+
+def reduce_arena(arena: Arena) -> tuple[object, tuple[object, ...]]:
+    """Take apart an arena, for pickling."""
     if arena._wrapper is not None:
         return Arena._around, (arena._wrapper,)
-    return _rebuild_arena, (arena.size, reduction.DupFd(arena.fd))
+    return rebuild_arena, (arena.size, reduction.DupFd(arena.fd))
 
 
-def _rebuild_arena(size: int, stand_in: Any) -> Arena:
-    return Arena(size, stand_in.detach())
-
-
-reduction.register(Arena, _reduce_arena)
+def rebuild_arena(size: int, dupfd: Any) -> Arena:
+    """Map the memory behind the descriptor that *dupfd* stands for."""
+    return Arena(size, dupfd.detach())

@@ -1,7 +1,8 @@
 """ctypes objects in shared memory, alone or with a lock.
 
 Idea: a ctypes object is laid over a block of the arena. With a lock it is wrapped, and the wrapper
-takes the lock around each access.
+takes the lock around each access. The object carries with it how it is pickled, as a reference to
+the block: so every pickler sends it right, ours or not.
 
 Invariant: a copy in another process, however it came there, has the same bytes and the same lock.
 
@@ -12,10 +13,10 @@ from __future__ import annotations
 
 import ctypes
 import weakref
+from types import GenericAlias
 from typing import Any
 
 from . import _core, heap
-from .reduction import ForkingPickler
 from .synchronize import RLock
 
 __all__ = ["Array", "RawArray", "RawValue", "Value", "copy", "synchronized"]
@@ -66,14 +67,14 @@ def _type_of(typecode_or_type: Any) -> Any:
         ) from None
 
 
-def _new(type_: Any) -> Any:
+def _new_value(type_: Any) -> Any:
     """An object of the ctypes type *type_* in new, zeroed memory."""
     return rebuild_ctype(type_, heap.BufferWrapper(ctypes.sizeof(type_)), None)
 
 
 def RawValue(typecode_or_type: Any, *args: Any) -> Any:
     """Return a ctypes object in shared memory, made with *args*."""
-    obj = _new(_type_of(typecode_or_type))
+    obj = _new_value(_type_of(typecode_or_type))
     obj.__init__(*args)
     return obj
 
@@ -82,34 +83,69 @@ def RawArray(typecode_or_type: Any, size_or_initializer: Any) -> Any:
     """Return a ctypes array in shared memory: of so many zeros, or of the items of a sequence."""
     type_ = _type_of(typecode_or_type)
     if isinstance(size_or_initializer, int):
-        return _new(type_ * size_or_initializer)
-    obj = _new(type_ * len(size_or_initializer))
+        return _new_value(type_ * size_or_initializer)
+    obj = _new_value(type_ * len(size_or_initializer))
     obj.__init__(*size_or_initializer)
     return obj
 
 
 def copy(obj: Any) -> Any:
     """Return a copy of the ctypes object *obj* in shared memory."""
-    new = _new(type(obj))
+    new = _new_value(type(obj))
     ctypes.pointer(new)[0] = obj
     return new
-
-
-def reduce_ctype(obj: Any) -> tuple[Any, ...]:
-    """Take apart a ctypes object in shared memory, for pickling."""
-    if isinstance(obj, ctypes.Array):
-        return rebuild_ctype, (obj._type_, obj._wrapper, obj._length_)  # type: ignore[attr-defined]
-    return rebuild_ctype, (type(obj), obj._wrapper, None)
 
 
 def rebuild_ctype(type_: Any, wrapper: heap.BufferWrapper, length: int | None) -> Any:
     """Lay an object of *type_*, or an array of *length* of them, over the memory of *wrapper*."""
     if length is not None:
         type_ = type_ * length
-    ForkingPickler.register(type_, reduce_ctype)
     obj = type_.from_buffer(wrapper.create_memoryview())
     obj._wrapper = wrapper
+    # Picklers look on the object first; on its class ctypes has the one that copies the bytes.
+    obj.__reduce_ex__ = _Reference(type_, wrapper)
     return obj
+
+
+def reduce_ctype(obj: Any) -> tuple[Any, ...]:
+    """Take apart a ctypes object in shared memory, for pickling.
+
+    Raises:
+        TypeError: it is not in shared memory.
+    """
+    if not hasattr(obj, "_wrapper"):
+        raise TypeError(
+            f"{obj!r} is not in shared memory, so no other process can have it: make it with "
+            f"RawValue() or RawArray(), or use copy()"
+        )
+    return _Reference(type(obj), obj._wrapper)()
+
+
+class _Reference:
+    """How a ctypes object in shared memory is pickled: its type, and where its memory is.
+
+    It does not refer to the object, which so goes as soon as nobody has it.
+    """
+
+    __slots__ = ("_type", "_wrapper")
+
+    def __init__(self, type_: Any, wrapper: heap.BufferWrapper):
+        self._type = type_
+        self._wrapper = wrapper
+
+    def __call__(self, protocol: object = None) -> tuple[Any, ...]:
+        lengths, type_ = [], self._type
+        # Array types have no name by which they could be found again; ctypes makes each only once.
+        while issubclass(type_, ctypes.Array) and type_ is type_._type_ * type_._length_:
+            lengths.append(type_._length_)
+            type_ = type_._type_
+        return _rebuild, (type_, lengths[::-1], self._wrapper)
+
+
+def _rebuild(type_: Any, lengths: list[int], wrapper: heap.BufferWrapper) -> Any:
+    for length in lengths:
+        type_ = type_ * length
+    return rebuild_ctype(type_, wrapper, None)
 
 
 # ------------------------------------------------------------------------------------- with a lock
@@ -154,25 +190,12 @@ _wrappers: weakref.WeakKeyDictionary[type, Any] = weakref.WeakKeyDictionary()
 
 
 def _wrapper_of(type_: Any) -> Any:
-    """The wrapper class for a structure: a property for each of its fields."""
+    """The wrapper class for a structure: each of its fields, those it inherits included."""
     if type_ not in _wrappers:
-        body = {field[0]: _locked_attribute(field[0]) for field in type_._fields_}
+        fields = [field for base in type_.__mro__ for field in vars(base).get("_fields_", ())]
+        body = {field[0]: _core.locked_attribute(field[0]) for field in fields}
         _wrappers[type_] = type("Synchronized" + type_.__name__, (SynchronizedBase,), body)
     return _wrappers[type_]
-
-
-def _locked_attribute(name: str) -> property:
-    """A property that is the wrapped object's attribute *name*, under the lock."""
-
-    def get(self: SynchronizedBase) -> Any:
-        with self._lock:
-            return getattr(self._obj, name)
-
-    def set_(self: SynchronizedBase, value: Any) -> None:
-        with self._lock:
-            setattr(self._obj, name, value)
-
-    return property(get, set_)
 
 
 class SynchronizedBase(_core.Locked):
@@ -190,16 +213,12 @@ class SynchronizedBase(_core.Locked):
         type_ = obj._type_ if isinstance(obj, ctypes.Array) else type(obj)
         super().__init__(obj, RLock() if lock is None else lock, _codes.get(type_, ""))
 
+    # Type hints say what is inside: `Synchronized[int]`.
+    __class_getitem__: Any = classmethod(GenericAlias)
+
     def __reduce__(self) -> tuple[Any, ...]:
+        reduce_ctype(self._obj)  # for its error: by itself the object would travel by value
         return synchronized, (self._obj, self._lock)
-
-    def get_obj(self) -> Any:
-        """Return the ctypes object, to be used with the lock held."""
-        return self._obj
-
-    def get_lock(self) -> Any:
-        """Return the lock."""
-        return self._lock
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} wrapper for {self._obj}>"
@@ -216,5 +235,5 @@ class SynchronizedArray(_core.LockedArray, SynchronizedBase):
 class SynchronizedString(SynchronizedArray):
     """An array of characters with a lock."""
 
-    value = _locked_attribute("value")
-    raw = _locked_attribute("raw")
+    value = _core.locked_attribute("value")
+    raw = _core.locked_attribute("raw")

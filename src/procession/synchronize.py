@@ -34,6 +34,9 @@ __all__ = ["BoundedSemaphore", "Condition", "Event", "Lock", "RLock", "Semaphore
 SEM_VALUE_MAX = 2**31 - 1
 """The most permits that a semaphore can have."""
 
+RECURSIVE_MUTEX, SEMAPHORE = range(2)
+"""The values of `SemLock.kind`."""
+
 # With it, every acquire writes down its source line, for the message of BrokenLockError. It makes
 # locks some five times slower. Without it only those who had to wait do.
 if os.environ.get("PROCESSION_DEBUG", "0") not in ("", "0"):
@@ -97,7 +100,45 @@ def _own_name() -> str:
 # ------------------------------------------------------------------------------------------ locks
 
 
-class Lock(_core.Lock):
+class SemLock:
+    """What `Lock`, `RLock` and the semaphores are, for programs that know them by this name.
+
+    In the standard package it is the base of them all, around an object of the kernel's that others
+    look into. Here the lock itself answers for that object.
+
+    Attributes:
+        kind: `RECURSIVE_MUTEX` or `SEMAPHORE`.
+        name: always None: there is no entry in the file system that could be removed.
+        maxvalue: the most permits there may be.
+    """
+
+    __slots__ = ()
+
+    kind = SEMAPHORE
+    name = None
+    maxvalue = 1
+
+    @property
+    def _semlock(self) -> Any:
+        return self
+
+    def _is_mine(self) -> bool:
+        """Whether this process has it, of an `RLock` this thread; permits are nobody's."""
+        return False
+
+    def _count(self) -> int:
+        """How often this process, or thread, has taken it and not released it yet."""
+        return int(self._is_mine())
+
+    def _is_zero(self: Any) -> bool:
+        locked: bool = self.locked()
+        return locked
+
+    def _get_value(self: Any) -> int:
+        return 0 if self.locked() else 1
+
+
+class Lock(_core.Lock, SemLock):
     """A lock; any process or thread may release it.
 
     Args:
@@ -107,28 +148,35 @@ class Lock(_core.Lock):
             log.
     """
 
+    def _is_mine(self) -> bool:
+        return self.holder() == os.getpid()
+
     def __repr__(self) -> str:
         try:
             pid = self.holder()
-            if pid == os.getpid():
-                owner = _own_name()
-            else:
-                owner = "SomeOtherProcess" if pid else "None"
-        except (ValueError, AssertionError):
+        except ValueError:  # it was never initialised
             owner = "unknown"
+        else:
+            others = "SomeOtherProcess" if pid else "None"
+            owner = _own_name() if pid == os.getpid() else others
         return f"<{type(self).__name__}(owner={owner})>"
 
 
-class RLock(_core.RLock):
+class RLock(_core.RLock, SemLock):
     """A lock that the thread which holds it may take again; only that thread may release it.
 
     Args: as for `Lock`.
     """
 
+    kind = RECURSIVE_MUTEX
+
+    def _is_mine(self) -> bool:
+        return self._count() > 0
+
     def __repr__(self) -> str:
         try:
             owner, count = self._owner_and_count()
-        except (ValueError, AssertionError):
+        except ValueError:  # it was never initialised
             owner = count = "unknown"
         return f"<{type(self).__name__}({owner}, {count})>"
 
@@ -144,7 +192,7 @@ class RLock(_core.RLock):
 # -------------------------------------------------------------------------------------- semaphores
 
 
-class Semaphore(_core.Semaphore):
+class Semaphore(_core.Semaphore, SemLock):
     """*value* permits, which any process takes and returns.
 
     What a killed process has taken and not returned comes back, unless processes return what others
@@ -157,6 +205,9 @@ class Semaphore(_core.Semaphore):
 
     def __init__(self, value: int = 1, *, ctx: object = None):
         super().__init__(value)
+
+    def _get_value(self) -> int:
+        return self.get_value()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}(value={_or_unknown(self.get_value)})>"
@@ -172,11 +223,11 @@ class BoundedSemaphore(Semaphore):
         _core.Semaphore.__init__(self, value, value)
 
     def __repr__(self) -> str:
-        value = _or_unknown(self.get_value)
-        return f"<{type(self).__name__}(value={value}, maxvalue={self.maxvalue})>"
+        value, maxvalue = _or_unknown(self.get_value), _or_unknown(lambda: self.maxvalue)
+        return f"<{type(self).__name__}(value={value}, maxvalue={maxvalue})>"
 
 
-def _or_unknown(look: Callable[[], int]) -> int | str:
+def _or_unknown(look: Callable[[], T]) -> T | str:
     try:
         return look()
     except ValueError:  # it was never initialised
@@ -220,14 +271,15 @@ class Condition(_core.Condition):
         return result
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__}({self._lock}, {_or_unknown(self._waiting)})>"
+        lock = _or_unknown(lambda: self._lock)
+        return f"<{type(self).__name__}({lock}, {_or_unknown(self._waiting)})>"
 
 
 class Event(_core.Event):
     """Something that happens once, until it is cleared, and that processes wait for."""
 
     def __repr__(self) -> str:
-        state = "set" if self.is_set() else "unset"
+        state = _or_unknown(lambda: "set" if self.is_set() else "unset")
         return f"<{type(self).__qualname__} at {id(self):#x} {state}>"
 
 
@@ -244,5 +296,7 @@ class Barrier(_core.Barrier):
     """
 
     def __repr__(self) -> str:
-        state = "broken" if self.broken else f"waiters={self.n_waiting}/{self.parties}"
+        state = _or_unknown(
+            lambda: "broken" if self.broken else f"waiters={self.n_waiting}/{self.parties}"
+        )
         return f"<{type(self).__module__}.{type(self).__qualname__} at {id(self):#x}: {state}>"

@@ -60,13 +60,21 @@ def kill_with_a_waiter(
     Raises:
         AssertionError: the waiter still waits a second after the victim's death, or fails.
     """
+    killed = killed_beside_a_waiter(point, prepare, act, wait, bury=bury)
+    assert killed, "the point is not on the way"
+
+
+def killed_beside_a_waiter(
+    point: str, prepare: Work, act: Work, wait: Work, passage: int = 1, *, bury: bool = True
+) -> bool:
+    """As `kill_with_a_waiter`, at a *passage* of the point; whether the victim came so far."""
     with Signal() as go, Tally() as ready:
 
         def victim() -> None:
             prepare()
             ready.add()
             go.wait()
-            armed(point, act)()
+            armed(point, act, passage)()
 
         first = Child(victim, bury=bury)
         wait_until(ready.count)
@@ -78,8 +86,9 @@ def kill_with_a_waiter(
         with child(wait_alone) as waiter:
             wait_for_sleep(waiter, ready)
             go.give()
-            assert arrived(first, point), "the point is not on the way"
+            killed = arrived(first, point)
             assert waiter.wait(WITHIN, "the victim's death") == 0
+    return killed
 
 
 def or_broken(work: Work, *errors: type[Exception]) -> Work:

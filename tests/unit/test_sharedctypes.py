@@ -5,14 +5,10 @@ from typing import Any
 
 import pytest
 
-from procession import sharedctypes
 from procession.sharedctypes import (
     Array,
     RawArray,
-    RawValue,
     Value,
-    copy,
-    synchronized,
     typecode_to_type,
 )
 from procession.synchronize import Lock, RLock
@@ -199,6 +195,31 @@ def test_atomic_operations_are_for_integers(bad: str) -> None:
         value.add(1)
     with pytest.raises(TypeError, match="for integers"):
         Value("i").add(1.5)
+    with pytest.raises(TypeError, match="for integers"):
+        Value("i").compare_and_set(0, "1")
+    with pytest.raises(ZeroDivisionError):
+        Value("i").add(Whole(lambda: 1 // 0))
+
+
+class Whole:
+    """What is no integer, but stands for one; as numpy's do."""
+
+    def __init__(self, number: Any) -> None:
+        self.number = number
+
+    def __index__(self) -> int:
+        """Return it."""
+        number: int = self.number()
+        return number
+
+
+def test_what_stands_for_an_integer_is_one() -> None:
+    """An index of Python, or of numpy."""
+    value = Value("i", 1)
+
+    assert value.add(Whole(lambda: 4)) == 5
+    assert value.compare_and_set(Whole(lambda: 5), Whole(lambda: 7))
+    assert value.value == 7
 
 
 def add_often(value: Any, times: int) -> None:
@@ -295,71 +316,34 @@ def test_numpy_shares_the_memory() -> None:
     assert list(array) == [0, 0, 2.5, 0]
 
 
-# ------------------------------------------------------------------------------ structures, copies
+@pytest.mark.parametrize("code", [*INTEGERS, "f", "d"])
+def test_each_type_of_array_is_a_buffer_of_its_items(code: str) -> None:
+    """With their format and size, writable, and kept alive by whoever sees it."""
+    array = Array(code, [1, 2, 3])
+
+    view = memoryview(array.get_obj()).cast("B").cast(code)
+    view[1] = 7
+    assert list(array) == [1, 7, 3]
+
+    del array
+    assert list(view) == [1, 7, 3]
 
 
-def test_a_structure_has_its_fields_under_the_lock() -> None:
-    """The wrapper's class is made once."""
-    point = Value(Point, 1.5, 2)
-
-    point.y += 1
-
-    assert (point.x, point.y, type(point).__name__) == (1.5, 3, "SynchronizedPoint")
-    assert type(point) is type(synchronized(RawValue(Point)))
+def fill_by_numpy(array: Any) -> None:
+    """Target."""
+    numpy = pytest.importorskip("numpy")
+    numpy.frombuffer(array.get_obj(), dtype="i")[:] = numpy.arange(1000)
 
 
-def test_a_copy_has_memory_of_its_own() -> None:
-    """And the content of the original."""
-    original = RawValue(Point, 1, 2)
+def test_processes_share_what_numpy_sees(ctx: Any) -> None:
+    """Through views that each of them made."""
+    numpy = pytest.importorskip("numpy")
+    array = Array("i", 1000)
+    view = numpy.frombuffer(array.get_obj(), dtype="i")
 
-    other = copy(original)
-    original.x = 5
-
-    assert (other.x, other.y) == (1, 2)
-
-
-def test_nothing_is_wrapped_twice() -> None:
-    """As in the standard package."""
-    with pytest.raises(AssertionError):
-        synchronized(Value("i"))
-
-
-def double(things: list[Any], answer: Any) -> None:
-    """Double what there is, and send it back."""
-    value, array, point, raw = things
-    value.value *= 2
-    array[:] = [2 * item for item in array]
-    point.x *= 2
-    raw.value *= 2
-    answer.put(things)
-
-
-def test_they_travel_by_any_way(ctx: Any) -> None:
-    """As an argument, and through a queue."""
-    things = [Value("i", 4), Array("d", [1, 2]), Value(Point, 3), RawValue("q", 5)]
-    answer = ctx.Queue()
-
-    process = ctx.Process(target=double, args=(things, answer))
+    process = ctx.Process(target=fill_by_numpy, args=(array,))
     process.start()
-    value, array, point, raw = answer.get(timeout=30)
     process.join()
     process.close()
 
-    assert (value.value, array[:], point.x, raw.value) == (8, [2, 4], 6, 10)
-    value.value = 1
-    assert things[0].value == 1
-
-
-def test_what_was_never_initialised_says_so() -> None:
-    """Rather than crash."""
-    for kind in (sharedctypes.Synchronized, sharedctypes.SynchronizedArray):
-        thing: Any = kind.__new__(kind)
-        for use in (
-            lambda thing=thing: thing.value,
-            lambda thing=thing: thing[0],
-            lambda thing=thing: thing.acquire,
-            lambda thing=thing: thing.__enter__(),
-            lambda thing=thing: thing._obj,
-        ):
-            with pytest.raises((ValueError, TypeError, AttributeError)):
-                use()
+    assert view.sum() == sum(range(1000))

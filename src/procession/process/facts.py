@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 
-from .. import _ambient
+from .. import _ambient, _core
 from ..launch.authkey import AuthenticationString
 
 TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
@@ -47,6 +47,8 @@ class Facts:
     def name(self, name: str) -> None:
         assert isinstance(name, str), "name must be a string"
         self._name = name
+        if self is _ambient._current_process:
+            _core.set_process_name(name)  # for what others say of this process after its death
 
     @property
     def daemon(self) -> bool:
