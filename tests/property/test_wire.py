@@ -16,7 +16,7 @@ from procession import AuthenticationError, BufferTooShort
 from procession.connection import Client, Connection, Listener, Pipe, SocketClient
 from procession.connection import _wire as wire  # type: ignore[attr-defined]
 
-pytestmark = pytest.mark.bare
+pytestmark = [pytest.mark.bare, pytest.mark.usefixtures("tracker")]
 
 KEY = b"a key that no stranger guesses"
 THRESHOLD = 20_000  # stands for 2 GiB

@@ -2,6 +2,7 @@
 
 import os
 import ssl
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,18 @@ import pytest
 
 import procession
 from procession import AuthenticationError
-from procession.connection import Client, Connection, Listener, SocketClient, wait
+from procession.connection import (
+    Client,
+    Connection,
+    Listener,
+    SocketClient,
+    _handshake,  # type: ignore[attr-defined]
+    wait,
+)
+from procession.connection import _wire as wire  # type: ignore[attr-defined]
 from tests.support.connecting import KEY, assert_connected, beside
 
-pytestmark = pytest.mark.bare
+pytestmark = [pytest.mark.bare, pytest.mark.usefixtures("tracker")]
 
 SUPPORT = Path(__file__).parent.parent / "support"
 CERTIFICATE = SUPPORT / "localhost.pem"
@@ -108,6 +117,34 @@ def test_who_speaks_no_tls_blocks_nobody(secure: Listener) -> None:
             secure.accept(0.2)
         secure.close()
     assert plain.exception() is not None
+
+
+def test_a_size_is_believed_as_far_as_bytes_come_through_tls(secure: Listener) -> None:
+    """More than 2 GiB, too, which the TLS library cannot be asked for at once."""
+    with beside(secure_client, secure) as future:
+        server = secure.accept(10)
+    with server, future.result() as client:
+        tracemalloc.start()
+        try:
+            client._write([wire.header(3 << 30), b"but no more than that"])
+            client.close()
+            with pytest.raises(OSError, match="end of file during message"):
+                server.recv_bytes()
+            assert tracemalloc.get_traced_memory()[1] < 1_000_000
+        finally:
+            tracemalloc.stop()
+
+
+def test_a_listener_that_falls_silent_in_mid_tls_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its first sign of life is TLS's, not the handshake's."""
+    monkeypatch.setattr(_handshake, "LIMIT", 0.05)
+    with (
+        Listener(("localhost", 0)) as silent,
+        beside(secure_client, silent) as client,
+        silent.accept() as accepted,
+    ):
+        os.write(accepted.fileno(), b"\x16\x03\x03\x00\x40\x02")  # a reply that is begun
+        assert isinstance(client.exception(5), TimeoutError)
 
 
 def test_a_tls_connection_stays_where_its_keys_are(secure: Listener) -> None:
