@@ -28,7 +28,7 @@ from procession import _core
 HEADER = struct.Struct("=IHHQQQ")
 PAYLOAD_HEAD = struct.Struct("=QIIII")
 FIELDS = {"size": (0, 4), "kind": (4, 2), "sequence": (8, 8), "tag": (16, 8), "extra": (24, 8)}
-RECORD_PAYLOAD, RECORD_END = 8, 0x7FFF
+RECORD_PAYLOAD, RECORD_COMPACT, RECORD_END = 8, 9, 0x7FFF
 NO_SEQUENCE = 2**64 - 1
 
 # What a consumer may be told. MemoryError: of a size; the others: of what is no text, no pickle.
@@ -85,31 +85,32 @@ class Lying:
         self.record = arena.find(marker) + len(marker)
         assert self.channel.get() == marker
         self.message = message
-        size, kind, _, sequence, _, _ = HEADER.unpack(arena.read(self.record, HEADER.size))
+        head = arena.read(self.record, HEADER.size)
+        size, self.kind, _, sequence, _, _ = HEADER.unpack(head)
         assert sequence == 1
         self.bytes = HEADER.size + size
         self.payload = 0
-        if kind == RECORD_PAYLOAD:
+        if self.kind == RECORD_PAYLOAD:
             data = arena.read(self.record + HEADER.size, 8)
             self.payload = int.from_bytes(data, sys.byteorder)
 
-    def with_spoiled(self, place: int, spoiled: bytes) -> None:
-        """Take the message while *spoiled* stands at *place*."""
+    def with_spoiled(self, place: int, spoiled: bytes, many: bool = False) -> None:
+        """Take the message, by ``get`` or ``get_many``, while *spoiled* stands at *place*."""
         before = arena.read(place, len(spoiled))
         arena.write(place, spoiled)
         try:
-            taken = self._take()
+            taken = self._take(many)
         finally:
             arena.write(place, before)
         if not taken:
             assert same(self.channel.get(False), self.message)
         assert self.channel.empty()
 
-    def _take(self) -> bool:
+    def _take(self, many: bool) -> bool:
         """Whether the message has left the channel, as whatever it was taken for."""
         before = self.channel.got_count
         try:
-            self.channel.get(False)
+            self.channel.get_many(10, False) if many else self.channel.get(False)
         except CLEAN:
             return bool(self.channel.got_count != before)
         return bool(self.channel.got_count != before)
@@ -129,6 +130,7 @@ def plain(message: Any) -> Any:
 arena: Arena
 
 small = [None, True, 5, -(2**63), 2.5, "text", b"bytes" * 30, "x" * 2000, ("a", {"tuple": 1})]
+compact = [("a", 1, None), [2.5, b"bytes", "t" * 40], {"a": (True, (1, ())), "b": False}, ((), ())]
 large = [b"x" * 5000, "x" * 70_000, [pickle.PickleBuffer(b"x" * 9000), pickle.PickleBuffer(b"")]]
 numbers = st.one_of(
     st.sampled_from(
@@ -152,8 +154,8 @@ def headers(draw: Any, messages: list[Any]) -> tuple[Any, int, bytes]:
     return draw(st.sampled_from(messages)), start, value.to_bytes(size, sys.byteorder)
 
 
-@given(headers(small))
-def header(spoiled: tuple[Any, int, bytes]) -> None:
+@given(headers(small), st.booleans())
+def header(spoiled: tuple[Any, int, bytes], many: bool) -> None:
     """Any field of a small message, but for the two cases below."""
     message, start, data = spoiled
     lying = Lying(message)
@@ -161,18 +163,28 @@ def header(spoiled: tuple[Any, int, bytes]) -> None:
     head[start : start + len(data)] = data
     _, kind, _, sequence, _, _ = HEADER.unpack(head)
     if kind != RECORD_PAYLOAD and (kind, sequence) != (RECORD_END, NO_SEQUENCE):
-        lying.with_spoiled(lying.record + start, data)
+        lying.with_spoiled(lying.record + start, data, many)
 
 
-@given(st.sampled_from(large), st.integers(0, 24 * 4), st.integers(1, 8), numbers)
-def spans(message: Any, start: int, size: int, value: int) -> None:
+@given(st.sampled_from(compact), st.binary(min_size=1, max_size=12), st.integers(0, 200))
+def contents(message: Any, data: bytes, start: int) -> None:
+    """What stands for a small tuple, list or dict; other small data cannot be wrong."""
+    lying = Lying(message)
+    assert lying.kind == RECORD_COMPACT
+    size = lying.bytes - HEADER.size
+    start %= size
+    lying.with_spoiled(lying.record + HEADER.size + start, data[: size - start], len(data) % 2 == 0)
+
+
+@given(st.sampled_from(large), st.integers(0, 24 * 4), st.integers(1, 8), numbers, st.booleans())
+def spans(message: Any, start: int, size: int, value: int, many: bool) -> None:
     """What a payload says of its references, its spans and its kind; not what it owns."""
     lying = Lying(message)
     place = lying.payload + 8 + start
     first = message if isinstance(message, list) else [message]
     end = lying.payload + PAYLOAD_HEAD.size + 24 * (len(first) + 1)
     data = (value % 256**size).to_bytes(size, sys.byteorder)[: max(1, end - place)]
-    lying.with_spoiled(place, data)
+    lying.with_spoiled(place, data, many)
 
 
 @given(st.sampled_from([*small[2:4], *large]), numbers, st.booleans())
@@ -195,7 +207,7 @@ def end(message: Any) -> None:
     lying.with_spoiled(lying.record, head)
 
 
-CASES = {case.__name__: case for case in (header, spans, payload, end)}
+CASES = {case.__name__: case for case in (header, contents, spans, payload, end)}
 
 
 def main() -> None:
