@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from . import libraries, locks, pipes, pools, queues, starts, sync
+from . import libraries, locks, pipes, pools, queues, sockets, starts, sync
 from .measurement import PARTS, Measurement
 
 
@@ -73,6 +73,8 @@ CLAIMS = (
     Claim("pipe-ping-pong", "there and back, pipe", pipes.ping_pong, 5_000, 2.5),
     Claim("pipe-mebibytes", "1 MiB send_bytes, pipe", pipes.mebibytes, 500, 1.5),
     Claim("pipe-arrays", "10 MB numpy array, pipe", pipes.arrays, 100, 3),
+    Claim("tcp-ping-pong", "there and back, TCP", sockets.ping_pong, 5_000, 1),
+    Claim("tcp-20k", "20 kB send_bytes, answer, TCP", sockets.long_messages, 100, 1),
 )
 
 

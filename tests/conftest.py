@@ -65,6 +65,14 @@ def family() -> None:
         process.close()
 
 
+@pytest.fixture(scope="session")
+def tracker() -> None:
+    """Start what lives as long as the family, for tests that need no more of one."""
+    from procession import resource_tracker
+
+    resource_tracker.ensure_running()
+
+
 @pytest.fixture(autouse=True)
 def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
     """After each test: no process, thread, descriptor or shared memory file more than before."""

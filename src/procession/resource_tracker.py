@@ -52,10 +52,23 @@ def _path_of_semaphore(name: str) -> str:
     return f"{SHARED_MEMORY_FOLDER}/sem.{name.lstrip('/')}"
 
 
+def _path_itself(name: str) -> str:
+    return name
+
+
+def _remove_folder(name: str) -> None:
+    import shutil  # not cheap, and rarely needed
+
+    shutil.rmtree(name)
+
+
 # Kind of resource -> the path of what has the name.
 _PATHS: dict[str, Callable[[str], str]] = {
     "shared_memory": _path_of_shared_memory,
     "semaphore": _path_of_semaphore,
+    "socket": _path_itself,
+    "unborn_socket": _path_itself,
+    "folder": _path_itself,
 }
 
 # Kind of resource -> what removes a name. Libraries add kinds of their own.
@@ -64,6 +77,9 @@ _CLEANUP_FUNCS: dict[str, Callable[[str], object]] = {
     "dummy": _no_cleanup,
     "shared_memory": lambda name: os.unlink(_path_of_shared_memory(name)),
     "semaphore": lambda name: os.unlink(_path_of_semaphore(name)),
+    "socket": os.unlink,
+    "unborn_socket": os.unlink,  # in whose making the family was killed
+    "folder": _remove_folder,
 }
 
 
@@ -107,7 +123,8 @@ class ResourceTracker:
         """Have *name* removed at the end of the family, unless it is unregistered before.
 
         Args:
-            rtype: the kind of resource: 'shared_memory' or 'semaphore', or a library's own.
+            rtype: the kind of resource: 'shared_memory', 'semaphore', 'socket' or 'folder', or a
+                library's own.
             identity: device and inode of what has the name; only that will be removed.
         Raises:
             ValueError: the name is too long.

@@ -45,7 +45,7 @@ from ._log import (
 
 TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
 __all__ = [
@@ -111,14 +111,29 @@ def is_abstract_socket_namespace(address: str | bytes | None) -> bool:
 # --------------------------------------------------------------------------------- temporary folder
 
 
-def get_temp_dir() -> str:
-    """Return a private folder for temporary files, which is removed when this process exits."""
+# Bytes of the path of a folder in which sockets can have names: that of a socket takes 108 at most.
+_LONGEST_TEMP_DIR = 80
+
+
+def get_temp_dir(announce: Callable[[str], object] | None = None) -> str:
+    """Return a private folder for temporary files, which is removed when this process exits.
+
+    Args:
+        announce: is told the name before a new folder has it; nobody else can have it.
+    """
     config = _ambient.current_process()._config
     folder: str | None = config.get("tempdir")
     if folder is None:
         import tempfile  # on first use: costs as much as all the rest at start-up
 
-        folder = config["tempdir"] = tempfile.mkdtemp(prefix="pymp-")
+        name = f"pymp-{os.urandom(6).hex()}"
+        folder = os.path.join(tempfile.gettempdir(), name)
+        if len(os.fsencode(folder)) > _LONGEST_TEMP_DIR:
+            folder = os.path.join("/tmp", name)
+        if announce is not None:
+            announce(folder)
+        os.mkdir(folder, 0o700)
+        config["tempdir"] = folder
         info("created temp directory %s", folder)
         Finalize(None, _remove_temp_dir, args=(folder,), exitpriority=-100)
     return folder

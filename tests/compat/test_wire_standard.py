@@ -21,7 +21,7 @@ from procession.connection import Client, Listener
 from procession.connection import _wire as wire  # type: ignore[attr-defined]
 from tests.support.connecting import beside
 
-pytestmark = pytest.mark.bare
+pytestmark = [pytest.mark.bare, pytest.mark.usefixtures("tracker")]
 
 KEY = b"shared by both libraries"
 VERSIONS = ("3.11", "3.12", "3.13", "3.14")

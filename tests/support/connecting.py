@@ -1,6 +1,7 @@
 """What tests of connections share: a second thread, and the claim that two ends belong together."""
 
 import contextlib
+import ssl
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 KEY = b"the key of this test"
+CERTIFICATE = Path(__file__).parent / "localhost.pem"
 FAMILIES = ["AF_UNIX", "AF_INET", *(["AF_INET6"] if Path("/proc/net/if_inet6").exists() else [])]
 
 
@@ -38,3 +40,15 @@ def assert_connected(one: Any, other: Any) -> None:
         assert other.recv() == "there"
         other.send("and back")
         assert one.recv() == "and back"
+
+
+def server_context() -> ssl.SSLContext:
+    """For the listener's side of TLS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATE)
+    return context
+
+
+def client_context() -> ssl.SSLContext:
+    """For the client's side, which trusts that listener alone."""
+    return ssl.create_default_context(cafile=CERTIFICATE)

@@ -2,12 +2,18 @@
 
 import contextlib
 import os
+import signal
+import socket
+import ssl
+import struct
+import threading
 import time
 from collections.abc import Iterator
 
 import pytest
 
 import procession
+from procession import AuthenticationError
 from procession.connection import (
     Client,
     Connection,
@@ -19,8 +25,10 @@ from procession.connection import (
     deliver_challenge,
 )
 from tests.support.connecting import FAMILIES, KEY, assert_connected, beside
+from tests.support.programs import run_python
+from tests.support.waiting import wait_until
 
-pytestmark = pytest.mark.bare
+pytestmark = [pytest.mark.bare, pytest.mark.usefixtures("tracker")]
 
 
 @pytest.fixture(params=FAMILIES)
@@ -169,5 +177,161 @@ def _accept_and_exit(listener: Listener) -> None:
 def test_a_timeout_set_on_the_socket_itself_is_honoured(listener: Listener) -> None:
     """Programs of the standard library had no other way."""
     listener._listener._socket.settimeout(0.05)  # type: ignore[union-attr]
-    with pytest.raises(TimeoutError):
+    with pytest.raises(procession.TimeoutError):
         listener.accept()
+    listener._listener._socket.settimeout(60)  # type: ignore[union-attr]
+    with pytest.raises(procession.TimeoutError):
+        listener.accept(0.05)
+    listener._listener._socket.settimeout(None)  # type: ignore[union-attr]
+    with pytest.raises(procession.TimeoutError):
+        listener.accept(0.05)
+
+
+def test_a_time_limit_may_be_longer_than_any_clock_counts(listener: Listener) -> None:
+    with beside(Client, listener.address, authkey=KEY, timeout=1e15) as client:
+        accepted = listener.accept(1e15)
+    assert_connected(client.result(), accepted)
+
+
+# ------------------------------------------------------------------------------- closed meanwhile
+
+
+@pytest.mark.parametrize("authkey", [None, KEY])
+def test_closing_ends_the_waiting_of_other_threads(authkey: bytes | None) -> None:
+    listener = Listener(authkey=authkey)
+    door = listener._door
+    with beside(listener.accept) as first, beside(listener.accept) as second:
+        wait_until(lambda: door._inside != 0)
+        listener.close()
+        for waiting in (first, second):
+            with pytest.raises(OSError, match="listener is closed"):
+                waiting.result(10)
+
+
+def test_a_signal_handler_may_close_the_listener(listener: Listener) -> None:
+    main = threading.get_ident()
+
+    def interrupt() -> None:
+        wait_until(lambda: listener._door._inside == main)
+        signal.pthread_kill(main, signal.SIGUSR1)
+
+    before = signal.signal(signal.SIGUSR1, lambda *_: listener.close())
+    try:
+        with beside(interrupt), pytest.raises(OSError, match="listener is closed"):
+            listener.accept(20)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+def test_what_a_parent_closes_stays_open_in_its_forked_child(listener: Listener) -> None:
+    """And the child, whose parent had a thread inside when it forked, can close as well."""
+    reader, writer = procession.Pipe(duplex=False)
+    with reader, writer, beside(listener.accept, 20) as waiting:
+        wait_until(lambda: listener._door._inside != 0)
+        address = listener.address
+        pid = os.fork()
+        if pid == 0:
+            writer.send("forked")
+            _accept_and_exit(listener)
+        reader.recv()
+        listener.close()
+        assert isinstance(waiting.exception(10), OSError)
+        if not isinstance(address, str):  # a path goes with the process that made it
+            with Client(address, authkey=KEY) as client:
+                assert client.recv() == "from the child"
+        else:
+            os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def test_a_forked_child_can_close_what_its_parent_waits_at(listener: Listener) -> None:
+    with beside(listener.accept, 20) as waiting:
+        wait_until(lambda: listener._door._inside != 0)
+        pid = os.fork()
+        if pid == 0:
+            listener.close()
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        with Client(listener.address, authkey=KEY):
+            waiting.result(10).close()
+
+
+# ----------------------------------------------------------------------------------------- bad luck
+
+
+def test_without_descriptors_the_first_in_line_has_to_go() -> None:
+    """Strangers who use up all of them keep nobody out who knows the key."""
+    outcome = run_python(
+        """
+        import os, resource, threading
+        from procession.connection import Client, Listener, SocketClient
+
+        name = chr(0) + "procession-crowd-%d" % os.getpid()
+        listener = Listener(name, backlog=64, authkey=b"key")
+        ready, done = os.pipe(), os.pipe()
+        if os.fork() == 0:
+            crowd = [SocketClient(listener.address) for _ in range(40)]
+            os.write(ready[1], b"x")
+            with Client(listener.address, authkey=b"key") as client:
+                print(client.recv(), flush=True)
+            os.read(done[0], 1)
+            os._exit(0)
+        os.read(ready[0], 1)
+        used = len(os.listdir("/proc/self/fd"))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (used + 16, used + 16))
+        listener.accept(20).send("welcome")
+        os.write(done[1], b"x")
+        os.wait()
+        """
+    )
+    assert (outcome.stdout, outcome.exitcode) == ("welcome\n", 0), outcome.stderr
+
+
+def test_a_wrong_key_is_reported_even_if_its_bearer_has_gone(listener: Listener) -> None:
+    with SocketClient(listener.address) as stranger:
+        with pytest.raises(TimeoutError):
+            listener.accept(0.02)
+        stranger.send_bytes(b"{sha256}" + b"x" * 32)
+    with pytest.raises(AuthenticationError, match="another authkey"):
+        listener.accept(10)
+
+
+class _Leaving:
+    """A connection whose other end says something wrong and goes."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+
+    def send_bytes(self, message: bytes) -> None:
+        if self.sent:
+            raise BrokenPipeError
+        self.sent.append(message)
+
+    def recv_bytes(self, _: int) -> bytes:
+        return b"{sha256}" + b"x" * 32
+
+
+def test_a_wrong_answer_is_the_error_of_deliver_challenge_as_well() -> None:
+    with pytest.raises(AuthenticationError, match="another authkey"):
+        deliver_challenge(_Leaving(), KEY)
+    gone = _Leaving()
+    gone.sent.append(b"")
+    with pytest.raises(BrokenPipeError):
+        deliver_challenge(gone, KEY)
+
+
+def test_a_peer_who_vanished_before_he_was_greeted_is_nobody() -> None:
+    """A reset connection is still in the queue; with TLS it cannot even be wrapped."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    for listener in (
+        Listener(("127.0.0.1", 0), backlog=8, authkey=KEY),
+        Listener(("127.0.0.1", 0), backlog=8, ssl_context=context),
+    ):
+        with listener:
+            for sent in (b"", b"rubbish"):
+                with socket.create_connection(listener.address) as vanished:
+                    vanished.send(sent)
+                    linger = struct.pack("ii", 1, 0)  # closing sends a reset
+                    vanished.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            with pytest.raises(TimeoutError):
+                listener.accept(0.1)

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import socket
-import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,9 +27,8 @@ from procession.connection import (
     families,
 )
 from tests.support.connecting import FAMILIES, KEY, assert_connected, beside
-from tests.support.programs import run_python
 
-pytestmark = pytest.mark.bare
+pytestmark = [pytest.mark.bare, pytest.mark.usefixtures("tracker")]
 
 
 @pytest.fixture(params=FAMILIES)
@@ -87,47 +85,6 @@ def test_an_abstract_address_needs_no_file() -> None:
         with beside(Client, listener.address, authkey=KEY) as client:
             accepted = listener.accept(10)
         assert_connected(client.result(), accepted)
-
-
-def test_the_socket_file_is_private_and_goes_with_the_listener(tmp_path: Path) -> None:
-    with Listener() as listener:
-        folder = os.path.dirname(listener.address)
-        assert stat.S_IMODE(os.stat(folder).st_mode) == 0o700
-        assert os.path.exists(listener.address)
-        address = listener.address
-    assert not os.path.exists(address)
-
-    path = str(tmp_path / "named")
-    listener = Listener(path)
-    assert os.path.exists(path)
-    del listener
-    assert not os.path.exists(path)
-
-
-def test_a_file_that_is_not_the_listeners_stays(tmp_path: Path) -> None:
-    path = tmp_path / "socket"
-    first = Listener(str(path))
-    path.unlink()
-    with Listener(str(path)):
-        first.close()
-        assert path.exists()
-    gone = Listener(str(path))
-    path.unlink()
-    gone.close()
-
-
-def test_a_program_that_ends_leaves_no_socket_file(tmp_path: Path) -> None:
-    outcome = run_python(
-        """
-        import sys, procession.connection as c
-        named, fresh = c.Listener(sys.argv[1]), c.Listener()
-        print(fresh.address)
-        """,
-        str(tmp_path / "named"),
-    )
-    assert outcome.exitcode == 0, outcome.stderr
-    assert not os.path.exists(os.path.dirname(outcome.stdout.strip()))
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_closed_listener_says_so(listener: Listener) -> None:

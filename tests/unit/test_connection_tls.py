@@ -1,32 +1,34 @@
 """Connections through TLS."""
 
+import contextlib
 import os
 import ssl
+import tracemalloc
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 import procession
 from procession import AuthenticationError
-from procession.connection import Client, Connection, Listener, SocketClient, wait
-from tests.support.connecting import KEY, assert_connected, beside
+from procession.connection import (
+    Client,
+    Connection,
+    Listener,
+    SocketClient,
+    _handshake,  # type: ignore[attr-defined]
+    wait,
+)
+from procession.connection import _wire as wire  # type: ignore[attr-defined]
+from tests.support.connecting import (
+    KEY,
+    assert_connected,
+    beside,
+    client_context,
+    server_context,
+)
 
-pytestmark = pytest.mark.bare
-
-SUPPORT = Path(__file__).parent.parent / "support"
-CERTIFICATE = SUPPORT / "localhost.pem"
-
-
-def server_context() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(CERTIFICATE)
-    return context
-
-
-def client_context() -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=CERTIFICATE)
+pytestmark = [pytest.mark.bare, pytest.mark.usefixtures("tracker")]
 
 
 @pytest.fixture
@@ -108,6 +110,40 @@ def test_who_speaks_no_tls_blocks_nobody(secure: Listener) -> None:
             secure.accept(0.2)
         secure.close()
     assert plain.exception() is not None
+
+
+def test_a_size_is_believed_as_far_as_bytes_come_through_tls(secure: Listener) -> None:
+    """More than 2 GiB, too, which the TLS library cannot be asked for at once."""
+    with beside(secure_client, secure) as future:
+        server = secure.accept(10)
+    with server, future.result() as client:
+        tracemalloc.start()
+        try:
+            client._write([wire.header(3 << 30), b"but no more than that"])
+            client.close()
+            with pytest.raises(OSError, match="end of file during message"):
+                server.recv_bytes()
+            assert tracemalloc.get_traced_memory()[1] < 1_000_000
+        finally:
+            tracemalloc.stop()
+
+
+def test_a_listener_that_is_too_slow_in_mid_tls_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its first sign of life is TLS's, not the handshake's."""
+    monkeypatch.setattr(_handshake, "LIMIT", 0.05)
+    with (
+        Listener(("localhost", 0)) as silent,
+        beside(secure_client, silent) as client,
+        silent.accept() as accepted,
+    ):
+        assert accepted.poll(5)
+        os.write(accepted.fileno(), b"\x16\x03\x03\x40\x00\x02")  # a reply begins
+        while not client.done():
+            with contextlib.suppress(TimeoutError):
+                client.exception(0.01)
+            with contextlib.suppress(ConnectionError):
+                os.write(accepted.fileno(), b"\0")  # and goes on, a byte at a time
+        assert isinstance(client.exception(), TimeoutError)
 
 
 def test_a_tls_connection_stays_where_its_keys_are(secure: Listener) -> None:

@@ -11,8 +11,10 @@ Layer: ipc; imports the base layer and `reduction`.
 # ruff: noqa: F401 - the names that this module only shows
 from __future__ import annotations
 
+import sys
+
 from .._errors import AuthenticationError, BufferTooShort
-from ..reduction._pickler import ForkingPickler as _ForkingPickler
+from ..reduction._pickler import current_pickler, replace_pickler
 from ._address import address_type, arbitrary_address, default_family, families
 from ._address import validate_family as _validate_family
 from ._auth import (
@@ -111,3 +113,18 @@ for _export in (
     wait,
 ):
     _show(_export)
+
+
+class _Face(type(sys)):  # type: ignore[misc]
+    """This module's type: programs put picklers of their own in the place of `_ForkingPickler`."""
+
+    @property
+    def _ForkingPickler(self) -> Any:
+        return current_pickler()
+
+    @_ForkingPickler.setter
+    def _ForkingPickler(self, pickler: Any) -> None:
+        replace_pickler(pickler)
+
+
+sys.modules[__name__].__class__ = _Face

@@ -4,9 +4,9 @@ Idea: an address says by its shape which family it is of: a string is a path (or
 a name in the abstract namespace), a pair is host and port, a tuple of four is IPv6.
 
 Invariant: a fresh path lies in a folder that only this user can enter and that goes with the
-process.
+process, or with the family if that is killed.
 
-Layer: ipc; imports the base layer only.
+Layer: ipc; imports the base layer, and `resource_tracker` on first use.
 """
 
 from __future__ import annotations
@@ -39,8 +39,15 @@ def arbitrary_address(family: str) -> Address:
     if family == "AF_INET6":
         return ("::1", 0)
     if family == "AF_UNIX":
-        return os.path.join(util.get_temp_dir(), f"listener-{os.urandom(8).hex()}")
+        return os.path.join(_private_folder(), f"listener-{os.urandom(6).hex()}")
     raise ValueError(f"unrecognized family {family!r}; the families are {', '.join(_served)}")
+
+
+def _private_folder() -> str:
+    """The private folder of this process, which is removed with its family if it is killed."""
+    from .. import resource_tracker  # on first use: the start of a process need not wait for it
+
+    return util.get_temp_dir(announce=lambda folder: resource_tracker.register(folder, "folder"))
 
 
 def address_type(address: Address) -> str:

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import os
 
+from .. import _log
 from .._errors import AuthenticationError
 
 TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from typing import Any
 
-    # Yields a message to be sent, or None to be given the next message that arrived.
+    # Yields a message to be sent, or None to be given the next message that arrived. An error of
+    # sending is thrown in, and comes out again, unless something worse was known before.
     Steps = Generator[bytes | None, bytes, None]
 
 # Bytes; what a peer that has not shown the key can make this process hold.
@@ -46,6 +48,11 @@ _OLD_CHALLENGE_LENGTH = 20
 _OLD_ANSWER_LENGTH = 16
 
 
+def load() -> None:
+    """Import what the steps need: later there may be no descriptor left to read a module with."""
+    import hmac  # noqa: F401 - costs more than the rest of the package
+
+
 def deliver_steps(authkey: bytes, digest_name: str = "sha256") -> Steps:
     """The side that asks whether the other knows *authkey*."""
     challenge = b"{%b}%b" % (digest_name.encode("ascii"), os.urandom(MESSAGE_LENGTH))
@@ -54,7 +61,10 @@ def deliver_steps(authkey: bytes, digest_name: str = "sha256") -> Steps:
     try:
         _verify_challenge(authkey, challenge, answer)
     except AuthenticationError:
-        yield _FAILURE
+        try:
+            yield _FAILURE
+        except OSError:  # that he had a wrong key is what counts
+            _log.debug("a peer with a wrong key did not stay to be told")
         raise
     yield _WELCOME
 
@@ -117,10 +127,17 @@ def _run(steps: Steps, connection: Any) -> None:
             if message is None:
                 message = steps.send(connection.recv_bytes(LONGEST_MESSAGE))
             else:
-                connection.send_bytes(message)
+                _send(steps, connection, message)
                 message = next(steps)
     except StopIteration:
         return
+
+
+def _send(steps: Steps, connection: Any, message: bytes) -> None:
+    try:
+        connection.send_bytes(message)
+    except OSError as error:
+        steps.throw(error)
 
 
 def _digest_of(message: bytes) -> tuple[str, bytes]:
@@ -142,7 +159,7 @@ def _digest_of(message: bytes) -> tuple[str, bytes]:
 
 def _create_response(authkey: bytes, message: bytes) -> bytes:
     """The answer to the challenge *message*: the hash covers the name of the hash as well."""
-    import hmac  # on first use: costs more than the rest of the package
+    import hmac
 
     if len(message) < _OLD_CHALLENGE_LENGTH:
         raise AuthenticationError(f"challenge too short: {len(message)} bytes")

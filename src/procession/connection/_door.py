@@ -5,17 +5,22 @@ and all who are in the middle of theirs. The first to finish is let in; the othe
 for the next call.
 
 Invariant: at most `MOST_WAITING` peers are at the door, each no longer than the limit of a
-handshake; who has gone or fallen silent is dropped, who has a wrong key is told and reported.
+handshake; who has gone or fallen silent is dropped, who has a wrong key is told and reported. One
+thread at a time is inside, and it never waits for a peer, only for poll(2): so `close`, which
+rings a bell that poll(2) watches too, has to wait for it but a moment.
 
 Layer: ipc; imports the base layer.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import socket
-from _thread import allocate_lock
+import sys
+from _thread import TIMEOUT_MAX, allocate_lock, get_ident
+from io import FileIO
 
 from .. import _log
 from .._deadline import Deadline
@@ -35,6 +40,39 @@ if TYPE_CHECKING:
 # Above that the one who has waited longest has to go.
 MOST_WAITING = 128
 
+# accept(2) found nobody, or took somebody from the queue who has gone. Source: accept(2), "Error
+# handling": on Linux it reports what the network has told of the new connection.
+_NOBODY = frozenset(
+    {errno.EAGAIN, errno.ECONNABORTED, errno.EPROTO, errno.EPERM, errno.ENETDOWN, errno.ENETUNREACH}
+    | {errno.ENOPROTOOPT, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.EOPNOTSUPP, errno.ETIMEDOUT}
+)
+_NO_DESCRIPTOR = frozenset({errno.EMFILE, errno.ENFILE})
+
+# Seconds that `close` waits for the thread inside, which needs far less for any step.
+LONGEST_STEP = 1.0
+
+_ONE = (1).to_bytes(8, sys.byteorder)  # what an eventfd is rung with
+
+
+def take_peer(listening: socket.socket) -> tuple[socket.socket, Any] | None:
+    """Return the next peer's socket and address without waiting; None if there is nobody.
+
+    Raises:
+        OSError: the socket cannot accept.
+    """
+    timeout = listening.gettimeout()
+    if timeout != 0:  # the program's own; accept() would wait so long where another was faster
+        listening.setblocking(False)
+    try:
+        return listening.accept()
+    except OSError as error:
+        if error.errno not in _NOBODY:
+            raise
+        return None
+    finally:
+        if timeout != 0:
+            listening.settimeout(timeout)
+
 
 class Door:
     """Admits peers at a listening socket.
@@ -49,6 +87,9 @@ class Door:
         self._greet = greet
         self._peers: dict[int, _Peer] = {}
         self._lock = allocate_lock()
+        self._inside = 0  # the thread that has the lock
+        self._bell: FileIO | None = None
+        self._closed = False
         self.last_address: Any = None
         self._pid = os.getpid()
 
@@ -58,14 +99,15 @@ class Door:
         Raises:
             AuthenticationError: somebody failed. He is gone; nobody else is affected.
             ConnectionTimeout: nobody was let in before *deadline*.
-            OSError: the socket cannot accept.
+            OSError: the door was closed, or the socket cannot accept.
         """
         if self._pid != os.getpid():
             self._after_fork()
         remaining = deadline.remaining()
-        if not self._lock.acquire(timeout=-1 if remaining is None else remaining):
+        if not self._lock.acquire(timeout=-1 if remaining is None else min(remaining, TIMEOUT_MAX)):
             raise _nobody_came()
         try:
+            self._inside = get_ident()
             while True:
                 admitted = self._look(deadline)
                 if admitted is not None:
@@ -73,18 +115,52 @@ class Door:
                 if deadline.expired:
                     raise _nobody_came()
         finally:
+            self._inside = 0
             self._lock.release()
+            if self._closed:
+                self._clear()
 
     def close(self) -> None:
-        """Send away all who are at the door."""
+        """Send away all who are at the door; whoever is waiting inside gets an OSError."""
+        if self._pid != os.getpid():
+            self._after_fork()
+        self._closed = True
+        if self._bell is not None:
+            self._bell.write(_ONE)
+        # A signal handler may be in the middle of `admit`, which cannot leave before it ends.
+        if self._inside != get_ident() and self._lock.acquire(timeout=LONGEST_STEP):
+            self._lock.release()
+        self._clear()
+
+    def _clear(self) -> None:
+        """Empty a closed door, unless somebody is inside, who then does it when he leaves."""
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
+            self._send_away()
+            bell, self._bell = self._bell, None
+            if bell is not None:
+                bell.close()
+        finally:
+            self._lock.release()
+
+    def _send_away(self) -> None:
         while self._peers:
             _, (handshake, _) = self._peers.popitem()
             handshake.link.close()
 
+    # ------------------------------------------------------------------------- steps, with the lock
+
     def _look(self, deadline: Deadline) -> _ConnectionBase | None:
         """Wait for something to happen, once."""
+        if self._bell is None:
+            self._bell = FileIO(os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK), "r+")
+        listening = self._listening.fileno()
+        if self._closed or listening < 0:  # looked at after the bell was hung: it rings from now on
+            raise OSError("listener is closed")
         poller = select.poll()
-        poller.register(self._listening, select.POLLIN)
+        poller.register(self._bell.fileno(), select.POLLIN)
+        poller.register(listening, select.POLLIN)
         for fd, (handshake, _) in self._peers.items():
             poller.register(fd, handshake.link.events)
         limits = [handshake.limit for handshake, _ in self._peers.values()]
@@ -94,20 +170,37 @@ class Door:
             if admitted is not None:
                 return admitted
         self._drop_the_silent()
-        return self._open() if self._listening.fileno() in ready else None
+        return self._open() if listening in ready and not self._closed else None
 
     def _open(self) -> _ConnectionBase | None:
         """Begin the handshake of somebody who has connected."""
         try:
-            sock, address = self._listening.accept()
-        except (BlockingIOError, ConnectionAbortedError):
+            taken = take_peer(self._listening)
+        except OSError as error:
+            if error.errno not in _NO_DESCRIPTOR or not self._peers:
+                raise
+            self._drop_the_first("there is no descriptor for another")
+            return None
+        if taken is None:
             return None  # another process was faster, or he has gone
         if len(self._peers) >= MOST_WAITING:
-            self._drop(next(iter(self._peers)), "too many are waiting")
-        handshake = self._greet(sock)
-        fd = handshake.link.fileno()
-        self._peers[fd] = (handshake, address)
-        return self._advance(fd)
+            self._drop_the_first("too many are waiting")
+        handshake = self._begin(*taken)
+        return None if handshake is None else self._advance(handshake.link.fileno())
+
+    def _begin(self, sock: socket.socket, address: Any) -> Handshake | None:
+        """The handshake of somebody new; None if he has gone already."""
+        try:
+            handshake = self._greet(sock)
+        except OSError as error:
+            sock.close()
+            _log.info("listener dropped the peer %r: %s", address, error)
+            return None
+        except BaseException:
+            sock.close()
+            raise
+        self._peers[handshake.link.fileno()] = (handshake, address)
+        return handshake
 
     def _advance(self, fd: int) -> _ConnectionBase | None:
         """Go on with a handshake; the connection, if it is done."""
@@ -130,16 +223,23 @@ class Door:
         for fd in [fd for fd, (handshake, _) in self._peers.items() if handshake.limit.expired]:
             self._drop(fd, "the handshake took too long")
 
+    def _drop_the_first(self, why: str) -> None:
+        self._drop(next(iter(self._peers)), why)
+
     def _drop(self, fd: int, why: str) -> None:
         handshake, address = self._peers.pop(fd)
         handshake.link.close()
         _log.info("listener dropped the peer %r: %s", address, why)
 
     def _after_fork(self) -> None:
-        """In a forked child: those at the door are the parent's to let in."""
+        """In a forked child: those at the door, and the bell, are the parent's."""
         self._pid = os.getpid()
         self._lock = allocate_lock()
-        self.close()
+        self._inside = 0
+        self._send_away()
+        bell, self._bell = self._bell, None
+        if bell is not None:
+            bell.close()
 
 
 def _nobody_came() -> ConnectionTimeout:

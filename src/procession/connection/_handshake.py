@@ -131,8 +131,18 @@ class Handshake:
             if answer is not None:
                 self._outgoing = _wire.header(len(answer)) + answer
 
+    def answered(self) -> None:
+        """The other side has given a sign of life: from now on its time is limited."""
+        if self.limit.remaining() is None:
+            self.limit = Deadline(LIMIT)
+
     def _flush(self) -> bool:
-        count = self.link.send(self._outgoing)
+        try:
+            count = self.link.send(self._outgoing)
+        except OSError as error:
+            if self._steps is not None:
+                self._steps.throw(error)
+            raise
         self._outgoing = self._outgoing[count:]
         if count and not self._outgoing:
             self._take_step(None)
@@ -144,8 +154,7 @@ class Handshake:
             return False
         if not data:
             raise EOFError("the other side closed the connection during the handshake")
-        if self.limit.remaining() is None:
-            self.limit = Deadline(LIMIT)
+        self.answered()
         self._incoming += data
         if self._missing() == 0:
             message, self._incoming = self._incoming[4:], b""
@@ -179,7 +188,9 @@ def run(handshake: Handshake, deadline: Deadline) -> _ConnectionBase:
             if deadline.expired or handshake.limit.expired:
                 raise ConnectionTimeout("the other side did not finish the handshake in time")
             poller.register(link.fileno(), link.events)
-            poller.poll(soonest_ms(deadline, handshake.limit))
+            for _, there in poller.poll(soonest_ms(deadline, handshake.limit)):
+                if there & select.POLLIN:  # of TLS's own messages `advance` says nothing
+                    handshake.answered()
         return link.connection()
     except BaseException:
         link.close()

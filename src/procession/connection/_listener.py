@@ -3,29 +3,28 @@
 Idea: a listener is a socket at an address with a door (see `_door`); a client connects and goes
 through the handshake from the other side.
 
-Invariant: a socket's file is removed by the process that made it, once, and only if it is still
-the one that was made.
+Invariant: whatever fails on the way, a socket that was made is closed, its file removed.
 
-Layer: ipc; imports the base layer; `socket` is needed here, so `connection` loads this on use.
+Layer: ipc; imports the base layer and `resource_tracker`; `socket` is needed here, so `connection`
+loads this on use.
 """
 
 from __future__ import annotations
 
-import os
 import socket
 import struct
 from functools import partial
 
 from .. import util
 from .._deadline import Deadline
-from . import _descriptor, _handshake
+from . import _auth, _descriptor, _handshake, _socket_file
 from ._address import (
     address_type,
     arbitrary_address,
     default_family,
     validate_family,
 )
-from ._door import Door
+from ._door import Door, take_peer
 from ._handshake import ConnectionTimeout, Handshake, PlainLink
 from ._stream import Connection
 
@@ -52,18 +51,17 @@ class SocketListener:
         self._socket = socket.socket(getattr(socket, family))
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self._socket.bind(address)
+            if family == "AF_UNIX" and not util.is_abstract_socket_namespace(address):
+                self._unlink = _socket_file.bind(self._socket, address, self)
+            else:
+                self._socket.bind(address)
             self._socket.listen(backlog)
             # Another process may take a peer between poll(2) and accept(2).
             self._socket.setblocking(False)
             self._address = self._socket.getsockname()
         except BaseException:
-            self._socket.close()
+            self.close()
             raise
-        if family == "AF_UNIX" and not util.is_abstract_socket_namespace(address):
-            self._unlink = util.Finalize(
-                self, _remove, args=(os.path.abspath(address), _identity(address)), exitpriority=0
-            )
 
     def accept(self) -> Connection:
         """Return a connection to the next peer, waiting for one; there is no handshake."""
@@ -76,13 +74,12 @@ class SocketListener:
             ConnectionTimeout: nobody came before *deadline*.
         """
         while True:
-            try:
-                sock, self._last_accepted = self._socket.accept()
-            except (BlockingIOError, ConnectionAbortedError):
-                if not _descriptor.await_readable(self._socket.fileno(), deadline):
-                    raise ConnectionTimeout("no connection was accepted in time") from None
-            else:
+            taken = take_peer(self._socket)
+            if taken is not None:
+                sock, self._last_accepted = taken
                 return prepared(sock)
+            if not _descriptor.await_readable(self._socket.fileno(), deadline):
+                raise ConnectionTimeout("no connection was accepted in time")
 
     def default_timeout(self) -> float | None:
         """Seconds, if the program gave the socket itself a timeout; else None."""
@@ -123,10 +120,10 @@ class Listener:
         ssl_context: ssl.SSLContext | None = None,
     ):
         _check_key(authkey)
+        if authkey is not None:
+            _auth.load()
         family = family or (address_type(address) if address else default_family)
         validate_family(family)
-        self._authkey = authkey
-        self._ssl_context = ssl_context
         self._listener: SocketListener | None = SocketListener(
             address or arbitrary_address(family), family, backlog
         )
@@ -143,12 +140,10 @@ class Listener:
         Raises:
             AuthenticationError: a client has another key; it was told and dropped.
             TimeoutError: nobody came in time. It is `procession.TimeoutError` and the built-in one.
-            OSError: the listener is closed.
+            OSError: the listener is closed; another thread may close it meanwhile.
         """
         listener = self._open_listener()
         deadline = Deadline(listener.default_timeout() if timeout is None else timeout)
-        if self._authkey is None and self._ssl_context is None:
-            return Connection(listener.accept_socket(deadline).detach())
         try:
             return self._door.admit(deadline)
         finally:
@@ -294,18 +289,3 @@ def _connect_within(sock: socket.socket, address: Address, seconds: float) -> No
 def _check_key(authkey: bytes | None) -> None:
     if authkey is not None and not isinstance(authkey, bytes):
         raise TypeError(f"authkey should be a byte string, not {type(authkey).__name__}")
-
-
-def _identity(path: str | bytes) -> tuple[int, int]:
-    """What tells the file at *path* from another that may take its place."""
-    status = os.stat(path)
-    return status.st_dev, status.st_ino
-
-
-def _remove(path: str | bytes, identity: tuple[int, int]) -> None:
-    """Remove the socket's file, unless it has gone or another has its name now."""
-    try:
-        if _identity(path) == identity:
-            os.unlink(path)
-    except FileNotFoundError:
-        util.debug("the socket file %r was gone already", path)

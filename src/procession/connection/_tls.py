@@ -119,7 +119,7 @@ class TLSConnection(_ConnectionBase):
 
     def _read(self, size: int, begun: bool) -> bytes:
         while len(self._ahead) < size:
-            if not self._read_record(max(size - len(self._ahead), _RECORD)):
+            if not self._read_record():
                 if begun or self._ahead:
                     raise OSError("got end of file during message")
                 raise EOFError
@@ -130,9 +130,13 @@ class TLSConnection(_ConnectionBase):
     def _read_into(self, target: memoryview) -> None:
         target[:] = self._read(len(target), begun=True)
 
-    def _read_record(self, size: int) -> bool:
-        """Decrypt something more, waiting for it; False at the end of the stream."""
-        data = b"" if self._ended else self._when_ready(self._sock.recv, size)
+    def _read_record(self) -> bool:
+        """Decrypt something more, waiting for it; False at the end of the stream.
+
+        It asks for no more than comes at once: room for all that was asked for would be taken each
+        time, and what a header claims would be believed.
+        """
+        data = b"" if self._ended else self._when_ready(self._sock.recv, _RECORD)
         self._ahead += data
         self._ended = not data
         return bool(data)

@@ -65,7 +65,7 @@ class ForkingPickler(pickle.Pickler):
             pickle.PicklingError, TypeError, AttributeError: something in *obj* cannot be pickled.
         """
         if cls is ForkingPickler:
-            parts = pieces(obj, protocol)
+            parts = pieces(obj, pickle.DEFAULT_PROTOCOL if protocol is None else protocol)
             return memoryview(parts[0] if len(parts) == 1 else b"".join(parts))
         buffer = BytesIO()
         cls(buffer, protocol).dump(obj)
@@ -86,6 +86,7 @@ class _Pickler(pickle.Pickler):
 _seen_copyreg: dict[Any, Any] | None = None
 _seen_extra: dict[type, _Reducer] | None = None
 _extra = ForkingPickler._extra_reducers
+_replacement: Any = None  # see `replace_pickler`
 
 
 def pieces(
@@ -96,10 +97,12 @@ def pieces(
     """Return *obj* pickled, in parts to be written one after the other.
 
     Large `bytes` inside *obj* are parts of their own, not copies. *buffer_callback* is that of
-    `pickle.Pickler`.
+    `pickle.Pickler`. Where neither that nor a protocol is given, the object is for a connection.
 
     Raises: as `ForkingPickler.dumps`.
     """
+    if _replacement is not None and protocol is None and buffer_callback is None:
+        return [_replacement.dumps(obj)]
     # Comparing these small tables costs less than a miss in a table that merges as it is asked.
     if (
         copyreg.dispatch_table != _seen_copyreg
@@ -110,6 +113,20 @@ def pieces(
     parts = _Pieces()
     _Pickler(parts, protocol, buffer_callback=buffer_callback).dump(obj)
     return parts
+
+
+def replace_pickler(pickler: Any) -> None:
+    """Use ``pickler.dumps(obj)`` for what connections send, from now on.
+
+    Programs put picklers that can do more in the place of a private name of `connection`.
+    """
+    global _replacement
+    _replacement = None if pickler is ForkingPickler else pickler
+
+
+def current_pickler() -> Any:
+    """Return what pickles for connections."""
+    return _replacement or ForkingPickler
 
 
 def explained(error: Exception, obj: Any) -> Exception:
