@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import pickle
 
-from .. import _core, _explain
+from .. import _explain
 from .._errors import ProcessLostError
-from . import byvalue, death
+from . import byvalue, death, last_words
 
 TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
@@ -35,12 +35,6 @@ class RemoteTraceback(Exception):
 
     def __str__(self) -> str:
         return self.tb
-
-
-def channel() -> _core.Channel:
-    """Return a new way for a result, for a process that is about to be started."""
-    death.watch_memory()
-    return _core.Channel()
 
 
 # ------------------------------------------------------------------------------------- in the child
@@ -122,4 +116,7 @@ def _lost(process_obj: BaseProcess, exitcode: int) -> ProcessLostError:
     pid = process_obj.pid
     how = death.description(exitcode)
     said = f"process {process_obj.name} (pid {pid}) {how} and gave no result"
-    return ProcessLostError(said, pid, exitcode)
+    words = last_words.of(process_obj)
+    if words:
+        said += ". Its last words:\n" + words
+    return ProcessLostError(said, pid, exitcode, words)
