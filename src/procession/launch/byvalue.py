@@ -4,7 +4,7 @@ Idea: a function or class that the child can import goes as a name, as ever. One
 by value, with the code and the variables it uses, by means of cloudpickle. Plain pickle is tried
 first, because it is faster and its errors are the familiar ones.
 
-Invariant: a thing of the main module goes by value only if the child cannot find the main module.
+Invariant: a thing of the main module goes by value only if the receiver cannot find the main module.
 
 Layer: process; imports base and ipc.
 """
@@ -31,21 +31,24 @@ if TYPE_CHECKING:
 _REFUSALS = (PicklingError, AttributeError, TypeError)
 
 
-def dumps(obj: Any) -> bytes:
-    """Pickle *obj* for a process that starts as a fresh interpreter.
+def dumps(obj: Any, *, for_parent: bool = False) -> bytes:
+    """Pickle *obj* for a process that starts as a fresh interpreter, or for this one's parent.
+
+    The parent has the main module, however it came by it; a child has to find it again.
 
     Raises:
         pickle.PicklingError, AttributeError, TypeError: neither way works; the error is plain
             pickle's.
     """
-    if not mainmodule.is_found_again() and _have_cloudpickle():
-        return _by_value(obj)
+    main_is_there = for_parent or mainmodule.is_found_again()
+    if not main_is_there and _have_cloudpickle():
+        return _by_value(obj, main_is_there)
     try:
         with _ambient.collecting() as handles:
             data = _plain(obj)
     except _REFUSALS as refusal:
         try:
-            return _by_value(obj)
+            return _by_value(obj, main_is_there)
         except Exception as error:
             raise refusal from error
     for handle in handles:
@@ -70,10 +73,10 @@ def _have_cloudpickle() -> bool:
     return True
 
 
-def _by_value(obj: Any) -> bytes:
+def _by_value(obj: Any, main_is_there: bool) -> bytes:
     file = io.BytesIO()
     with _ambient.collecting() as handles:
-        _pickler_class()(file).dump(obj)
+        _pickler_class()(file, main_is_there).dump(obj)
     for handle in handles:
         _ambient.collect(handle)
     return file.getvalue()
@@ -92,13 +95,15 @@ def _pickler_class() -> Any:
     class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc]
         """Cloudpickle with the package's reducers, and names wherever names will do."""
 
-        def __init__(self, file: io.BytesIO):
+        def __init__(self, file: io.BytesIO, main_is_there: bool):
+            self._main_is_there = main_is_there
             # Before the pickler's own __init__, which looks for it once.
             self.dispatch_table: Any = ChainMap(_own_reducers(), copyreg.dispatch_table, by_value)
             super().__init__(file)
 
         def reducer_override(self, obj: Any) -> Any:
-            if isinstance(obj, FunctionType | type) and _child_finds(obj):
+            named = self._main_is_there and isinstance(obj, FunctionType | type)
+            if named and _is_in_main(obj):
                 return NotImplemented  # pickle then writes the name
             return super().reducer_override(obj)
 
@@ -110,9 +115,9 @@ def _own_reducers() -> dict[type, Any]:
     return dict(getattr(reduction.ForkingPickler, "_extra_reducers", {}))
 
 
-def _child_finds(obj: Any) -> bool:
-    """Whether *obj*, a function or class, is found by its name in the child's main module."""
-    if obj.__module__ not in ("__main__", "__mp_main__") or not mainmodule.is_found_again():
+def _is_in_main(obj: Any) -> bool:
+    """Whether *obj*, a function or class, is found by its name in the main module."""
+    if obj.__module__ not in ("__main__", "__mp_main__"):
         return False
     found: Any = sys.modules.get(obj.__module__)
     for part in obj.__qualname__.split("."):

@@ -46,12 +46,16 @@ def send_result(process_obj: BaseProcess, result: object) -> None:
     if result is None or outcome is None:
         return
     try:
-        data = byvalue.dumps(result)
+        data = _dumps(result)
     except Exception as error:  # noqa: BLE001 - the parent shall know; only if it asks
-        why = _explain.explanation("result", result, byvalue.dumps)
+        why = _explain.explanation("result", result, _dumps)
         outcome.put((_UNSENDABLE, f"{error}: {why}", None))
     else:
         outcome.put((_RESULT, data, None))
+
+
+def _dumps(obj: object) -> bytes:
+    return byvalue.dumps(obj, for_parent=True)
 
 
 def send_exception(process_obj: BaseProcess, error: BaseException) -> None:
@@ -63,7 +67,7 @@ def send_exception(process_obj: BaseProcess, error: BaseException) -> None:
 
     text = "".join(traceback.format_exception(error))
     try:
-        data = byvalue.dumps(error)
+        data = _dumps(error)
         pickle.loads(data)  # many an exception pickles but cannot be made from its pickle
     except Exception as reason:  # noqa: BLE001 - whatever its own methods raise
         what = "".join(traceback.format_exception_only(error)).strip()
