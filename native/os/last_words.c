@@ -27,16 +27,20 @@ struct diversion {
     int error; /* what it was; -1: closed */
 };
 
-static void divert(struct diversion *now)
+static struct diversion divert(void)
 {
-    if (now->file < 0)
-        return;
-    now->error = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    bool could_return = now->error >= 0 || errno == EBADF;
-    if (could_return && dup2(now->file, STDERR_FILENO) >= 0)
-        return;
-    close(now->file);
-    now->file = -1;
+    struct diversion now = {.file = -1};
+    now.error = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (now.error < 0 && errno != EBADF)
+        return now; /* it could not be given back */
+    now.file = memfd_create("last-words", MFD_CLOEXEC);
+    if (now.file >= 0 && dup2(now.file, STDERR_FILENO) < 0) {
+        close(now.file);
+        now.file = -1;
+    }
+    if (now.file < 0 && now.error >= 0)
+        close(now.error);
+    return now;
 }
 
 static void write_all(int fd, const char *bytes, size_t size)
@@ -59,18 +63,20 @@ static size_t read_words(int file, off_t from)
 }
 
 /* Gives standard error back, and writes to it what was diverted. */
-static void undivert(struct diversion *now)
+static void undivert(struct diversion now)
 {
-    if (now->error >= 0) {
-        dup2(now->error, STDERR_FILENO);
-        close(now->error);
-    } else {
+    if (now.error < 0) {
         close(STDERR_FILENO);
+        if (now.file != STDERR_FILENO)
+            close(now.file);
+        return;
     }
+    dup2(now.error, STDERR_FILENO);
+    close(now.error);
     off_t from = 0;
-    for (size_t length; (length = read_words(now->file, from)) > 0; from += (off_t)length)
+    for (size_t length; (length = read_words(now.file, from)) > 0; from += (off_t)length)
         write_all(STDERR_FILENO, words, length);
-    close(now->file);
+    close(now.file);
 }
 
 /* The first line, which tells the signal, and all from the crashed thread's stack on. */
@@ -102,15 +108,15 @@ static void on_fatal_signal(int number)
 {
     int error = errno;
     bool is_ours = kept.pid == getpid() && !atomic_flag_test_and_set(&speaking);
-    struct diversion now = {.file = is_ours ? memfd_create("last-words", MFD_CLOEXEC) : -1};
-    divert(&now);
+    struct diversion now = is_ours ? divert() : (struct diversion){.file = -1};
     next_handler[index_of(number)](number);
     if (now.file >= 0) {
         keep(read_words(now.file, 0));
-        undivert(&now);
+        undivert(now);
     }
     if (is_ours)
-        atomic_flag_clear(&speaking); /* it was no fatal end: a Python function handles the signal */
+        atomic_flag_clear(
+            &speaking); /* it was no fatal end: a Python function handles the signal */
     errno = error;
 }
 
