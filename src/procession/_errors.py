@@ -41,7 +41,7 @@ class ProcessLostError(ProcessError):
     Attributes:
         pid: the process id it had; None when it is not known.
         exitcode: as ``Process.exitcode``; negative for a signal.
-        last_words: the fatal error of a process that crashed, and where it was; also in the message.
+        last_words: the fatal error of a process that crashed; it is in the message, too.
     """
 
     def __init__(

@@ -40,6 +40,7 @@ _REMEDIES = {
     **dict.fromkeys(("Connection", "SSLSocket"), "open the connection on the other side"),
     **dict.fromkeys(("Thread", "Popen"), "start it on the other side"),
     **dict.fromkeys(("function", "type"), "define it at the top level of a module"),
+    "memoryview": "send bytes(view), or what it is a view of",
     "module": "import the module where it is used",
     "ReferenceType": "send the object it refers to",
 }

@@ -1,8 +1,8 @@
 """What a process that crashes says, for its parent.
 
-Idea: each child has a page of shared memory. The core's handler of fatal signals copies into it what
-`faulthandler` writes to standard error, where it goes as well. The child needs no descriptor for
-this and the parent no file: after the child's death the words are there.
+Idea: each child has a page of shared memory. The core's handler of fatal signals copies into it
+what `faulthandler` writes to standard error, where it goes as well. The child needs no descriptor
+for this and the parent no file: after the child's death the words are there.
 
 Invariant: a program's own `faulthandler.enable()` does what it always did. A program with handlers
 of its own for these signals keeps them, and nothing is written down.
