@@ -4,7 +4,6 @@ import os
 import pty
 import subprocess
 import sys
-import textwrap
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -406,6 +405,7 @@ CELLS = [
 ]
 
 
+@pytest.mark.leaks("the client of Jupyter keeps its event loop")
 @pytest.mark.parametrize("method", METHODS)
 def test_the_cells_of_a_notebook(method: str, tmp_path: Path) -> None:
     """Run by a kernel of Jupyter."""
@@ -426,7 +426,8 @@ def test_the_cells_of_a_notebook(method: str, tmp_path: Path) -> None:
 def test_what_is_typed_at_ipython_travels(method: str, tmp_path: Path) -> None:
     """Without its terminal."""
     pytest.importorskip("IPython")
-    text = textwrap.dedent(DEFINITIONS) + f"\nwork({method!r})\n"
+    (tmp_path / "definitions.py").write_text(DEFINITIONS)
+    text = f"exec(open('definitions.py').read())\nwork({method!r})\n"
 
     outcome = python("-m", "IPython", "--simple-prompt", cwd=tmp_path, stdin=text)
 
