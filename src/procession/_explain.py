@@ -12,6 +12,7 @@ Layer: base; imports the standard library only.
 from __future__ import annotations
 
 from collections import deque
+from types import FunctionType
 
 TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     _Parts = Iterator[tuple[str, Any]]
 
+_MADE_BY_PYTHON_CODE = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 _DEEPEST = 100
 _WIDEST = 10_000
 
@@ -66,11 +68,12 @@ def _article(kind: str) -> str:
 def find(name: str, obj: Any, dumps: Callable[[Any], Any]) -> tuple[str, Any]:
     """Return the path to, and the innermost part of *obj* that *dumps* refuses."""
     path, seen = name, set[int]()
+    by_value = _works(dumps, lambda: None)  # else functions and classes have no parts that matter
     kept = []  # some parts are made by asking for them: their ids must not be used again
     for _ in range(_DEEPEST):
         seen.add(id(obj))
         kept.append(obj)
-        for label, part in _parts(obj):
+        for label, part in _parts(obj, by_value):
             if id(part) not in seen and not _works(dumps, part):
                 path, obj = path + label, part
                 break
@@ -87,9 +90,11 @@ def _works(dumps: Callable[[Any], Any], obj: Any) -> bool:
     return True
 
 
-def _parts(obj: Any) -> _Parts:
+def _parts(obj: Any, by_value: bool) -> _Parts:
     """The parts of *obj*, each with what to write after the name of the whole."""
     if type(obj).__module__ in _WHOLES:
+        return
+    if isinstance(obj, type | FunctionType) and not by_value:
         return
     if isinstance(obj, dict):
         yield from ((f"[{key!r}]", value) for key, value in _some(obj.items()))
@@ -103,8 +108,9 @@ def _parts(obj: Any) -> _Parts:
     else:
         yield from _parts_of_code(obj)
         yield from _attributes(obj)
+        if type(obj).__flags__ & _MADE_BY_PYTHON_CODE:
+            yield ".__class__", type(obj)
         yield from _parts_of_pickle(obj)
-        yield ".__class__", type(obj)
 
 
 def _parts_of_class(obj: type) -> _Parts:
@@ -122,7 +128,7 @@ def _parts_of_code(obj: Any) -> _Parts:
     for name in ("func", "args", "keywords"):
         if type(obj).__name__ == "partial":
             yield f".{name}", getattr(obj, name)
-    if type(obj).__name__ == "function":
+    if isinstance(obj, FunctionType):
         yield from _parts_of_function(obj)
 
 

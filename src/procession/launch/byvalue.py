@@ -40,14 +40,15 @@ _REFUSALS = (PicklingError, AttributeError, TypeError)
 def dumps(obj: Any, *, for_parent: bool = False) -> bytes:
     """Pickle *obj* for a process that starts as a fresh interpreter, or for this one's parent.
 
-    The parent has the main module, however it came by it; a child has to find it again.
+    The parent has the main module, however it came by it; a child has to find it again. A reducer
+    of the user's is tried first in any case.
 
     Raises:
         pickle.PicklingError, AttributeError, TypeError: neither way works; the error is plain
             pickle's.
     """
     main_is_there = for_parent or mainmodule.is_found_again()
-    if not main_is_there and _have_cloudpickle():
+    if not main_is_there and _ambient.reducer is None and _have_cloudpickle():
         _main_goes_by_value()
         return _by_value(obj, main_is_there)
     try:

@@ -91,6 +91,7 @@ def _run_after_forkers(process_obj: BaseProcess) -> None:
         core.set_process_name(process_obj.name)  # for what others say of it after its death
     if process_obj._last_words is not None:
         last_words.keep(process_obj._last_words)
+    _log.name_records()
     process_obj._after_fork()
 
 
