@@ -2,6 +2,7 @@
  * buffers of it are in use. */
 #include <string.h>
 
+#include "os/last_words.h"
 #include "py_core.h"
 
 PyTypeObject *Block_Type;
@@ -72,8 +73,35 @@ static PyType_Spec spec = {
     .slots = slots,
 };
 
+/* keep_last_words(block) */
+static PyObject *keep_last_words(PyObject *Py_UNUSED(module), PyObject *block)
+{
+    static PyObject *kept; /* the handler of the signals writes into it */
+    if (!PyObject_TypeCheck(block, Block_Type) || Block_length((HandleObject *)block) == 0)
+        return PyErr_Format(PyExc_TypeError, "%R is no Block with room", block);
+    Py_INCREF(block);
+    last_words_keep(((HandleObject *)block)->memory, (size_t)Block_length((HandleObject *)block));
+    PyObject *before = kept;
+    kept = block;
+    Py_XDECREF(before);
+    Py_RETURN_NONE;
+}
+
+static PyObject *fatal_signals_unhandled(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
+{
+    return PyBool_FromLong(last_words_unhandled());
+}
+
+static PyMethodDef functions[] = {
+    {"keep_last_words", keep_last_words, METH_O,
+     "keep_last_words(block): what faulthandler writes when this process crashes goes there too."},
+    {"fatal_signals_unhandled", fatal_signals_unhandled, METH_NOARGS,
+     "Whether all signals of crashes have the system's action."},
+    {NULL, NULL, 0, NULL},
+};
+
 int add_block(PyObject *module)
 {
     Block_Type = add_type(module, &spec, Handle_Type);
-    return Block_Type ? 0 : -1;
+    return Block_Type ? PyModule_AddFunctions(module, functions) : -1;
 }

@@ -37,6 +37,14 @@ active_children: Callable[[], list[BaseProcess]] = list
 stand_in: bool = False
 stand_in_module: str = "procession._install"
 
+# True once a child was started that cannot find the main module (a prompt's, a notebook's): from
+# then on whatever is defined there goes by value in all messages.
+main_goes_by_value: bool = False
+# False in the worker of a pool: what pickle refuses is no result, says the standard package, except
+# what came by value from another process.
+refused_goes_by_value: bool = True
+by_value_module: str = "procession.launch.byvalue"  # above all that sends messages
+
 # Descriptors that every member of the family shall have, whatever its start method, by name: the
 # way to the fork server, the resource tracker's pipe. Whoever opens one enters it here; in a child
 # it is here before the module that uses it is imported (under another number, perhaps).

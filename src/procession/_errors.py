@@ -41,12 +41,20 @@ class ProcessLostError(ProcessError):
     Attributes:
         pid: the process id it had; None when it is not known.
         exitcode: as ``Process.exitcode``; negative for a signal.
+        last_words: the fatal error of a process that crashed; it is in the message, too.
     """
 
-    def __init__(self, message: str = "", pid: int | None = None, exitcode: int | None = None):
-        super().__init__(message, pid, exitcode)
+    def __init__(
+        self,
+        message: str = "",
+        pid: int | None = None,
+        exitcode: int | None = None,
+        last_words: str = "",
+    ):
+        super().__init__(message, pid, exitcode, last_words)
         self.pid = pid
         self.exitcode = exitcode
+        self.last_words = last_words
 
     def __str__(self) -> str:
         return str(self.args[0])

@@ -11,43 +11,69 @@ Layer: base; imports the standard library only.
 
 from __future__ import annotations
 
+from collections import deque
+from types import FunctionType
+
 TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import CodeType
     from typing import Any
 
-_DEEPEST = 30
+    _Parts = Iterator[tuple[str, Any]]
+
+_MADE_BY_PYTHON_CODE = 1 << 9  # Py_TPFLAGS_HEAPTYPE
+_DEEPEST = 100
 _WIDEST = 10_000
 
+_CONTEXT = "use the {} of a procession context, which can be sent"
+_FILE = "send the file's name and open it on the other side"
+_VALUES = "send what it is made from, or a list of its values"
 _REMEDIES = {
-    "lock": "use the Lock of a procession context, which can be sent",
-    "RLock": "use the RLock of a procession context, which can be sent",
-    "Condition": "use the Condition of a procession context, which can be sent",
-    "generator": "send what the generator is made from, or a list of its values",
+    "lock": _CONTEXT.format("Lock"),
+    **{name: _CONTEXT.format(name) for name in ("RLock", "Condition", "Event", "Barrier", "Queue")},
+    **{name: _CONTEXT.format(name) for name in ("Semaphore", "BoundedSemaphore")},
+    "SimpleQueue": _CONTEXT.format("SimpleQueue"),
+    **dict.fromkeys(("TextIOWrapper", "BufferedReader", "BufferedWriter"), _FILE),
+    **dict.fromkeys(("BufferedRandom", "FileIO", "mmap"), _FILE),
+    **dict.fromkeys(("generator", "map", "filter", "zip"), _VALUES),
+    **dict.fromkeys(("coroutine", "async_generator"), "send the function, and call it there"),
+    **dict.fromkeys(("frame", "traceback"), "send it as text, from the traceback module"),
+    **dict.fromkeys(("Connection", "SSLSocket"), "open the connection on the other side"),
+    **dict.fromkeys(("Thread", "Popen"), "start it on the other side"),
+    **dict.fromkeys(("function", "type"), "define it at the top level of a module"),
+    "memoryview": "send bytes(view), or what it is a view of",
     "module": "import the module where it is used",
-    "TextIOWrapper": "send the file's name and open it on the other side",
-    "BufferedReader": "send the file's name and open it on the other side",
-    "BufferedWriter": "send the file's name and open it on the other side",
-    "Connection": "open the connection on the other side",
-    "function": "define it at the top level of a module",
-    "type": "define it at the top level of a module",
+    "ReferenceType": "send the object it refers to",
 }
 _REMEDY = "make it on the other side, or leave it out with __getstate__"
+
+# What these modules' objects are made of is nobody's business: the remedy is for the whole.
+_WHOLES = ("threading", "queue", "_queue", "subprocess")
 
 
 def explanation(name: str, obj: Any, dumps: Callable[[Any], Any]) -> str:
     """Say where in *obj*, called *name*, the object is that *dumps* refuses, and a remedy."""
     path, culprit = find(name, obj, dumps)
     kind = type(culprit).__name__
-    return f"{path} is a {kind}, which cannot be sent: {_REMEDIES.get(kind, _REMEDY)}"
+    remedy = _REMEDIES.get(kind, _REMEDY)
+    return f"{path} is {_article(kind)} {kind}, which cannot be sent: {remedy}"
+
+
+def _article(kind: str) -> str:
+    spelt = kind[:2].isupper() and kind[0] in "AEFHILMNORSX"
+    return "an" if spelt or kind[0] in "AEIOUaeiou" else "a"
 
 
 def find(name: str, obj: Any, dumps: Callable[[Any], Any]) -> tuple[str, Any]:
     """Return the path to, and the innermost part of *obj* that *dumps* refuses."""
     path, seen = name, set[int]()
+    by_value = _works(dumps, lambda: None)  # else functions and classes have no parts that matter
+    kept = []  # some parts are made by asking for them: their ids must not be used again
     for _ in range(_DEEPEST):
         seen.add(id(obj))
-        for label, part in _parts(obj):
+        kept.append(obj)
+        for label, part in _parts(obj, by_value):
             if id(part) not in seen and not _works(dumps, part):
                 path, obj = path + label, part
                 break
@@ -64,39 +90,78 @@ def _works(dumps: Callable[[Any], Any], obj: Any) -> bool:
     return True
 
 
-def _parts(obj: Any) -> Iterator[tuple[str, Any]]:
+def _parts(obj: Any, by_value: bool) -> _Parts:
     """The parts of *obj*, each with what to write after the name of the whole."""
+    if type(obj).__module__ in _WHOLES:
+        return
+    if isinstance(obj, type | FunctionType) and not by_value:
+        return
     if isinstance(obj, dict):
         yield from ((f"[{key!r}]", value) for key, value in _some(obj.items()))
         yield from ((f".keys()[{i}]", key) for i, key in enumerate(_some(obj)))
-    elif isinstance(obj, list | tuple):
+    elif isinstance(obj, list | tuple | deque):
         yield from ((f"[{i}]", value) for i, value in enumerate(_some(obj)))
     elif isinstance(obj, set | frozenset):
         yield from ((f"{{{i}}}", value) for i, value in enumerate(_some(obj)))
-    elif not isinstance(obj, type):
+    if isinstance(obj, type):
+        yield from _parts_of_class(obj)
+    else:
         yield from _parts_of_code(obj)
         yield from _attributes(obj)
+        if type(obj).__flags__ & _MADE_BY_PYTHON_CODE:
+            yield ".__class__", type(obj)
+        yield from _parts_of_pickle(obj)
 
 
-def _parts_of_code(obj: Any) -> Iterator[tuple[str, Any]]:
-    """What a bound method, a partial or a closure carries with it."""
+def _parts_of_class(obj: type) -> _Parts:
+    """What goes with a class that is sent by value."""
+    for name, value in _some(vars(obj).items()):
+        if name not in ("__dict__", "__weakref__"):
+            yield f".{name}", value
+
+
+def _parts_of_code(obj: Any) -> _Parts:
+    """What a bound method, a partial or a function carries with it."""
     if getattr(obj, "__func__", None) is not None:
         yield ".__self__", obj.__self__
+        yield ".__func__", obj.__func__
     for name in ("func", "args", "keywords"):
         if type(obj).__name__ == "partial":
             yield f".{name}", getattr(obj, name)
-    closure = getattr(obj, "__closure__", None) or ()
-    for name, cell in zip(
-        getattr(obj, "__code__", obj).co_freevars if closure else (), closure, strict=True
-    ):
+    if isinstance(obj, FunctionType):
+        yield from _parts_of_function(obj)
+
+
+def _parts_of_function(function: Any) -> _Parts:
+    code = function.__code__
+    for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
         try:
             yield f".<variable {name}>", cell.cell_contents
         except ValueError:  # an empty cell
             continue
+    defaults = function.__defaults__ or ()
+    names = code.co_varnames[: code.co_argcount][code.co_argcount - len(defaults) :]
+    yield from ((f".<default {name}>", value) for name, value in zip(names, defaults, strict=True))
+    for name, value in (function.__kwdefaults__ or {}).items():
+        yield f".<default {name}>", value
+    yield from ((f".{name}", value) for name, value in vars(function).items())
+    for name in _names_used(code):
+        if name in function.__globals__:
+            yield f".<global {name}>", function.__globals__[name]
 
 
-def _attributes(obj: Any) -> Iterator[tuple[str, Any]]:
+def _names_used(code: CodeType) -> Iterator[str]:
+    """The global names in *code* and in the functions inside it."""
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, type(code)):
+            yield from _names_used(constant)
+
+
+def _attributes(obj: Any) -> _Parts:
     """The attributes that pickle would take: the state the object gives, else its dictionary."""
+    if isinstance(obj, BaseException):
+        yield ".args", obj.args
     try:
         state = obj.__getstate__()
     except Exception:  # noqa: BLE001 - then the object itself is what refuses
@@ -104,6 +169,17 @@ def _attributes(obj: Any) -> Iterator[tuple[str, Any]]:
     for states in state if isinstance(state, tuple) else (state,):
         if isinstance(states, dict):
             yield from ((f".{name}", value) for name, value in _some(states.items()))
+
+
+def _parts_of_pickle(obj: Any) -> _Parts:
+    """Whatever else the object gives pickle to make it from."""
+    try:
+        reduced = obj.__reduce_ex__(4)
+    except Exception:  # noqa: BLE001 - then the object itself is what refuses
+        return
+    if isinstance(reduced, tuple) and len(reduced) >= 2 and isinstance(reduced[1], tuple):
+        for i, value in enumerate(reduced[1]):
+            yield f".__reduce__()[1][{i}]", value
 
 
 def _some(items: Any) -> Iterator[Any]:

@@ -6,10 +6,14 @@ for the logger; until then a log call costs one comparison.
 Invariant: the logger has the name that the documentation of the standard package gives, because
 that is what programs configure; children log as their parent did.
 
-Layer: base; imports the standard library only.
+Layer: base.
 """
 
 from __future__ import annotations
+
+import sys
+
+from . import _ambient
 
 TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
@@ -67,8 +71,31 @@ def get_logger() -> logging.Logger:
         made = logging.getLogger(LOGGER_NAME)
         made.propagate = False
         logger = made
+        name_records()
         on_first_use()
     return logger
+
+
+def name_records() -> None:
+    """In a child: have the records of all loggers tell its name, if logging has been imported.
+
+    The logging package asks the standard package for it, which knows only of its own processes.
+    """
+    logging: Any = sys.modules.get("logging")
+    if logging is None:
+        return
+    before = logging.getLogRecordFactory()
+    if getattr(before, "names_process", False):
+        return
+
+    def make(*args: Any, **kwargs: Any) -> Any:
+        record = before(*args, **kwargs)
+        if record.processName == "MainProcess":
+            record.processName = _ambient.current_process().name
+        return record
+
+    make.names_process = True  # type: ignore[attr-defined]
+    logging.setLogRecordFactory(make)
 
 
 def log_to_stderr(level: int | str | None = None) -> logging.Logger:

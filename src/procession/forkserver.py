@@ -140,7 +140,7 @@ class ForkServer:
         token = _core.reserve_slot()
         numbers = {"server": its_end, "family": _core.family_fd(), "todo": todo}
         given = ", ".join(f"{name}={number}" for name, number in numbers.items())
-        program = f"from {__name__} import main; main({given}, token={token})"
+        program = f"{spawn.importing('main', __name__)}; main({given}, token={token})"
         exe = spawn.executable()
         try:
             pid = util.spawnv_passfds(
@@ -211,7 +211,8 @@ def main(server: int, family: int, todo: int, token: int) -> None:
     preload(modules, on_error, preparation)
     util._close_stdin()
     util._flush_std_streams()  # else each child would write out what the imports have printed
-    Server(socket.socket(fileno=server)).serve()
+    with socket.socket(fileno=server) as sock:
+        Server(sock).serve()
 
 
 _forkserver = ForkServer()

@@ -79,9 +79,18 @@ def get_command_line(**numbers: int | None) -> list[str | bytes]:
     given = [f"{name}={value!r}" for name, value in numbers.items()]
     if getattr(sys, "frozen", False):
         return [sys.executable, "--multiprocessing-fork", *given]
-    program = f"from {__name__} import spawn_main; spawn_main({', '.join(given)})"
+    program = f"{importing('spawn_main', __name__)}; spawn_main({', '.join(given)})"
     flags = util._args_from_interpreter_flags()
     return [executable(), *flags, "-c", program, "--multiprocessing-fork"]
+
+
+def importing(name: str, module: str) -> str:
+    """The statements that import *name* from a module of the package in a fresh interpreter.
+
+    The program may have changed its path to find the package.
+    """
+    folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    return f"import sys; sys.path.append({folder!r}); from {module} import {name}"
 
 
 def executable() -> bytes:

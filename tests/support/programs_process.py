@@ -113,3 +113,8 @@ def watch_parent(connection: Any) -> None:
     assert parent is not None
     parent.join()
     connection.send(parent.is_alive())
+
+
+def start_method() -> str | None:
+    """Return the start method in force."""
+    return procession.get_start_method()

@@ -16,7 +16,7 @@ import os
 import sys
 
 from .. import _ambient, _finalize, _log, util
-from . import lifeline
+from . import last_words, lifeline
 from .sentinel import Sentinel
 
 TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
@@ -89,6 +89,9 @@ def _run_after_forkers(process_obj: BaseProcess) -> None:
     core = sys.modules.get("procession._core")
     if core is not None:
         core.set_process_name(process_obj.name)  # for what others say of it after its death
+    if process_obj._last_words is not None:
+        last_words.keep(process_obj._last_words)
+    _log.name_records()
     process_obj._after_fork()
 
 

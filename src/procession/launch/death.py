@@ -3,7 +3,7 @@
 Idea: an exit code says little to most people; a SIGKILL that nobody sent least of all. It is nearly
 always the kernel's out-of-memory killer, and the control group counts what that killed.
 
-Invariant: a hint is given only where the counter moved since processes were started, or as a
+Invariant: each kill that the counter shows explains one SIGKILL; without a counter the hint is a
 possibility.
 
 Layer: process; imports the standard library only.
@@ -11,15 +11,23 @@ Layer: process; imports the standard library only.
 
 from __future__ import annotations
 
-_baseline: int | None = None
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_GROUPS = "/proc/self/cgroup"
+_MOUNT = "/sys/fs/cgroup"
+
+# How many kills have been counted, less those that explained a death since.
+_explained: int | None = None
 _watching = False
 
 
 def watch_memory() -> None:
     """Note, once, how many processes the out-of-memory killer has ended up to now."""
-    global _watching, _baseline
+    global _watching, _explained
     if not _watching:
-        _watching, _baseline = True, _oom_kills()
+        _watching, _explained = True, _oom_kills()
 
 
 def description(exitcode: int) -> str:
@@ -36,33 +44,52 @@ def description(exitcode: int) -> str:
 
 
 def _memory_hint() -> str:
-    """What the control group's counter says of a SIGKILL; it is read anew for the next time."""
-    global _baseline
-    now, before = _oom_kills(), _baseline
+    """What the control group's counter says of a SIGKILL."""
+    global _explained
+    now, before = _oom_kills(), _explained
     if now is None or before is None:
         return ", often by the out-of-memory killer: see dmesg"
-    _baseline = now
-    if now > before:
-        return " by the out-of-memory killer: this control group ran out of memory"
-    return ""
+    if now <= before:
+        return ""
+    _explained = before + 1
+    return (
+        " by the out-of-memory killer: this control group ran out of memory (its counter of such "
+        f"kills went from {before} to {now})"
+    )
 
 
 def _oom_kills() -> int | None:
     """How many processes of this control group were killed for memory; None if nobody counts."""
-    try:
-        with open("/proc/self/cgroup", encoding="utf-8") as file:
-            groups = [line.rstrip("\n").split(":", 2) for line in file]
-    except OSError:
-        return None
-    for _, controllers, path in groups:
-        unified = controllers == ""
-        if not unified and "memory" not in controllers.split(","):
-            continue
-        root = "/sys/fs/cgroup" if unified else "/sys/fs/cgroup/memory"
-        count = _counter(root + path + ("/memory.events" if unified else "/memory.oom_control"))
+    for path in _counters():
+        count = _counter(path)
         if count is not None:
             return count
     return None
+
+
+def _counters() -> Iterator[str]:
+    """The files that may have the counter: version 2 of control groups, or 1; nearest first.
+
+    In a container the path that the kernel tells may begin above what is mounted: then the file is
+    found by a shorter path, or it is the mounted root's.
+    """
+    try:
+        with open(_GROUPS, encoding="utf-8") as file:
+            groups = [line.rstrip("\n").split(":", 2) for line in file]
+    except OSError:
+        return
+    for _, controllers, path in groups:
+        if controllers == "":
+            root, name = _MOUNT, "memory.events"
+        elif "memory" in controllers.split(","):
+            root, name = f"{_MOUNT}/memory", "memory.oom_control"
+        else:
+            continue
+        parts = [part for part in path.split("/") if part]
+        for depth in range(len(parts) + 1):
+            yield "/".join((root, *parts[depth:], name))
+        for depth in range(len(parts) - 1, 0, -1):
+            yield "/".join((root, *parts[:depth], name))
 
 
 def _counter(path: str) -> int | None:

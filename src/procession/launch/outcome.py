@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import pickle
 
-from .. import _core, _explain
+from .. import _explain
 from .._errors import ProcessLostError
-from . import byvalue, death
+from . import byvalue, death, last_words
 
 TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
@@ -37,12 +37,6 @@ class RemoteTraceback(Exception):
         return self.tb
 
 
-def channel() -> _core.Channel:
-    """Return a new way for a result, for a process that is about to be started."""
-    death.watch_memory()
-    return _core.Channel()
-
-
 # ------------------------------------------------------------------------------------- in the child
 
 
@@ -52,12 +46,16 @@ def send_result(process_obj: BaseProcess, result: object) -> None:
     if result is None or outcome is None:
         return
     try:
-        data = byvalue.dumps(result)
+        data = _dumps(result)
     except Exception as error:  # noqa: BLE001 - the parent shall know; only if it asks
-        why = _explain.explanation("result", result, byvalue.dumps)
+        why = _explain.explanation("result", result, _dumps)
         outcome.put((_UNSENDABLE, f"{error}: {why}", None))
     else:
         outcome.put((_RESULT, data, None))
+
+
+def _dumps(obj: object) -> bytes:
+    return byvalue.dumps(obj, for_parent=True)
 
 
 def send_exception(process_obj: BaseProcess, error: BaseException) -> None:
@@ -69,7 +67,7 @@ def send_exception(process_obj: BaseProcess, error: BaseException) -> None:
 
     text = "".join(traceback.format_exception(error))
     try:
-        data = byvalue.dumps(error)
+        data = _dumps(error)
         pickle.loads(data)  # many an exception pickles but cannot be made from its pickle
     except Exception as reason:  # noqa: BLE001 - whatever its own methods raise
         what = "".join(traceback.format_exception_only(error)).strip()
@@ -122,4 +120,7 @@ def _lost(process_obj: BaseProcess, exitcode: int) -> ProcessLostError:
     pid = process_obj.pid
     how = death.description(exitcode)
     said = f"process {process_obj.name} (pid {pid}) {how} and gave no result"
-    return ProcessLostError(said, pid, exitcode)
+    words = last_words.of(process_obj)
+    if words:
+        said += ". Its last words:\n" + words
+    return ProcessLostError(said, pid, exitcode, words)

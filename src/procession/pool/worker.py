@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from .. import _core, _log
+from .. import _ambient, _core, _log
 from .program import Loader
 from .remote import MaybeEncodingError, portable
 
@@ -53,6 +53,7 @@ class Duty:
 def main(duty: Duty) -> None:
     """Be a worker until told to stop, or until the tasks that were agreed are done."""
     _leave_interrupts_to_the_parent()
+    _ambient.refused_goes_by_value = False  # it is an error of the task
     if duty.initializer is not None:
         try:
             duty.initializer(*duty.initargs)

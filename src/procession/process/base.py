@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
-    from .._core import Channel
+    from .._core import Block, Channel
     from ..launch.outcome import Outcome
     from ..launch.popen import BasePopen
 
@@ -108,6 +108,7 @@ class BaseProcess(Facts):
         if die_with_parent is False:
             self._config["outlives_family"] = True
         self._outcome: Channel | None = None
+        self._last_words: Block | None = None
         self._fetched: Outcome | None = None
         if daemon is not None:
             self.daemon = daemon
@@ -133,11 +134,13 @@ class BaseProcess(Facts):
             "can only start a process object created by current process"
         )
         from .. import _core  # the first start founds the family
+        from ..launch import death, last_words
 
         _cleanup()
         # Known before the child is there, so that the child inherits it, whatever its method.
         self._die_with_parent = self._config["die_with_parent"] = self.die_with_parent
-        self._outcome = _core.Channel()
+        death.watch_memory()
+        self._outcome, self._last_words = _core.Channel(), last_words.page()
         self._popen = self._Popen(self)
         self._sentinel = self._popen.sentinel
         # The target may refer to this object: the cycle would keep both alive.
@@ -233,6 +236,7 @@ class BaseProcess(Facts):
             self._popen.close()
             self._popen = None
             del self._sentinel
+            self._outcome = self._last_words = None
             _children.discard(self)
         self._closed = True
 
@@ -279,7 +283,7 @@ class _ParentProcess(BaseProcess):
         self._closed = False
         self._config = {}
         self._die_with_parent = None
-        self._outcome = None
+        self._outcome = self._last_words = None
         if sentinel is not None:
             self._sentinel = sentinel
 

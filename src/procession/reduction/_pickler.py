@@ -16,6 +16,7 @@ import copyreg
 import pickle
 import sys
 from io import BytesIO
+from types import FunctionType
 
 from .. import _core
 
@@ -83,6 +84,15 @@ class _Pickler(pickle.Pickler):
     dispatch_table: dict[type, _Reducer] = {}  # noqa: RUF012 - replaced as a whole, see `pieces`
 
 
+class _PicklerWithoutMain(_Pickler):
+    """For a receiver that cannot find the main module."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, FunctionType | type) and obj.__module__ == "__main__":
+            raise pickle.PicklingError(f"the receiver cannot find {obj!r} in its main module")
+        return NotImplemented
+
+
 _seen_copyreg: dict[Any, Any] | None = None
 _seen_extra: dict[type, _Reducer] | None = None
 _extra = ForkingPickler._extra_reducers
@@ -93,11 +103,14 @@ def pieces(
     obj: Any,
     protocol: int | None = None,
     buffer_callback: Callable[[pickle.PickleBuffer], Any] | None = None,
+    *,
+    main_is_there: bool = True,
 ) -> list[Piece]:
     """Return *obj* pickled, in parts to be written one after the other.
 
     Large `bytes` inside *obj* are parts of their own, not copies. *buffer_callback* is that of
     `pickle.Pickler`. Where neither that nor a protocol is given, the object is for a connection.
+    If not *main_is_there*, what the main module defines is refused.
 
     Raises: as `ForkingPickler.dumps`.
     """
@@ -111,7 +124,8 @@ def pieces(
     ):
         _merge_tables()
     parts = _Pieces()
-    _Pickler(parts, protocol, buffer_callback=buffer_callback).dump(obj)
+    kind = _Pickler if main_is_there else _PicklerWithoutMain
+    kind(parts, protocol, buffer_callback=buffer_callback).dump(obj)
     return parts
 
 
@@ -129,13 +143,19 @@ def current_pickler() -> Any:
     return _replacement or ForkingPickler
 
 
-def explained(error: Exception, obj: Any) -> Exception:
-    """Return *error*, raised by pickling *obj*, with the place of the trouble behind its words."""
+def explained(
+    error: Exception, obj: Any, dumps: Callable[[Any], Any] = ForkingPickler.dumps
+) -> Exception:
+    """Return *error*, raised by pickling *obj*, with the place of the trouble behind its words.
+
+    Args:
+        dumps: what refuses the trouble when it is pickled alone.
+    """
     if type(error) not in (pickle.PicklingError, TypeError, AttributeError):
         return error  # of the program's own making, with arguments of its own
     from .._explain import explanation
 
-    place = explanation("obj", obj, ForkingPickler.dumps)
+    place = explanation("obj", obj, dumps)
     return type(error)(f"{error}; {place}" if str(error) else place)
 
 

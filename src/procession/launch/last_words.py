@@ -1,0 +1,60 @@
+"""What a process that crashes says, for its parent.
+
+Idea: each child has a page of shared memory. The core's handler of fatal signals copies into it
+what `faulthandler` writes to standard error, where it goes as well. The child needs no descriptor
+for this and the parent no file: after the child's death the words are there.
+
+Invariant: a program's own `faulthandler.enable()` does what it always did. A program with handlers
+of its own for these signals keeps them, and nothing is written down.
+
+Layer: process; imports the core.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+
+from .. import _core
+
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+if TYPE_CHECKING:
+    from ..process import BaseProcess
+
+_BYTES = 1900  # a block of two kilobytes, with its header
+_MOST_LINES = 16
+_STANDARD_ERROR = 2
+# The first frame of the package's own, below those of the program: `run` of the process.
+_OWN_FRAMES = os.path.join(os.path.dirname(os.path.dirname(__file__)), "process", "base.py")
+
+
+def page() -> _core.Block:
+    """Return room for the last words of a process that is about to be started."""
+    return _core.Block(_BYTES)
+
+
+def keep(page: _core.Block) -> None:
+    """In the child: from now on, its last words are written into *page*."""
+    if not faulthandler.is_enabled():
+        if not _core.fatal_signals_unhandled():
+            return
+        faulthandler.enable(_STANDARD_ERROR, all_threads=False)
+    _core.keep_last_words(page)
+
+
+def of(process_obj: BaseProcess) -> str:
+    """Return the fatal error of a process that has ended, and where it was; '' if there was none.
+
+    It is there after a death by SIGSEGV, SIGABRT, SIGBUS, SIGFPE or SIGILL, unless the process sent
+    its dumps elsewhere than to standard error, until the process object is closed.
+    """
+    page = process_obj._last_words
+    if page is None:
+        return ""
+    said = bytes(memoryview(page)).partition(b"\0")[0].decode(errors="replace")
+    lines = [line for line in said.splitlines() if line.strip()]
+    below = (number for number, line in enumerate(lines) if _OWN_FRAMES in line)
+    del lines[next(below, len(lines)) :]
+    if len(lines) > _MOST_LINES:
+        lines[_MOST_LINES:] = ["  ..."]
+    return "\n".join(lines)
