@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from procession import _core
 from procession.sharedctypes import Array, Value
 from procession.synchronize import (
     Barrier,
@@ -122,7 +123,7 @@ def test_an_operation_that_meets_nobody_runs_no_python_code(name: str) -> None:
 
 def may_be_strict() -> bool:
     """Whether this system lets a process forbid itself system calls."""
-    pid = os.fork()
+    pid = _core.fork()
     if pid == 0:
         os._exit(ctypes.CDLL(None).prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT, 0, 0, 0) != 0)
     # Those that may are killed by the system call which ends a process.
@@ -132,7 +133,7 @@ def may_be_strict() -> bool:
 def survives_without_system_calls(calls: tuple[Operation, ...]) -> bool:
     """Whether a child that is killed by any system call comes to the end of many of *calls*."""
     read, write = os.pipe()
-    pid = os.fork()
+    pid = _core.fork()
     if pid == 0:
         for _ in range(TIMES):  # what the interpreter takes memory for, it has by then
             for call in calls:
