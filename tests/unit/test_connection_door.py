@@ -223,6 +223,7 @@ def test_a_signal_handler_may_close_the_listener(listener: Listener) -> None:
         signal.signal(signal.SIGUSR1, before)
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")  # on purpose
 def test_what_a_parent_closes_stays_open_in_its_forked_child(listener: Listener) -> None:
     """And the child, whose parent had a thread inside when it forked, can close as well."""
     reader, writer = procession.Pipe(duplex=False)
@@ -244,6 +245,7 @@ def test_what_a_parent_closes_stays_open_in_its_forked_child(listener: Listener)
         os.waitpid(pid, 0)
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")  # on purpose
 def test_a_forked_child_can_close_what_its_parent_waits_at(listener: Listener) -> None:
     with beside(listener.accept, 20) as waiting:
         wait_until(lambda: listener._door._inside != 0)
