@@ -115,11 +115,14 @@ def is_abstract_socket_namespace(address: str | bytes | None) -> bool:
 _LONGEST_TEMP_DIR = 80
 
 
-def get_temp_dir(announce: Callable[[str], object] | None = None) -> str:
+def get_temp_dir(
+    announce: Callable[[str], object] | None = None, forget: Callable[[str], object] | None = None
+) -> str:
     """Return a private folder for temporary files, which is removed when this process exits.
 
     Args:
         announce: is told the name before a new folder has it; nobody else can have it.
+        forget: is told the name when that folder is gone.
     """
     config = _ambient.current_process()._config
     folder: str | None = config.get("tempdir")
@@ -135,15 +138,17 @@ def get_temp_dir(announce: Callable[[str], object] | None = None) -> str:
         os.mkdir(folder, 0o700)
         config["tempdir"] = folder
         info("created temp directory %s", folder)
-        Finalize(None, _remove_temp_dir, args=(folder,), exitpriority=-100)
+        Finalize(None, _remove_temp_dir, args=(folder, forget), exitpriority=-100)
     return folder
 
 
-def _remove_temp_dir(folder: str) -> None:
+def _remove_temp_dir(folder: str, forget: Callable[[str], object] | None) -> None:
     import shutil
 
     shutil.rmtree(folder, ignore_errors=True)
     _ambient.current_process()._config["tempdir"] = None
+    if forget is not None:
+        forget(folder)
 
 
 # ----------------------------------------------------------------------------- types aware of forks

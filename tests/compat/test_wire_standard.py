@@ -17,9 +17,16 @@ from typing import Any
 import pytest
 
 from procession import AuthenticationError
-from procession.connection import Client, Listener
+from procession.connection import (
+    Client,
+    Listener,
+    Pipe,
+    address_type,
+    answer_challenge,
+    deliver_challenge,
+)
 from procession.connection import _wire as wire  # type: ignore[attr-defined]
-from tests.support.connecting import beside
+from tests.support.connecting import FAMILIES, beside
 
 pytestmark = [pytest.mark.bare, pytest.mark.usefixtures("tracker")]
 
@@ -77,7 +84,7 @@ def talk(connection):
 SERVER = (
     COMMON
     + """
-with Listener(family=family, authkey=key) as listener:
+with Listener(address, family=family, authkey=key) as listener:
     print(repr(listener.address), flush=True)
     try:
         with listener.accept() as connection:
@@ -151,6 +158,66 @@ def test_our_client_speaks_with_a_standard_listener(
         with Client(address, authkey=key) as connection:
             converse(connection)
         assert last_word(server) == "done"
+
+
+def test_our_client_speaks_with_a_standard_listener_in_the_abstract_namespace(python: str) -> None:
+    address = f"\0procession-standard-{os.getpid()}"
+    with standard(python, SERVER, address, "AF_UNIX", KEY) as server:
+        assert server.stdout is not None
+        server.stdout.readline()
+        with Client(address, authkey=KEY) as connection:
+            converse(connection)
+        assert last_word(server) == "done"
+
+
+@pytest.mark.skipif("AF_INET6" not in FAMILIES, reason="there is no IPv6 here")
+def test_our_client_speaks_with_a_standard_listener_over_ipv6(python: str) -> None:
+    """A standard listener can be had for it; a standard client cannot."""
+    with standard(python, SERVER, ("::1", 0), "AF_INET6", KEY) as server:
+        assert server.stdout is not None
+        address = eval(server.stdout.readline(), {})
+        for form in (address, address[:2]):
+            assert address_type(form) == "AF_INET6"
+        with Client(address, authkey=KEY) as connection:
+            converse(connection)
+        assert last_word(server) == "done"
+
+
+def test_a_standard_client_finds_our_listener_in_the_abstract_namespace(python: str) -> None:
+    with (
+        Listener(f"\0procession-ours-{os.getpid()}", authkey=KEY) as listener,
+        standard(python, CLIENT, listener.address, "AF_UNIX", KEY) as client,
+    ):
+        with listener.accept(20) as connection:
+            converse(connection)
+        assert last_word(client) == "done"
+
+
+CHALLENGES = """
+import ast, socket, sys
+from multiprocessing.connection import Connection, answer_challenge, deliver_challenge
+number, key, asks_first = ast.literal_eval(sys.argv[1])
+connection = Connection(number)
+for step in (deliver_challenge, answer_challenge)[:: 1 if asks_first else -1]:
+    step(connection, key)
+print("done")
+"""
+
+
+@pytest.mark.parametrize("asks_first", [True, False])
+def test_challenges_are_given_and_taken_over_any_connection(python: str, asks_first: bool) -> None:
+    ours, theirs = Pipe()
+    with ours, theirs:
+        argument = repr((theirs.fileno(), KEY, asks_first))
+        with subprocess.Popen(
+            [python, "-I", "-c", CHALLENGES, argument],
+            stdout=subprocess.PIPE,
+            text=True,
+            pass_fds=[theirs.fileno()],
+        ) as process:
+            for step in (answer_challenge, deliver_challenge)[:: 1 if asks_first else -1]:
+                step(ours, KEY)
+            assert last_word(process) == "done"
 
 
 @pytest.mark.parametrize("key", [KEY, None], ids=["key", "no key"])

@@ -201,7 +201,7 @@ def test_closing_ends_the_waiting_of_other_threads(authkey: bytes | None) -> Non
     listener = Listener(authkey=authkey)
     door = listener._door
     with beside(listener.accept) as first, beside(listener.accept) as second:
-        wait_until(lambda: door._inside != 0)
+        wait_until(lambda: door._bell is not None)
         listener.close()
         for waiting in (first, second):
             with pytest.raises(OSError, match="listener is closed"):
@@ -212,7 +212,7 @@ def test_a_signal_handler_may_close_the_listener(listener: Listener) -> None:
     main = threading.get_ident()
 
     def interrupt() -> None:
-        wait_until(lambda: listener._door._inside == main)
+        wait_until(lambda: listener._door._bell is not None)
         signal.pthread_kill(main, signal.SIGUSR1)
 
     before = signal.signal(signal.SIGUSR1, lambda *_: listener.close())
@@ -223,11 +223,51 @@ def test_a_signal_handler_may_close_the_listener(listener: Listener) -> None:
         signal.signal(signal.SIGUSR1, before)
 
 
+def test_a_signal_handler_that_accepts_in_the_midst_of_accept_is_told(listener: Listener) -> None:
+    main = threading.get_ident()
+
+    def interrupt() -> None:
+        wait_until(lambda: listener._door._bell is not None)
+        signal.pthread_kill(main, signal.SIGUSR1)
+
+    before = signal.signal(signal.SIGUSR1, lambda *_: listener.accept())
+    try:
+        with beside(interrupt), pytest.raises(RuntimeError, match="signal handler"):
+            listener.accept(20)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    with pytest.raises(TimeoutError):
+        listener.accept(0)
+
+
+def test_who_is_dropped_sees_it_although_a_child_has_inherited_him(
+    listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_handshake, "LIMIT", 0.1)
+    with SocketClient(listener.address) as silent:
+        with pytest.raises(TimeoutError):
+            listener.accept(0.02)
+        pid = os.fork()
+        if pid == 0:
+            signal.pause()
+        try:
+            with pytest.raises(TimeoutError):
+                listener.accept(0.2)
+            assert silent.recv_bytes().startswith(b"#CHALLENGE#")
+            assert silent.poll(10)
+            with pytest.raises(EOFError):
+                silent.recv_bytes()
+        finally:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")  # on purpose
 def test_what_a_parent_closes_stays_open_in_its_forked_child(listener: Listener) -> None:
     """And the child, whose parent had a thread inside when it forked, can close as well."""
     reader, writer = procession.Pipe(duplex=False)
     with reader, writer, beside(listener.accept, 20) as waiting:
-        wait_until(lambda: listener._door._inside != 0)
+        wait_until(lambda: listener._door._bell is not None)
         address = listener.address
         pid = os.fork()
         if pid == 0:
@@ -244,9 +284,10 @@ def test_what_a_parent_closes_stays_open_in_its_forked_child(listener: Listener)
         os.waitpid(pid, 0)
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")  # on purpose
 def test_a_forked_child_can_close_what_its_parent_waits_at(listener: Listener) -> None:
     with beside(listener.accept, 20) as waiting:
-        wait_until(lambda: listener._door._inside != 0)
+        wait_until(lambda: listener._door._bell is not None)
         pid = os.fork()
         if pid == 0:
             listener.close()

@@ -47,7 +47,10 @@ def _private_folder() -> str:
     """The private folder of this process, which is removed with its family if it is killed."""
     from .. import resource_tracker  # on first use: the start of a process need not wait for it
 
-    return util.get_temp_dir(announce=lambda folder: resource_tracker.register(folder, "folder"))
+    return util.get_temp_dir(
+        announce=lambda folder: resource_tracker.register(folder, "folder"),
+        forget=lambda folder: resource_tracker.unregister(folder, "folder"),
+    )
 
 
 def address_type(address: Address) -> str:

@@ -19,7 +19,7 @@ import os
 import select
 import socket
 import sys
-from _thread import TIMEOUT_MAX, allocate_lock, get_ident
+from _thread import TIMEOUT_MAX, RLock
 from io import FileIO
 
 from .. import _log
@@ -74,6 +74,9 @@ def take_peer(listening: socket.socket) -> tuple[socket.socket, Any] | None:
             listening.settimeout(timeout)
 
 
+_Turn: Any = RLock  # which its type's description does not know to say whose turn it is
+
+
 class Door:
     """Admits peers at a listening socket.
 
@@ -86,8 +89,7 @@ class Door:
         self._listening = listening
         self._greet = greet
         self._peers: dict[int, _Peer] = {}
-        self._lock = allocate_lock()
-        self._inside = 0  # the thread that has the lock
+        self._lock = _Turn()
         self._bell: FileIO | None = None
         self._closed = False
         self.last_address: Any = None
@@ -100,14 +102,17 @@ class Door:
             AuthenticationError: somebody failed. He is gone; nobody else is affected.
             ConnectionTimeout: nobody was let in before *deadline*.
             OSError: the door was closed, or the socket cannot accept.
+            RuntimeError: a signal handler called this in the middle of another call.
         """
         if self._pid != os.getpid():
             self._after_fork()
+        if self._lock._is_owned():
+            raise RuntimeError("a signal handler cannot accept while it interrupts accept()")
         remaining = deadline.remaining()
-        if not self._lock.acquire(timeout=-1 if remaining is None else min(remaining, TIMEOUT_MAX)):
-            raise _nobody_came()
+        timeout = -1 if remaining is None else min(remaining, TIMEOUT_MAX)
         try:
-            self._inside = get_ident()
+            if not self._lock.acquire(timeout=timeout):
+                raise _nobody_came()
             while True:
                 admitted = self._look(deadline)
                 if admitted is not None:
@@ -115,8 +120,9 @@ class Door:
                 if deadline.expired:
                     raise _nobody_came()
         finally:
-            self._inside = 0
-            self._lock.release()
+            # Asked, as Ctrl-C may have come between the lock's success and our knowing of it.
+            if self._lock._is_owned():
+                self._lock.release()
             if self._closed:
                 self._clear()
 
@@ -128,26 +134,26 @@ class Door:
         if self._bell is not None:
             self._bell.write(_ONE)
         # A signal handler may be in the middle of `admit`, which cannot leave before it ends.
-        if self._inside != get_ident() and self._lock.acquire(timeout=LONGEST_STEP):
+        if not self._lock._is_owned() and self._lock.acquire(timeout=LONGEST_STEP):
             self._lock.release()
         self._clear()
 
     def _clear(self) -> None:
         """Empty a closed door, unless somebody is inside, who then does it when he leaves."""
-        if not self._lock.acquire(blocking=False):
+        if self._lock._is_owned() or not self._lock.acquire(blocking=False):
             return
         try:
-            self._send_away()
-            bell, self._bell = self._bell, None
-            if bell is not None:
-                bell.close()
+            while self._peers:
+                _, (handshake, _) = self._peers.popitem()
+                handshake.link.drop()
+            self._unhang()
         finally:
             self._lock.release()
 
-    def _send_away(self) -> None:
-        while self._peers:
-            _, (handshake, _) = self._peers.popitem()
-            handshake.link.close()
+    def _unhang(self) -> None:
+        bell, self._bell = self._bell, None
+        if bell is not None:
+            bell.close()
 
     # ------------------------------------------------------------------------- steps, with the lock
 
@@ -228,18 +234,17 @@ class Door:
 
     def _drop(self, fd: int, why: str) -> None:
         handshake, address = self._peers.pop(fd)
-        handshake.link.close()
+        handshake.link.drop()
         _log.info("listener dropped the peer %r: %s", address, why)
 
     def _after_fork(self) -> None:
         """In a forked child: those at the door, and the bell, are the parent's."""
         self._pid = os.getpid()
-        self._lock = allocate_lock()
-        self._inside = 0
-        self._send_away()
-        bell, self._bell = self._bell, None
-        if bell is not None:
-            bell.close()
+        self._lock = _Turn()
+        for handshake, _ in self._peers.values():
+            handshake.link.close()
+        self._peers.clear()
+        self._unhang()
 
 
 def _nobody_came() -> ConnectionTimeout:

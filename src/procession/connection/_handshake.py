@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import builtins
 import select
+import socket
 
-from .. import _errors
+from .. import _errors, _log
 from .._deadline import Deadline
 from .._errors import AuthenticationError
 from . import _wire
@@ -23,8 +24,6 @@ from ._stream import Connection
 
 TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
-    import socket
-
     from ._auth import Steps
     from ._base import _ConnectionBase
 
@@ -76,7 +75,16 @@ class PlainLink:
         self._sock.setblocking(True)
         return Connection(self._sock.detach())
 
+    def drop(self) -> None:
+        """End the connection: for the other side, too, where a forked child has inherited it."""
+        try:
+            self._sock.shutdown(socket.SHUT_RDWR)
+        except OSError as error:  # the other side was faster
+            _log.debug("a connection ended by itself: %s", error)
+        self._sock.close()
+
     def close(self) -> None:
+        """Close this process's end, and no other's."""
         self._sock.close()
 
 
@@ -193,7 +201,7 @@ def run(handshake: Handshake, deadline: Deadline) -> _ConnectionBase:
                     handshake.answered()
         return link.connection()
     except BaseException:
-        link.close()
+        link.drop()
         raise
 
 

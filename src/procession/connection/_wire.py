@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 # The longest message whose length goes into four bytes.
 LONGEST_SHORT = 0x7FFFFFFF
 
+# The longest message that an object could hold: what is announced beyond it is no message.
+_LONGEST = sys.maxsize - sys.getsizeof(b"")
+
 SHORT_HEADER = struct.Struct("!i")
 _LONG_HEADER = struct.Struct("!iQ")
 _LONG_SIZE = struct.Struct("!Q")
@@ -48,4 +51,4 @@ def size_of_message(short: bytes, read_more: Callable[[int], bytes]) -> int | No
     (size,) = SHORT_HEADER.unpack(short)
     if size == _IS_LONG:
         (size,) = _LONG_SIZE.unpack(read_more(_LONG_SIZE.size))
-    return size if 0 <= size <= sys.maxsize else None
+    return size if 0 <= size <= _LONGEST else None
