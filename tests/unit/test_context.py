@@ -365,6 +365,8 @@ ROOT_LOGS = """
 import logging, sys
 import procession
 
+logging.basicConfig(format="%(processName)s: %(message)s")
+
 def child():
     logging.warning("by the root logger")
     procession.current_process().name = "renamed"
@@ -373,7 +375,6 @@ def child():
     logging.warning("left out")
 
 if __name__ == "__main__":
-    logging.basicConfig(format="%(processName)s: %(message)s")
     logging.warning("here")
     process = procession.get_context(sys.argv[1]).Process(target=child, name="its name")
     process.start()
@@ -384,12 +385,7 @@ if __name__ == "__main__":
 @pytest.mark.parametrize("method", METHODS)
 def test_records_of_any_logger_tell_the_childs_name(method: str) -> None:
     """Not the name that the standard package would give it."""
-    code = ROOT_LOGS.replace(
-        "def child():",
-        "def child():\n    logging.basicConfig(format='%(processName)s: %(message)s')",
-    )
-
-    outcome = run_python(code, method)
+    outcome = run_python(ROOT_LOGS, method)
 
     assert outcome.stderr.splitlines() == [
         "MainProcess: here",
