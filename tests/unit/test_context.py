@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import procession
-from procession import context, forkserver, reduction, spawn
+from procession import _ambient, context, forkserver, reduction, spawn
 from tests.support import programs_process as programs
 from tests.support import run_python
 
@@ -453,3 +453,4 @@ def test_children_are_pickled_by_the_reducer_set(method: str) -> None:
         ctx.reducer = reduction
     assert Shouting.pickled == 2  # the preparation, the process
     assert ctx.reducer is reduction
+    assert _ambient.reducer is None
