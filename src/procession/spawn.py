@@ -87,10 +87,12 @@ def get_command_line(**numbers: int | None) -> list[str | bytes]:
 def importing(name: str, module: str) -> str:
     """The statements that import *name* from a module of the package in a fresh interpreter.
 
-    The program may have changed its path to find the package.
+    The program may have changed its path to find the package. The working folder, which ``-c`` puts
+    first, is not of its path as a rule; it may have modules of the interpreter's names, or be gone.
     """
     folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    return f"import sys; sys.path.append({folder!r}); from {module} import {name}"
+    path = f"[*filter(None, sys.path), {folder!r}]"
+    return f"import sys; sys.path = {path}; from {module} import {name}"
 
 
 def executable() -> bytes:

@@ -85,11 +85,11 @@ def with_variable() -> Callable[[], Any]:
 
 
 def with_default() -> Callable[..., Any]:
-    return lambda x, lock=threading.Lock(), *, key=1: (x, lock, key)
+    return lambda x, lock=GLOBAL["lock"], *, key=1: (x, lock, key)
 
 
 def with_keyword_default() -> Callable[..., Any]:
-    return lambda *, key=threading.Lock(): key
+    return lambda *, key=GLOBAL["lock"]: key
 
 
 def with_attribute() -> Callable[..., Any]:
@@ -176,11 +176,14 @@ def test_the_place_of_the_trouble_is_named(make: Callable[[], Any], words: str) 
 def test_a_global_variable_of_a_function_is_named() -> None:
     """Where the function goes by value."""
 
+    def function() -> Any:
+        return [GLOBAL for _ in ()]
+
     def refuse(obj: Any) -> None:
-        if obj is GLOBAL["lock"] or obj is GLOBAL or isinstance(obj, types.FunctionType):
+        if obj in (GLOBAL, function) or obj is GLOBAL["lock"]:
             raise TypeError
 
-    place, culprit = _explain.find("f", lambda: [GLOBAL for _ in ()], refuse)
+    place, culprit = _explain.find("f", function, refuse)
 
     assert (place, culprit) == ("f.<global GLOBAL>['lock']", GLOBAL["lock"])
 
@@ -269,6 +272,47 @@ def test_importable_things_go_by_name(ctx: Any) -> None:
     process.start()
 
     assert process.result(PATIENCE) == [programs.Told, programs.give, len]
+
+
+class Methods:
+    """Methods of three kinds."""
+
+    @classmethod
+    def of_class(cls) -> str:
+        """Where the code is."""
+        return cls.of_class.__func__.__code__.co_filename
+
+    @staticmethod
+    def of_nothing() -> str:
+        """Where the code is."""
+        return Methods.of_nothing.__code__.co_filename
+
+    def of_object(self) -> str:
+        """Where the code is."""
+        return type(self).of_object.__code__.co_filename
+
+    def __private(self) -> str:
+        return "private"
+
+    def private(self) -> Any:
+        """A method that no one else can name."""
+        return self.__private
+
+
+@pytest.mark.parametrize("by_value", [False, True])
+def test_methods_go_by_name_even_beside_what_goes_by_value(ctx: Any, by_value: bool) -> None:
+    """As code of the file that they are in, whose lines a traceback can show."""
+    for method in (Methods.of_class, Methods.of_nothing, Methods().of_object):
+        process = ctx.Process(target=first_of, args=(method, (lambda: 1) if by_value else None))
+        process.start()
+        assert process.result(PATIENCE) == __file__
+    process = ctx.Process(target=first_of, args=(Methods().private(), lambda: 1))
+    process.start()
+    assert process.result(PATIENCE) == "private"
+
+
+def first_of(function: Any, _: Any) -> Any:
+    return function()
 
 
 def test_a_local_class_that_comes_back_is_the_same(ctx: Any) -> None:

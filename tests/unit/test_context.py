@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import procession
-from procession import context, forkserver, reduction, spawn
+from procession import _ambient, context, forkserver, reduction, spawn
 from tests.support import programs_process as programs
 from tests.support import run_python
 
@@ -365,6 +365,8 @@ ROOT_LOGS = """
 import logging, sys
 import procession
 
+logging.basicConfig(format="%(processName)s: %(message)s")
+
 def child():
     logging.warning("by the root logger")
     procession.current_process().name = "renamed"
@@ -373,7 +375,6 @@ def child():
     logging.warning("left out")
 
 if __name__ == "__main__":
-    logging.basicConfig(format="%(processName)s: %(message)s")
     logging.warning("here")
     process = procession.get_context(sys.argv[1]).Process(target=child, name="its name")
     process.start()
@@ -384,12 +385,7 @@ if __name__ == "__main__":
 @pytest.mark.parametrize("method", METHODS)
 def test_records_of_any_logger_tell_the_childs_name(method: str) -> None:
     """Not the name that the standard package would give it."""
-    code = ROOT_LOGS.replace(
-        "def child():",
-        "def child():\n    logging.basicConfig(format='%(processName)s: %(message)s')",
-    )
-
-    outcome = run_python(code, method)
+    outcome = run_python(ROOT_LOGS, method)
 
     assert outcome.stderr.splitlines() == [
         "MainProcess: here",
@@ -457,3 +453,4 @@ def test_children_are_pickled_by_the_reducer_set(method: str) -> None:
         ctx.reducer = reduction
     assert Shouting.pickled == 2  # the preparation, the process
     assert ctx.reducer is reduction
+    assert _ambient.reducer is None

@@ -374,6 +374,23 @@ def test_a_child_has_path_arguments_and_folder_of_the_moment(method: str, tmp_pa
 
 
 @pytest.mark.parametrize("method", FRESH)
+def test_the_working_folder_hides_no_module_from_a_child(method: str, tmp_path: Path) -> None:
+    """It is not on the path of a script that lies elsewhere."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "program.py").write_text(DEFINITIONS + GUARD)
+    (tmp_path / "here").mkdir()
+    for name in ("socket", "signal", "weakref", "threading", "selectors", "procession"):
+        (tmp_path / "here" / f"{name}.py").write_text("raise ImportError('not this one')\n")
+
+    outcome = python("../elsewhere/program.py", method, cwd=tmp_path / "here")
+
+    assert (outcome.stdout, outcome.stderr) == (WORKED, "")
+
+
+@pytest.mark.skipif(
+    sys.version_info[:3] == (3, 13, 0), reason="there, `import socket` fails in such a folder"
+)
+@pytest.mark.parametrize("method", FRESH)
 def test_a_child_in_a_folder_that_is_gone_starts_all_the_same(method: str, tmp_path: Path) -> None:
     """As its parent goes on there."""
     code = """

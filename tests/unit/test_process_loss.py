@@ -94,10 +94,10 @@ def test_each_fatal_signal_is_told(method: str) -> None:
         method,
     )
 
-    assert outcome.stdout.splitlines() == [
+    assert outcome.stdout.replace("Floating point", "Floating-point").splitlines() == [
         "-6 Fatal Python error: Aborted",
         "-7 Fatal Python error: Bus error",
-        "-8 Fatal Python error: Floating point exception",
+        "-8 Fatal Python error: Floating-point exception",
         "-4 Fatal Python error: Illegal instruction",
         "-11 Fatal Python error: Segmentation fault",
         "-15 ",

@@ -128,4 +128,5 @@ class BaseContext(Factories):
 
     @reducer.setter
     def reducer(self, reduction: Any) -> None:
-        _ambient.reducer = reduction
+        own = reduction is sys.modules.get("procession.reduction")
+        _ambient.reducer = None if own else reduction

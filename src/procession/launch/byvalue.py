@@ -21,7 +21,7 @@ import sys
 from collections import ChainMap
 from functools import cache
 from pickle import PicklingError
-from types import FunctionType
+from types import FunctionType, MethodType
 from weakref import WeakKeyDictionary
 
 from .. import _ambient, _core, reduction
@@ -115,6 +115,7 @@ def _pickler_class() -> Any:
     # Cloudpickle would send what is in them, as something that they are not.
     for kind in (io.TextIOWrapper, memoryview):
         by_value.pop(kind, None)
+    by_value[MethodType] = _reduce_method
 
     class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc]
         """Cloudpickle with the package's reducers, and names wherever names will do."""
@@ -148,6 +149,14 @@ def _pickler_class() -> Any:
 def _own_reducers() -> dict[type, Any]:
     """What was registered with the package's own pickler."""
     return dict(getattr(reduction.ForkingPickler, "_extra_reducers", {}))
+
+
+def _reduce_method(method: MethodType) -> tuple[Any, ...]:
+    """By its name, if it has one there; cloudpickle does not find class methods by theirs."""
+    name = method.__func__.__name__
+    if getattr(method.__self__, name, None) == method:
+        return getattr, (method.__self__, name)
+    return MethodType, (method.__func__, method.__self__)
 
 
 def _is_in_main(obj: Any) -> bool:

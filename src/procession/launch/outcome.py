@@ -11,9 +11,11 @@ Layer: process; imports base, ipc and the core.
 
 from __future__ import annotations
 
+import os
 import pickle
+from _thread import RLock
 
-from .. import _explain
+from .. import _ambient, _explain
 from .._errors import ProcessLostError
 from . import byvalue, death, last_words
 
@@ -46,16 +48,18 @@ def send_result(process_obj: BaseProcess, result: object) -> None:
     if result is None or outcome is None:
         return
     try:
-        data = _dumps(result)
+        data, handles = _dumps(result)
     except Exception as error:  # noqa: BLE001 - the parent shall know; only if it asks
         why = _explain.explanation("result", result, _dumps)
-        outcome.put((_UNSENDABLE, f"{error}: {why}", None))
+        outcome.put((_UNSENDABLE, f"{error}: {why}", None, None))
     else:
-        outcome.put((_RESULT, data, None))
+        outcome.put((_RESULT, data, handles, None))
 
 
-def _dumps(obj: object) -> bytes:
-    return byvalue.dumps(obj, for_parent=True)
+def _dumps(obj: object) -> tuple[bytes, list[Any]]:
+    """Pickle *obj*; the handles in it go along, so that their blocks outlive this process."""
+    with _ambient.collecting() as handles:
+        return byvalue.dumps(obj, for_parent=True), handles
 
 
 def send_exception(process_obj: BaseProcess, error: BaseException) -> None:
@@ -67,14 +71,14 @@ def send_exception(process_obj: BaseProcess, error: BaseException) -> None:
 
     text = "".join(traceback.format_exception(error))
     try:
-        data = _dumps(error)
+        data, handles = _dumps(error)
         pickle.loads(data)  # many an exception pickles but cannot be made from its pickle
     except Exception as reason:  # noqa: BLE001 - whatever its own methods raise
         what = "".join(traceback.format_exception_only(error)).strip()
         said = f"{what} (the exception itself cannot be sent: {type(reason).__name__}: {reason})"
-        outcome.put((_UNSENDABLE, said, text))
+        outcome.put((_UNSENDABLE, said, None, text))
     else:
-        outcome.put((_EXCEPTION, data, text))
+        outcome.put((_EXCEPTION, data, handles, text))
 
 
 # ------------------------------------------------------------------------------------ in the parent
@@ -87,20 +91,34 @@ class Outcome:
         self.result, self.error = result, error
 
 
+# A result can be taken out of its channel once; several threads may ask for it.
+_fetching = RLock()
+os.register_at_fork(after_in_child=_fetching._at_fork_reinit)  # type: ignore[attr-defined]
+
+
+def of(process_obj: BaseProcess, exitcode: int) -> Outcome:
+    """Return what the process gave that ended with *exitcode*; the same each time."""
+    with _fetching:
+        if process_obj._fetched is None:
+            process_obj._fetched = fetch(process_obj, exitcode)
+        return process_obj._fetched
+
+
 def fetch(process_obj: BaseProcess, exitcode: int) -> Outcome:
-    """Return what the process gave that ended with *exitcode*."""
+    """Take what the process gave out of its channel."""
     way = process_obj._outcome
     if way is None or way.empty():
         if exitcode == 0:
             return Outcome(None, None)
         return Outcome(None, _lost(process_obj, exitcode))
-    kind, data, text = way.get(False)
+    kind, data, handles, text = way.get(False)  # *handles* keep alive what the data refer to
     if kind == _RESULT:
         return _unpickled(process_obj, data, exitcode)
     if kind == _EXCEPTION:
         error: BaseException = pickle.loads(data)
     else:
         error = ProcessLostError(f"{process_obj.name}: {data}", process_obj.pid, exitcode)
+    del handles
     if text is not None:
         error.__cause__ = RemoteTraceback(f'\n"""\n{text}"""')
     return Outcome(None, error)

@@ -179,11 +179,9 @@ class BaseProcess(Facts):
         exitcode = self.exitcode
         if exitcode is None:
             raise TimeoutError(f"process {self.name} has not ended within {timeout} seconds")
-        if self._fetched is None:
-            from ..launch.outcome import fetch  # rarely used
+        from ..launch.outcome import of  # rarely used
 
-            self._fetched = fetch(self, exitcode)
-        return self._fetched.error
+        return of(self, exitcode).error
 
     def is_alive(self) -> bool:
         """Return whether the process runs: it was started and has not ended."""

@@ -1,0 +1,234 @@
+"""Results and exceptions of processes, where they are unusual; and random states."""
+
+import os
+import pickle
+import random
+import threading
+from typing import Any
+
+import pytest
+
+import procession
+from tests.support import programs_process as programs
+
+PATIENCE = 30.0
+
+
+class Unmakeable:
+    """Pickles, but cannot be made from its pickle."""
+
+    def __reduce__(self) -> Any:
+        return fail_to_make, ("the data are bad",)
+
+
+def fail_to_make(words: str) -> None:
+    raise ValueError(words)
+
+
+def started(ctx: Any, target: Any, *args: Any) -> Any:
+    process = ctx.Process(target=target, args=args)
+    process.start()
+    return process
+
+
+def test_a_large_result_arrives_before_anyone_asks_for_it(ctx: Any) -> None:
+    """The child need not wait until it is fetched."""
+    process = started(ctx, make_bytes, 20_000_000)
+
+    process.join(PATIENCE)
+
+    assert process.exitcode == 0
+    assert process.result() == b"\5" * 20_000_000
+
+
+def make_bytes(size: int) -> bytes:
+    return b"\5" * size
+
+
+def test_numpy_arrays_are_results(ctx: Any) -> None:
+    numpy = pytest.importorskip("numpy")
+    process = started(ctx, numpy.arange, 1_000_000)
+
+    assert process.result(PATIENCE).sum() == 499_999_500_000
+
+
+def test_results_are_objects_of_the_family(ctx: Any) -> None:
+    """A queue that the child made lives on in the parent."""
+    process = started(ctx, make_queue)
+
+    queue = process.result(PATIENCE)
+
+    assert queue.get(timeout=PATIENCE) == "still there"
+
+
+def make_queue() -> Any:
+    queue = procession.Queue()
+    queue.put("still there")
+    return queue
+
+
+def test_a_result_that_cannot_be_made_again_says_why(ctx: Any) -> None:
+    process = started(ctx, Unmakeable)
+
+    with pytest.raises(procession.ProcessLostError, match="the data are bad") as caught:
+        process.result(PATIENCE)
+
+    assert isinstance(caught.value.__cause__, ValueError)
+    assert process.exitcode == 0
+
+
+def test_threads_that_ask_together_all_get_the_result(ctx: Any) -> None:
+    """It can be taken out of its channel only once."""
+    for _ in range(5):
+        process = started(ctx, programs.give, "result")
+        got: list[Any] = []
+        threads = [
+            threading.Thread(target=lambda p=process, g=got: g.append(p.result(PATIENCE)))
+            for _ in range(8)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert got == ["result"] * 8
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (KeyboardInterrupt("by hand"), "by hand"),
+        (OSError(2, "No such file", "name"), "No such file"),
+        (ExceptionGroup("several", [ValueError(1), TypeError(2)]), "several"),
+        (StopIteration(5), "5"),
+    ],
+)
+def test_exceptions_of_all_kinds_arrive(ctx: Any, error: BaseException, words: str) -> None:
+    """As what they are, with the place where they were raised."""
+    process = started(ctx, raise_it, error)
+
+    with pytest.raises(type(error), match=words) as caught:
+        process.result(PATIENCE)
+
+    assert repr(caught.value) == repr(error)
+    assert "in raise_it" in str(caught.value.__cause__)
+    assert process.exitcode == 1
+
+
+def raise_it(error: BaseException) -> None:
+    raise error
+
+
+def test_the_whole_remote_traceback_is_the_cause(ctx: Any) -> None:
+    """With the causes and notes that the exception had there."""
+    process = started(ctx, raise_with_history)
+
+    error = process.exception(PATIENCE)
+
+    assert error is process.exception()
+    text = str(error.__cause__)
+    assert "ZeroDivisionError: division by zero" in text
+    assert "The above exception was the direct cause" in text
+    assert "a note" in text
+    assert error.__notes__ == ["a note"]
+
+
+def raise_with_history() -> None:
+    try:
+        _ = 1 / 0
+    except ZeroDivisionError as cause:
+        error = ValueError("at last")
+        error.add_note("a note")
+        raise error from cause
+
+
+@pytest.mark.parametrize(("code", "exitcode"), [(None, 0), (0, 0), (True, 1), (256 + 7, 7)])
+def test_sys_exit_gives_no_result(ctx: Any, code: Any, exitcode: int) -> None:
+    """0 is success without one, all else a loss."""
+    process = started(ctx, programs.leave, code)
+    process.join(PATIENCE)
+
+    assert process.exitcode == exitcode
+    if exitcode == 0:
+        assert process.result() is None
+    else:
+        with pytest.raises(procession.ProcessLostError, match=f"exited with code {exitcode}"):
+            process.result()
+
+
+def test_there_is_no_result_of_what_is_closed_or_was_not_started(ctx: Any) -> None:
+    process = ctx.Process(target=int)
+    with pytest.raises(AssertionError, match="started process"):
+        process.result()
+    process.start()
+    process.join()
+    process.close()
+    for ask in (process.result, process.exception):
+        with pytest.raises(ValueError, match="closed"):
+            ask()
+
+
+def test_a_result_that_is_not_there_in_time_is_there_later(ctx: Any) -> None:
+    event = ctx.Event()
+    process = started(ctx, event.wait)
+    for timeout in (0, 0.01, -1):
+        with pytest.raises(procession.TimeoutError, match=process.name):
+            process.result(timeout)
+        with pytest.raises(procession.TimeoutError):
+            process.exception(timeout)
+
+    event.set()
+
+    assert process.result(PATIENCE) is True
+
+
+def test_an_exception_with_state_of_its_own_arrives(ctx: Any) -> None:
+    """Its attributes as well."""
+    process = started(ctx, raise_it, Coded("message", code=7))
+
+    error = process.exception(PATIENCE)
+
+    assert (str(error), error.code) == ("message", 7)
+
+
+class Coded(Exception):
+    def __init__(self, message: str, *, code: int = 0) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+# ---------------------------------------------------------------------------------- random states
+
+
+def draw() -> list[Any]:
+    """Return random numbers of this process."""
+    import numpy
+
+    return [random.random(), float(numpy.random.random())]
+
+
+def test_children_draw_different_numbers(ctx: Any) -> None:
+    """From `random`, and from numpy's global generator; different from the parent's, too."""
+    pytest.importorskip("numpy")
+    mine = draw()
+
+    processes = [started(ctx, draw) for _ in range(3)]
+
+    drawn = [mine, draw(), *(process.result(PATIENCE) for process in processes)]
+    for kind in zip(*drawn, strict=True):
+        assert len(set(kind)) == len(drawn)
+
+
+def test_a_fork_of_the_programs_own_keeps_the_standard_behaviour() -> None:
+    """The interpreter reseeds `random`; numpy's state is a copy."""
+    numpy = pytest.importorskip("numpy")
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.write(writer, pickle.dumps(float(numpy.random.random())))
+        os._exit(0)
+    os.waitpid(pid, 0)
+    os.close(writer)
+    with open(reader, "rb") as pipe:
+        its = pickle.load(pipe)
+
+    assert its == float(numpy.random.random())
