@@ -94,7 +94,10 @@ def fetch(process_obj: BaseProcess, exitcode: int) -> Outcome:
         if exitcode == 0:
             return Outcome(None, None)
         return Outcome(None, _lost(process_obj, exitcode))
-    kind, data, text = way.get(False)
+    given = way.get(False)
+    if type(given) is not tuple:  # a plain value goes without a pickle
+        return Outcome(given, None)
+    kind, data, text = given
     if kind == _RESULT:
         return _unpickled(process_obj, data, exitcode)
     if kind == _EXCEPTION:
