@@ -132,7 +132,7 @@ def _run_finalizers(minpriority: int | None = None) -> None:
 
 # ------------------------------------------------------------------------------------- after a fork
 
-_afterfork_registry: weakref.WeakValueDictionary[_AfterForker, Any] = weakref.WeakValueDictionary()
+_afterfork_registry: Any = weakref.WeakValueDictionary()  # _AfterForker -> the object
 _afterfork_counter = itertools.count()
 
 
@@ -143,7 +143,7 @@ def register_after_fork(obj: Any, func: Callable[[Any], object]) -> None:
 
 def _run_after_forkers() -> None:
     """In a forked child: call what was registered, in that order; a failure is logged."""
-    if not _afterfork_registry.data:
+    if not _afterfork_registry.data:  # not its length, for which Python code is run
         return
     for (_, _, func), obj in sorted(_afterfork_registry.items(), key=lambda item: item[0][:2]):
         try:

@@ -44,7 +44,7 @@ class ForkProcess(process.BaseProcess):
     """A process that begins as a copy of its parent."""
 
     _start_method = "fork"
-    _popen_class: type[BasePopen] | None = None  # kept: after a fork each step into an import is dear
+    _popen_class: type[BasePopen] | None = None  # kept: see _launching in process.base
 
     @staticmethod
     def _Popen(process_obj: Any) -> BasePopen:

@@ -18,13 +18,13 @@ import sys
 
 from .. import _ambient, _core, _finalize, _log, util
 from . import last_words, lifeline
-from .sentinel import Sentinel
 
 TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
     from typing import NoReturn
 
     from ..process import BaseProcess
+    from .sentinel import Sentinel
 
 
 def after_fork(process_obj: BaseProcess, parent_end: int, sentinel: Sentinel) -> NoReturn:

@@ -12,16 +12,15 @@ The first process of a family is its root. When that is killed nothing of the fa
 its read end is an heirloom: every process that the family starts arms it as well, unless it was
 made to outlive its parent. (A child by plain `os.fork` is a root of its own.)
 
-Invariant: no process but its owner holds a write end once the core's hooks of a fork have run. The
-heirloom is that of this process's family: after a plain fork it is not, which shows in the number of
-forks that the core counts.
+Invariant: no process but its owner holds a write end once the core's hooks of a fork have run.
+After a plain fork the heirloom is that of another family, which shows in the number of forks that
+the core counts.
 
 Layer: process; imports base and the core.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 
 # The module `signal` is not cheap, and each child would import it.
@@ -29,7 +28,6 @@ from _signal import SIGKILL  # type: ignore[import-not-found]
 from _thread import start_new_thread
 
 from .. import _ambient, _core
-from .sentinel import wait_readable
 
 _ROOT = "root"  # the name of the heirloom
 
@@ -42,7 +40,7 @@ def read_end() -> int:
     end, forks = _core.lifeline(), _core.forks()
     if _root_since != forks or _ROOT not in _ambient.heirlooms:
         _root_since = forks
-        _ambient.heirlooms[_ROOT] = fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 0)
+        _ambient.heirlooms[_ROOT] = os.dup(end)
     return end
 
 
@@ -92,5 +90,7 @@ def _bond(fd: int) -> int | None:
 
 
 def _die_with(fd: int) -> None:
+    from .sentinel import wait_readable  # rarely needed, and every spawned child would import it
+
     wait_readable(fd, None)
     os.kill(os.getpid(), SIGKILL)

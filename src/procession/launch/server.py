@@ -13,10 +13,11 @@ Layer: process; imports base, ipc and the core.
 
 from __future__ import annotations
 
+# Not `signal`, whose functions turn every number into an enum and back, in each child.
+import _signal as signal  # type: ignore[import-not-found]
 import io
 import os
 import select
-import signal
 import socket
 import sys
 from contextlib import suppress
@@ -78,16 +79,15 @@ class Server:
                 pass
         with suppress(ChildProcessError):
             while (end := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
-                self._reap(end.si_pid)
+                self._reap(end)
 
-    def _reap(self, pid: int) -> None:
-        """Tell how child *pid* ended, then reap it.
+    def _reap(self, end: os.waitid_result) -> None:
+        """Tell how a child ended, then reap it.
 
         In this order: until the client has been told, the process id is not given to another, so
         the client may send signals to it.
         """
-        end = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-        assert end is not None
+        pid = end.si_pid
         status = self._status_of.pop(pid, None)
         _core.bury(pid)
         if status is not None:
