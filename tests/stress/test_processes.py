@@ -4,20 +4,19 @@ import os
 import random
 import resource
 import select
-import signal
 from typing import Any
 
 import pytest
 
 import procession
-from tests.support import programs_process as programs
 from tests.support import Outcome, run_python, start_python, structure
+from tests.support import programs_process as programs
 
 PATIENCE = 60.0
 SOURCES = {"PYTHONPATH": str(structure.ROOT / "src")}
 
-# Interpreters without site folders, since it is starts that are counted, and four at a time, as there
-# is more than one processor.
+# Interpreters without site folders, since it is starts that are counted, and four at a time, since
+# there is more than one processor.
 STARTS = """
 import os, sys
 import procession
