@@ -52,7 +52,10 @@ void mutex_unlock(struct mutex *mutex)
 
 bool mutex_try(struct mutex *mutex)
 {
-    return pthread_mutex_trylock(&mutex->posix) == 0;
+    int error = pthread_mutex_trylock(&mutex->posix);
+    if (error == EOWNERDEAD)
+        mutex_repaired(mutex);
+    return error == 0 || error == EOWNERDEAD;
 }
 
 /* The word that the kernel marks is the mutex's first int in glibc, its second one in musl. */

@@ -25,11 +25,11 @@ void mutex_unlock(struct mutex *mutex);
 
 /* ---- one that a thread holds for life, so that others see it die */
 
-/* Takes the mutex for this thread, if it is free. */
+/* Takes the mutex for this thread, if it is free, or its owner is gone; then nothing is repaired. */
 bool mutex_try(struct mutex *mutex);
 
 enum mutex_owner {
-    OWNER_NONE, /* it was never taken */
+    OWNER_NONE, /* it was never taken, or was given back */
     OWNER_HOLDS,
     OWNER_GONE, /* the thread has died, or its program has given way to another by exec */
 };

@@ -82,11 +82,15 @@ static bool has_ended(struct arena *arena, struct glance glance)
     struct slot *slot = table_slot(arena, tag_index(glance.tag));
     /* Acquire, pairs with set_identity: the start time beside a pid is that process's. */
     pid_t pid = (pid_t)atomic_load_explicit(&slot->pid, memory_order_acquire);
-    enum mutex_owner main_thread = mutex_owner(&slot->life);
-    if (main_thread == OWNER_HOLDS)
-        return false;
-    if (main_thread == OWNER_GONE)
-        return pid == 0 || life_has_left(pid); /* 0: killed while it took the slot */
+    if (glance.state == SLOT_LIVE)
+        switch (mutex_owner(&slot->life)) {
+        case OWNER_HOLDS:
+            return false;
+        case OWNER_GONE:
+            return life_has_left(pid);
+        case OWNER_NONE:
+            break;
+        }
     if (pid != 0)
         return life_has_ended(pid, word_get(&slot->start));
     uint32_t parent = (uint32_t)word_get(&slot->parent);
@@ -169,10 +173,11 @@ static enum status reserve_locked(struct arena *arena, uint32_t *tag)
         return status;
     struct slot *slot = table_slot(arena, index);
     uint64_t generation = generation_of(slot);
-    if (generation == 0)
+    if (generation == 0) { /* the slot was never used */
         generation = 1;
+        mutex_init(&slot->life);
+    }
     memset(slot->name, 0, sizeof slot->name);
-    mutex_init(&slot->life); /* nobody looks at it while the slot is free */
     arena_stage(arena, &slot->pid, 0);
     arena_stage(arena, &slot->start, START_UNKNOWN);
     arena_stage(arena, &slot->parent, arena->tag);
@@ -246,11 +251,12 @@ void table_forked(struct arena *arena, uint32_t tag)
 }
 
 /* Any thread may found a family, and then end; only the end of the main one means anything. Without
- * its word the start time is needed, to tell the process from a later one. */
-static uint64_t hold_for_life(struct slot *slot)
+ * its word the start time is needed, to tell the process from a later one. The mutex is the slot's for
+ * ever: it may still be marked by the death of the slot's last process. */
+static void hold_for_life(struct slot *slot, bool is_main_thread)
 {
-    bool is_main_thread = syscall(SYS_gettid) == getpid();
-    return is_main_thread && mutex_try(&slot->life) ? START_UNKNOWN : life_start(getpid());
+    if (mutex_try(&slot->life) && !is_main_thread)
+        mutex_unlock(&slot->life);
 }
 
 enum status table_adopt(struct arena *arena, uint32_t tag)
@@ -261,9 +267,10 @@ enum status table_adopt(struct arena *arena, uint32_t tag)
     if (ours) {
         if (word_get(&slot->parent) == 0) /* see table_forked; we still have our parent's tag */
             atomic_store_explicit(&slot->parent, arena->tag, memory_order_relaxed);
-        uint64_t start = hold_for_life(slot);
-        CRASH_POINT("table.adopt.held");
-        set_identity(slot, getpid(), start);
+        bool is_main_thread = syscall(SYS_gettid) == getpid();
+        set_identity(slot, getpid(), is_main_thread ? START_UNKNOWN : life_start(getpid()));
+        CRASH_POINT("table.adopt.named");
+        hold_for_life(slot, is_main_thread);
         CRASH_POINT("table.adopt.before_commit");
         atomic_store_explicit(&slot->state, state_word(generation_of(slot), SLOT_LIVE),
                               memory_order_release);
@@ -302,10 +309,10 @@ void table_bury(struct arena *arena, int pid)
     for (uint32_t i = 0; i < word_get(&arena->header->slots_used); i++) {
         struct glance glance = glance_at(arena, i);
         struct slot *slot = table_slot(arena, i);
-        if ((pid_t)word_get(&slot->pid) != pid || glance.state == SLOT_FREE ||
-            glance.tag == arena->tag)
+        if ((pid_t)word_get(&slot->pid) != pid || glance.tag == arena->tag)
             continue;
-        if (mutex_owner(&slot->life) == OWNER_GONE || has_ended(arena, glance))
+        bool main_is_gone = glance.state == SLOT_LIVE && mutex_owner(&slot->life) == OWNER_GONE;
+        if (main_is_gone || has_ended(arena, glance))
             table_abandon(arena, glance.tag);
     }
 }
