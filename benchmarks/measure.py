@@ -1,8 +1,8 @@
 """One measurement, in an interpreter of its own.
 
-Idea: ``python -m benchmarks.measure CLAIM LIBRARY SHARE`` measures once and prints the result as
-JSON. A fresh process for each measurement: no library inherits threads, warm memory or a grown heap
-from the other, and one that hangs can be given up.
+Idea: ``python -m benchmarks.once CLAIM LIBRARY SHARE`` measures once and prints the result as JSON.
+A fresh process for each measurement: no library inherits threads, warm memory or a grown heap from
+the other, and one that hangs can be given up.
 
 Invariant: of a measurement that is given up, no process is left.
 """
@@ -32,7 +32,7 @@ def in_fresh_process(claim: str, library: str, share: float) -> Measurement:
     Raises:
         Failed: it ended otherwise than with a result, or not within TIMEOUT.
     """
-    command = [sys.executable, "-m", __name__, claim, library, str(share)]
+    command = [sys.executable, "-m", f"{__package__}.once", claim, library, str(share)]
     process = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -59,7 +59,3 @@ def main() -> None:
     name, library, share = sys.argv[1:]
     result = claims.find(name).measure(library, float(share))
     print(json.dumps(asdict(result)))
-
-
-if __name__ == "__main__":
-    main()

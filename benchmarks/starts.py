@@ -8,21 +8,18 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from . import targets
 from .measurement import Measurement, of_delays
 
 
 def start_and_join(context: Any, count: int) -> Measurement:
     """A process that does nothing, from start() to the end of join()."""
-    return _starts(context, nothing, count)
+    return _starts(context, targets.nothing, count)
 
 
 def with_value(context: Any, count: int) -> Measurement:
     """A process whose target returns a value, which the standard package throws away."""
     return _starts(context, int, count)
-
-
-def nothing() -> None:
-    """The target."""
 
 
 def _starts(context: Any, target: Callable[[], object], count: int) -> Measurement:

@@ -11,6 +11,8 @@
 
 #include "msg/channel.h"
 #include "msg/payload.h"
+#include "os/life.h"
+#include "os/lifeline.h"
 #include "py_core.h"
 #include "sync/barrier.h"
 #include "sync/condition.h"
@@ -24,6 +26,8 @@ static __thread uint32_t pending;   /* tag of the embryo made for the fork that 
 static __thread uint32_t requested; /* tag that fork() was given, for this thread's next fork */
 static __thread bool is_ours;       /* the fork is made by fork_process(), which learns the pid */
 
+static unsigned forks; /* how many lie between this process and the one that loaded the library */
+
 static uint32_t *inherited; /* entries that were there when this process joined: see settle() */
 static uint32_t inherited_count;
 
@@ -31,6 +35,7 @@ static uint32_t inherited_count;
 
 static void before_fork(void)
 {
+    lifeline_before_fork();
     pending = requested;
     if (family.header == NULL || family.tag == 0 || pending != 0)
         return;
@@ -47,12 +52,15 @@ static void before_fork(void)
 /* Here nobody tells us whether the fork went well. */
 static void after_fork_in_parent(void)
 {
+    lifeline_after_fork_in_parent();
     if (pending != 0 && !is_ours)
         table_forked(&family, pending);
 }
 
 static void after_fork_in_child(void)
 {
+    forks++;
+    lifeline_after_fork_in_child();
     if (family.header == NULL)
         return;
     bells_after_fork_in_child();
@@ -77,6 +85,28 @@ static void register_manners(void)
     channel_register();
     payload_register();
     pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
+
+static PyObject *lifeline(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
+{
+    register_manners();
+    int end = lifeline_read_end();
+    return end < 0 ? PyErr_SetFromErrno(PyExc_OSError) : PyLong_FromLong(end);
+}
+
+static PyObject *count_forks(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
+{
+    return PyLong_FromUnsignedLong(forks);
+}
+
+/* bond(fd) -> descriptor */
+static PyObject *bond(PyObject *Py_UNUSED(module), PyObject *argument)
+{
+    long fd = PyLong_AsLong(argument);
+    if (fd == -1 && PyErr_Occurred())
+        return NULL;
+    int own = lifeline_bond((int)fd);
+    return own < 0 ? PyErr_SetFromErrno(PyExc_OSError) : PyLong_FromLong(own);
 }
 
 static enum status found_family(void)
@@ -197,7 +227,7 @@ static PyObject *launched(PyObject *Py_UNUSED(module), PyObject *args)
     int pid;
     if (!PyArg_ParseTuple(args, "Ii", &token, &pid) || !family_ensure())
         return NULL;
-    table_launched(&family, token, pid);
+    table_launched(&family, token, pid, life_start(pid));
     Py_RETURN_NONE;
 }
 
@@ -247,7 +277,7 @@ static PyObject *fork_process(PyObject *Py_UNUSED(module), PyObject *args)
     if (pid < 0)
         PyErr_SetFromErrno(PyExc_OSError);
     if (pid > 0 && tag != 0)
-        table_launched(&family, tag, pid);
+        table_launched(&family, tag, pid, START_UNKNOWN);
     else if (tag != 0 && token == Py_None)
         table_abandon(&family, tag);
     return pid < 0 ? NULL : PyLong_FromLong(pid);
@@ -304,6 +334,9 @@ static PyMethodDef functions[] = {
     {"abandon", abandon, METH_O, "abandon(token): the start failed; release its slot."},
     {"settle", settle, METH_NOARGS, "Drop what hold() kept for this process."},
     {"fork", fork_process, METH_VARARGS, "fork(token=None): like os.fork()."},
+    {"lifeline", lifeline, METH_NOARGS, "The read end of the pipe that this process's end closes."},
+    {"forks", count_forks, METH_NOARGS, "How many forks lie behind this process."},
+    {"bond", bond, METH_O, "bond(fd): be killed when the write end of that pipe is closed."},
     {"bury", bury, METH_O, "bury(pid): release what that dead child held."},
     {"reap", reap, METH_NOARGS, "Release what dead processes held; how many there were."},
     {"set_process_name", set_process_name, METH_O, "The name that others' messages give us."},

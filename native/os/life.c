@@ -11,15 +11,18 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define EXITING 0x4u /* PF_EXITING of the kernel's sched.h: see proc_pid_stat(5), field 9 */
+
 struct stat_line {
     char state;
+    unsigned flags;
     long threads;
     uint64_t start;
 };
 
 enum look { LOOK_FOUND, LOOK_GONE, LOOK_BLIND };
 
-/* Field numbers as in proc_pid_stat(5): 3 state, 20 num_threads, 22 starttime. The name, field 2,
+/* Field numbers as in proc_pid_stat(5): 3 state, 9 flags, 20 num_threads, 22 starttime. The name, field 2,
  * may hold blanks and parentheses, so the count begins behind the last ')'. */
 static bool parse_stat(char *text, struct stat_line *line)
 {
@@ -31,6 +34,8 @@ static bool parse_stat(char *text, struct stat_line *line)
     for (char *word = strtok_r(rest + 1, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
         if (field == 3)
             line->state = *word;
+        else if (field == 9)
+            line->flags = (unsigned)strtoul(word, NULL, 10);
         else if (field == 20)
             line->threads = strtol(word, NULL, 10);
         else if (field == 22) {
@@ -101,19 +106,28 @@ static bool ended_unseen(pid_t pid)
     return ended;
 }
 
+/* Z with more threads: only the main thread has ended, the others run on. */
+static bool is_dead(const struct stat_line *line)
+{
+    return (line->state == 'Z' && line->threads <= 1) || line->state == 'X';
+}
+
 bool life_has_ended(pid_t pid, uint64_t start)
 {
     struct stat_line line;
-    switch (look_at(pid, &line)) {
-    case LOOK_GONE:
-    case LOOK_BLIND:
+    if (look_at(pid, &line) != LOOK_FOUND)
         return ended_unseen(pid);
-    default:
-        if (start != START_UNKNOWN && line.start != start)
-            return true; /* the pid is another's by now */
-        /* Z with more threads: only the main thread has ended, the others run on. */
-        return (line.state == 'Z' && line.threads <= 1) || line.state == 'X';
-    }
+    return is_dead(&line) || (start != START_UNKNOWN && line.start != start);
+}
+
+bool life_has_left(pid_t pid)
+{
+    struct stat_line line;
+    if (look_at(pid, &line) != LOOK_FOUND)
+        return ended_unseen(pid);
+    if (line.state == 'Z' || (line.flags & EXITING))
+        return is_dead(&line); /* not while other threads of it may run, if for a moment only */
+    return true;               /* an exec, which ends all other threads; or the pid is another's */
 }
 
 unsigned life_processors(void)

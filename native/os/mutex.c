@@ -1,6 +1,7 @@
 #include "mutex.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,4 +48,31 @@ void mutex_unlock(struct mutex *mutex)
     int error = pthread_mutex_unlock(&mutex->posix);
     if (error)
         fail("unlock", error);
+}
+
+bool mutex_try(struct mutex *mutex)
+{
+    int error = pthread_mutex_trylock(&mutex->posix);
+    if (error == EOWNERDEAD)
+        mutex_repaired(mutex);
+    return error == 0 || error == EOWNERDEAD;
+}
+
+/* The word that the kernel marks is the mutex's first int in glibc, its second one in musl. */
+static unsigned futex_word(const struct mutex *mutex)
+{
+#ifdef __GLIBC__
+    const int *word = &mutex->posix.__data.__lock;
+#else
+    const int *word = (const int *)&mutex->posix + 1;
+#endif
+    return (unsigned)__atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+
+enum mutex_owner mutex_owner(const struct mutex *mutex)
+{
+    unsigned word = futex_word(mutex);
+    if (word & FUTEX_OWNER_DIED)
+        return OWNER_GONE;
+    return word & FUTEX_TID_MASK ? OWNER_HOLDS : OWNER_NONE;
 }

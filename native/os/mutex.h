@@ -10,6 +10,7 @@
 #define PROCESSION_OS_MUTEX_H
 
 #include <pthread.h>
+#include <stdbool.h>
 
 struct mutex {
     pthread_mutex_t posix;
@@ -21,5 +22,19 @@ void mutex_init(struct mutex *mutex);
 enum mutex_result mutex_lock(struct mutex *mutex);
 void mutex_repaired(struct mutex *mutex);
 void mutex_unlock(struct mutex *mutex);
+
+/* ---- one that a thread holds for life, so that others see it die */
+
+/* Takes the mutex for this thread, if it is free, or its owner is gone; then nothing is repaired. */
+bool mutex_try(struct mutex *mutex);
+
+enum mutex_owner {
+    OWNER_NONE, /* it was never taken, or was given back */
+    OWNER_HOLDS,
+    OWNER_GONE, /* the thread has died, or its program has given way to another by exec */
+};
+
+/* A look; takes nothing, costs one load. */
+enum mutex_owner mutex_owner(const struct mutex *mutex);
 
 #endif

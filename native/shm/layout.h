@@ -19,7 +19,7 @@
 #include "../os/mutex.h"
 
 #define ARENA_MAGIC UINT64_C(0x4e4f495353434f52)
-#define LAYOUT_VERSION 1u
+#define LAYOUT_VERSION 2u
 #define CACHE_LINE 64
 #define PAGE_BYTES UINT64_C(4096)
 
@@ -80,8 +80,8 @@ enum {
     SLOT_COUNT = 2048,
     SLOT_INDEX_BITS = 12,
     SLOT_GENERATION_BITS = 18,
-    HOLDINGS_PARTS = 20,
-    HOLDINGS_FIRST = 64, /* entries in the first part; each further part has twice as many */
+    HOLDINGS_PARTS = 14, /* a million entries */
+    HOLDINGS_FIRST = 64, /* in the first part; each further part has twice as many */
     SLOT_NAME_BYTES = 40,
 };
 _Static_assert(SLOT_COUNT <= 1 << SLOT_INDEX_BITS, "a tag must be able to name every slot");
@@ -94,8 +94,8 @@ enum slot_state {
 };
 
 struct slot {
-    word_t state;      /* generation << 8 | enum slot_state */
-    word_t pid;        /* 0: not known yet */
+    _Alignas(CACHE_LINE) word_t state; /* generation << 8 | enum slot_state */
+    word_t pid;                        /* 0: not known yet */
     word_t start;      /* with the pid, what tells the process from any other (see life.h) */
     word_t parent;     /* tag of the slot whose process made it */
     word_t born;       /* monotonic nanoseconds */
@@ -103,6 +103,7 @@ struct slot {
     word_t next_free;  /* the next free slot's index + 1 */
     word_t parts[HOLDINGS_PARTS];
     char name[SLOT_NAME_BYTES]; /* of the process, for messages; may be cut short */
+    struct mutex life;          /* the process's main thread holds it: see table_adopt */
 };
 _Static_assert(sizeof(struct slot) == 256, "slots must not share cache lines");
 

@@ -2,6 +2,7 @@
 #include "table.h"
 
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "../crash_point.h"
@@ -81,6 +82,15 @@ static bool has_ended(struct arena *arena, struct glance glance)
     struct slot *slot = table_slot(arena, tag_index(glance.tag));
     /* Acquire, pairs with set_identity: the start time beside a pid is that process's. */
     pid_t pid = (pid_t)atomic_load_explicit(&slot->pid, memory_order_acquire);
+    if (glance.state == SLOT_LIVE)
+        switch (mutex_owner(&slot->life)) {
+        case OWNER_HOLDS:
+            return false;
+        case OWNER_GONE:
+            return life_has_left(pid);
+        case OWNER_NONE:
+            break;
+        }
     if (pid != 0)
         return life_has_ended(pid, word_get(&slot->start));
     uint32_t parent = (uint32_t)word_get(&slot->parent);
@@ -163,8 +173,10 @@ static enum status reserve_locked(struct arena *arena, uint32_t *tag)
         return status;
     struct slot *slot = table_slot(arena, index);
     uint64_t generation = generation_of(slot);
-    if (generation == 0)
+    if (generation == 0) { /* the slot was never used */
         generation = 1;
+        mutex_init(&slot->life);
+    }
     memset(slot->name, 0, sizeof slot->name);
     arena_stage(arena, &slot->pid, 0);
     arena_stage(arena, &slot->start, START_UNKNOWN);
@@ -210,9 +222,8 @@ static void set_identity(struct slot *slot, pid_t pid, uint64_t start)
     atomic_store_explicit(&slot->pid, (uint64_t)pid, memory_order_release);
 }
 
-void table_launched(struct arena *arena, uint32_t tag, int pid)
+void table_launched(struct arena *arena, uint32_t tag, int pid, uint64_t start)
 {
-    uint64_t start = life_start(pid);
     arena_lock(arena);
     struct slot *slot = table_slot(arena, tag_index(tag));
     if (table_tag(arena, tag_index(tag)) == tag && word_get(&slot->pid) == 0)
@@ -226,7 +237,7 @@ void table_forked(struct arena *arena, uint32_t tag)
     if (pid != CHILDREN_UNKNOWN) {
         uint32_t known = pid ? table_find(arena, pid) : 0;
         if (pid != 0 && known == 0)
-            table_launched(arena, tag, pid);
+            table_launched(arena, tag, pid, life_start(pid));
         else if (known != tag)
             table_abandon(arena, tag); /* no child is new: the fork failed */
         return;
@@ -239,16 +250,28 @@ void table_forked(struct arena *arena, uint32_t tag)
     arena_unlock(arena);
 }
 
+/* Any thread may found a family, and then end; only the end of the main one means anything. Without
+ * its word the start time is needed, to tell the process from a later one. The mutex is the slot's for
+ * ever: it may still be marked by the death of the slot's last process. */
+static void hold_for_life(struct slot *slot, bool is_main_thread)
+{
+    if (mutex_try(&slot->life) && !is_main_thread)
+        mutex_unlock(&slot->life);
+}
+
 enum status table_adopt(struct arena *arena, uint32_t tag)
 {
-    uint64_t start = life_start(getpid());
     arena_lock(arena);
     struct slot *slot = table_slot(arena, tag_index(tag));
     bool ours = table_is_embryo(arena, tag);
     if (ours) {
         if (word_get(&slot->parent) == 0) /* see table_forked; we still have our parent's tag */
             atomic_store_explicit(&slot->parent, arena->tag, memory_order_relaxed);
-        set_identity(slot, getpid(), start);
+        bool is_main_thread = syscall(SYS_gettid) == getpid();
+        set_identity(slot, getpid(), is_main_thread ? START_UNKNOWN : life_start(getpid()));
+        CRASH_POINT("table.adopt.named");
+        hold_for_life(slot, is_main_thread);
+        CRASH_POINT("table.adopt.before_commit");
         atomic_store_explicit(&slot->state, state_word(generation_of(slot), SLOT_LIVE),
                               memory_order_release);
         arena->self = tag_index(tag);
@@ -273,18 +296,25 @@ uint32_t table_find(struct arena *arena, int pid)
     for (uint32_t i = 0; i < word_get(&arena->header->slots_used); i++) {
         struct glance glance = glance_at(arena, i);
         if ((pid_t)word_get(&table_slot(arena, i)->pid) == pid &&
-            (glance.state == SLOT_LIVE || glance.state == SLOT_EMBRYO))
+            (glance.state == SLOT_LIVE || glance.state == SLOT_EMBRYO) && !has_ended(arena, glance))
             return glance.tag;
     }
     return 0;
 }
 
+/* The pid may be another's by now, so look before we bury. That the main thread is gone says enough
+ * here, since the caller knows that the process is. */
 void table_bury(struct arena *arena, int pid)
 {
-    uint32_t tag = table_find(arena, pid);
-    /* The pid may be another's by now: look before we bury. */
-    if (tag != 0 && !table_is_alive(arena, tag))
-        table_abandon(arena, tag);
+    for (uint32_t i = 0; i < word_get(&arena->header->slots_used); i++) {
+        struct glance glance = glance_at(arena, i);
+        struct slot *slot = table_slot(arena, i);
+        if ((pid_t)word_get(&slot->pid) != pid || glance.tag == arena->tag)
+            continue;
+        bool main_is_gone = glance.state == SLOT_LIVE && mutex_owner(&slot->life) == OWNER_GONE;
+        if (main_is_gone || has_ended(arena, glance))
+            table_abandon(arena, glance.tag);
+    }
 }
 
 bool table_is_alive(struct arena *arena, uint32_t tag)

@@ -8,6 +8,10 @@
  * Life      A slot that is about to be used by a new process is an embryo: its parent fills it. The
  *           new process makes it live, by one store. Whoever sees that the process of a slot
  *           has ended may reap it; a reaper that dies too is followed by the next.
+ *           The main thread of a process holds a robust mutex in its slot, for life: the kernel
+ *           marks it when the thread dies or makes way for another program (exec). So that somebody
+ *           lives is seen with one load; only of who seems dead /proc is asked for the rest: whether
+ *           it is all of the process, and (without that mutex) whether the pid is still its own.
  * Tag       Index and generation of a slot in 30 bits: it tells a process from a later one in the
  *           same slot, and fits into the word of a lock.
  */
@@ -27,13 +31,14 @@ struct handle {
 enum status table_reserve(struct arena *arena, uint32_t *tag);
 /* Gives the embryo the same references, under the same entry numbers, as this process holds. */
 enum status table_copy_holdings(struct arena *arena, uint32_t tag);
-/* The embryo's process is *pid*. */
-void table_launched(struct arena *arena, uint32_t tag, int pid);
+/* The embryo's process is *pid*, started at *start*, or START_UNKNOWN if it takes its slot so soon
+ * that its pid cannot become another's before. */
+void table_launched(struct arena *arena, uint32_t tag, int pid, uint64_t start);
 /* After a fork that does not tell the child's pid (os.fork): should the child be killed before it takes
  * its slot, nobody else would ever know. The kernel is asked; if it does not tell, or the fork has
  * failed, the child has ten seconds to take its slot. */
 void table_forked(struct arena *arena, uint32_t tag);
-/* This process takes the slot. STATUS_STALE: it was given up for dead. */
+/* This process takes the slot, and its main thread the slot's mutex. STATUS_STALE: it was given up for dead. */
 enum status table_adopt(struct arena *arena, uint32_t tag);
 /* Releases a slot whose process never came to be, or has ended and was waited for. */
 void table_abandon(struct arena *arena, uint32_t tag);

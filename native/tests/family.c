@@ -6,6 +6,7 @@
 #include "../crash_point.h"
 #include "../msg/channel.h"
 #include "../msg/payload.h"
+#include "../os/life.h"
 #include "../sync/barrier.h"
 #include "../sync/condition.h"
 #include "../sync/lock.h"
@@ -52,7 +53,7 @@ pid_t family_start(void (*body)(void *with), void *with)
     CHECK_EQUAL(table_reserve(&family, &start.tag), STATUS_OK);
     CHECK_EQUAL(table_copy_holdings(&family, start.tag), STATUS_OK);
     pid_t pid = child_start(run_started, &start);
-    table_launched(&family, start.tag, pid);
+    table_launched(&family, start.tag, pid, life_start(pid));
     return pid;
 }
 

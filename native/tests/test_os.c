@@ -1,9 +1,11 @@
 /* The thin layer over the system: the mutex of a dead owner, the memory file, the life of a process. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -12,6 +14,7 @@
 #include "../os/clock.h"
 #include "../os/futex.h"
 #include "../os/life.h"
+#include "../os/lifeline.h"
 #include "../os/mapping.h"
 #include "../os/mutex.h"
 #include "harness.h"
@@ -190,4 +193,89 @@ TEST(a_process_lives_until_it_is_a_zombie)
     CHECK_EQUAL(life_start(pid), START_UNKNOWN);
     CHECK(!life_has_ended(getpid(), life_start(getpid())));
     CHECK(life_processors() >= 1);
+}
+
+/* ---- the lifeline */
+
+static bool has_hung_up(int fd)
+{
+    struct pollfd look = {.fd = fd, .events = POLLIN};
+    return poll(&look, 1, 0) == 1;
+}
+
+/* Tells its read end's number, which is the same in the process that forked it. */
+static void give_a_lifeline(void *with)
+{
+    *(atomic_int *)with = lifeline_read_end();
+    sleep_on(NULL);
+}
+
+static int opened_from(pid_t pid, int fd)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)pid, fd);
+    return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+TEST(a_lifeline_hangs_up_when_its_process_ends)
+{
+    atomic_int *end = shared_memory(4096);
+    pid_t pid = child_start(give_a_lifeline, end);
+    WAIT_UNTIL(atomic_load(end) != 0);
+    int fd = opened_from(pid, atomic_load(end));
+    CHECK(fd >= 0);
+
+    CHECK(!has_hung_up(fd));
+    child_kill(pid);
+    CHECK(has_hung_up(fd));
+}
+
+static void bond_and_sleep(void *with)
+{
+    int *numbers = with; /* of the lifeline; set when bonded */
+    CHECK(lifeline_bond(numbers[0]) >= 0);
+    __atomic_store_n(&numbers[1], 1, __ATOMIC_RELEASE);
+    sleep_on(NULL);
+}
+
+TEST(who_is_bonded_dies_with_the_other)
+{
+    atomic_int *end = shared_memory(4096);
+    pid_t pid = child_start(give_a_lifeline, end);
+    WAIT_UNTIL(atomic_load(end) != 0);
+    int *numbers = shared_memory(4096);
+    numbers[0] = opened_from(pid, atomic_load(end));
+    pid_t bonded = child_start(bond_and_sleep, numbers);
+    WAIT_UNTIL(__atomic_load_n(&numbers[1], __ATOMIC_ACQUIRE));
+    CHECK(!life_has_ended(bonded, START_UNKNOWN));
+
+    child_kill(pid);
+    CHECK_EQUAL(child_end(bonded), -SIGKILL);
+    CHECK_EQUAL(child_end(child_start(bond_and_sleep, numbers)),
+                -SIGKILL); /* too late is in time */
+}
+
+static void sleep_as_a_fork_does(void *unused)
+{
+    lifeline_after_fork_in_child();
+    sleep_on(unused);
+}
+
+TEST(a_fork_does_not_hold_its_parents_lifeline)
+{
+    atomic_int *end = shared_memory(4096);
+    int own = lifeline_read_end();
+    CHECK(own >= 0);
+    CHECK_EQUAL(lifeline_read_end(), own);
+    lifeline_before_fork();
+    pid_t pid = child_start(sleep_as_a_fork_does, end);
+    lifeline_after_fork_in_parent();
+    CHECK(!has_hung_up(own));
+    /* Neither the child's nor its own write end is left when this process gives up its one. */
+    lifeline_before_fork();
+    lifeline_after_fork_in_child();
+
+    WAIT_UNTIL(has_hung_up(own));
+    CHECK(lifeline_read_end() >= 0);
+    child_kill(pid);
 }

@@ -148,6 +148,26 @@ TEST(a_fork_that_took_its_slot_has_its_parent_back)
     CHECK_EQUAL(table_reap_dead(&family), 1);
 }
 
+static void adopt_in_a_fork(void *with)
+{
+    CHECK_EQUAL(table_adopt(&family, *(uint32_t *)with), STATUS_OK);
+}
+
+TEST(a_fork_killed_while_it_takes_its_slot_does_not_keep_it)
+{
+    family_found(SMALL_RESERVE);
+    for (unsigned passage = 1;; passage++) {
+        uint32_t tag = reserve();
+        bool killed = child_killed_at("table.adopt.*", passage, adopt_in_a_fork, &tag);
+
+        CHECK(!table_is_alive(&family, tag));
+        CHECK_EQUAL(table_reap_dead(&family), 1);
+        family_check();
+        if (!killed)
+            break;
+    }
+}
+
 TEST(only_an_embryo_is_given_references)
 {
     family_found(SMALL_RESERVE);
@@ -190,74 +210,6 @@ TEST(a_fork_has_its_own_copy_of_what_its_parent_holds)
     family_check();
 }
 
-TEST(a_zombie_is_dead)
-{
-    family_found(SMALL_RESERVE);
-    struct handle block = family_block(10);
-    pid_t pid = family_start(do_nothing, NULL);
-    siginfo_t info;
-    CHECK_EQUAL(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
-
-    CHECK_EQUAL(table_reap_dead(&family), 1);
-    CHECK_EQUAL(references_of(block), 1);
-    CHECK_EQUAL(child_end(pid), 0);
-}
-
-TEST(a_pid_used_again_is_another_process)
-{
-    family_found(SMALL_RESERVE);
-    pid_t pid = family_start(sleep_on, NULL);
-    uint32_t tag = table_find(&family, pid);
-    WAIT_UNTIL((word_get(&slot_of(tag)->state) & 0xff) == SLOT_LIVE);
-    CHECK_EQUAL(table_reap_dead(&family), 0);
-    atomic_fetch_sub(&slot_of(tag)->start, 1); /* as if our process had begun a tick earlier */
-
-    CHECK(!table_is_alive(&family, tag));
-    CHECK_EQUAL(table_reap_dead(&family), 1);
-    child_kill(pid);
-    family_check();
-}
-
-TEST(a_process_not_yet_dead_is_not_buried)
-{
-    family_found(SMALL_RESERVE);
-    pid_t pid = family_start(sleep_on, NULL);
-    uint32_t tag = table_find(&family, pid);
-    table_bury(&family, pid);
-
-    CHECK(table_is_alive(&family, tag));
-    family_kill(pid);
-    CHECK(!table_is_alive(&family, tag));
-    CHECK_EQUAL(table_find(&family, pid), 0);
-}
-
-static void *run_for_ever(void *unused)
-{
-    sleep_on(unused);
-    return NULL;
-}
-
-static void end_the_main_thread(void *unused)
-{
-    (void)unused;
-    pthread_t thread;
-    CHECK_EQUAL(pthread_create(&thread, NULL, run_for_ever, NULL), 0);
-    pthread_exit(NULL);
-}
-
-TEST(a_process_whose_main_thread_has_ended_lives_on)
-{
-    pid_t pid = child_start(end_the_main_thread, NULL);
-    usleep(50000); /* there is no event for the end of the main thread */
-    CHECK(!life_has_ended(pid, life_start(pid)));
-    kill(pid, SIGKILL);
-    siginfo_t info;
-    CHECK_EQUAL(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
-    CHECK(life_has_ended(pid, START_UNKNOWN));
-    child_end(pid);
-    CHECK(life_has_ended(pid, START_UNKNOWN));
-}
-
 /* ---- a full table */
 
 TEST_WITHIN(30, a_full_table_says_so_and_takes_the_places_of_the_dead)
@@ -271,7 +223,7 @@ TEST_WITHIN(30, a_full_table_says_so_and_takes_the_places_of_the_dead)
 
     pid_t dead = dead_pid();
     for (unsigned i = 1; i < SLOT_COUNT; i += 2)
-        table_launched(&family, tags[i], dead);
+        table_launched(&family, tags[i], dead, START_UNKNOWN);
     for (unsigned i = 1; i < SLOT_COUNT; i += 2)
         CHECK(table_is_alive(&family, reserve()));
     CHECK_EQUAL(table_reserve(&family, &none), STATUS_FULL_TABLE);
@@ -312,7 +264,7 @@ static void *reap_again_and_again(void *unused)
 TEST(the_state_of_a_reserved_slot_is_stored_last)
 {
     family_found(SMALL_RESERVE);
-    table_launched(&family, reserve(), dead_pid());
+    table_launched(&family, reserve(), dead_pid(), START_UNKNOWN);
     CHECK_EQUAL(table_reap_dead(&family), 1);
     struct slot *slot = table_slot(&family, 1);
     uint32_t *tag = shared_memory(PAGE_BYTES);
@@ -325,7 +277,7 @@ TEST(the_state_of_a_reserved_slot_is_stored_last)
         CHECK_EQUAL(word_get(&slot->pid), 0);
         arena_unlock(&family);
         uint32_t again = table_tag(&family, 1);
-        table_launched(&family, again, dead_pid());
+        table_launched(&family, again, dead_pid(), START_UNKNOWN);
         table_abandon(&family, again);
     }
 }
@@ -341,7 +293,7 @@ TEST_WITHIN(20, a_slot_just_reserved_is_not_taken_for_its_last_owner)
         for (unsigned j = 0; j < 20; j++)
             CHECK(table_is_alive(&family, tag));
         CHECK_EQUAL(table_tag(&family, tag_index(tag)), tag);
-        table_launched(&family, tag, dead);
+        table_launched(&family, tag, dead, START_UNKNOWN);
         table_abandon(&family, tag);
     }
     atomic_store(&done, true);

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "../crash_point.h"
+#include "../os/life.h"
 #include "family.h"
 
 static uint32_t reserve(void)
@@ -27,7 +28,7 @@ static void start_one_more(void *with)
     (void)with;
     uint32_t tag = reserve();
     CHECK_EQUAL(table_copy_holdings(&family, tag), STATUS_OK);
-    table_launched(&family, tag, getpid()); /* dies with us */
+    table_launched(&family, tag, getpid(), START_UNKNOWN); /* dies with us */
 }
 
 /* Makes the embryos of dead parents old enough to be given up. */

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _current_process: BaseProcess | None = None
 _parent_process: BaseProcess | None = None
+_parent_maker: Callable[[], BaseProcess] | None = None  # until somebody asks for the parent
 
 # Filled by the context module; a context is also a namespace of everything public.
 default_context: DefaultContext | None = None
@@ -65,13 +66,17 @@ def current_process() -> BaseProcess:
 
 def parent_process() -> BaseProcess | None:
     """The object that stands for the parent; None in the main process."""
+    global _parent_process, _parent_maker
+    maker = _parent_maker
+    if maker is not None:
+        _parent_process, _parent_maker = maker(), None
     return _parent_process
 
 
-def become(current: BaseProcess, parent: BaseProcess | None) -> None:
-    """Say who this process is from now on."""
-    global _current_process, _parent_process
-    _current_process, _parent_process = current, parent
+def become(current: BaseProcess, parent: Callable[[], BaseProcess] | None) -> None:
+    """Say who this process is from now on; *parent* makes what stands for its parent."""
+    global _current_process, _parent_process, _parent_maker
+    _current_process, _parent_process, _parent_maker = current, None, parent
 
 
 # ----------------------------------------------------------------------------- a launch, per thread

@@ -54,7 +54,7 @@ class Finalize:
         kwargs: Mapping[str, Any] | None = None,
         exitpriority: int | None = None,
     ):
-        if not isinstance(exitpriority, int | None):
+        if exitpriority is not None and not isinstance(exitpriority, int):
             kind = type(exitpriority).__name__
             raise TypeError(f"exitpriority must be None or an integer, not {kind}")
         if obj is None and exitpriority is None:
@@ -132,7 +132,7 @@ def _run_finalizers(minpriority: int | None = None) -> None:
 
 # ------------------------------------------------------------------------------------- after a fork
 
-_afterfork_registry: weakref.WeakValueDictionary[_AfterForker, Any] = weakref.WeakValueDictionary()
+_afterfork_registry: Any = weakref.WeakValueDictionary()  # _AfterForker -> the object
 _afterfork_counter = itertools.count()
 
 
@@ -143,6 +143,8 @@ def register_after_fork(obj: Any, func: Callable[[Any], object]) -> None:
 
 def _run_after_forkers() -> None:
     """In a forked child: call what was registered, in that order; a failure is logged."""
+    if not _afterfork_registry.data:  # not its length, for which Python code is run
+        return
     for (_, _, func), obj in sorted(_afterfork_registry.items(), key=lambda item: item[0][:2]):
         try:
             func(obj)
@@ -171,7 +173,8 @@ def _exit_function() -> None:
     _exiting = True
     _log.info("process shutting down")
     _log.debug('running all "atexit" finalizers with priority >= 0')
-    _run_finalizers(0)
+    if _finalizer_registry:
+        _run_finalizers(0)
     for child in _ambient.active_children():
         if child.daemon:
             _log.info("calling terminate() for daemon %s", child.name)
@@ -180,7 +183,8 @@ def _exit_function() -> None:
         _log.info("calling join() for process %s", child.name)
         child.join()
     _log.debug('running the remaining "atexit" finalizers')
-    _run_finalizers()
+    if _finalizer_registry:
+        _run_finalizers()
     while farewells:
         farewells.pop()()
 
@@ -196,14 +200,9 @@ def start_afresh() -> None:
     global _exiting
     _exiting = False
     atexit._clear()
-    register_exit_function()
+    atexit.register(_exit_function)
     _finalizer_registry.clear()
     farewells.clear()
-
-
-def run_exit_functions() -> None:
-    """Run what `atexit` holds, in a child that ends by `os._exit`."""
-    atexit._run_exitfuncs()
 
 
 register_exit_function()

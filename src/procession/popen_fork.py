@@ -11,10 +11,11 @@ Layer: process; imports base and the core.
 
 from __future__ import annotations
 
+import _thread
 import os
 import sys
 
-from . import _core
+from . import _core, util
 from .launch import child, lifeline
 from .launch.popen import BasePopen
 from .launch.sentinel import Sentinel
@@ -33,6 +34,7 @@ class Popen(BasePopen):
 
     def _launch(self, process_obj: BaseProcess) -> None:
         _warn_of_threads()
+        util._prepare_stdin()
         parent_end = lifeline.read_end()
         sentinel = Sentinel()
         try:
@@ -55,7 +57,7 @@ def _warn_of_threads() -> None:
     when one of them forks, to replace a pool's worker.
     """
     threading = sys.modules.get("threading")
-    if threading is None or threading.active_count() <= 1:
+    if threading is None or _thread._count() == 0:
         return
     this = threading.current_thread()
     others = [thread.name for thread in threading.enumerate() if thread is not this]

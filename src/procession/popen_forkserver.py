@@ -97,7 +97,8 @@ class Popen(BasePopen):
         self.sentinel, status = os.pipe()
         try:
             try:
-                self._ask(Request(token, bond, data, status, lifeline.read_end(), self._fds))
+                way_back, key = lifeline.read_end(), _core.family_id()
+                self._ask(Request(token, bond, data, status, way_back, self._fds, key=key))
             finally:
                 os.close(status)
             self._learn_pid()

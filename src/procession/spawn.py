@@ -169,10 +169,9 @@ def run(
     finally:
         del current._inheriting
     release()
-    if not process_obj.outlives_family:
-        from .launch import lifeline
+    from .launch import lifeline
 
-        lifeline.die_with_root()
+    lifeline.belong(die_with_root=not process_obj.outlives_family)
     return process_obj._bootstrap(parent_sentinel)
 
 

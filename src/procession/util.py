@@ -46,7 +46,7 @@ from ._log import (
 TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from typing import Any
+    from typing import Any, TextIO
 
 __all__ = [
     "DEBUG",
@@ -285,19 +285,43 @@ def _own_warning_options() -> list[str]:
 # ------------------------------------------------------------------------------------------ streams
 
 
+_empty_stdin: TextIO | None = None
+_null = -1  # its descriptor
+_NULL_DEVICE = os.makedev(1, 3)  # see null(4)
+
+
+def _prepare_stdin() -> None:
+    """Open what children shall find as their standard input; those that are forked have it then.
+
+    Making a stream costs more than all else that a forked child does before it runs its target.
+    """
+    global _empty_stdin, _null
+    if _empty_stdin is not None and not _empty_stdin.closed:
+        try:
+            if os.fstat(_null).st_rdev == _NULL_DEVICE:
+                return
+        except OSError:  # it was closed behind our back, as a daemon does; it may be another file's
+            pass
+    _empty_stdin = None
+    try:
+        _null = os.open(os.devnull, os.O_RDONLY)
+    except OSError:  # no descriptor, no /dev
+        return
+    _empty_stdin = open(_null, encoding="utf-8", closefd=False)  # noqa: SIM115 - stays open
+
+
 def _close_stdin() -> None:
     """Give this process an empty standard input: the terminal belongs to the main process."""
-    if sys.stdin is None:
+    if sys.stdin is None or sys.stdin is _empty_stdin:
         return
     try:
         sys.stdin.close()
     except (OSError, ValueError):  # a stream of the program's own; it is replaced all the same
         pass
-    try:
-        fd = os.open(os.devnull, os.O_RDONLY)
-    except OSError:  # no descriptor, no /dev: then the closed one stays
-        return
-    sys.stdin = open(fd, encoding="utf-8", closefd=False)  # noqa: SIM115 - stays open
+    if _empty_stdin is None:
+        _prepare_stdin()
+    if _empty_stdin is not None:  # else the closed one stays
+        sys.stdin = _empty_stdin
 
 
 def _flush_std_streams() -> None:

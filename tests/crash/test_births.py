@@ -5,6 +5,7 @@ waits for it, and when it can no longer be born, the slot and what was held for 
 """
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from procession import _core
 from tests.crash.kills import matching, put
 from tests.crash.messages import KINDS, drain, some_of_everything
+from tests.support.crash import crash_points
 from tests.support.kill import PATIENCE, WITHIN, Child, killed_at, memory_in_use
 from tests.support.waiting import wait_until
 
@@ -101,3 +103,29 @@ def start_one(ctx: Any, queue: Any) -> None:
     process = ctx.Process(target=queue.put, args=("from the victim's child",))
     process.start()
     process.join()
+
+
+@pytest.mark.usefixtures("sound")
+@pytest.mark.orphans
+@pytest.mark.parametrize("point", crash_points("table.adopt."))
+@pytest.mark.parametrize("make_child", [_core.fork, os.fork], ids=["core", "os"])
+def test_a_child_killed_while_it_takes_its_place_leaves_none(
+    make_child: Callable[[], int], point: str
+) -> None:
+    """Its parent's references are untouched; what it had been given is given back."""
+    queue = _core.Channel()
+    put(queue, KINDS["payload"], range(2))  # what the queue itself needs, it keeps
+    assert len(drain(queue)) == 2
+    in_use = memory_in_use()
+
+    def fork_one_to_be_killed() -> None:
+        _core.crash_arm(point, 1)  # type: ignore[attr-defined]
+        pid = make_child()
+        _core.crash_arm(None)  # type: ignore[attr-defined]
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
+        put(queue, KINDS["payload"], range(2))
+
+    assert Child(fork_one_to_be_killed).wait(WITHIN) == 0
+
+    assert len(drain(queue)) == 2
+    wait_until(lambda: memory_in_use() <= in_use, PATIENCE, "what was left is reclaimed")

@@ -3,12 +3,14 @@
 import os
 import select
 import signal
+import subprocess
 import sys
 from typing import Any
 
 import pytest
 
 import procession
+from procession import _core
 from tests.support import programs_process as programs
 from tests.support import run_python, start_python
 
@@ -245,3 +247,27 @@ def test_a_start_does_not_wait_for_a_child_that_died_early() -> None:
     process.join(30)
 
     assert process.exitcode == 0  # what /bin/true says
+
+
+def test_who_becomes_another_program_gives_back_what_it_held() -> None:
+    """Its process goes on, but nothing of the family is in it: pid and start time alone mislead."""
+    queue = procession.SimpleQueue()
+    queue.put(bytes(1_000_000))
+    program = subprocess.Popen(
+        ["sh", "-c", "echo here; exec sleep 600"],
+        stdout=subprocess.PIPE,
+        preexec_fn=lambda: None,  # so that it is made by a fork, not by vfork
+    )
+    assert program.stdout is not None
+    assert program.stdout.readline() == b"here\n"
+    _core.reap()
+
+    in_use = _core.arena_usage()["used"]
+    del queue
+    _core.reap()
+
+    assert _core.arena_usage()["used"] < in_use - 1_000_000
+    assert program.poll() is None
+    program.kill()
+    program.wait()
+    program.stdout.close()

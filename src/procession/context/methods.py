@@ -44,12 +44,15 @@ class ForkProcess(process.BaseProcess):
     """A process that begins as a copy of its parent."""
 
     _start_method = "fork"
+    _popen_class: type[BasePopen] | None = None  # kept: see _launching in process.base
 
     @staticmethod
     def _Popen(process_obj: Any) -> BasePopen:
-        from ..popen_fork import Popen
+        if ForkProcess._popen_class is None:
+            from ..popen_fork import Popen
 
-        return Popen(process_obj)
+            ForkProcess._popen_class = Popen
+        return ForkProcess._popen_class(process_obj)
 
 
 class SpawnProcess(process.BaseProcess):

@@ -12,18 +12,19 @@ Layer: process; imports base.
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 
-from .. import _ambient, _finalize, _log, util
+from .. import _ambient, _core, _finalize, _log, util
 from . import last_words, lifeline
-from .sentinel import Sentinel
 
 TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
     from typing import NoReturn
 
     from ..process import BaseProcess
+    from .sentinel import Sentinel
 
 
 def after_fork(process_obj: BaseProcess, parent_end: int, sentinel: Sentinel) -> NoReturn:
@@ -32,11 +33,14 @@ def after_fork(process_obj: BaseProcess, parent_end: int, sentinel: Sentinel) ->
     try:
         _finalize.start_afresh()
         sentinel.in_forked_child()
-        own = lifeline.adopt(parent_end, die_with_parent=process_obj.die_with_parent)
-        lifeline.keep_root()
-        if not process_obj.outlives_family:
-            lifeline.die_with_root()
-        distinct_random_states()
+        config = process_obj._config
+        own = lifeline.in_forked_child(
+            parent_end,
+            die_with_parent=config["die_with_parent"],
+            die_with_root="outlives_family" not in config,
+        )
+        if "numpy.random" in sys.modules:
+            distinct_random_states()
         code = process_obj._bootstrap(parent_sentinel=own)
     finally:
         leave(code)
@@ -45,7 +49,7 @@ def after_fork(process_obj: BaseProcess, parent_end: int, sentinel: Sentinel) ->
 def leave(code: int) -> NoReturn:
     """End a forked child: its exit functions, then the process."""
     try:
-        _finalize.run_exit_functions()
+        atexit._run_exitfuncs()
         util._flush_std_streams()
     finally:
         os._exit(code)
@@ -64,7 +68,7 @@ def distinct_random_states() -> None:
 def run(process_obj: BaseProcess) -> int:
     """Run the process and return its exit code."""
     try:
-        _run_after_forkers(process_obj)
+        _settle_in(process_obj)
         _log.info("child process calling self.run()")
         result = process_obj.run()
         if result is not None:
@@ -82,13 +86,17 @@ def run(process_obj: BaseProcess) -> int:
     return code
 
 
-def _run_after_forkers(process_obj: BaseProcess) -> None:
+def run_after_forkers() -> None:
+    """Do what a forked child has to do that a fresh interpreter has not."""
+    _finalize._finalizer_registry.clear()
+    _finalize._run_after_forkers()
+
+
+def _settle_in(process_obj: BaseProcess) -> None:
     threading = sys.modules.get("threading")
     if threading is not None:
         threading.main_thread()._set_native_id()
-    core = sys.modules.get("procession._core")
-    if core is not None:
-        core.set_process_name(process_obj.name)  # for what others say of it after its death
+    _core.set_process_name(process_obj._name)  # for what others say of it after its death
     if process_obj._last_words is not None:
         last_words.keep(process_obj._last_words)
     _log.name_records()
@@ -116,7 +124,13 @@ def _report(process_obj: BaseProcess, error: BaseException) -> None:
     outcome.send_exception(process_obj, error)
 
 
+_PLAIN = (int, float, str, bytes, bool)  # what a channel carries as it is
+
+
 def _send_result(process_obj: BaseProcess, result: object) -> None:
+    if type(result) in _PLAIN and process_obj._outcome is not None:
+        process_obj._outcome.put(result)
+        return
     from . import outcome  # not cheap, and most targets return nothing
 
     outcome.send_result(process_obj, result)
@@ -129,7 +143,8 @@ def _end_threads() -> None:
         threading._shutdown()
 
 
-def set_start_method(method: str | None) -> None:
-    """A child starts its own children by the method it was started with."""
+def begin(method: str | None) -> None:
+    """Be a child, started by *method*, by which it will start its own children."""
     if method is not None and _ambient.default_context is not None:
         _ambient.default_context._force_start_method(method)
+    util._close_stdin()

@@ -111,7 +111,10 @@ def fetch(process_obj: BaseProcess, exitcode: int) -> Outcome:
         if exitcode == 0:
             return Outcome(None, None)
         return Outcome(None, _lost(process_obj, exitcode))
-    kind, data, handles, text = way.get(False)  # *handles* keep alive what the data refer to
+    given = way.get(False)
+    if type(given) is not tuple:  # a plain value goes without a pickle
+        return Outcome(given, None)
+    kind, data, handles, text = given  # *handles* keep alive what the data refer to
     if kind == _RESULT:
         return _unpickled(process_obj, data, exitcode)
     if kind == _EXCEPTION:

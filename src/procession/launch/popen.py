@@ -17,6 +17,7 @@ import os
 from _thread import allocate_lock
 
 from .. import _core, _log, util
+from . import death
 from .sentinel import Sentinel, wait_readable
 
 TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 # The exit code of a child whose status somebody else took away.
 UNKNOWN_EXITCODE = 255
+
+death.watch_memory()  # the first start imports this module, just before the first child is there
 
 
 class BasePopen:
@@ -63,7 +66,7 @@ class BasePopen:
             os.waitpid(self.pid, 0)
             _core.bury(self.pid)
             raise
-        self.finalizer = util.Finalize(self, util.close_fds, (self.sentinel,))
+        self.finalizer = util.Finalize(self, os.close, (self.sentinel,))
 
     def duplicate_for_child(self, fd: int) -> int:
         """Give the child *fd* too; return the number by which it will find it."""

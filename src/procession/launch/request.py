@@ -20,7 +20,7 @@ from array import array
 
 from . import payload
 
-_HEADER = struct.Struct("=IB")  # the slot with what the child needs; whether the child is bound
+_HEADER = struct.Struct("=16sIB")  # key; the slot with what the child needs; whether it is bound
 _ANSWER = struct.Struct("=bqq")
 
 # Fits, with the header, into any socket's buffer; the kernel copies it, a memory file costs more.
@@ -44,6 +44,7 @@ class Request:
         lifeline: descriptor that reports the client's end.
         others: descriptors on their way to the child.
         uid: user id of the sender, as the kernel says; of a received request.
+        key: what only members of the family know: its arena's random name.
     """
 
     def __init__(  # a dataclass would import inspect, which costs a tenth of the server's start
@@ -55,10 +56,11 @@ class Request:
         lifeline: int,
         others: list[int],
         uid: int = -1,
+        key: bytes = b"",
     ):
         self.token, self.bond, self.data = token, bond, data
         self.status, self.lifeline, self.others = status, lifeline, others
-        self.uid = uid
+        self.uid, self.key = uid, key
 
     @property
     def descriptors(self) -> list[int]:
@@ -83,7 +85,7 @@ def send(sock: socket.socket, request: Request) -> None:
             f"a process can be given {MOST_DESCRIPTORS - 3} descriptors by the start method "
             f"'forkserver', not {len(request.others)}; send the others later, through a connection"
         )
-    header = _HEADER.pack(request.token, request.bond)
+    header = _HEADER.pack(request.key, request.token, request.bond)
     if len(request.data) <= LARGEST_INLINE:
         _send(sock, header + request.data, request.descriptors)
         return
@@ -100,18 +102,26 @@ def _send(sock: socket.socket, message: bytes, fds: list[int]) -> None:
 
 
 def receive(sock: socket.socket) -> Request | None:
-    """Return the next request; None when all clients are gone."""
+    """Return the next request; None when all clients are gone.
+
+    Raises:
+        ValueError: what came is no request.
+    """
     message, ancillary, flags, _ = sock.recvmsg(_SIZE, _SPACE, socket.MSG_CMSG_CLOEXEC)
     fds, uid = _unpack(ancillary)
     if not message:
         return None
     assert not flags & socket.MSG_CTRUNC, "descriptors of a request were lost"
-    token, bond = _HEADER.unpack_from(message)
+    if len(message) < _HEADER.size or len(fds) < 2:
+        for fd in fds:
+            os.close(fd)
+        raise ValueError(f"{len(message)} bytes with {len(fds)} descriptors are no request")
+    key, token, bond = _HEADER.unpack_from(message)
     data = message[_HEADER.size :]
     if not data:
         with open(fds.pop(), "rb", closefd=True) as file:
             data = file.read()
-    return Request(token, bool(bond), data, fds[0], fds[1], fds[2:], uid)
+    return Request(token, bool(bond), data, fds[0], fds[1], fds[2:], uid, key)
 
 
 def _unpack(ancillary: list[tuple[int, int, bytes]]) -> tuple[list[int], int]:

@@ -36,7 +36,7 @@ class Sentinel:
 
     def __init__(self) -> None:
         """Raises: OSError: no descriptor is left."""
-        self._pipe = None if have_pidfd() else os.pipe()
+        self._pipe = None if _have_pidfd or have_pidfd() else os.pipe()
 
     @property
     def fd_for_child(self) -> int | None:
@@ -50,23 +50,19 @@ class Sentinel:
 
     def in_parent(self, pid: int) -> int:
         """Return the descriptor that becomes readable when child *pid* ends."""
-        if self._pipe is None:
-            return _open_pidfd(pid)
-        os.close(self._pipe[1])
-        return self._pipe[0]
+        if self._pipe is not None:
+            os.close(self._pipe[1])
+            return self._pipe[0]
+        try:
+            return os.pidfd_open(pid)
+        except ProcessLookupError:
+            # Ended, and reaped by another: SIGCHLD is ignored, or a handler waits for everyone.
+            return _ready_forever()
 
     def abandon(self) -> None:
         """The start failed: close what was opened."""
         for fd in self._pipe or ():
             os.close(fd)
-
-
-def _open_pidfd(pid: int) -> int:
-    try:
-        return os.pidfd_open(pid)
-    except ProcessLookupError:
-        # Ended, and reaped by somebody else: SIGCHLD is ignored, or a handler waits for everyone.
-        return _ready_forever()
 
 
 def _ready_forever() -> int:

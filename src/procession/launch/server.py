@@ -5,18 +5,21 @@ and what makes a fresh interpreter slow (imports) is done already. One loop wait
 for the ends of children; it has no threads.
 
 Invariant: the server ends when the last process of its family has: all of them, and nobody else,
-hold the other end of its socket. It serves nobody but its own user, by the kernel's word. A child
-keeps none of the server's descriptors. A failed fork is reported to its client and ends nobody.
+hold the other end of its socket. It serves nobody but its own user, by the kernel's word, and its
+own family, by the key in the request. A child keeps none of the server's descriptors. A failed fork
+is reported to its client and ends nobody.
 
 Layer: process; imports base, ipc and the core.
 """
 
 from __future__ import annotations
 
+# Not `signal`, whose functions turn every number into an enum and back, in each child.
+import _signal as signal  # type: ignore[import-not-found]
+import errno
 import io
 import os
 import select
-import signal
 import socket
 import sys
 from contextlib import suppress
@@ -53,7 +56,10 @@ class Server:
             if self._bell in ready:
                 self._reap_all()
             if self._sock.fileno() in ready:
-                request = receive(self._sock)
+                try:
+                    request = receive(self._sock)
+                except ValueError:  # a stranger's; nobody is there to be told
+                    continue
                 if request is None:
                     return
                 self._answer(request)
@@ -78,16 +84,15 @@ class Server:
                 pass
         with suppress(ChildProcessError):
             while (end := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
-                self._reap(end.si_pid)
+                self._reap(end)
 
-    def _reap(self, pid: int) -> None:
-        """Tell how child *pid* ended, then reap it.
+    def _reap(self, end: os.waitid_result) -> None:
+        """Tell how a child ended, then reap it.
 
         In this order: until the client has been told, the process id is not given to another, so
         the client may send signals to it.
         """
-        end = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-        assert end is not None
+        pid = end.si_pid
         status = self._status_of.pop(pid, None)
         _core.bury(pid)
         if status is not None:
@@ -101,8 +106,8 @@ class Server:
     def _answer(self, request: Request) -> None:
         """Fork; tell the client what went wrong, if so. That all is well the child tells."""
         try:
-            if request.uid != os.geteuid():
-                raise PermissionError
+            if request.uid != os.geteuid() or request.key != _core.family_id():
+                raise PermissionError(errno.EPERM, "a stranger's request")
             pid = _core.fork()
         except OSError as error:
             write_answer(request.status, FAILED, 0, error.errno or 1)

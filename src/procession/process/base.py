@@ -93,11 +93,11 @@ class BaseProcess(Facts):
         die_with_parent: bool | None = None,
     ):
         assert group is None, "group argument must be None for now"
-        creator = current_process()
+        creator = _ambient.current_process()
         self._identity: tuple[int, ...] = (*creator._identity, next(_process_counter))
         self._config: dict[str, Any] = creator._config.copy()
         self._parent_pid = os.getpid()
-        self._parent_name = creator.name
+        self._parent_name = creator._name
         self._popen = None
         self._closed = False
         self._target = target
@@ -133,14 +133,12 @@ class BaseProcess(Facts):
         assert self._parent_pid == os.getpid(), (
             "can only start a process object created by current process"
         )
-        from .. import _core  # the first start founds the family
-        from ..launch import death, last_words
-
+        launching = _launching()
         _cleanup()
         # Known before the child is there, so that the child inherits it, whatever its method.
         self._die_with_parent = self._config["die_with_parent"] = self.die_with_parent
-        death.watch_memory()
-        self._outcome, self._last_words = _core.Channel(), last_words.page()
+        self._outcome = launching._core.Channel()  # the first one founds the family
+        self._last_words = launching.last_words.page()
         self._popen = self._Popen(self)
         self._sentinel = self._popen.sentinel
         # The target may refer to this object: the cycle would keep both alive.
@@ -247,26 +245,20 @@ class BaseProcess(Facts):
 
     def _bootstrap(self, parent_sentinel: int | None = None) -> int:
         """Be this process, from here to its end; return the exit code."""
-        from .. import util
-        from ..launch import child
-
-        child.set_start_method(self._start_method)
+        child = _launching()
+        child.begin(self._start_method)
         _begin_family_of_own()
-        util._close_stdin()
-        old_process = current_process()
-        parent = _ParentProcess(self._parent_name, self._parent_pid, parent_sentinel)
-        _ambient.become(self, parent)
-        code = child.run(self)
+        old_process = _ambient.current_process()
+        name, pid = self._parent_name, self._parent_pid
+        _ambient.become(self, lambda: _ParentProcess(name, pid, parent_sentinel))
+        code: int = child.run(self)
         del old_process  # until now: its finalizers shall run after the after-fork functions
         return code
 
     @staticmethod
     def _after_fork() -> None:
         """What a forked child has to do that a fresh interpreter has not."""
-        from .. import util
-
-        util._finalizer_registry.clear()
-        util._run_after_forkers()
+        _launching().run_after_forkers()
 
 
 class _ParentProcess(BaseProcess):
@@ -326,6 +318,23 @@ class _MainProcess(BaseProcess):
 _process_counter = itertools.count(1)
 _children: set[BaseProcess] = set()
 _dangling: WeakSet[BaseProcess] = WeakSet()  # for programs that look for forgotten processes
+
+
+_child: Any = None
+
+
+def _launching() -> Any:
+    """The module `launch.child`, which the first start imports.
+
+    Kept, since an import statement takes a walk through the import system even for a module that is
+    there, and whatever Python code a forked child walks through costs it copies of pages.
+    """
+    global _child
+    if _child is None:
+        from ..launch import child
+
+        _child = child
+    return _child
 
 
 def _begin_family_of_own() -> None:
