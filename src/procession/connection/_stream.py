@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from typing import Any, SupportsIndex
 
     from ..reduction._pickler import Piece
+    from ._async import Unfinished, Waiter
 
     # What `Line.receive` says of a message that it did not read as a whole.
     _Begun = int | tuple[int, bytes] | tuple[None, bytes]
@@ -54,7 +55,8 @@ class Connection(_ConnectionBase):
     Args, Raises: as for the base class.
     """
 
-    _line: _core.Line
+    _line: _core.Line | Unfinished
+    _waiter: Waiter | None = None  # of the task that is in `arecv`
 
     def __init__(self, handle: SupportsIndex, readable: bool = True, writable: bool = True):
         super().__init__(handle, readable, writable)
@@ -84,6 +86,21 @@ class Connection(_ConnectionBase):
         if message.__class__ is not bytes:
             message = self._finish(message)
         return _loads(message)
+
+    async def arecv(self) -> Any:
+        """Return the next object that the other end sent; the event loop goes on meanwhile.
+
+        Cancelled, it loses nothing: what arrived of a message is kept for who receives next. The
+        loop's reader of this descriptor is ours while one task waits.
+
+        Raises:
+            RuntimeError: another task is waiting for this connection.
+            EOFError, OSError: as `recv`; OSError also when the connection is closed meanwhile.
+        """
+        self._source()
+        from ._async import receive  # asyncio takes long to import
+
+        return _loads(await receive(self))
 
     def _send_bytes(self, buf: Piece) -> None:
         if len(buf) > _ONE_WRITE:
@@ -150,6 +167,8 @@ class Connection(_ConnectionBase):
         self._line = _NO_LINE  # the pipe's shared memory is let go of
 
     def _close(self, close: Any = _os_close) -> None:  # bound early: __del__ may run at shutdown
+        if self._waiter is not None:
+            self._waiter.give_up()
         close(self._handle)
 
     def _write(self, parts: list[Piece]) -> None:

@@ -29,6 +29,8 @@ def reduce_connection(connection: Connection) -> tuple[Any, ...]:
     Raises:
         OSError: the connection is closed, or in the middle of a message.
     """
+    if not isinstance(connection._line, _core.Line):
+        raise OSError("a connection cannot travel in the middle of a message; receive it first")
     stand_in = DupFd(connection.fileno())
     return rebuild_connection, (
         *(stand_in, connection.readable, connection.writable),
