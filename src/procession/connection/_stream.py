@@ -24,6 +24,7 @@ from .._errors import BufferTooShort
 from ..reduction._pickler import explained, pieces
 from . import _descriptor, _wire
 from ._base import _ConnectionBase
+from ._inherited import everyone
 
 TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Connection(_ConnectionBase):
     def __init__(self, handle: SupportsIndex, readable: bool = True, writable: bool = True):
         super().__init__(handle, readable, writable)
         self._line = _core.Line()
+        everyone.add(self)
 
     # ---------------------------------------------------------------------------- small messages
 

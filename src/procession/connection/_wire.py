@@ -58,5 +58,7 @@ def bytes_of_header(short: bytes | bytearray) -> int:
 
 def announced(header: bytes | bytearray) -> int | None:
     """Return the size of the message that the whole *header* says, or None: no possible length."""
-    size: int = (SHORT_HEADER if len(header) == SHORT_HEADER.size else LONG_HEADER).unpack(header)[-1]
+    size: int = (SHORT_HEADER if len(header) == SHORT_HEADER.size else LONG_HEADER).unpack(header)[
+        -1
+    ]
     return size if 0 <= size <= sys.maxsize else None
