@@ -125,7 +125,7 @@ def test_cancelled_within_a_message_it_is_received_by_the_next(
         os.write(sender.fileno(), frame[:place])
         task = asyncio.ensure_future(receiver.arecv())
         await asyncio.sleep(0)
-        while receiver.poll() or not task.done() and receiver._waiter is None:
+        while receiver.poll() or (not task.done() and receiver._waiter is None):
             await asyncio.sleep(0)
         await cancelled(task)
         os.write(sender.fileno(), frame[place:])

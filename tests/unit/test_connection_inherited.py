@@ -107,13 +107,17 @@ def test_with_blocks_around_a_start_hide_nothing() -> None:
         assert_ended(reader)
 
 
+def send_for_ever(writer: Connection) -> None:
+    while True:
+        writer.send_bytes(bytes(1000))
+
+
 def test_a_writer_learns_that_its_reader_is_gone() -> None:
     reader, writer = Pipe()
     with writer, Stay():
         reader.close()
         with pytest.raises((BrokenPipeError, ConnectionResetError)):
-            while True:
-                writer.send_bytes(bytes(1000))
+            send_for_ever(writer)
 
 
 # ------------------------------------------------------------------ what the child can reach stays
@@ -128,6 +132,10 @@ class Holder:
     def run(self) -> None:
         """In a child: use it."""
         self.connection.send("sent")
+
+    def handle(self, *_: object) -> None:
+        """In a child: use it when a signal comes."""
+        self.run()
 
 
 a_global: Any = None
@@ -233,6 +241,11 @@ def as_class_attribute(writer: Connection) -> Any:
 
 def as_signal_handler(writer: Connection) -> Any:
     signal.signal(signal.SIGUSR1, lambda *_: writer.send("sent"))
+    return FORK.Process(target=lambda: os.kill(os.getpid(), signal.SIGUSR1))
+
+
+def as_signal_handling_method(writer: Connection) -> Any:
+    signal.signal(signal.SIGUSR1, Holder(writer).handle)
     return FORK.Process(target=lambda: os.kill(os.getpid(), signal.SIGUSR1))
 
 

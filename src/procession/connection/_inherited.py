@@ -35,7 +35,7 @@ from weakref import WeakSet
 
 TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from typing import Any
 
     from ._stream import Connection
@@ -48,6 +48,11 @@ _FRAMES_COUNT = sys.version_info < (3, 14)
 # Until 3.12 a frame keeps the dictionary that shows its variables.
 _FRAMES_KEEP_DICTS = sys.version_info < (3, 13)
 
+# The search for who holds what is in doubt looks at the whole heap, once for each link of a chain;
+# the longest is that of `zip`: list, its iterator, the tuple of them, the zip object.
+_LONGEST_CHAIN = 5
+_MOST_DOUBTS = 64
+
 # A walk ends after so many objects: a few milliseconds.
 _MOST_OBJECTS = 5000
 
@@ -59,22 +64,23 @@ _OPAQUE = (ModuleType, type, FunctionType, BuiltinFunctionType, CodeType, FrameT
 _ON_STACKS = (
     *(type(iter([])), type(iter(())), type(iter({})), type(iter(set())), type(iter(range(0)))),
     *(type(iter({}.values())), type(iter({}.items())), zip, enumerate, map, filter, reversed),
-    *(MethodType, CellType),
+    *(CellType, tuple),
 )
 
 
-def close_unreachable(frame: FrameType) -> None:
-    """In a forked child: close the connections that only callers of *frame* refer to."""
+def close_unreachable(frame: FrameType, process_obj: object) -> None:
+    """In the forked child of *process_obj*: close what only the callers of *frame* refer to."""
     if not _FRAMES_COUNT or not len(everyone):
         return
     graph = _Graph()
     if not graph.add_frames(frame.f_back):
         return
     graph.walk(1)
-    graph.walk(graph.add_stacks())
+    if graph.is_in_doubt(process_obj):
+        graph.add_stacks()
     for number in graph.out_of_reach():
-        connection: Connection = graph.objects[number]
-        if connection in everyone:
+        if graph.is_connection(number):
+            connection: Connection = graph.objects[number]
             with contextlib.suppress(OSError):  # the program has closed its descriptor itself
                 connection.close()
 
@@ -87,6 +93,7 @@ class _Graph:
         self._number: dict[int, int] = {}
         self._known = [0]
         self._edges: list[list[int] | None] = [[]]
+        self._doubtful: list[int] = []
 
     def _add(self, obj: Any, references: int) -> int:
         """Enter *obj*, and that so many references to it are known."""
@@ -133,61 +140,93 @@ class _Graph:
             return
         self._edges[number] = [self._add(target, 1) for target in gc.get_referents(obj)]
 
-    def add_stacks(self) -> int:
-        """Enter what loops and `with` statements hold of the objects here; the first one's number.
+    # ------------------------------------------------------------------------------- what it says
 
-        That is young, as a rule: older ones are not looked for. One that any object refers to is
-        not on a stack, or not only.
-        """
-        first = len(self.objects)
-        found = [holder for holder in _young(_ON_STACKS) if self._leads_here(holder, 3)]
-        if not found:
-            return first
-        ours = id(found)
-        held = {
-            id(target)
-            for referrer in gc.get_referrers(*found)
-            if id(referrer) != ours and not isinstance(referrer, FrameType)
-            for target in gc.get_referents(referrer)
-        }
-        for holder in found:
-            if id(holder) not in held:
-                self._add(holder, 1)
-        return first
+    def is_connection(self, number: int) -> bool:
+        """Whether that is an open connection."""
+        obj = self.objects[number]
+        return type(obj).__hash__ is object.__hash__ and obj in everyone and not obj.closed
 
-    def _leads_here(self, holder: Any, depth: int) -> bool:
-        return any(
-            id(target) in self._number
-            or (
-                depth
-                and isinstance(target, (*_ON_STACKS, tuple))
-                and self._leads_here(target, depth - 1)
-            )
-            for target in gc.get_referents(holder)
-            if not isinstance(target, _OPAQUE)
-        )
-
-    def out_of_reach(self) -> Iterator[int]:
-        """The numbers of the objects to which nothing refers that the child could have."""
+    def _unexplained(self) -> list[int]:
+        """The numbers of the objects to which more refers than is known."""
         of_the_list = sys.getrefcount(self.objects[0])
-        reached = [
+        return [
             number
             for number, known in enumerate(self._known)
             if sys.getrefcount(self.objects[number]) > known + of_the_list
         ]
-        alive = set(reached)
-        while reached:
-            for target in self._edges[reached.pop()] or ():
-                if target not in alive:
-                    alive.add(target)
-                    reached.append(target)
-        return (number for number in range(1, len(self.objects)) if number not in alive)
+
+    def _reached_from(self, numbers: Iterable[int]) -> set[int]:
+        reached = set(numbers)
+        left = list(reached)
+        while left:
+            for target in self._edges[left.pop()] or ():
+                if target not in reached:
+                    reached.add(target)
+                    left.append(target)
+        return reached
+
+    def out_of_reach(self) -> list[int]:
+        """The numbers of the objects to which nothing refers that the child could have."""
+        alive = self._reached_from(self._unexplained())
+        return [number for number in range(1, len(self.objects)) if number not in alive]
+
+    def is_in_doubt(self, process_obj: object) -> bool:
+        """Whether a connection is reached by what is not understood, and not by *process_obj*."""
+        own = self._number.get(id(process_obj))
+        given = self._reached_from([] if own is None else [own])
+        self._doubtful = [
+            number
+            for number in self._unexplained()
+            if number not in given
+            and any(map(self.is_connection, self._reached_from([number]) - given))
+        ]
+        return 0 < len(self._doubtful) <= _MOST_DOUBTS
+
+    # --------------------------------------------------------------------------- stacks and cells
+
+    def add_stacks(self) -> None:
+        """Enter what loops and `with` statements hold of the objects in doubt.
+
+        Such a holder, to which no object refers and one reference exists, is held by a frame that
+        is being executed, and the child's own frames hold nothing of the kind.
+        """
+        front = self._doubtful
+        holders: list[int] = []
+        held: set[int] = set()
+        for _ in range(_LONGEST_CHAIN):
+            front = self._add_holders(front, held)
+            holders += front
+            if not front:
+                break
+        unexplained = {*self._unexplained()} & {*holders}
+        for number in unexplained - held:
+            if type(self.objects[number]) is not tuple:
+                self._known[number] += 1
+
+    def _add_holders(self, front: list[int], held: set[int]) -> list[int]:
+        """Enter what refers to the objects numbered in *front*; those of them go into *held*."""
+        targets = [self.objects[number] for number in front]
+        ours = {id(targets), id(self.objects)}
+        wanted = {id(target): number for target, number in zip(targets, front, strict=True)}
+        added = []
+        for referrer in gc.get_referrers(*targets):
+            if id(referrer) in ours or isinstance(referrer, FrameType):
+                continue
+            held.update(wanted[i] for i in map(id, gc.get_referents(referrer)) if i in wanted)
+            if _may_be_on_a_stack(referrer):
+                number = self._add(referrer, 0)
+                if self._edges[number] is None:
+                    self._follow(number)
+                    added.append(number)
+        return added
 
 
-def _young(types: tuple[type, ...]) -> Iterable[Any]:
-    return [
-        obj for generation in (0, 1) for obj in gc.get_objects(generation) if type(obj) in types
-    ]
+def _may_be_on_a_stack(obj: Any) -> bool:
+    # A `with` holds the bound __exit__; any other method may be a signal's handler.
+    return isinstance(obj, _ON_STACKS) or (
+        isinstance(obj, MethodType) and obj.__name__ == "__exit__"
+    )
 
 
 def _references_of_a_frames_dict() -> int:

@@ -66,7 +66,7 @@ class Connection(_ConnectionBase):
 
     # ---------------------------------------------------------------------------- small messages
 
-    def send(self, obj: Any) -> None:  # noqa: D102 - as in the base class
+    def send(self, obj: Any) -> None:
         if self._handle is None or not self._writable:  # a call for each message would show
             self._target()
         if type(obj) in _PLAIN:
@@ -81,7 +81,7 @@ class Connection(_ConnectionBase):
         else:
             self._send_parts(parts)
 
-    def recv(self) -> Any:  # noqa: D102 - as in the base class
+    def recv(self) -> Any:
         if not self._readable:
             self._source()
         message = self._line.receive(self._handle)
@@ -164,7 +164,7 @@ class Connection(_ConnectionBase):
 
     # ---------------------------------------------------------------------------- the primitives
 
-    def close(self) -> None:  # noqa: D102 - as in the base class
+    def close(self) -> None:
         super().close()
         self._line = _NO_LINE  # the pipe's shared memory is let go of
 

@@ -38,20 +38,20 @@ def after_fork(process_obj: BaseProcess, parent_end: int, sentinel: Sentinel) ->
         if not process_obj.outlives_family:
             lifeline.die_with_root()
         distinct_random_states()
-        leave_to_the_parent(sys._getframe())
+        leave_to_the_parent(sys._getframe(), process_obj)
         code = process_obj._bootstrap(parent_sentinel=own)
     finally:
         leave(code)
 
 
-def leave_to_the_parent(frame: FrameType) -> None:
+def leave_to_the_parent(frame: FrameType, process_obj: BaseProcess) -> None:
     """Close the ends of pipes that only the parent's frames, the callers of *frame*, refer to.
 
     Whoever reads at the other end is to see the end of the stream when they have closed theirs.
     """
     inherited = sys.modules.get("procession.connection._inherited")
     if inherited is not None:
-        inherited.close_unreachable(frame)
+        inherited.close_unreachable(frame, process_obj)
 
 
 def leave(code: int) -> NoReturn:
