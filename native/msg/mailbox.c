@@ -69,7 +69,6 @@ bool mailbox_put(struct arena *arena, struct mailbox *mailbox, enum stream_kind 
         return true;
     }
     /* Abandoned: from here to the store the word is nobody's but ours. */
-    CRASH_POINT("mailbox.put.abandoned");
     atomic_store_explicit(&mailbox->word, word_of(MAILBOX_IDLE, 0, turn_of(mine)),
                           memory_order_release);
     return false;
