@@ -76,6 +76,9 @@ def tracker() -> None:
 @pytest.fixture(autouse=True)
 def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
     """After each test: no process, thread, descriptor or shared memory file more than before."""
+    from procession import _core
+
+    _core.family_fd()  # the arena, which lives as long as this process: the first pipe makes it
     if request.node.get_closest_marker("bare") is None:
         request.getfixturevalue("family")
     before = Inventory.take()

@@ -53,6 +53,7 @@ enum block_kind {
     BLOCK_EVENT,
     BLOCK_CONDITION,
     BLOCK_BARRIER,
+    BLOCK_PIPE, /* the mailboxes of a pipe */
     BLOCK_KINDS,
 };
 

@@ -282,7 +282,7 @@ class _ConnectionBase:
     def _recv_body(self, size: int, maxsize: int | None = None) -> bytes:
         """The message of *size* bytes after its header."""
         if maxsize is not None and size > maxsize:
-            self._bad_message_length(f"{size:,} bytes where {maxsize:,} are allowed")
+            self._refuse_longer(size, maxsize)
         return self._read_begun(size)
 
     def _read_begun(self, size: int) -> bytes:
@@ -297,19 +297,26 @@ class _ConnectionBase:
         size = self._recv_size(self._read(4, begun=False))
         if size > len(target):
             raise BufferTooShort(self._recv_body(size))
-        try:
-            with target[:size] as exact:
-                self._read_into(exact)
-        except BaseException as error:
-            self._cut_short(error)
-            raise
-        return size
+        return self._fill(target[:size])
+
+    def _fill(self, target: memoryview) -> int:
+        """Read a message's body into *target*, which is released; its size."""
+        with target:
+            try:
+                self._read_into(target)
+            except BaseException as error:
+                self._cut_short(error)
+                raise
+            return len(target)
 
     def _cut_short(self, error: BaseException) -> None:
         """After *error* in the middle of a message: what follows is no message any more."""
         if type(error) is not OSError:  # which is the end of the stream: nothing follows at all
             self._readable = False
             self._why_unreadable = f"connection lost its place: {type(error).__name__} in a message"
+
+    def _refuse_longer(self, size: int, maxsize: int) -> NoReturn:
+        self._bad_message_length(f"{size:,} bytes where {maxsize:,} are allowed")
 
     def _bad_message_length(self, detail: str) -> NoReturn:
         """Refuse a message. What follows it cannot be found, but answers can still be sent."""

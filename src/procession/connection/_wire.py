@@ -27,7 +27,7 @@ LONGEST_SHORT = 0x7FFFFFFF
 _LONGEST = sys.maxsize - sys.getsizeof(b"")
 
 SHORT_HEADER = struct.Struct("!i")
-_LONG_HEADER = struct.Struct("!iQ")
+LONG_HEADER = struct.Struct("!iQ")
 _LONG_SIZE = struct.Struct("!Q")
 _IS_LONG = -1
 
@@ -35,7 +35,7 @@ _IS_LONG = -1
 def header(size: int) -> bytes:
     """Return what goes before a message of *size* bytes."""
     if size > LONGEST_SHORT:
-        return _LONG_HEADER.pack(_IS_LONG, size)
+        return LONG_HEADER.pack(_IS_LONG, size)
     return SHORT_HEADER.pack(size)
 
 
@@ -51,4 +51,17 @@ def size_of_message(short: bytes, read_more: Callable[[int], bytes]) -> int | No
     (size,) = SHORT_HEADER.unpack(short)
     if size == _IS_LONG:
         (size,) = _LONG_SIZE.unpack(read_more(_LONG_SIZE.size))
+    return size if 0 <= size <= _LONGEST else None
+
+
+def bytes_of_header(short: bytes | bytearray) -> int:
+    """Return how long the header is that begins with these four bytes."""
+    return LONG_HEADER.size if SHORT_HEADER.unpack(short)[0] == _IS_LONG else SHORT_HEADER.size
+
+
+def announced(header: bytes | bytearray) -> int | None:
+    """Return the size of the message that the whole *header* says, or None: no possible length."""
+    size: int = (SHORT_HEADER if len(header) == SHORT_HEADER.size else LONG_HEADER).unpack(header)[
+        -1
+    ]
     return size if 0 <= size <= _LONGEST else None

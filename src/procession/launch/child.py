@@ -21,6 +21,7 @@ from . import last_words, lifeline
 
 TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
+    from types import FrameType
     from typing import NoReturn
 
     from ..process import BaseProcess
@@ -41,9 +42,20 @@ def after_fork(process_obj: BaseProcess, parent_end: int, sentinel: Sentinel) ->
         )
         if "numpy.random" in sys.modules:
             distinct_random_states()
+        leave_to_the_parent(sys._getframe(), process_obj)
         code = process_obj._bootstrap(parent_sentinel=own)
     finally:
         leave(code)
+
+
+def leave_to_the_parent(frame: FrameType, process_obj: BaseProcess) -> None:
+    """Close the ends of pipes that only the parent's frames, the callers of *frame*, refer to.
+
+    Whoever reads at the other end is to see the end of the stream when they have closed theirs.
+    """
+    inherited = sys.modules.get("procession.connection._inherited")
+    if inherited is not None:
+        inherited.close_unreachable(frame, process_obj)
 
 
 def leave(code: int) -> NoReturn:

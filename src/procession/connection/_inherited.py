@@ -1,0 +1,235 @@
+"""Connections that a forked child has inherited and cannot reach.
+
+Idea: a fork copies every open descriptor, so a child keeps ends of pipes open that are none of its
+business, and whoever reads at their other ends never sees the end of the stream. But a child of
+`Process` runs its target and then exits: the frames of its parent, further down its stack, never
+run again. A connection that only those frames refer to, directly or by way of lists, tuples,
+objects, is therefore out of the child's reach, and is closed there.
+
+Who refers to an object is found as the garbage collector finds it: of each object that can be
+reached from the parent's frames, the references that are known (from those frames and from one
+another) are counted; if its reference count says that there are more, something else refers to
+it, and it stays, and with it all that it refers to.
+
+Invariant: a reference that is not understood counts as one of the child's: in doubt the descriptor
+stays open, as in the standard library.
+
+Layer: ipc; imports nothing of the package.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import sys
+from types import (
+    BuiltinFunctionType,
+    CellType,
+    CodeType,
+    FrameType,
+    FunctionType,
+    MethodType,
+    ModuleType,
+)
+from weakref import WeakSet
+
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from ._stream import Connection
+
+# Every connection of this process that lives.
+everyone: WeakSet[Connection] = WeakSet()
+
+# From 3.14 on a frame may hold its variables without counting that.
+_FRAMES_COUNT = sys.version_info < (3, 14)
+# Until 3.12 a frame keeps the dictionary that shows its variables.
+_FRAMES_KEEP_DICTS = sys.version_info < (3, 13)
+
+# The search for who holds what is in doubt looks at the whole heap, once for each link of a chain;
+# the longest is that of `zip`: list, its iterator, the tuple of them, the zip object.
+_LONGEST_CHAIN = 5
+_MOST_DOUBTS = 64
+
+# A walk ends after so many objects: a few milliseconds.
+_MOST_OBJECTS = 5000
+
+# Their references are not looked at: they are of the whole program.
+_OPAQUE = (ModuleType, type, FunctionType, BuiltinFunctionType, CodeType, FrameType)
+
+# What a loop or a `with` keeps where nobody can look, on the stack of its frame's computations; and
+# the cells of variables that functions within the frame's share.
+_ON_STACKS = (
+    *(type(iter([])), type(iter(())), type(iter({})), type(iter(set())), type(iter(range(0)))),
+    *(type(iter({}.values())), type(iter({}.items())), zip, enumerate, map, filter, reversed),
+    *(CellType, tuple),
+)
+
+
+def close_unreachable(frame: FrameType, process_obj: object) -> None:
+    """In the forked child of *process_obj*: close what only the callers of *frame* refer to."""
+    if not _FRAMES_COUNT or not len(everyone):
+        return
+    graph = _Graph()
+    if not graph.add_frames(frame.f_back):
+        return
+    graph.walk(1)
+    if graph.is_in_doubt(process_obj):
+        graph.add_stacks()
+    for number in graph.out_of_reach():
+        if graph.is_connection(number):
+            connection: Connection = graph.objects[number]
+            with contextlib.suppress(OSError):  # the program has closed its descriptor itself
+                connection.close()
+
+
+class _Graph:
+    """Objects, the references among them, and how many references to each are known."""
+
+    def __init__(self) -> None:
+        self.objects: list[Any] = [object()]  # the first shows what this list itself adds
+        self._number: dict[int, int] = {}
+        self._known = [0]
+        self._edges: list[list[int] | None] = [[]]
+        self._doubtful: list[int] = []
+
+    def _add(self, obj: Any, references: int) -> int:
+        """Enter *obj*, and that so many references to it are known."""
+        number = self._number.setdefault(id(obj), len(self.objects))
+        if number == len(self.objects):
+            self.objects.append(obj)
+            self._known.append(0)
+            self._edges.append(None)
+        self._known[number] += references
+        return number
+
+    def add_frames(self, frame: FrameType | None) -> bool:
+        """Enter the variables of *frame* and its callers; False if something is not understood."""
+        while frame is not None:
+            if frame.f_code.co_flags & 1 and not self._add_variables(frame):  # not of a module
+                return False
+            frame = frame.f_back
+        return True
+
+    def _add_variables(self, frame: FrameType) -> bool:
+        code = frame.f_code
+        in_cells = {*code.co_cellvars, *code.co_freevars}
+        variables = frame.f_locals
+        own = {*code.co_varnames} - in_cells
+        # Besides us and the argument, the frame alone should have the dictionary.
+        if _FRAMES_KEEP_DICTS and sys.getrefcount(variables) != _references_of_a_frames_dict():
+            return False
+        for name, value in variables.items():
+            self._add(value, (name in own) + _FRAMES_KEEP_DICTS)
+        return True
+
+    def walk(self, number: int) -> None:
+        """Follow the references of all that was entered from *number* on, nearest first."""
+        end = len(self.objects) + _MOST_OBJECTS
+        while number < min(len(self.objects), end):
+            if self._edges[number] is None:
+                self._follow(number)
+            number += 1
+
+    def _follow(self, number: int) -> None:
+        obj = self.objects[number]
+        if isinstance(obj, _OPAQUE) or obj is self.objects or not gc.is_tracked(obj):
+            self._edges[number] = []
+            return
+        self._edges[number] = [self._add(target, 1) for target in gc.get_referents(obj)]
+
+    # ------------------------------------------------------------------------------- what it says
+
+    def is_connection(self, number: int) -> bool:
+        """Whether that is an open connection."""
+        obj = self.objects[number]
+        return type(obj).__hash__ is object.__hash__ and obj in everyone and not obj.closed
+
+    def _unexplained(self) -> list[int]:
+        """The numbers of the objects to which more refers than is known."""
+        of_the_list = sys.getrefcount(self.objects[0])
+        return [
+            number
+            for number, known in enumerate(self._known)
+            if sys.getrefcount(self.objects[number]) > known + of_the_list
+        ]
+
+    def _reached_from(self, numbers: Iterable[int]) -> set[int]:
+        reached = set(numbers)
+        left = list(reached)
+        while left:
+            for target in self._edges[left.pop()] or ():
+                if target not in reached:
+                    reached.add(target)
+                    left.append(target)
+        return reached
+
+    def out_of_reach(self) -> list[int]:
+        """The numbers of the objects to which nothing refers that the child could have."""
+        alive = self._reached_from(self._unexplained())
+        return [number for number in range(1, len(self.objects)) if number not in alive]
+
+    def is_in_doubt(self, process_obj: object) -> bool:
+        """Whether a connection is reached by what is not understood, and not by *process_obj*."""
+        own = self._number.get(id(process_obj))
+        given = self._reached_from([] if own is None else [own])
+        self._doubtful = [
+            number
+            for number in self._unexplained()
+            if number not in given
+            and any(map(self.is_connection, self._reached_from([number]) - given))
+        ]
+        return 0 < len(self._doubtful) <= _MOST_DOUBTS
+
+    # --------------------------------------------------------------------------- stacks and cells
+
+    def add_stacks(self) -> None:
+        """Enter what loops and `with` statements hold of the objects in doubt.
+
+        Such a holder, to which no object refers and one reference exists, is held by a frame that
+        is being executed, and the child's own frames hold nothing of the kind.
+        """
+        front = self._doubtful
+        holders: list[int] = []
+        held: set[int] = set()
+        for _ in range(_LONGEST_CHAIN):
+            front = self._add_holders(front, held)
+            holders += front
+            if not front:
+                break
+        unexplained = {*self._unexplained()} & {*holders}
+        for number in unexplained - held:
+            if type(self.objects[number]) is not tuple:
+                self._known[number] += 1
+
+    def _add_holders(self, front: list[int], held: set[int]) -> list[int]:
+        """Enter what refers to the objects numbered in *front*; those of them go into *held*."""
+        targets = [self.objects[number] for number in front]
+        ours = {id(targets), id(self.objects)}
+        wanted = {id(target): number for target, number in zip(targets, front, strict=True)}
+        added = []
+        for referrer in gc.get_referrers(*targets):
+            if id(referrer) in ours or isinstance(referrer, FrameType):
+                continue
+            held.update(wanted[i] for i in map(id, gc.get_referents(referrer)) if i in wanted)
+            if _may_be_on_a_stack(referrer):
+                number = self._add(referrer, 0)
+                if self._edges[number] is None:
+                    self._follow(number)
+                    added.append(number)
+        return added
+
+
+def _may_be_on_a_stack(obj: Any) -> bool:
+    # A `with` holds the bound __exit__; any other method may be a signal's handler.
+    return isinstance(obj, _ON_STACKS) or (
+        isinstance(obj, MethodType) and obj.__name__ == "__exit__"
+    )
+
+
+def _references_of_a_frames_dict() -> int:
+    """What `sys.getrefcount` says of the variables of a frame, held by one more variable."""
+    variables = sys._getframe().f_locals
+    return sys.getrefcount(variables)
