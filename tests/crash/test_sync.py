@@ -22,13 +22,14 @@ from tests.crash.waiters import (
     usable,
     wait_for_sleep,
 )
-from tests.support.kill import WITHIN, Child, Tally, armed, arrived, child, killed_at
+from tests.support.kill import WITHIN, Child, Signal, Tally, armed, arrived, child, killed_at
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("sound")
 
 BURY = pytest.mark.parametrize("bury", [True, False], ids=["buried", "unburied"])
 LOCKS = pytest.mark.parametrize("kind", [Lock, RLock])
+SLICE = 0.2  # seconds that a sleep lasts at most; who goes on sleeping then is impatient
 
 
 # ------------------------------------------------------------------------------------------- locks
@@ -97,6 +98,31 @@ def test_a_waiter_gets_the_lock_that_was_released_without_a_wake_up(
         wait=lambda: lock.acquire() and lock.release(),
         bury=bury,
     )
+
+    assert usable(lock)
+
+
+@pytest.mark.parametrize("point", ["lock.release.withdrawn"])
+@BURY
+@LOCKS
+def test_a_lock_is_free_whose_offer_is_withdrawn_by_a_process_that_is_killed(
+    kind: Any, point: str, bury: bool
+) -> None:
+    """Somebody has waited for long, and gone: the lock is offered to nobody, and taken back."""
+    lock = kind()
+    with Signal() as go, Tally() as ready:
+
+        def hold_and_release() -> None:
+            lock.acquire()
+            ready.add()
+            go.wait()
+            armed(point, lock.release)()
+
+        victim = Child(hold_and_release, bury=bury)
+        wait_until(ready.count)
+        assert not lock.acquire(timeout=3 * SLICE)
+        go.give()
+        assert arrived(victim, point)
 
     assert usable(lock)
 
