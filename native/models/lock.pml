@@ -1,9 +1,10 @@
-/* The lock with owner death: lock_try, take, look, sleep_on, lock_wait, lock_release, break_lock,
- * lock_look_after and lock_reset of native/sync/lock.c. One step here is one access to shared memory
- * or one futex call there. Checked: one holder among the living; whoever lives gets the lock, after
- * a bounded number of slices (CRASHES > 0), or with no time-out but that of an offer
- * (CRASHES == 0); a lock is broken only when its holder has died. Memory is sequentially
- * consistent here. -DPASSES_ON: the other heritage. -DBUG_...: a fault that Spin must find. */
+/* The lock with owner death: lock_try, take, look, sleep_on, lock_wait, lock_release, withdraw_offer,
+ * break_lock, lock_look_after and lock_reset of native/sync/lock.c. One step here is one access to
+ * shared memory or one futex call there. Checked: one holder among the living; whoever lives gets the
+ * lock, after a bounded number of slices (CRASHES > 0) or without any time-out (CRASHES == 0); a
+ * lock is broken only when its holder has died. Memory is sequentially consistent here. OFFER_NS,
+ * the limit of a sleep on an offer, is left out: it is shorter than a slice, and nothing depends
+ * on it. -DPASSES_ON: the other heritage. -DBUG_...: a fault that Spin must find. */
 #ifndef CRASHES
 #define CRASHES 1
 #endif
@@ -20,7 +21,7 @@ bit impatient, dead[N + 1], asleep[N + 1];
 byte crashes, inside; /* inside: living holders */
 
 /* A SIGKILL. A process killed asleep is the same as one killed just before it slept. */
-#define MAY_CRASH if :: crashes < CRASHES -> atomic { crashes++; dead[me] = 1; goto gone } :: true fi
+#define MAY_CRASH if :: atomic { crashes < CRASHES -> crashes++; dead[me] = 1; goto gone } :: true fi
 
 inline wake_one() /* futex_wake(word, 1): whom is the kernel's choice */
 {
@@ -41,20 +42,25 @@ inline look_after() /* lock_look_after, break_lock */
     seen = word;
     if
     :: TAG(seen) != 0 && !(seen & BROKEN) && dead[TAG(seen)] ->
-        MAY_CRASH;
+        whose = TAG(seen);
         do
-        :: word != seen && TAG(word) == TAG(seen) && !(word & BROKEN) -> seen = word
+        :: TAG(seen) == whose && !(seen & BROKEN) ->
+            MAY_CRASH;
+            d_step {
+                done = (word == seen);
+                if :: done -> word = whose | BROKEN :: else -> seen = word fi
+            };
+            if :: done -> MAY_CRASH; wake_all(); break :: else fi
         :: else -> break
         od;
-        swap(seen, TAG(seen) | BROKEN);
-        if :: done -> MAY_CRASH; wake_all() :: else fi
+        whose = 0
     :: else
     fi
 }
 
 proctype process(byte me)
 {
-    byte seen, next, rounds, stuck, early;
+    byte seen, next, whose, rounds, stuck, early;
     bit slept, woken, done, barge;
 begin:
     if
@@ -105,9 +111,6 @@ look: /* look(), take() */
     atomic { if :: word == next -> asleep[me] = 1 :: else -> goto look fi } /* futex_wait */
     if
     :: !asleep[me] -> MAY_CRASH; goto look
-#ifndef BUG_OFFER_FOR_EVER
-    :: atomic { timeout && next == CONTENDED -> asleep[me] = 0 } /* OFFER_NS, crash or not */
-#endif
 #if CRASHES
     :: atomic { asleep[me] && early == 0 -> early++; asleep[me] = 0 } /* a slice ends at any time */
     :: atomic { timeout -> stuck++; asleep[me] = 0; assert(stuck <= 3) } /* nobody else moves */
@@ -120,7 +123,10 @@ look: /* look(), take() */
     goto look;
 holds:
     true; d_step { inside++; assert(inside == 1) }
-    if :: crashes < CRASHES -> atomic { crashes++; dead[me] = 1; inside--; goto gone } :: true fi;
+    if
+    :: atomic { crashes < CRASHES -> crashes++; dead[me] = 1; inside--; goto gone }
+    :: true
+    fi;
     inside--;
     do /* lock_release */
     :: seen = word;
@@ -133,7 +139,14 @@ holds:
     if
     :: seen & CONTENDED ->
         wake_one();
-        if :: !woken && next == CONTENDED -> swap(CONTENDED, 0) :: else fi
+        if
+        :: !woken && next == CONTENDED ->
+            swap(CONTENDED, 0); /* withdraw_offer */
+#ifndef BUG_WITHDRAWN_IN_SILENCE
+            if :: done -> MAY_CRASH; wake_one() :: else fi
+#endif
+        :: else
+        fi
     :: else
     fi;
     goto begin;

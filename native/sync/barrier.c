@@ -46,7 +46,7 @@ static void commit(struct barrier *barrier, uint64_t word)
 
 static void wake(struct barrier *barrier)
 {
-    gate_open(&barrier->gate, low_half(barrier), FUTEX_EVERYBODY);
+    eventcount_advance(&barrier->sleepers, FUTEX_EVERYBODY);
 }
 
 /* Those who have come in *round*. */
@@ -253,9 +253,11 @@ enum status barrier_sleep(struct arena *arena, struct barrier *barrier,
     if (round_of(seen) != round_of(wait->seen) || state_of(seen) == BARRIER_BROKEN ||
         patience_spin(patience, low_half(barrier), seen))
         return STATUS_OK;
-    gate_take_ticket(&barrier->gate);
+    uint32_t count = eventcount_prepare(&barrier->sleepers);
+    if ((uint32_t)word_of(barrier) != seen)
+        return STATUS_OK;
     deadline_t begun = clock_now();
-    enum status status = gate_sleep(low_half(barrier), seen, deadline);
+    enum status status = eventcount_sleep(&barrier->sleepers, count, deadline);
     patience_slept(patience, clock_now() - begun);
     if (status == STATUS_INTERRUPTED)
         look_after(arena, barrier);

@@ -26,7 +26,7 @@
 
 #include "../os/mutex.h"
 #include "../shm/table.h"
-#include "gate.h"
+#include "eventcount.h"
 #include "obituary.h"
 #include "patience.h"
 
@@ -38,7 +38,7 @@ enum barrier_state { BARRIER_OPEN, BARRIER_ACTING, BARRIER_BROKEN };
 struct barrier {
     struct mutex mutex;
     _Atomic uint64_t word; /* come << 32 | round << 2 | enum barrier_state */
-    struct gate gate;
+    struct eventcount sleepers;
     uint32_t parties;
     struct obituary dead; /* the party whose death broke it; pid 0: none, or not known */
     word_t broken_rounds[BARRIER_HISTORY / 64]; /* bit round % BARRIER_HISTORY: it ended badly */

@@ -175,7 +175,7 @@ static enum status stand(struct condition *condition, struct condition_wait *wai
 {
     if (atomic_load(&condition->crowd_call) != wait->call)
         return STATUS_OK;
-    enum status status = gate_sleep(&condition->crowd_call, wait->call, deadline);
+    enum status status = sleep_a_slice(&condition->crowd_call, wait->call, deadline);
     if (atomic_load(&condition->crowd_call) != wait->call)
         return STATUS_OK;
     return status == STATUS_OK ? STATUS_INTERRUPTED : status;
@@ -192,7 +192,7 @@ static enum status sit(_Atomic uint32_t *state, struct patience *patience, deadl
         return STATUS_OK;
     CRASH_POINT("condition.before_sleep");
     deadline_t begun = clock_now();
-    enum status status = gate_sleep(state, SEAT_ASLEEP, deadline);
+    enum status status = sleep_a_slice(state, SEAT_ASLEEP, deadline);
     patience_slept(patience, clock_now() - begun);
     if (atomic_load_explicit(state, memory_order_acquire) == SEAT_NOTIFIED)
         return STATUS_OK;

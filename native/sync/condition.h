@@ -24,7 +24,7 @@
 
 #include "../os/mutex.h"
 #include "../shm/arena.h"
-#include "gate.h"
+#include "eventcount.h"
 #include "patience.h"
 
 enum { CONDITION_SEATS = 48 };

@@ -10,7 +10,7 @@ void event_set(struct event *event)
             return;
     } while (!atomic_compare_exchange_weak(&event->word, &word, word + 3));
     CRASH_POINT("event.set.before_wake");
-    gate_open(&event->gate, &event->word, FUTEX_EVERYBODY);
+    eventcount_advance(&event->sleepers, FUTEX_EVERYBODY);
 }
 
 void event_clear(struct event *event)
@@ -23,11 +23,11 @@ enum status event_wait(struct event *event, struct patience *patience, uint32_t 
 {
     if (event_came(event_look(event), seen) || patience_spin(patience, &event->word, seen))
         return STATUS_OK;
-    gate_take_ticket(&event->gate);
+    uint32_t count = eventcount_prepare(&event->sleepers);
     if (event_came(event_look(event), seen))
         return STATUS_OK;
     deadline_t begun = clock_now();
-    enum status status = gate_sleep(&event->word, seen, deadline);
+    enum status status = eventcount_sleep(&event->sleepers, count, deadline);
     patience_slept(patience, clock_now() - begun);
     return status;
 }

@@ -17,12 +17,12 @@
 #include <stdbool.h>
 
 #include "../shm/arena.h"
-#include "gate.h"
+#include "eventcount.h"
 #include "patience.h"
 
 struct event {
     _Atomic uint32_t word;
-    struct gate gate;
+    struct eventcount sleepers;
 };
 
 static inline uint32_t event_look(struct event *event)

@@ -150,6 +150,16 @@ enum status lock_wait(struct arena *arena, struct lock *lock, struct lock_waiter
 
 /* ---- giving back */
 
+/* Nobody was asleep, so there is no reason to hold the lock back. But a newcomer may have gone to sleep
+ * on the offer since; one is enough, who then takes the lock as contended. */
+static void withdraw_offer(struct lock *lock)
+{
+    if (!lock_swap(lock, LOCK_OFFERED, LOCK_FREE))
+        return; /* taken, as contended: its holder will wake the next */
+    CRASH_POINT("lock.release.withdrawn");
+    futex_wake(&lock->word, 1);
+}
+
 enum status lock_release(struct lock *lock)
 {
     uint32_t word = atomic_load_explicit(&lock->word, memory_order_relaxed), next;
@@ -165,7 +175,7 @@ enum status lock_release(struct lock *lock)
                                                     memory_order_relaxed));
     CRASH_POINT("lock.release.before_wake");
     if ((word & LOCK_CONTENDED) && futex_wake(&lock->word, 1) == 0 && next == LOCK_OFFERED)
-        lock_swap(lock, LOCK_OFFERED, LOCK_FREE); /* nobody sleeps: no reason to hold it back */
+        withdraw_offer(lock);
     return STATUS_OK;
 }
 

@@ -8,7 +8,7 @@
  *           tag                held                        release -> 0; waiter -> tag|CONTENDED
  *           tag|CONTENDED      held, others may sleep      release -> 0 or CONTENDED, and wake one
  *           CONTENDED          offered: free for who has   who has slept -> tag|CONTENDED;
- *                              slept; others hold back     nobody there -> 0
+ *                              slept; others hold back     nobody there -> 0, and wake one
  *           tag|BROKEN         holder died holding it      reset -> 0; or, if the lock is passed
  *                                                          on, waiter -> tag|CONTENDED
  *

@@ -175,7 +175,7 @@ static void strike(struct semaphore *semaphore, uint32_t tag, bool back)
             break;
     }
     if (back)
-        gate_open(&semaphore->gate, low_half(semaphore), FUTEX_EVERYBODY);
+        eventcount_advance(&semaphore->sleepers, FUTEX_EVERYBODY);
 }
 
 static void mourn(struct arena *arena, struct block *block, uint32_t tag)
@@ -262,12 +262,11 @@ enum status semaphore_wait(struct arena *arena, struct semaphore *semaphore,
     uint32_t seen = (uint32_t)atomic_load(&semaphore->word);
     if (semaphore_value(semaphore) > 0 || patience_spin(patience, low_half(semaphore), seen))
         return STATUS_OK;
-    gate_take_ticket(&semaphore->gate);
-    uint64_t word = atomic_load(&semaphore->word);
-    if (value_of(word) > 0)
+    uint32_t count = eventcount_prepare(&semaphore->sleepers);
+    if (semaphore_value(semaphore) > 0)
         return STATUS_OK;
     deadline_t begun = clock_now();
-    enum status status = gate_sleep(low_half(semaphore), (uint32_t)word, deadline);
+    enum status status = eventcount_sleep(&semaphore->sleepers, count, deadline);
     patience_slept(patience, clock_now() - begun);
     if (status != STATUS_OK)
         semaphore_look_after(arena, semaphore);
@@ -290,6 +289,6 @@ enum status semaphore_release(struct arena *arena, struct semaphore *semaphore)
             next |= ANONYMOUS;
     } while (!commit(semaphore, word, next));
     CRASH_POINT("semaphore.release.before_wake");
-    gate_open(&semaphore->gate, low_half(semaphore), 1);
+    eventcount_advance(&semaphore->sleepers, 1);
     return STATUS_OK;
 }

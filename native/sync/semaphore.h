@@ -31,7 +31,7 @@
 #define PROCESSION_SYNC_SEMAPHORE_H
 
 #include "../shm/table.h"
-#include "gate.h"
+#include "eventcount.h"
 #include "patience.h"
 
 enum { SEMAPHORE_ENTRIES = 255 };
@@ -45,7 +45,7 @@ enum semaphore_operation {
 
 struct semaphore {
     _Atomic uint64_t word;
-    struct gate gate;
+    struct eventcount sleepers;
     uint32_t max;
     _Atomic uint64_t entries[]; /* none when anonymous from the start */
 };

@@ -74,6 +74,19 @@ void child_kill(pid_t pid)
     child_end(pid);
 }
 
+/* As /proc/PID/stat says: "pid (name) S ...". */
+bool child_sleeps(pid_t pid)
+{
+    char path[40], text[64] = {0};
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    FILE *file = fopen(path, "r");
+    CHECK(file != NULL);
+    size_t size = fread(text, 1, sizeof text - 1, file);
+    fclose(file);
+    const char *end = size ? strrchr(text, ')') : NULL;
+    return end && end[1] == ' ' && end[2] == 'S';
+}
+
 struct doomed {
     const char *point;
     unsigned passage;

@@ -69,6 +69,7 @@ pid_t child_start(void (*body)(void *with), void *with);
 /* Waits for the child: its exit status, or minus the signal that killed it. */
 int child_end(pid_t pid);
 void child_kill(pid_t pid); /* SIGKILL; then waits */
+bool child_sleeps(pid_t pid);
 bool child_killed_at(const char *point, unsigned passage, void (*body)(void *with), void *with);
 
 /* ---- odds and ends */

@@ -274,7 +274,9 @@ TEST_WITHIN(30, killed_sleepers_keep_no_message_from_the_others)
         pid_t sleepers[4];
         for (unsigned i = 0; i < 4; i++)
             sleepers[i] = family_start(wait_for_ever, there.channel);
-        WAIT_UNTIL(atomic_load(&there.channel->for_message.sleepers.gate.tickets) >= 4);
+        for (unsigned i = 0; i < 4; i++)
+            WAIT_UNTIL(child_sleeps(sleepers[i]));
+        CHECK(atomic_load(&there.channel->for_message.sleepers.word) & 1);
         for (unsigned i = 0; i < 4; i++)
             kill(sleepers[i], SIGKILL); /* not waited for: zombies hold their places */
         pid_t receiver = family_start(echo, lines);

@@ -159,7 +159,7 @@ def without_prefix_of(messages: list[Any], found: list[Any]) -> list[Any]:
 
 @pytest.mark.usefixtures("sound")
 @pytest.mark.parametrize(
-    "point", ["channel.put.committed", "channel.put.before_wake", "gate.before_wake"]
+    "point", ["channel.put.committed", "channel.put.before_wake", "eventcount.before_wake"]
 )
 @pytest.mark.parametrize("kind", ["small", "payload"])
 def test_a_consumer_gets_what_a_producer_put_that_died_before_it_could_wake_it(
@@ -177,7 +177,7 @@ def test_a_consumer_gets_what_a_producer_put_that_died_before_it_could_wake_it(
 
 
 @pytest.mark.usefixtures("sound")
-@pytest.mark.parametrize("point", ["gate.ticket_taken", "gate.woken", *matching(COMMON)])
+@pytest.mark.parametrize("point", ["eventcount.prepared", "eventcount.woken", *matching(COMMON)])
 def test_a_producer_killed_while_it_waits_for_room_leaves_the_room_to_others(point: str) -> None:
     """A bounded queue that was full goes on; nothing of the waiting message is left behind."""
     with memory_unchanged():

@@ -22,13 +22,14 @@ from tests.crash.waiters import (
     usable,
     wait_for_sleep,
 )
-from tests.support.kill import WITHIN, Child, Tally, armed, arrived, child, killed_at
+from tests.support.kill import WITHIN, Child, Signal, Tally, armed, arrived, child, killed_at
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("sound")
 
 BURY = pytest.mark.parametrize("bury", [True, False], ids=["buried", "unburied"])
 LOCKS = pytest.mark.parametrize("kind", [Lock, RLock])
+SLICE = 0.2  # seconds that a sleep lasts at most; who goes on sleeping then is impatient
 
 
 # ------------------------------------------------------------------------------------------- locks
@@ -97,6 +98,31 @@ def test_a_waiter_gets_the_lock_that_was_released_without_a_wake_up(
         wait=lambda: lock.acquire() and lock.release(),
         bury=bury,
     )
+
+    assert usable(lock)
+
+
+@pytest.mark.parametrize("point", ["lock.release.withdrawn"])
+@BURY
+@LOCKS
+def test_a_lock_is_free_whose_offer_is_withdrawn_by_a_process_that_is_killed(
+    kind: Any, point: str, bury: bool
+) -> None:
+    """Somebody has waited for long, and gone: the lock is offered to nobody, and taken back."""
+    lock = kind()
+    with Signal() as go, Tally() as ready:
+
+        def hold_and_release() -> None:
+            lock.acquire()
+            ready.add()
+            go.wait()
+            armed(point, lock.release)()
+
+        victim = Child(hold_and_release, bury=bury)
+        wait_until(ready.count)
+        assert not lock.acquire(timeout=3 * SLICE)
+        go.give()
+        assert arrived(victim, point)
 
     assert usable(lock)
 
@@ -194,7 +220,7 @@ def test_permits_that_came_from_others_do_not_come_back() -> None:
 # ------------------------------------------------------------------------------------------ events
 
 
-@pytest.mark.parametrize("point", ["event.set.before_wake", "gate.before_wake"])
+@pytest.mark.parametrize("point", ["event.set.before_wake", "eventcount.before_wake"])
 @BURY
 def test_an_event_is_seen_that_was_set_by_a_killed_process(point: str, bury: bool) -> None:
     """The wake-up was never sent."""
@@ -205,13 +231,13 @@ def test_an_event_is_seen_that_was_set_by_a_killed_process(point: str, bury: boo
     assert event.is_set()
 
 
-@pytest.mark.parametrize("point", ["gate.ticket_taken", "gate.woken"])
+@pytest.mark.parametrize("point", ["eventcount.prepared", "eventcount.woken"])
 def test_an_event_outlives_a_waiter_killed_anywhere(point: str) -> None:
     """Another waiter is woken all the same."""
     event = Event()
 
     with Tally() as ready, child(asleep_in(ready, armed(point, event.wait))) as victim:
-        if point == "gate.ticket_taken":
+        if point == "eventcount.prepared":
             assert arrived(victim, point)
         else:
             wait_for_sleep(victim, ready)
@@ -219,3 +245,19 @@ def test_an_event_outlives_a_waiter_killed_anywhere(point: str) -> None:
             wait_for_sleep(other, ready)
             event.set()
             assert other.wait(WITHIN, "set()") == 0
+
+
+@pytest.mark.parametrize("point", ["eventcount.cleared"])
+@BURY
+def test_who_clears_what_a_dead_sleeper_left_may_be_killed_as_well(point: str, bury: bool) -> None:
+    """It finds nobody to wake, and says so; what it released is there, and later sleepers are woken."""
+    semaphore = Semaphore(0)
+    assert killed_at("eventcount.prepared", semaphore.acquire, bury=bury)
+
+    assert killed_at(point, semaphore.release, bury=bury)
+
+    assert semaphore.acquire(timeout=WITHIN)
+    with Tally() as ready, child(asleep_in(ready, semaphore.acquire)) as other:
+        wait_for_sleep(other, ready)
+        semaphore.release()
+        assert other.wait(WITHIN, "release()") == 0
