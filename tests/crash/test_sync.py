@@ -250,7 +250,7 @@ def test_an_event_outlives_a_waiter_killed_anywhere(point: str) -> None:
 @pytest.mark.parametrize("point", ["eventcount.cleared"])
 @BURY
 def test_who_clears_what_a_dead_sleeper_left_may_be_killed_as_well(point: str, bury: bool) -> None:
-    """It finds nobody to wake, and says so; what it released is there, and later sleepers are woken."""
+    """It finds nobody to wake, and says so; what it released is there; later sleepers are woken."""
     semaphore = Semaphore(0)
     assert killed_at("eventcount.prepared", semaphore.acquire, bury=bury)
 

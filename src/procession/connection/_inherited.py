@@ -61,7 +61,7 @@ _OPAQUE = (ModuleType, type, FunctionType, BuiltinFunctionType, CodeType, FrameT
 
 # What a loop or a `with` keeps where nobody can look, on the stack of its frame's computations; and
 # the cells of variables that functions within the frame's share.
-_ON_STACKS = (
+_ON_STACKS: tuple[type, ...] = (
     *(type(iter([])), type(iter(())), type(iter({})), type(iter(set())), type(iter(range(0)))),
     *(type(iter({}.values())), type(iter({}.items())), zip, enumerate, map, filter, reversed),
     *(CellType, tuple),
@@ -145,7 +145,8 @@ class _Graph:
     def is_connection(self, number: int) -> bool:
         """Whether that is an open connection."""
         obj = self.objects[number]
-        return type(obj).__hash__ is object.__hash__ and obj in everyone and not obj.closed
+        by_identity = type(obj).__hash__ is object.__hash__  # type: ignore[comparison-overlap]
+        return by_identity and obj in everyone and not obj.closed
 
     def _unexplained(self) -> list[int]:
         """The numbers of the objects to which more refers than is known."""

@@ -85,7 +85,7 @@ class Connection(_ConnectionBase):
         if not self._readable:
             self._source()
         message = self._line.receive(self._handle)
-        if message.__class__ is not bytes:
+        if not isinstance(message, bytes):
             message = self._finish(message)
         return _loads(message)
 
