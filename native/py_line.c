@@ -15,7 +15,7 @@ enum {
     HEADER_BYTES = 4, /* the length: signed, most significant byte first */
     ONE_READ =
         32768, /* up to here a message mostly arrives with one read: a pipe holds twice that */
-    ONE_WRITE = 16384, /* up to here a message mostly leaves with one write */
+    ONE_WRITE = 16384,         /* up to here a message mostly leaves with one write */
     MOST_AT_ONCE = 256 * 1024, /* that try_read() gives: more than a pipe or a socket holds */
 };
 
