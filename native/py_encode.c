@@ -148,7 +148,7 @@ static enum status make_payload(struct message *message, uint16_t kind, const st
     for (Py_ssize_t i = 0; i < references; i++)
         payload_take(&family, payload, &((HandleObject *)PyList_GetItem(handles, i))->handle);
     message->kind = RECORD_PAYLOAD;
-    message->size = sizeof(offset_t);
+    message->size = sizeof(struct payload_reference);
     return STATUS_OK;
 }
 

@@ -137,6 +137,8 @@ static enum status get_batch_locked(struct arena *arena, struct channel *channel
     if (there == 0)
         return STATUS_AGAIN;
     struct segment *segment = segments_skip_end(arena, channel);
+    if (segment == NULL)
+        return STATUS_CORRUPT;
     uint64_t offset = word_get(&channel->head_offset);
     enum status status = find_run(segment, offset, got, there < limit ? there : limit, run);
     if (status != STATUS_OK || run->count == 0)

@@ -8,7 +8,8 @@
 
 /* ---- put */
 
-static void write_record(struct segment *segment, uint64_t offset, const struct message *message)
+static void write_record(struct arena *arena, struct segment *segment, uint64_t offset,
+                         const struct message *message)
 {
     struct record *record = record_at(segment, offset);
     record->size = message->size;
@@ -16,9 +17,11 @@ static void write_record(struct segment *segment, uint64_t offset, const struct 
     record->sequence = message->sequence;
     record->tag = message->tag;
     record->extra = message->extra;
-    if (message->kind == RECORD_PAYLOAD)
-        memcpy(record + 1, &message->payload.payload, sizeof(offset_t));
-    else
+    if (message->kind == RECORD_PAYLOAD) {
+        struct block *block = block_of(arena_at(arena, message->payload.payload));
+        struct payload_reference reference = {message->payload.payload, word_get(&block->serial)};
+        memcpy(record + 1, &reference, sizeof reference);
+    } else
         memcpy(record + 1, message->data, message->size);
     /* The place behind must not look like a record: see Crash in channel.h. */
     record_at(segment, offset + record_bytes(message->size))->sequence = RECORD_NO_SEQUENCE;
@@ -56,7 +59,7 @@ static enum status put_locked(struct arena *arena, struct channel *channel, stru
     uint64_t offset = word_get(&channel->tail_offset);
     message->sequence = count;
     CRASH_POINT("channel.put.before_write");
-    write_record(segment_at(arena, &channel->tail_segment), offset, message);
+    write_record(arena, segment_at(arena, &channel->tail_segment), offset, message);
     commit_put(arena, channel, message);
     CRASH_POINT("channel.put.committed");
     atomic_store_explicit(&channel->tail_offset, offset + record_bytes(message->size),
@@ -67,7 +70,7 @@ static enum status put_locked(struct arena *arena, struct channel *channel, stru
 enum status channel_try_put(struct arena *arena, struct channel *channel, struct message *message)
 {
     if (message->kind == RECORD_PAYLOAD)
-        message->size = sizeof(offset_t);
+        message->size = sizeof(struct payload_reference);
     if (message->size > RECORD_DATA_LIMIT)
         return STATUS_CORRUPT;
     lock_put_side(arena, channel);
@@ -98,13 +101,15 @@ static void read_record(const struct record *record, struct message *message)
 static enum status commit_get_payload(struct arena *arena, struct channel *channel,
                                       struct message *message)
 {
-    offset_t payload;
-    memcpy(&payload, message->buffer, sizeof payload);
-    message->payload.payload = payload;
+    struct payload_reference reference;
+    memcpy(&reference, message->buffer, sizeof reference);
+    message->payload.payload = reference.payload;
     arena_lock(arena);
     enum status status = table_ensure_entry(arena, arena->self);
+    struct block *block = payload_named(arena, &reference, message->size);
+    if (block == NULL)
+        status = STATUS_CORRUPT;
     if (status == STATUS_OK) {
-        struct block *block = block_of(arena_at(arena, payload));
         message->payload.entry = table_stage_entry(arena, arena->self, block);
         arena_stage(arena, &channel->got_count, message->sequence + 1);
         arena_commit(arena);
@@ -122,6 +127,8 @@ static enum status take_locked(struct arena *arena, struct channel *channel,
     if (atomic_load_explicit(&channel->put_count, memory_order_acquire) == count)
         return STATUS_AGAIN;
     struct segment *segment = segments_skip_end(arena, channel);
+    if (segment == NULL)
+        return STATUS_CORRUPT;
     uint64_t offset = word_get(&channel->head_offset);
     struct record *record = record_at(segment, offset);
     if (!is_plausible(segment, offset, record, count))

@@ -16,10 +16,17 @@ enum record_kind {
     RECORD_STR,   /* UTF-8 */
     RECORD_BYTES,
     RECORD_PICKLE,
-    RECORD_PAYLOAD, /* 8 bytes: offset of the payload */
+    RECORD_PAYLOAD, /* struct payload_reference */
     RECORD_COMPACT, /* a small tuple, list or dict; see py_compact.c */
     RECORD_KINDS,
     RECORD_END = 0x7fff, /* no message: the channel goes on in the next segment */
+};
+
+/* The data of a record whose message lies in a block of its own. The serial number tells that block from
+ * any other, so that a spoiled record names none. */
+struct payload_reference {
+    uint64_t payload; /* offset */
+    uint64_t serial;
 };
 
 #define RECORD_NO_SEQUENCE UINT64_MAX

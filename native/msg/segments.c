@@ -98,6 +98,8 @@ struct segment *segments_skip_end(struct arena *arena, struct channel *channel)
     struct record *record = record_at(segment, word_get(&channel->head_offset));
     if (record->sequence != RECORD_NO_SEQUENCE || record->kind != RECORD_END)
         return segment;
+    if (word_get(&segment->next) == 0)
+        return NULL;
     arena_lock(arena);
     struct block *old = stage_next_segment(arena, channel, segment, true);
     if (old)
@@ -110,6 +112,16 @@ struct segment *segments_skip_end(struct arena *arena, struct channel *channel)
 }
 
 /* ---- the end of a channel; nobody else can reach it any more */
+
+/* The block that the record owns; NULL: it owns none, or is spoiled. */
+static struct block *payload_of_record(struct arena *arena, const struct record *record)
+{
+    struct payload_reference reference;
+    if (record->kind != RECORD_PAYLOAD)
+        return NULL;
+    memcpy(&reference, record + 1, sizeof reference);
+    return payload_named(arena, &reference, record->size);
+}
 
 /* Walks over messages that own nothing; the next block that the channel owns, or NULL. */
 static struct block *surrender(struct arena *arena, struct block *block)
@@ -138,12 +150,11 @@ static struct block *surrender(struct arena *arena, struct block *block)
         if (got == word_get(&channel->put_count) || (record->sequence == RECORD_NO_SEQUENCE))
             return stage_next_segment(arena, channel, segment, false);
         offset += record_bytes(record->size);
-        if (!lagging && record->kind == RECORD_PAYLOAD) {
-            offset_t payload;
-            memcpy(&payload, record + 1, sizeof payload);
+        struct block *payload = lagging ? NULL : payload_of_record(arena, record);
+        if (payload) {
             arena_stage(arena, &channel->got_count, got + 1);
             arena_stage(arena, &channel->head_offset, offset);
-            return block_of(arena_at(arena, payload));
+            return payload;
         }
         if (!lagging)
             atomic_store_explicit(&channel->got_count, got + 1, memory_order_relaxed);
@@ -169,11 +180,11 @@ static void each_payload(struct arena *arena, struct channel *channel, owned_vis
         offset += record_bytes(record->size);
         if (record->sequence < next) /* its taker was killed before it moved on */
             continue;
-        offset_t payload = 0;
-        if (record->kind == RECORD_PAYLOAD)
-            memcpy(&payload, record + 1, sizeof payload);
-        if (record->kind == RECORD_PAYLOAD || record->sequence != next)
-            visit(with, payload); /* 0, which names no block, where the record is wrong */
+        struct block *payload = payload_of_record(arena, record);
+        if (payload)
+            visit(with, arena_offset(arena, block_payload(payload)));
+        else if (record->kind == RECORD_PAYLOAD || record->sequence != next)
+            visit(with, 0); /* which names no block, as the record is wrong */
         next++;
     }
 }

@@ -8,7 +8,7 @@
 enum status segments_make_room(struct arena *arena, struct channel *channel, uint64_t bytes);
 
 /* The segment of the next record, after dropping one that has been read to its end. Get side locked,
- * and there is a next record. */
+ * and there is a next record. NULL: the chain ends here, which cannot be. */
 struct segment *segments_skip_end(struct arena *arena, struct channel *channel);
 
 #endif

@@ -21,6 +21,16 @@ static inline bool is_plausible(struct segment *segment, uint64_t offset,
            record->kind < RECORD_KINDS && offset + record_bytes(record->size) <= segment->bytes;
 }
 
+/* The block of a payload's record with so many bytes of data; NULL: there is no such. */
+static inline struct block *payload_named(struct arena *arena,
+                                          const struct payload_reference *reference, uint32_t size)
+{
+    struct block *block = size == sizeof *reference
+                              ? arena_find(arena, reference->payload, reference->serial)
+                              : NULL;
+    return block && word_get(&block->kind) == BLOCK_PAYLOAD ? block : NULL;
+}
+
 /* Lock a side, and repair what a dead owner left. */
 void lock_put_side(struct arena *arena, struct channel *channel);
 void lock_get_side(struct arena *arena, struct channel *channel);
