@@ -35,7 +35,7 @@ from weakref import WeakSet
 
 TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
     from ._stream import Connection
@@ -52,6 +52,8 @@ _FRAMES_KEEP_DICTS = sys.version_info < (3, 13)
 # the longest is that of `zip`: list, its iterator, the tuple of them, the zip object.
 _LONGEST_CHAIN = 5
 _MOST_DOUBTS = 64
+# In a larger program that would take longer than the start of a process may.
+_LARGE_HEAP = 1_000_000  # allocated blocks
 
 # A walk ends after so many objects: a few milliseconds.
 _MOST_OBJECTS = 5000
@@ -76,7 +78,7 @@ def close_unreachable(frame: FrameType, process_obj: object) -> None:
     if not graph.add_frames(frame.f_back):
         return
     graph.walk(1)
-    if graph.is_in_doubt(process_obj):
+    if sys.getallocatedblocks() < _LARGE_HEAP and graph.is_in_doubt(process_obj):
         graph.add_stacks()
     for number in graph.out_of_reach():
         if graph.is_connection(number):
@@ -158,14 +160,7 @@ class _Graph:
         ]
 
     def _reached_from(self, numbers: Iterable[int]) -> set[int]:
-        reached = set(numbers)
-        left = list(reached)
-        while left:
-            for target in self._edges[left.pop()] or ():
-                if target not in reached:
-                    reached.add(target)
-                    left.append(target)
-        return reached
+        return _closure(numbers, self._edges)
 
     def out_of_reach(self) -> list[int]:
         """The numbers of the objects to which nothing refers that the child could have."""
@@ -176,13 +171,23 @@ class _Graph:
         """Whether a connection is reached by what is not understood, and not by *process_obj*."""
         own = self._number.get(id(process_obj))
         given = self._reached_from([] if own is None else [own])
-        self._doubtful = [
+        wanted = [
             number
-            for number in self._unexplained()
-            if number not in given
-            and any(map(self.is_connection, self._reached_from([number]) - given))
+            for number in range(1, len(self.objects))
+            if number not in given and self.is_connection(number)
         ]
+        leads_there = _closure(wanted, self._sources()) if wanted else set()
+        doubtful = leads_there - given
+        self._doubtful = [number for number in self._unexplained() if number in doubtful]
         return 0 < len(self._doubtful) <= _MOST_DOUBTS
+
+    def _sources(self) -> list[list[int]]:
+        """For each object, the numbers of those that refer to it."""
+        sources: list[list[int]] = [[] for _ in self.objects]
+        for number, targets in enumerate(self._edges):
+            for target in targets or ():
+                sources[target].append(number)
+        return sources
 
     # --------------------------------------------------------------------------- stacks and cells
 
@@ -221,6 +226,18 @@ class _Graph:
                     self._follow(number)
                     added.append(number)
         return added
+
+
+def _closure(numbers: Iterable[int], edges: Sequence[Iterable[int] | None]) -> set[int]:
+    """All that is reached along *edges* from *numbers*, these included."""
+    reached = set(numbers)
+    left = list(reached)
+    while left:
+        for target in edges[left.pop()] or ():
+            if target not in reached:
+                reached.add(target)
+                left.append(target)
+    return reached
 
 
 def _may_be_on_a_stack(obj: Any) -> bool:
