@@ -1,9 +1,9 @@
 """The worker processes of a pool: started, watched, replaced, ended.
 
-Idea: each worker has a seat: a word in the block of claims, where the number of its latest task
-stands. One thread sleeps on the sentinels of all workers. When a worker has ended, the thread looks
-at its claim and puts "lost" for that task into the results channel, behind whatever the worker had
-sent before, and gives the seat to a new worker.
+Idea: each worker has a seat, where the number of its latest task stands: see `seats`. One thread
+sleeps on the sentinels of all workers. When a worker has ended, the thread looks at its seat and
+puts "lost" for that task into the results channel, behind whatever the worker had sent before, and
+gives the seat to a new worker.
 
 Invariant: a task that a dead worker had taken is followed by its result or by "lost", in this order
 if by both; a task it had not taken yet is still in the channel.
@@ -13,21 +13,22 @@ Layer: pool.
 
 from __future__ import annotations
 
+import itertools
 import os
 import select
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from .. import _core, _log
 from .._deadline import Deadline
 from ..launch import death
 from .dispatcher import Dispatcher
-from .worker import LOST, Duty, main
-
-_CLAIM_BYTES = 8
+from .options import Options
+from .seats import Look, Seats
+from .worker import LOST, TIMED_OUT, Duty, main
 
 GRACE = 0.4
 """Seconds that workers get to end after SIGTERM before they are killed."""
@@ -42,11 +43,11 @@ class Crew:
     """The workers of one pool.
 
     Args:
-        start_process: makes and starts a daemon process that runs a function.
+        start_process: makes and starts a daemon process that runs a function as worker *number*.
         size: how many workers, 1 or more.
         tasks, results: the pool's channels.
         dispatcher: is told when nothing will work any more.
-        initializer, initargs, max_tasks: see `Duty`.
+        options: what the pool's owner asks for.
     """
 
     def __init__(
@@ -56,17 +57,14 @@ class Crew:
         tasks: _core.TaskChannel,
         results: _core.TaskChannel,
         dispatcher: Dispatcher,
-        initializer: Callable[..., object] | None,
-        initargs: Iterable[Any],
-        max_tasks: int | None,
+        options: Options,
     ):
         self._start_process = start_process
         self._tasks, self._results = tasks, results
         self._dispatcher = dispatcher
-        self._initializer, self._initargs = initializer, tuple(initargs)
-        self._max_tasks = max_tasks
-        self._claims = _core.Block(size * _CLAIM_BYTES)
-        self._claim_words = memoryview(self._claims).cast("Q")
+        self._options = options
+        self._seats = Seats(size)
+        self._numbers = itertools.count(1)
         self.workers: list[Any] = [None] * size
         self._replacing = True
         self._deaths_at_start = 0
@@ -81,17 +79,11 @@ class Crew:
         self._watcher.start()
 
     def _hire(self, seat: int) -> None:
-        self._claim_words[seat] = 0
-        duty = Duty(
-            self._tasks,
-            self._results,
-            self._claims,
-            seat,
-            self._initializer,
-            self._initargs,
-            self._max_tasks,
-        )
-        self.workers[seat] = self._start_process(main, duty)
+        self._seats.clear(seat)
+        number = next(self._numbers)
+        block = self._seats.block
+        duty = Duty(self._tasks, self._results, block, seat, number, self._options)
+        self.workers[seat] = self._start_process(number, main, duty)
 
     def _dismiss_unwatched(self) -> None:
         """A worker could not be started: those that were must not stay behind."""
@@ -115,16 +107,19 @@ class Crew:
     def _bury(self, seat: int) -> None:
         worker = self.workers[seat]
         worker.join()
-        exitcode, claim = worker.exitcode, self._claim_words[seat]
+        exitcode, last = worker.exitcode, self._seats.look(seat)
         _log.debug("worker %s ended with exit code %s", worker.name, exitcode)
-        if claim and self._tasks.got_count >= claim:
-            self._results.put_tagged(_how(worker), claim - 1, LOST)
+        if last.claim and self._tasks.got_count >= last.claim:
+            if last.limit and exitcode == -signal.SIGKILL:
+                self._results.put_tagged(_too_long(worker, last), last.claim - 1, TIMED_OUT)
+            else:
+                self._results.put_tagged(_how(worker), last.claim - 1, LOST)
         worker.close()
         with self._lock:
             self.workers[seat] = None
             if not self._replacing:
                 return
-            if self._may_hire(exitcode, claim):
+            if self._may_hire(exitcode, last.claim):
                 self._hire(seat)
 
     def _may_hire(self, exitcode: int, claim: int) -> bool:
@@ -181,3 +176,11 @@ class Crew:
 def _how(worker: Any) -> str:
     """What happened to *worker*, for the message to the caller."""
     return f"worker {worker.name} (pid {worker.pid}) {death.description(worker.exitcode)},"
+
+
+def _too_long(worker: Any, last: Look) -> str:
+    """The same of one whose task had a limit."""
+    return (
+        f"took longer than its limit of {last.limit:g} s; worker {worker.name} (pid {worker.pid}) "
+        "was ended for it and is replaced"
+    )

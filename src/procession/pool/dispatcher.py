@@ -6,7 +6,8 @@ results off the channel and hands them out, to all jobs; when its own wait is ov
 leads.
 
 Invariant: each number that was sent is in `_open` until its end was told to its job: its result,
-its exception, or its loss. Only the thread that holds `lock` touches jobs and `_open`.
+its exception, or its loss; a lost task that may run again gets a new number instead. Only the
+thread that holds `lock` touches jobs and `_open`.
 
 Layer: pool. Knows no processes: the channels may as well be those of threads.
 """
@@ -17,6 +18,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable
+from dataclasses import dataclass
 from queue import Empty
 from typing import Any, Protocol
 
@@ -50,11 +52,26 @@ class Channel(Protocol):
         """Append what is there, after waiting for one; queue.Empty when none came."""
 
 
+class Single(Job, Protocol):
+    """A job of one task."""
+
+    number: int
+
+
 class Placed(Job, Protocol):
     """A job of several tasks."""
 
     def place(self, first: int, pieces: list[tuple[int, int]]) -> None:
         """Say which task has which number."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Copy:
+    """What it takes to send a task again, *left* more times."""
+
+    program: Program
+    task: Any
+    left: int
 
 
 class Dispatcher:
@@ -70,6 +87,8 @@ class Dispatcher:
         self._tasks = tasks
         self._results = results
         self._open: dict[int, Job] = {}
+        self._copies: dict[int, _Copy] = {}
+        self.receiver: threading.Thread | None = None
         self._inbox: list[_Message] = []
         self._leading = threading.Lock()
         self._turn = threading.Condition()
@@ -81,10 +100,17 @@ class Dispatcher:
     # -------------------------------------------------------------------------------------- sending
 
     def send(
-        self, job: Placed, program: Program, tasks: list[Any], pieces: list[tuple[int, int]]
+        self,
+        job: Placed,
+        program: Program,
+        tasks: list[Any],
+        pieces: list[tuple[int, int]],
+        retries: int = 0,
     ) -> None:
         """Send *tasks*, which are *pieces* of *job*. Locked by the caller.
 
+        Args:
+            retries: how often each may run again after the loss of its worker.
         Raises: nothing; a task that cannot be pickled fails with that error, the others go out.
         """
         self._check()
@@ -96,13 +122,16 @@ class Dispatcher:
                 numbers = range(first, first + count)
                 job.place(first, pieces[start : start + count])
                 self._open.update(dict.fromkeys(numbers, job))
+                if retries:
+                    copies = (_Copy(program, task, retries) for task in rest)
+                    self._copies.update(zip(numbers, copies, strict=False))
             start += count
             if error is not None:
                 self._fail_unsent(job, pieces[start], error)
                 start += 1
         self._call_back(job)
 
-    def send_one(self, job: Job, program: Program, task: Any) -> None:
+    def send_one(self, job: Single, program: Program, task: Any, retries: int = 0) -> None:
         """Send the only task of *job*. Locked by the caller.
 
         Raises: what pickling the task raises.
@@ -110,6 +139,24 @@ class Dispatcher:
         self._check()
         number = self._tasks.put_tagged(task, program.serial, program.offset)
         self._open[number] = job
+        job.number = number
+        if retries:
+            self._copies[number] = _Copy(program, task, retries)
+
+    def _send_again(self, job: Job, number: int, copy: _Copy) -> bool:
+        """Send a lost task once more; False when it cannot be."""
+        if self._failure is not None:
+            return False
+        program = copy.program
+        try:
+            new = self._tasks.put_tagged(copy.task, program.serial, program.offset)
+        except Exception:  # noqa: BLE001 - it was pickled before: no memory, or it has changed since
+            return False
+        self._open[new] = job
+        if copy.left > 1:
+            self._copies[new] = _Copy(program, copy.task, copy.left - 1)
+        job.renumber(number, new)
+        return True
 
     def _fail_unsent(self, job: Placed, piece: tuple[int, int], error: Exception) -> None:
         """A task that never got a number takes one that no task can have."""
@@ -146,6 +193,18 @@ class Dispatcher:
                 self._follow(done, deadline)
             if deadline.expired:
                 return
+
+    def receive_from_now_on(self) -> None:
+        """Have a thread give out results though nobody waits: for callbacks and event loops."""
+        with self.lock:
+            if self.receiver is None:
+                self.receiver = threading.Thread(
+                    target=self.wait_until,
+                    args=(self.is_over, Deadline(None)),
+                    name="procession-callbacks",
+                    daemon=True,
+                )
+                self.receiver.start()
 
     def receive_what_is_there(self) -> None:
         """Give out the results that are there, unless somebody else does so already."""
@@ -209,17 +268,19 @@ class Dispatcher:
         job = self._open.pop(number, None)
         if job is None:  # lost before, or a loss after the result
             return
+        copy = self._copies.pop(number, None) if self._copies else None
         if kind == worker.LOST:
-            value = self._lost(job, number, value)
+            if copy is not None and self._send_again(job, number, copy):
+                return
+            value = _errors.WorkerLostError(f"{value} while it ran {job.describe(number)}")
+        elif kind == worker.TIMED_OUT:
+            value = _errors.TimeoutError(f"{job.describe(number)} {value}")
         elif error is not None:
             value = error
         job.take(number, kind == worker.OK and error is None, value)
         callback = job.over()
         if callback is not None:
             callbacks.append(callback)
-
-    def _lost(self, job: Job, number: int, how: str) -> _errors.WorkerLostError:
-        return _errors.WorkerLostError(f"{how} while it ran {job.describe(number)}")
 
     # ------------------------------------------------------------------------------------------ end
 
@@ -228,6 +289,7 @@ class Dispatcher:
         callbacks = []
         with self.lock:
             self._failure = self._failure or error
+            self._copies.clear()
             while self._open:
                 number, job = self._open.popitem()
                 job.take(number, False, error())

@@ -38,6 +38,7 @@ class Feed:
         chunksize: items in a task, 1 or more.
         chunked: whether tasks are lists.
         bound: items to draw ahead, 1 or more.
+        retries: how often a task runs again that was lost.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Feed:
         chunksize: int,
         chunked: bool,
         bound: int,
+        retries: int,
     ):
         self._dispatcher = dispatcher
         self._program = program
@@ -55,6 +57,7 @@ class Feed:
         self._chunksize = chunksize
         self._chunked = chunked
         self._bound = max(bound, chunksize)
+        self._retries = retries
         self._index = 0
 
     def _draw(self, count: int) -> tuple[list[Any], list[tuple[int, int]], bool]:
@@ -91,7 +94,7 @@ class Feed:
             return True
         with self._dispatcher.lock:
             if tasks:
-                self._dispatcher.send(job, self._program, tasks, pieces)
+                self._dispatcher.send(job, self._program, tasks, pieces, self._retries)
             if ended:
                 job.end_of_input(self._index, None)
         return ended

@@ -106,6 +106,10 @@ class IMapUnorderedIterator:
         self._places.update(zip(range(first, first + len(pieces)), pieces, strict=True))
         self.open_items += pieces[-1][1] - pieces[0][0]
 
+    def renumber(self, old: int, new: int) -> None:
+        """See `Job`."""
+        self._places[new] = self._places.pop(old)
+
     def end_of_input(self, index: int, error: BaseException | None) -> None:
         """The input has ended before item *index*, by *error* if there was one."""
         self._feed = None

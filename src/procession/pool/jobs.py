@@ -12,7 +12,8 @@ Layer: pool.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Generator
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,6 +21,8 @@ from .. import _errors
 from .._deadline import Deadline
 
 if TYPE_CHECKING:
+    from asyncio import Future
+
     from .dispatcher import Dispatcher
 
 Callback = Callable[[Any], object]
@@ -30,6 +33,9 @@ class Job(Protocol):
 
     def take(self, number: int, ok: bool, value: Any) -> None:
         """Task *number* has ended with *value*, or with that exception."""
+
+    def renumber(self, old: int, new: int) -> None:
+        """Task *old* was sent again and is *new* now."""
 
     def describe(self, number: int) -> str:
         """What task *number* is, for messages."""
@@ -63,6 +69,8 @@ class ApplyResult:
         self._success = False
         self._value: Any = None
         self._owner: Any = None  # the pool, which must live until the job is done
+        self._loops: list[Callable[[], object]] = []
+        self.number = -1
 
     # ------------------------------------------------------------------------------ for the caller
 
@@ -101,6 +109,34 @@ class ApplyResult:
             return self._value
         raise self._value
 
+    def __await__(self) -> Generator[Any, None, Any]:
+        """Wait on the running event loop; then as `get`. No thread waits for this result alone.
+
+        A task that is cancelled while it waits so leaves the call alone.
+        """
+        if not self._done:
+            yield from self._told_to_the_loop().__await__()
+        return self.get(0)
+
+    def _told_to_the_loop(self) -> Future[None]:
+        """A future of the running loop that is done when this is."""
+        from asyncio import get_running_loop  # not cheap; whoever awaits has it
+
+        loop = get_running_loop()
+        future: Future[None] = loop.create_future()
+
+        def tell() -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_wake, future)
+
+        self._dispatcher.receive_from_now_on()
+        with self._dispatcher.lock:
+            if self._done:
+                future.set_result(None)
+            else:
+                self._loops.append(tell)
+        return future
+
     # --------------------------------------------------------------------------- for the dispatcher
 
     def _is_done(self) -> bool:
@@ -109,6 +145,10 @@ class ApplyResult:
     def take(self, number: int, ok: bool, value: Any) -> None:
         """See `Job`."""
         self._finish(ok, value)
+
+    def renumber(self, old: int, new: int) -> None:
+        """See `Job`."""
+        self.number = new
 
     def describe(self, number: int) -> str:
         """See `Job`."""
@@ -120,8 +160,10 @@ class ApplyResult:
             return None
         callback = self._callback if self._success else self._error_callback
         self._callback = self._error_callback = None
-        value = self._value
-        return None if callback is None else lambda: callback(value)
+        loops, self._loops = self._loops, []
+        if not loops and callback is None:
+            return None
+        return functools.partial(_tell, loops, callback, self._value)
 
     def _finish(self, ok: bool, value: Any) -> None:
         self._success, self._value = ok, value
@@ -132,6 +174,19 @@ class ApplyResult:
 
 
 AsyncResult = ApplyResult
+
+
+def _wake(future: Future[None]) -> None:
+    if not future.done():  # whoever waited may have been cancelled
+        future.set_result(None)
+
+
+def _tell(loops: list[Callable[[], object]], callback: Callback | None, value: Any) -> None:
+    """The end of a job: to the event loops that wait for it, then to whom the caller named."""
+    for tell in loops:
+        tell()
+    if callback is not None:
+        callback(value)
 
 
 class MapResult(ApplyResult):
@@ -160,6 +215,10 @@ class MapResult(ApplyResult):
     def place(self, first: int, pieces: list[tuple[int, int]]) -> None:
         """Task *first* is the first of *pieces* (start, end), the next number the second, ..."""
         self._places.update(zip(range(first, first + len(pieces)), pieces, strict=True))
+
+    def renumber(self, old: int, new: int) -> None:
+        """See `Job`."""
+        self._places[new] = self._places.pop(old)
 
     def take(self, number: int, ok: bool, value: Any) -> None:
         """See `Job`.

@@ -20,6 +20,7 @@ from typing import Any
 from .._deadline import Deadline
 from .crew import GRACE
 from .dispatcher import Dispatcher
+from .options import Options
 from .pool import Pool
 from .program import MODES, Function
 from .worker import REFUSED, STOP, serve
@@ -86,8 +87,10 @@ class LocalPrograms:
             weakref.WeakValueDictionary()
         )
 
-    def get(self, function: Function, mode: str) -> LocalProgram:
+    def get(self, function: Function, mode: str, limit: float | None = None) -> LocalProgram:
         """Return a new program for *function*."""
+        if limit is not None:
+            raise ValueError("timeout= needs a pool of processes: a thread cannot be ended")
         program = LocalProgram(function, mode)
         self._programs[program.serial] = program
         return program
@@ -106,11 +109,10 @@ class LocalCrew:
         tasks: LocalChannel,
         results: LocalChannel,
         load: Callable[[int, int], Callable[[Any], Any]],
-        initializer: Callable[..., object] | None,
-        initargs: Iterable[Any],
+        options: Options,
     ):
         self._tasks, self._results, self._load = tasks, results, load
-        self._initializer, self._initargs = initializer, tuple(initargs)
+        self._options = options
         self._ended = False
         self.workers = [
             threading.Thread(target=self._work, name=f"ThreadPoolWorker-{i}", daemon=True)
@@ -120,9 +122,9 @@ class LocalCrew:
             worker.start()
 
     def _work(self) -> None:
-        if self._initializer is not None:
+        if self._options.initializer is not None:
             try:
-                self._initializer(*self._initargs)
+                self._options.initializer(*self._options.initargs)
             except BaseException as error:  # noqa: BLE001 - the pool tells the caller
                 self._results.put_tagged(error, 0, REFUSED)
                 return
@@ -166,13 +168,11 @@ class ThreadPool(Pool):
     ):
         super().__init__(processes, initializer, initargs)
 
-    def _set_up(self, initializer: Callable[..., object] | None, initargs: Iterable[Any]) -> None:
+    def _set_up(self, options: Options) -> None:
         tasks, results = LocalChannel(), LocalChannel()
         self._programs = LocalPrograms()
         self._dispatcher = Dispatcher(tasks, results)
-        self._crew = LocalCrew(
-            self._processes, tasks, results, self._programs.load, initializer, initargs
-        )
+        self._crew = LocalCrew(self._processes, tasks, results, self._programs.load, options)
 
     def __reduce__(self) -> Any:
         raise NotImplementedError("pool objects cannot be passed between processes or pickled")

@@ -14,16 +14,18 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from .. import _ambient, _core, _log
+from . import seats, seeds
+from .options import Options
 from .program import Loader
 from .remote import MaybeEncodingError, portable
 
 # What the second tag of a result says.
-OK, FAILED, LOST, REFUSED = range(4)
+OK, FAILED, LOST, TIMED_OUT, CANCELLED, REFUSED = range(6)
 
 STOP = 0
 """The program number of the message that ends a worker; no block has it."""
@@ -35,34 +37,35 @@ class Duty:
 
     Attributes:
         tasks, results: the pool's channels.
-        claims: block with one 64-bit word for each worker.
-        seat: the index of this worker's word.
-        initializer, initargs: to be called first, if not None.
-        max_tasks: how many tasks to do; None: no end.
+        seats: block with a seat for each worker.
+        seat: the index of this worker's.
+        number: of this worker; no other of the pool has it.
+        options: what the pool's owner asks for.
     """
 
     tasks: _core.TaskChannel
     results: _core.TaskChannel
-    claims: _core.Block
+    seats: _core.Block
     seat: int
-    initializer: Callable[..., object] | None
-    initargs: Iterable[Any]
-    max_tasks: int | None
+    number: int
+    options: Options
 
 
 def main(duty: Duty) -> None:
     """Be a worker until told to stop, or until the tasks that were agreed are done."""
     _leave_interrupts_to_the_parent()
     _ambient.refused_goes_by_value = False  # it is an error of the task
-    if duty.initializer is not None:
+    options = duty.options
+    seeds.settle(options.seed, duty.number)
+    if options.initializer is not None:
         try:
-            duty.initializer(*duty.initargs)
+            options.initializer(*options.initargs)
         except BaseException as error:  # noqa: BLE001 - the pool tells the caller
             duty.results.put_tagged(portable(error), 0, REFUSED)
             sys.exit(1)
-    duty.tasks.claim_in(duty.claims, duty.seat)
+    seats.occupy(duty.seats, duty.seat, duty.tasks)
     load = Loader().get
-    done = serve(duty.tasks.get_tagged, load, duty.results.put_tagged, duty.max_tasks, portable)
+    done = serve(duty.tasks.get_tagged, load, duty.results.put_tagged, options.max_tasks, portable)
     _log.debug("worker exiting after %d tasks", done)
 
 
