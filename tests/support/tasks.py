@@ -160,3 +160,31 @@ def process_name(_: object = None) -> str:
     import procession
 
     return procession.current_process().name
+
+
+_hoard: list[bytearray] = []
+
+
+def hoard(size: int) -> int:
+    """Keep that many bytes in use; return the worker's process id."""
+    _hoard.append(bytearray(b"x") * size)
+    return os.getpid()
+
+
+class NeedsThreads:
+    """An initializer that has to find the variable set when it is unpickled: as an import would."""
+
+    def __init__(self, count: int):
+        self.count = count
+
+    def __reduce__(self) -> Any:
+        return _needs_threads, (self.count,)
+
+    def __call__(self) -> None:
+        _needs_threads(self.count)
+
+
+def _needs_threads(count: int) -> NeedsThreads:
+    if os.environ.get("OMP_NUM_THREADS") != str(count):
+        raise AssertionError("the variable is not set yet")
+    return NeedsThreads(count)

@@ -25,10 +25,16 @@ from typing import Any
 from .. import _core, _log
 from .._deadline import Deadline
 from ..launch import death
+from .cancelled import Cancelled
 from .dispatcher import Dispatcher
+from .inner_threads import InnerThreads
 from .options import Options
 from .seats import Look, Seats
+from .tally import Seen
 from .worker import LOST, TIMED_OUT, Duty, main
+
+PATIENCE = 0.3
+"""Seconds that a worker gets to end for a cancelled task before it is killed whatever it does."""
 
 GRACE = 0.4
 """Seconds that workers get to end after SIGTERM before they are killed."""
@@ -69,11 +75,14 @@ class Crew:
         self._replacing = True
         self._deaths_at_start = 0
         self._lock = threading.Lock()
+        self._doomed: dict[int, tuple[int, Deadline]] = {}  # by seat: a claim, until when
+        self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         try:
             for seat in range(size):
                 self._hire(seat)
         except BaseException:
             self._dismiss_unwatched()
+            os.close(self._bell)
             raise
         self._watcher = threading.Thread(target=self._watch, name="procession-pool", daemon=True)
         self._watcher.start()
@@ -82,7 +91,8 @@ class Crew:
         self._seats.clear(seat)
         number = next(self._numbers)
         block = self._seats.block
-        duty = Duty(self._tasks, self._results, block, seat, number, self._options)
+        inner = InnerThreads(self._options.threads)
+        duty = Duty(inner, self._tasks, self._results, block, seat, number, self._options)
         self.workers[seat] = self._start_process(number, main, duty)
 
     def _dismiss_unwatched(self) -> None:
@@ -99,10 +109,18 @@ class Crew:
         """The thread: until no worker is left that would have to be watched."""
         while alive := {w.sentinel: seat for seat, w in enumerate(self.workers) if w is not None}:
             poller = select.poll()
+            poller.register(self._bell, select.POLLIN)
             for sentinel in alive:
                 poller.register(sentinel, select.POLLIN)
-            for sentinel, _ in poller.poll():
-                self._bury(alive[sentinel])
+            for ready, _ in poller.poll(self._patience_ms()):
+                if ready == self._bell:
+                    os.eventfd_read(self._bell)
+                else:
+                    self._bury(alive[ready])
+            self._end_the_doomed()
+        with self._lock:
+            os.close(self._bell)
+            self._bell = -1
 
     def _bury(self, seat: int) -> None:
         worker = self.workers[seat]
@@ -117,6 +135,7 @@ class Crew:
         worker.close()
         with self._lock:
             self.workers[seat] = None
+            self._doomed.pop(seat, None)
             if not self._replacing:
                 return
             if self._may_hire(exitcode, last.claim):
@@ -141,6 +160,54 @@ class Crew:
             rounds = self._deaths_at_start // len(self.workers)
             time.sleep(min(_BACK_OFF * 2**rounds, _LONGEST_BACK_OFF))  # a pause, not a wait
         return True
+
+    # ------------------------------------------------------------------------ looking, cancelling
+
+    @property
+    def cancelled(self) -> Cancelled:
+        """The tasks that must not be begun."""
+        return self._seats.cancelled
+
+    def interrupt(self, numbers: set[int]) -> None:
+        """End the workers that do one of these tasks right now; they are replaced."""
+        with self._lock:
+            for seat, worker in enumerate(self.workers):
+                claim = self._seats.claim(seat)
+                if worker is None or claim - 1 not in numbers:
+                    continue
+                self._seats.set_victim(seat, claim)
+                worker._popen._send_signal(_core.END_SIGNAL)
+                self._doomed[seat] = (claim, Deadline(PATIENCE))
+            if self._doomed and self._bell >= 0:
+                os.eventfd_write(self._bell, 1)
+
+    def _patience_ms(self) -> int | None:
+        """How long the watcher may sleep."""
+        with self._lock:
+            waits = [deadline.remaining_ms() for _, deadline in self._doomed.values()]
+        return min((ms for ms in waits if ms is not None), default=None)
+
+    def _end_the_doomed(self) -> None:
+        """Kill who did not follow the signal: all of its threads block it, or it was stopped."""
+        with self._lock:
+            for seat, (claim, deadline) in list(self._doomed.items()):
+                worker = self.workers[seat]
+                if worker is None or self._seats.claim(seat) != claim:
+                    del self._doomed[seat]
+                elif deadline.expired:
+                    del self._doomed[seat]
+                    worker.kill()
+
+    def seen(self) -> list[Seen]:
+        """The workers as they are now."""
+        seen = []
+        with self._lock:
+            for seat, worker in enumerate(self.workers):
+                if worker is not None:
+                    last = self._seats.look(seat)
+                    number = last.claim - 1 if last.claim else None
+                    seen.append(Seen(worker.name, worker.pid, number, last.since))
+        return seen
 
     # ------------------------------------------------------------------------------------------ end
 

@@ -6,8 +6,9 @@ results off the channel and hands them out, to all jobs; when its own wait is ov
 leads.
 
 Invariant: each number that was sent is in `_open` until its end was told to its job: its result,
-its exception, or its loss; a lost task that may run again gets a new number instead. Only the
-thread that holds `lock` touches jobs and `_open`.
+its exception, its loss, that it was cancelled; a lost task that may run again gets a new number
+instead. What becomes of a cancelled task later is told to nobody; until then its number is in
+`_withdrawn`. Only the thread that holds `lock` touches jobs and these books.
 
 Layer: pool. Knows no processes: the channels may as well be those of threads.
 """
@@ -20,49 +21,20 @@ import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from queue import Empty
-from typing import Any, Protocol
+from typing import Any
 
 from .. import _errors
 from .._deadline import Deadline
 from . import worker
+from .contracts import Cancellable, Cancellations, Channel, Job, Message, Placed, Single
 from .imap import Feeding
-from .jobs import Job
 from .program import Program
-
-_Message = tuple[int, int, int, Any, BaseException | None]
+from .tally import PoolStats, Seen
 
 _BATCH = 256
 
 NOBODY = 2**64 - 1
 """The number of no task: a result for it wakes the leader, no more."""
-
-
-class Channel(Protocol):
-    """What the dispatcher needs of a channel."""
-
-    def put_tagged(self, obj: Any, tag: int, extra: int, /) -> int:
-        """Put a message; its number."""
-
-    def put_batch(
-        self, items: list[Any], tag: int, extra: int, /
-    ) -> tuple[int, int, Exception | None]:
-        """Put messages; the first one's number, how many, and what the next one raised."""
-
-    def receive_into(self, inbox: list[_Message], limit: int, timeout: float | None, /) -> int:
-        """Append what is there, after waiting for one; queue.Empty when none came."""
-
-
-class Single(Job, Protocol):
-    """A job of one task."""
-
-    number: int
-
-
-class Placed(Job, Protocol):
-    """A job of several tasks."""
-
-    def place(self, first: int, pieces: list[tuple[int, int]]) -> None:
-        """Say which task has which number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +52,26 @@ class Dispatcher:
     Args:
         tasks: where workers take tasks from.
         results: where their results come from.
+
+    Attributes:
+        cancelled: where workers are told what not to begin; set by whoever has the workers.
+        interrupt: ends the workers that do certain tasks; likewise.
     """
 
+    cancelled: Cancellations
+    interrupt: Callable[[set[int]], object]
+
     def __init__(self, tasks: Channel, results: Channel):
+        self._withdrawn: set[int] = set()
+        self._ends = [0] * worker.KINDS
+        self._retried = 0
         self.lock = threading.RLock()
         self._tasks = tasks
         self._results = results
         self._open: dict[int, Job] = {}
         self._copies: dict[int, _Copy] = {}
         self.receiver: threading.Thread | None = None
-        self._inbox: list[_Message] = []
+        self._inbox: list[Message] = []
         self._leading = threading.Lock()
         self._turn = threading.Condition()
         self._followers = 0
@@ -156,11 +138,13 @@ class Dispatcher:
         if copy.left > 1:
             self._copies[new] = _Copy(program, copy.task, copy.left - 1)
         job.renumber(number, new)
+        self._retried += 1
         return True
 
     def _fail_unsent(self, job: Placed, piece: tuple[int, int], error: Exception) -> None:
         """A task that never got a number takes one that no task can have."""
         self._unsent -= 1
+        self._ends[worker.FAILED] += 1
         job.place(self._unsent, [piece])
         job.take(self._unsent, False, error)
 
@@ -260,13 +244,14 @@ class Dispatcher:
         for callback in callbacks:
             _run(callback)
 
-    def _take(self, message: _Message, callbacks: list[Callable[[], object]]) -> None:
+    def _take(self, message: Message, callbacks: list[Callable[[], object]]) -> None:
         _, number, kind, value, error = message
         if kind == worker.REFUSED:
             self.fail_all(lambda: error or value)
             return
         job = self._open.pop(number, None)
         if job is None:  # lost before, or a loss after the result
+            self._settle(number)
             return
         copy = self._copies.pop(number, None) if self._copies else None
         if kind == worker.LOST:
@@ -277,10 +262,59 @@ class Dispatcher:
             value = _errors.TimeoutError(f"{job.describe(number)} {value}")
         elif error is not None:
             value = error
-        job.take(number, kind == worker.OK and error is None, value)
+        ok = kind == worker.OK and error is None
+        self._ends[kind if ok or kind != worker.OK else worker.FAILED] += 1
+        job.take(number, ok, value)
         callback = job.over()
         if callback is not None:
             callbacks.append(callback)
+
+    # ----------------------------------------------------------------------------------- cancelling
+
+    def cancel(self, job: Cancellable, numbers: list[int], error: BaseException) -> bool:
+        """End those of the tasks *numbers* of *job* with *error* that can be; whether any could."""
+        with self.lock:
+            gone = {n for n in numbers if n in self._open and self.cancelled.add(n)}
+            self._withdrawn |= gone
+            self._ends[worker.CANCELLED] += len(gone)
+            for number in gone:
+                del self._open[number]
+                self._copies.pop(number, None)
+                job.withdraw(number, error)
+            callback = job.over() if gone else None
+        if not gone:
+            return False
+        self.interrupt(gone)
+        if callback is not None:
+            _run(callback)
+        self.wake()
+        return True
+
+    def _settle(self, number: int) -> None:
+        """A message about a task whose job knows already."""
+        if number in self._withdrawn:
+            self._withdrawn.discard(number)
+            self.cancelled.settle(number)
+
+    def stats(self, workers: list[Seen]) -> PoolStats:
+        """What there is to say at this moment, of *workers* too."""
+        self.receive_what_is_there()
+        with self.lock:
+            ends = self._ends
+            return PoolStats(
+                done=ends[worker.OK],
+                failed=ends[worker.FAILED],
+                lost=ends[worker.LOST],
+                retried=self._retried,
+                cancelled=ends[worker.CANCELLED],
+                timed_out=ends[worker.TIMED_OUT],
+                queued=self._tasks.qsize(),
+                workers=[each.with_task(self._describe(each.number)) for each in workers],
+            )
+
+    def _describe(self, number: int | None) -> str | None:
+        job = None if number is None else self._open.get(number)
+        return None if job is None or number is None else job.describe(number)
 
     # ------------------------------------------------------------------------------------------ end
 
@@ -290,6 +324,7 @@ class Dispatcher:
         with self.lock:
             self._failure = self._failure or error
             self._copies.clear()
+            self._withdrawn.clear()
             while self._open:
                 number, job = self._open.popitem()
                 job.take(number, False, error())
@@ -306,8 +341,8 @@ class Dispatcher:
         self._feeds.add(feed)
 
     def is_idle(self) -> bool:
-        """Whether no task is open."""
-        return not self._open
+        """Whether no task is open, nor any that was cancelled still on its way."""
+        return not self._open and not self._withdrawn
 
     def is_over(self) -> bool:
         """Whether nothing can be sent any more."""

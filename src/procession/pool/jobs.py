@@ -15,7 +15,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Generator
 from types import GenericAlias
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from .. import _errors
 from .._deadline import Deadline
@@ -26,22 +26,6 @@ if TYPE_CHECKING:
     from .dispatcher import Dispatcher
 
 Callback = Callable[[Any], object]
-
-
-class Job(Protocol):
-    """What the dispatcher needs of a job."""
-
-    def take(self, number: int, ok: bool, value: Any) -> None:
-        """Task *number* has ended with *value*, or with that exception."""
-
-    def renumber(self, old: int, new: int) -> None:
-        """Task *old* was sent again and is *new* now."""
-
-    def describe(self, number: int) -> str:
-        """What task *number* is, for messages."""
-
-    def over(self) -> Callable[[], object] | None:
-        """The callback to run, once, if the job is done and has one."""
 
 
 class ApplyResult:
@@ -70,6 +54,7 @@ class ApplyResult:
         self._value: Any = None
         self._owner: Any = None  # the pool, which must live until the job is done
         self._loops: list[Callable[[], object]] = []
+        self._cancelled = False
         self.number = -1
 
     # ------------------------------------------------------------------------------ for the caller
@@ -109,6 +94,29 @@ class ApplyResult:
             return self._value
         raise self._value
 
+    def cancel(self) -> bool:
+        """End the call: what waits never runs, what runs is ended with its worker.
+
+        Returns:
+            False if it had ended before; for threads also if it runs, as a thread cannot be ended.
+            True: ``get`` raises ``concurrent.futures.CancelledError`` from now on, at once.
+        """
+        if self.ready():
+            return False
+        from concurrent.futures import CancelledError  # not cheap, and only for this
+
+        error = CancelledError(f"a call of {self._name} was cancelled")
+        with self._dispatcher.lock:
+            numbers = self._open_numbers()
+        return self._dispatcher.cancel(self, numbers, error)
+
+    def cancelled(self) -> bool:
+        """Whether ``cancel`` has ended the call."""
+        return self._cancelled and self._done
+
+    def _open_numbers(self) -> list[int]:
+        return [self.number]
+
     def __await__(self) -> Generator[Any, None, Any]:
         """Wait on the running event loop; then as `get`. No thread waits for this result alone.
 
@@ -145,6 +153,11 @@ class ApplyResult:
     def take(self, number: int, ok: bool, value: Any) -> None:
         """See `Job`."""
         self._finish(ok, value)
+
+    def withdraw(self, number: int, error: BaseException) -> None:
+        """Task *number* was cancelled, and has *error* for a result."""
+        self._cancelled = True
+        self.take(number, False, error)
 
     def renumber(self, old: int, new: int) -> None:
         """See `Job`."""
@@ -216,6 +229,12 @@ class MapResult(ApplyResult):
         """Task *first* is the first of *pieces* (start, end), the next number the second, ..."""
         self._places.update(zip(range(first, first + len(pieces)), pieces, strict=True))
 
+    def withdraw(self, number: int, error: BaseException) -> None:
+        """See `ApplyResult`. An item that failed before does not count any more."""
+        if not self._cancelled:
+            self._failure = error
+        super().withdraw(number, error)
+
     def renumber(self, old: int, new: int) -> None:
         """See `Job`."""
         self._places[new] = self._places.pop(old)
@@ -236,6 +255,9 @@ class MapResult(ApplyResult):
                 self._finish(True, self._results)
             else:
                 self._finish(False, self._failure)
+
+    def _open_numbers(self) -> list[int]:
+        return list(self._places)
 
     def describe(self, number: int) -> str:
         """See `Job`."""

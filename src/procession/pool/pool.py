@@ -25,8 +25,10 @@ from .._finalize import Finalize
 from .calls import Calls
 from .crew import Crew
 from .dispatcher import Dispatcher
+from .inner_threads import InnerThreads
 from .options import Options
 from .program import Programs
+from .tally import PoolStats
 
 if TYPE_CHECKING:
     from ..context import BaseContext
@@ -48,9 +50,14 @@ class Pool(Calls):
         name: what the workers are called after: name-1, name-2, ...
         seed: the workers' `random` states, and numpy's where it is loaded, are made of it and the
             worker's number; None: they are distinct, and others each time.
+        max_memory_per_child: a worker that occupies more bytes than that when it has done a task is
+            replaced.
+        worker_init, worker_exit: what the first returns is `pool.worker_state()` in tasks; the
+            second is called with it when a worker ends in order.
+        threads_per_worker: how many threads numerical libraries (OpenMP, BLAS) use in a worker.
     Raises:
-        ValueError: *processes* or *maxtasksperchild* is less than 1.
-        TypeError: *initializer* cannot be called.
+        ValueError: a number is less than 1.
+        TypeError: something that is to be called cannot be.
     """
 
     def __init__(
@@ -63,11 +70,21 @@ class Pool(Calls):
         *,
         name: str | None = None,
         seed: int | str | None = None,
+        max_memory_per_child: int | None = None,
+        worker_init: Callable[[], Any] | None = None,
+        worker_exit: Callable[[Any], object] | None = None,
+        threads_per_worker: int | None = None,
     ):
         self._state = INIT
         self._ctx = context or _ambient.default_context
         self._processes = _size(processes)
-        self._set_up(Options(initializer, tuple(initargs), maxtasksperchild, name, seed))
+        options = Options(
+            *(initializer, tuple(initargs), maxtasksperchild, name, seed),
+            *(max_memory_per_child, worker_init, worker_exit, threads_per_worker),
+        )
+        self._set_up(options)
+        self._dispatcher.cancelled = self._crew.cancelled
+        self._dispatcher.interrupt = self._crew.interrupt
         self._terminate = Finalize(
             self, _end, (self._dispatcher, self._crew), exitpriority=_EXIT_PRIORITY
         )
@@ -78,7 +95,7 @@ class Pool(Calls):
         self._programs: Any = Programs()
         self._dispatcher = Dispatcher(tasks, results)
         self._crew: Any = Crew(
-            _Starter(self._ctx, self.Process, options.name),
+            _Starter(self._ctx, self.Process, options),
             self._processes,
             tasks,
             results,
@@ -95,6 +112,10 @@ class Pool(Calls):
     def _pool(self) -> list[Any]:
         """The workers, as third parties look at them."""
         return [worker for worker in self._crew.workers if worker is not None]
+
+    def stats(self) -> PoolStats:
+        """What has become of the tasks so far, and what the workers do."""
+        return self._dispatcher.stats(self._crew.seen())
 
     # -------------------------------------------------------------------------------- the end
 
@@ -172,10 +193,11 @@ class Pool(Calls):
 class _Starter:
     """Starts a worker; it knows the context, not the pool."""
 
-    def __init__(self, context: Any, make: Callable[..., Any], name: str | None):
+    def __init__(self, context: Any, make: Callable[..., Any], options: Options):
         self._context = context
         self._make = make
-        self._name = name
+        self._name = options.name
+        self._inner = InnerThreads(options.threads)
 
     def __call__(self, number: int, target: Callable[..., object], *args: Any) -> Any:
         process = self._make(self._context, target=target, args=args, daemon=True)
@@ -183,7 +205,8 @@ class _Starter:
             process.name = process.name.replace("Process", "PoolWorker")
         else:
             process.name = f"{self._name}-{number}"
-        process.start()
+        with self._inner.inherited():
+            process.start()
         return process
 
 
@@ -199,6 +222,7 @@ def _end(dispatcher: Dispatcher, crew: Crew) -> None:
     """Nothing runs on behalf of the pool when this returns."""
     crew.end()
     dispatcher.fail_all(_terminated)
+    del dispatcher.interrupt  # it held the crew, which holds the dispatcher
 
 
 def _terminated() -> BaseException:

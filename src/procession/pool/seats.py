@@ -8,10 +8,12 @@ from one that has died or that is stuck in C code.
     SINCE     when it was taken.
     DEADLINE  when the worker will be killed for what it runs; 0: it has no limit.
     LIMIT     the limit that the deadline came from; written before it.
+    VICTIM    what the worker is to end for if CLAIM says so when END_SIGNAL comes; the parent's.
 
-Times are nanoseconds of the monotonic clock, which all processes share.
+Times are nanoseconds of the monotonic clock, which all processes share. Behind the last seat lies
+the header of `cancelled`.
 
-Invariant: a worker writes only in its own seat.
+Invariant: a worker writes only in its own seat, and not its VICTIM.
 
 Layer: pool.
 """
@@ -22,6 +24,7 @@ import time
 from dataclasses import dataclass
 
 from .. import _core
+from . import cancelled
 
 CLAIM, SINCE, DEADLINE, LIMIT, VICTIM = range(5)
 _WORDS = 8  # a cache line, so that neighbours do not slow each other down
@@ -33,6 +36,11 @@ def occupy(block: _core.Block, seat: int, tasks: _core.TaskChannel) -> None:
     """From now on *tasks*, in this worker, notes in *seat* what it takes."""
     tasks.claim_in(block, seat * _WORDS)
     _core.take_seat(block, seat * _WORDS)
+
+
+def notices(block: _core.Block) -> cancelled.Notices:
+    """What has been cancelled, for a worker."""
+    return cancelled.Notices(memoryview(block).cast("Q")[-cancelled.WORDS :])
 
 
 @dataclass(frozen=True)
@@ -54,8 +62,9 @@ class Seats:
     """All seats of a pool, as the parent sees them."""
 
     def __init__(self, count: int):
-        self.block = _core.Block(count * _WORDS * _BYTES_OF_WORD)
+        self.block = _core.Block((count * _WORDS + cancelled.WORDS) * _BYTES_OF_WORD)
         self._words = memoryview(self.block).cast("Q")
+        self.cancelled = cancelled.Cancelled(self._words[-cancelled.WORDS :])
 
     def clear(self, seat: int) -> None:
         """The seat is free for a new worker."""
@@ -65,6 +74,10 @@ class Seats:
     def claim(self, seat: int) -> int:
         """The number of the seat's latest task + 1; 0: none yet."""
         return self._words[seat * _WORDS + CLAIM]
+
+    def set_victim(self, seat: int, claim: int) -> None:
+        """The seat's worker is to end if it is at that task when END_SIGNAL comes."""
+        self._words[seat * _WORDS + VICTIM] = claim
 
     def look(self, seat: int) -> Look:
         """Return what the seat says."""

@@ -11,7 +11,9 @@ Layer: pool.
 from __future__ import annotations
 
 import itertools
+import os
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterable
 from queue import Empty, SimpleQueue
@@ -23,6 +25,7 @@ from .dispatcher import Dispatcher
 from .options import Options
 from .pool import Pool
 from .program import MODES, Function
+from .tally import Seen
 from .worker import REFUSED, STOP, serve
 
 _Message = tuple[int, int, int, Any, BaseException | None]
@@ -58,6 +61,10 @@ class LocalChannel:
             inbox.append(self._queue.get(timeout=timeout))
         return 1
 
+    def qsize(self) -> int:
+        """How many messages are there."""
+        return self._queue.qsize()
+
     def clear(self) -> None:
         """Drop all messages."""
         try:
@@ -65,6 +72,36 @@ class LocalChannel:
                 self._queue.get_nowait()
         except Empty:
             return
+
+
+class LocalCancelled:
+    """The tasks that must not be begun; and those that are, as a thread cannot be ended."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._numbers: set[int] = set()
+        self.begun: dict[str, tuple[int, int]] = {}  # by thread: a task, and since when
+
+    def add(self, number: int) -> bool:
+        """Cancel task *number*; False: it runs."""
+        with self._lock:
+            if any(number == running for running, _ in self.begun.values()):
+                return False
+            self._numbers.add(number)
+            return True
+
+    def settle(self, number: int) -> None:
+        """Task *number* has ended."""
+        with self._lock:
+            self._numbers.discard(number)
+
+    def has(self, number: int) -> bool:
+        """Whether the current thread must not begin task *number*, which it has taken."""
+        with self._lock:
+            if number in self._numbers:
+                return True
+            self.begun[threading.current_thread().name] = number, time.monotonic_ns()
+            return False
 
 
 class LocalProgram:
@@ -110,7 +147,9 @@ class LocalCrew:
         results: LocalChannel,
         load: Callable[[int, int], Callable[[Any], Any]],
         options: Options,
+        cancelled: LocalCancelled,
     ):
+        self.cancelled = cancelled
         self._tasks, self._results, self._load = tasks, results, load
         self._options = options
         self._ended = False
@@ -128,7 +167,22 @@ class LocalCrew:
             except BaseException as error:  # noqa: BLE001 - the pool tells the caller
                 self._results.put_tagged(error, 0, REFUSED)
                 return
-        serve(self._tasks.get_tagged, self._load, self._results.put_tagged, None, _unchanged)
+        serve(
+            self._tasks.get_tagged,
+            self._load,
+            self._results.put_tagged,
+            lambda done: False,
+            _unchanged,
+            self.cancelled.has,
+        )
+
+    def interrupt(self, numbers: set[int]) -> None:
+        """Nothing: of a task that runs, `LocalCancelled.add` said that it cannot be cancelled."""
+
+    def seen(self) -> list[Seen]:
+        """The workers as they are now."""
+        begun, pid = self.cancelled.begun, os.getpid()
+        return [Seen(w.name, pid, *begun.get(w.name, (None, 1))) for w in self.workers]
 
     def dismiss(self) -> int:
         """How many workers there are to be stopped."""
@@ -169,10 +223,12 @@ class ThreadPool(Pool):
         super().__init__(processes, initializer, initargs)
 
     def _set_up(self, options: Options) -> None:
-        tasks, results = LocalChannel(), LocalChannel()
+        tasks, results, cancelled = LocalChannel(), LocalChannel(), LocalCancelled()
         self._programs = LocalPrograms()
         self._dispatcher = Dispatcher(tasks, results)
-        self._crew = LocalCrew(self._processes, tasks, results, self._programs.load, options)
+        self._crew = LocalCrew(
+            self._processes, tasks, results, self._programs.load, options, cancelled
+        )
 
     def __reduce__(self) -> Any:
         raise NotImplementedError("pool objects cannot be passed between processes or pickled")
