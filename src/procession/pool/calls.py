@@ -14,11 +14,12 @@ Layer: pool.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar, cast
 
 from . import chunks
 from .dispatcher import Dispatcher
+from .fed import FedMapResult
 from .feed import SMALLEST_BOUND, InlineFeed, ThreadFeed, is_there_already
 from .imap import IMapIterator, IMapUnorderedIterator
 from .jobs import ApplyResult, Callback, MapResult
@@ -96,9 +97,7 @@ class Calls:
         timeout: float | None = None,
     ) -> list[Any]:
         """Call *func* for each item; the results, in order. Raises: as `apply`."""
-        job = self._map_async(func, iterable, "chunk", chunksize, None, None, retries, timeout)
-        results: list[Any] = job.get()
-        return results
+        return self._map(func, iterable, "chunk", chunksize, retries, timeout)
 
     def starmap(
         self,
@@ -110,9 +109,30 @@ class Calls:
         timeout: float | None = None,
     ) -> list[Any]:
         """Like `map`, but each item is a tuple of arguments."""
-        job = self._map_async(func, iterable, "star_chunk", chunksize, None, None, retries, timeout)
-        results: list[Any] = job.get()
-        return results
+        return self._map(func, iterable, "star_chunk", chunksize, retries, timeout)
+
+    def _map(
+        self,
+        func: Callable[..., Any],
+        iterable: Iterable[Any],
+        mode: str,
+        chunksize: int | None,
+        retries: int,
+        timeout: float | None,
+    ) -> list[Any]:
+        if chunksize is not None or timeout is not None:
+            whole = self._map_async(func, iterable, mode, chunksize, None, None, retries, timeout)
+            results: list[Any] = whole.get()
+            return results
+        self._check_running()
+        check_retries(retries)
+        items = _sliceable(iterable)
+        with self._dispatcher.lock:
+            program = self._programs.get(func, f"timed_{mode}")
+            job = FedMapResult(self._dispatcher, program, items, self._processes, retries)
+            job._owner = (self, program)
+            job.start()
+        return job.get_or_give_up()
 
     def map_async(
         self,
@@ -159,7 +179,7 @@ class Calls:
     ) -> MapResult:
         self._check_running()
         check_retries(retries)
-        items = iterable if isinstance(iterable, list) else list(iterable)
+        items = _sliceable(iterable)
         if chunksize is None and timeout is not None:
             chunksize = 1  # one that takes too long costs its neighbours nothing
         pieces = list(chunks.cut(len(items), self._processes, chunksize))
@@ -234,3 +254,10 @@ class Calls:
         feed = InlineFeed if is_there_already(iterable) else ThreadFeed
         feed(self._dispatcher, program, iterable, chunksize, chunked, bound, retries).start(job)
         return job
+
+
+def _sliceable(iterable: Iterable[Any]) -> Sequence[Any]:
+    """*iterable*, or a list of what it gives. A piece of a range is a range: quickly sent."""
+    if isinstance(iterable, list) or type(iterable) in (tuple, range):
+        return cast("Sequence[Any]", iterable)
+    return list(iterable)

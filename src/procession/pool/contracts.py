@@ -59,6 +59,13 @@ class Cancellations(Protocol):
         """It has ended."""
 
 
+class Fed(Job, Protocol):
+    """A job that goes out piece by piece."""
+
+    def give_up(self, error: BaseException) -> None:
+        """What has not gone out ends with *error*."""
+
+
 class Cancellable(Job, Protocol):
     """A job whose tasks can be cancelled."""
 

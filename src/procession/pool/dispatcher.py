@@ -26,7 +26,7 @@ from typing import Any
 from .. import _errors
 from .._deadline import Deadline
 from . import worker
-from .contracts import Cancellable, Cancellations, Channel, Job, Message, Placed, Single
+from .contracts import Cancellable, Cancellations, Channel, Fed, Job, Message, Placed, Single
 from .imap import Feeding
 from .program import Program
 from .tally import PoolStats, Seen
@@ -54,6 +54,7 @@ class Dispatcher:
         results: where their results come from.
 
     Attributes:
+        fed: jobs with items that have not gone out yet.
         cancelled: where workers are told what not to begin; set by whoever has the workers.
         interrupt: ends the workers that do certain tasks; likewise.
     """
@@ -62,6 +63,7 @@ class Dispatcher:
     interrupt: Callable[[set[int]], object]
 
     def __init__(self, tasks: Channel, results: Channel):
+        self.fed: set[Fed] = set()
         self._withdrawn: set[int] = set()
         self._ends = [0] * worker.KINDS
         self._retried = 0
@@ -329,6 +331,9 @@ class Dispatcher:
                 number, job = self._open.popitem()
                 job.take(number, False, error())
                 callbacks.append(job.over())
+            for fed in list(self.fed):
+                fed.give_up(error())
+                callbacks.append(fed.over())
         for callback in callbacks:
             if callback is not None:
                 _run(callback)
@@ -341,8 +346,8 @@ class Dispatcher:
         self._feeds.add(feed)
 
     def is_idle(self) -> bool:
-        """Whether no task is open, nor any that was cancelled still on its way."""
-        return not self._open and not self._withdrawn
+        """Whether no task is open or still to be sent, nor any that was cancelled on its way."""
+        return not self._open and not self.fed and not self._withdrawn
 
     def is_over(self) -> bool:
         """Whether nothing can be sent any more."""

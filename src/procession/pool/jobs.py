@@ -247,9 +247,18 @@ class MapResult(ApplyResult):
         start, end = self._places.pop(number)
         if ok:
             self._results[start:end] = value
-        elif self._failure is None:
-            self._failure = value
-        self._left -= end - start
+            self._count(end - start)
+        else:
+            self._fail(end - start, value)
+
+    def _fail(self, items: int, error: BaseException) -> None:
+        """So many items have ended with *error*."""
+        if self._failure is None:
+            self._failure = error
+        self._count(items)
+
+    def _count(self, items: int) -> None:
+        self._left -= items
         if self._left == 0:
             if self._failure is None:
                 self._finish(True, self._results)

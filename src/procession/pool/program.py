@@ -16,6 +16,7 @@ import functools
 import pickle
 from collections import OrderedDict
 from collections.abc import Callable
+from time import monotonic_ns
 from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
@@ -50,11 +51,30 @@ def _star_chunk(function: Function) -> _TASK:
     return lambda task: [function(*arguments) for arguments in task]
 
 
+def _timed(cut: Callable[[Function], _TASK]) -> Callable[[Function], _TASK]:
+    """Likewise; behind the results comes how many nanoseconds they took."""
+
+    def timed(function: Function) -> _TASK:
+        run = cut(function)
+
+        def task(arguments: Any) -> Any:
+            began = monotonic_ns()
+            results = run(arguments)
+            results.append(monotonic_ns() - began)
+            return results
+
+        return task
+
+    return timed
+
+
 MODES: dict[str, Callable[[Function], _TASK]] = {
     "apply": _apply,
     "each": _each,
     "chunk": _chunk,
     "star_chunk": _star_chunk,
+    "timed_chunk": _timed(_chunk),
+    "timed_star_chunk": _timed(_star_chunk),
 }
 
 
