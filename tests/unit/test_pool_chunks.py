@@ -45,7 +45,7 @@ def pieces_of(lengths: list[int], workers: int) -> tuple[list[int], int]:
 @pytest.mark.bare
 @pytest.mark.parametrize("seed", range(10))
 def test_the_makespan_of_heavy_tailed_tasks_is_near_the_ideal(seed: int) -> None:
-    """2,000 tasks, few of which take most of the time: at most 1.1 times what no order could beat."""
+    """2,000 tasks, few of which take most of the time: at most 1.1 times what cannot be beaten."""
     source = random.Random(seed)
     lengths = [
         min(int(NS_PER_MS * source.paretovariate(1.1)), 500 * NS_PER_MS) for _ in range(2000)

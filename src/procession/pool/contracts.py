@@ -34,6 +34,10 @@ class Job(Protocol):
 class Channel(Protocol):
     """What the dispatcher needs of a channel."""
 
+    @property
+    def got_count(self) -> int:
+        """How many messages were ever taken."""
+
     def put_tagged(self, obj: Any, tag: int, extra: int, /) -> int:
         """Put a message; its number."""
 

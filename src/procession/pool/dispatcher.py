@@ -292,6 +292,10 @@ class Dispatcher:
         self.wake()
         return True
 
+    def has_begun(self, number: int) -> bool:
+        """Whether a worker has taken that task."""
+        return number < self._tasks.got_count
+
     def _settle(self, number: int) -> None:
         """A message about a task whose job knows already."""
         if number in self._withdrawn:

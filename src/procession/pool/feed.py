@@ -90,9 +90,12 @@ class Feed:
             tasks, pieces, ended = self._draw(count)
         except BaseException as error:  # noqa: BLE001 - the caller gets it from next()
             with self._dispatcher.lock:
-                job.end_of_input(self._index, error)
+                if not job.was_cancelled:
+                    job.end_of_input(self._index, error)
             return True
         with self._dispatcher.lock:
+            if job.was_cancelled:
+                return True
             if tasks:
                 self._dispatcher.send(job, self._program, tasks, pieces, self._retries)
             if ended:

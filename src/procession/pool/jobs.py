@@ -94,14 +94,18 @@ class ApplyResult:
             return self._value
         raise self._value
 
-    def cancel(self) -> bool:
+    def cancel(self, *, begun: bool = True) -> bool:
         """End the call: what waits never runs, what runs is ended with its worker.
 
+        Args:
+            begun: False leaves alone what a worker has begun.
         Returns:
             False if it had ended before; for threads also if it runs, as a thread cannot be ended.
             True: ``get`` raises ``concurrent.futures.CancelledError`` from now on, at once.
         """
         if self.ready():
+            return False
+        if not begun and self.begun():
             return False
         from concurrent.futures import CancelledError  # not cheap, and only for this
 
@@ -109,6 +113,11 @@ class ApplyResult:
         with self._dispatcher.lock:
             numbers = self._open_numbers()
         return self._dispatcher.cancel(self, numbers, error)
+
+    def begun(self) -> bool:
+        """Whether a worker has taken the call, or a part of it, up to now."""
+        with self._dispatcher.lock:
+            return self._done or any(map(self._dispatcher.has_begun, self._open_numbers()))
 
     def cancelled(self) -> bool:
         """Whether ``cancel`` has ended the call."""

@@ -37,10 +37,12 @@ class LocalChannel:
     def __init__(self) -> None:
         self._queue: SimpleQueue[_Message] = SimpleQueue()
         self._numbers = itertools.count()
+        self._put_count = 0
 
     def put_tagged(self, obj: Any, tag: int, extra: int, /) -> int:
         """Put a message; its number."""
         number = next(self._numbers)
+        self._put_count = number + 1
         self._queue.put((number, tag, extra, obj, None))
         return number
 
@@ -60,6 +62,11 @@ class LocalChannel:
         else:
             inbox.append(self._queue.get(timeout=timeout))
         return 1
+
+    @property
+    def got_count(self) -> int:
+        """How many messages were ever taken. Exact while nobody puts."""
+        return self._put_count - self._queue.qsize()
 
     def qsize(self) -> int:
         """How many messages are there."""
