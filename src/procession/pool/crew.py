@@ -132,9 +132,9 @@ class Crew:
                 self._results.put_tagged(_too_long(worker, last), last.claim - 1, TIMED_OUT)
             else:
                 self._results.put_tagged(_how(worker), last.claim - 1, LOST)
-        worker.close()
-        with self._lock:
+        with self._lock:  # nobody sees a closed worker
             self.workers[seat] = None
+            worker.close()
             self._doomed.pop(seat, None)
             if not self._replacing:
                 return
