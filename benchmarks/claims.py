@@ -65,6 +65,8 @@ CLAIMS = (
     Claim("array-item", "array item get and set", sync.array_items, 300_000, 2),
     Claim("pool-imap", "task, imap_unordered(chunksize=1)", pools.single_tasks, 10_000, 10),
     Claim("pool-apply", "one apply", pools.one_apply, 1_500, 5),
+    Claim("pool-map", "tiny task, one map of 100,000", pools.tiny_map, 100_000, 1.2),
+    Claim("pool-heavy-tail", "task, heavy-tailed map of 2,000", pools.heavy_tail, 2_000, 1),
     Claim("import", "import", starts.imports, 10, 1, method=""),
     Claim("start-fork", "start, join; fork", starts.start_and_join, 100, 1),
     Claim("start-value", "start, join; fork, a value", starts.with_value, 100, 1),

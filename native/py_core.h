@@ -76,6 +76,7 @@ int add_task_channel(PyObject *module); /* after add_channel */
 int add_codec(PyObject *module);
 int add_bell(PyObject *module); /* after add_channel */
 int add_line(PyObject *module);
+int add_seat(PyObject *module);
 
 /* Makes the type and adds it to the module; NULL: exception set. */
 PyTypeObject *add_type(PyObject *module, PyType_Spec *spec, PyTypeObject *base);

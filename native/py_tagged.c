@@ -68,7 +68,11 @@ static PyObject *TaskChannel_get_tagged(ChannelObject *self, PyObject *timeout)
     if (!channel_is_open(self) || !parse_timeout(timeout, &deadline))
         return NULL;
     struct message message;
-    return channel_get_message(self, &message, self->claim, deadline) ? tagged(&message) : NULL;
+    if (!channel_get_message(self, &message, self->claim, deadline))
+        return NULL;
+    if (self->claim)
+        atomic_store_explicit(self->claim + 1, (uint64_t)clock_now(), memory_order_relaxed);
+    return tagged(&message);
 }
 
 /* TaskChannel.receive_into(inbox, limit, timeout) -> count
@@ -103,7 +107,7 @@ static PyObject *TaskChannel_receive_into(ChannelObject *self, PyObject *args)
 }
 
 /* TaskChannel.claim_in(block, index): from now on get_tagged() of this object first writes the message's
- * sequence + 1 as the block's index-th 64-bit word. */
+ * sequence + 1 as the block's index-th 64-bit word, and then, once it is taken, the time as the next. */
 static PyObject *TaskChannel_claim_in(ChannelObject *self, PyObject *args)
 {
     HandleObject *block;
@@ -111,7 +115,7 @@ static PyObject *TaskChannel_claim_in(ChannelObject *self, PyObject *args)
     if (!PyArg_ParseTuple(args, "O!n", Block_Type, &block, &index) || !handle_is_ready(block))
         return NULL;
     uint64_t size = word_get(&block_of(block->memory)->size);
-    if (index < 0 || (uint64_t)index >= size / sizeof(word_t)) {
+    if (index < 0 || (uint64_t)index + 2 > size / sizeof(word_t)) {
         PyErr_SetString(PyExc_IndexError, "the block has no such word");
         return NULL;
     }

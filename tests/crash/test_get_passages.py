@@ -154,12 +154,12 @@ def test_what_a_killed_consumer_claimed_is_what_it_may_have_taken(kind: str, poi
 
 def claim_and_check(make: Make, point: str, passage: int) -> bool:
     """One kill, and what must be so afterwards; whether the child came to be killed."""
-    queue, claims = _core.TaskChannel(), _core.Block(8)
+    queue, claims = _core.TaskChannel(), _core.Block(16)
     put(queue, make, range(6))
 
     killed = killed_at(point, lambda: claim_three(queue, claims), passage)
 
-    claimed = int.from_bytes(memoryview(claims), "little")
+    claimed = int.from_bytes(memoryview(claims)[:8], "little")
     left = drain(queue)
     gone = 6 - len(left)
     assert left == identities(make, range(gone, 6))

@@ -114,3 +114,77 @@ def squares_by_a_pool(count: int) -> list[int]:
 
     with procession.Pool(2) as pool:
         return pool.map(square, range(count))
+
+
+def die_so_often(times: int, count: Any) -> int:
+    """Kill the worker the first *times*; then return the number of the call, from *count*."""
+    before: int = count.value
+    count.value = before + 1
+    if before < times:
+        die()
+    return before + 1
+
+
+def die_once_each(number: int, seen: Any) -> int:
+    """Kill the worker the first time that *number* comes; *seen* is an Array of flags."""
+    if not seen[number]:
+        seen[number] = 1
+        die()
+    return number
+
+
+def spin(seconds: float) -> float:
+    """Take that long in C code that neither lets other threads run nor looks for signals."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        sum(range(3_000_000))
+    return seconds
+
+
+def draw(_: object = None) -> tuple[int, float]:
+    """Return the worker's process id and a random number."""
+    import random
+
+    return os.getpid(), random.random()
+
+
+def draw_numpy(_: object = None) -> float:
+    """Return a random number of numpy's."""
+    import numpy
+
+    return float(numpy.random.random())
+
+
+def process_name(_: object = None) -> str:
+    """Return the worker's name."""
+    import procession
+
+    return procession.current_process().name
+
+
+_hoard: list[bytearray] = []
+
+
+def hoard(size: int) -> int:
+    """Keep that many bytes in use; return the worker's process id."""
+    _hoard.append(bytearray(b"x") * size)
+    return os.getpid()
+
+
+class NeedsThreads:
+    """An initializer that has to find the variable set when it is unpickled: as an import would."""
+
+    def __init__(self, count: int):
+        self.count = count
+
+    def __reduce__(self) -> Any:
+        return _needs_threads, (self.count,)
+
+    def __call__(self) -> None:
+        _needs_threads(self.count)
+
+
+def _needs_threads(count: int) -> NeedsThreads:
+    if os.environ.get("OMP_NUM_THREADS") != str(count):
+        raise AssertionError("the variable is not set yet")
+    return NeedsThreads(count)

@@ -4,10 +4,13 @@ Idea: parent and workers share two channels, one for tasks and one for results. 
 of a program (a pickled function, shared once) and its arguments; the thread that waits for a result
 receives for everybody meanwhile. One watcher thread sleeps until a worker dies.
 
-The parts: `remote` errors that travel, `program` functions that travel, `worker` the loop in a
-worker, `jobs` and `imap` what callers wait for, `feed` how an imap draws its input, `chunks` how
-work is cut, `dispatcher` who waits for which task, `crew` the worker processes, `pool` the
-interface, `threads` the same with threads.
+The parts: `calls` and `pool` the interface, `options` what its owner asks for; `jobs` and `imap`
+what callers wait for, `feed` how an imap draws its input, `chunks` how work is cut; `dispatcher`
+who waits for which task, `contracts` what it expects of others; `crew` the worker processes,
+`seats` and `cancelled` what they share with the parent, `worker` the loop in a worker, with
+`seeds`, `memory`, `state` and `inner_threads` for its owner's wishes; `program` functions that
+travel, `remote` errors that travel; `tally` what `Pool.stats` returns; `threads` the same with
+threads.
 
 Layer: pool.
 """
@@ -17,6 +20,8 @@ from .imap import IMapIterator, IMapUnorderedIterator
 from .jobs import ApplyResult, AsyncResult, MapResult
 from .pool import CLOSE, INIT, RUN, TERMINATE, Pool
 from .remote import ExceptionWithTraceback, MaybeEncodingError, RemoteTraceback
+from .state import worker_state
+from .tally import PoolStats, WorkerStats
 from .threads import ThreadPool
 
 __all__ = [
@@ -33,8 +38,11 @@ __all__ = [
     "MapResult",
     "MaybeEncodingError",
     "Pool",
+    "PoolStats",
     "RemoteTraceback",
     "ThreadPool",
+    "WorkerStats",
+    "worker_state",
 ]
 
 for _exported in (
@@ -45,7 +53,10 @@ for _exported in (
     MapResult,
     MaybeEncodingError,
     Pool,
+    PoolStats,
     RemoteTraceback,
     ThreadPool,
+    WorkerStats,
+    worker_state,
 ):
     _exported.__module__ = __name__

@@ -1,9 +1,9 @@
 """The worker processes of a pool: started, watched, replaced, ended.
 
-Idea: each worker has a seat: a word in the block of claims, where the number of its latest task
-stands. One thread sleeps on the sentinels of all workers. When a worker has ended, the thread looks
-at its claim and puts "lost" for that task into the results channel, behind whatever the worker had
-sent before, and gives the seat to a new worker.
+Idea: each worker has a seat, where the number of its latest task stands: see `seats`. One thread
+sleeps on the sentinels of all workers. When a worker has ended, the thread looks at its seat and
+puts "lost" for that task into the results channel, behind whatever the worker had sent before, and
+gives the seat to a new worker.
 
 Invariant: a task that a dead worker had taken is followed by its result or by "lost", in this order
 if by both; a task it had not taken yet is still in the channel.
@@ -13,21 +13,28 @@ Layer: pool.
 
 from __future__ import annotations
 
+import itertools
 import os
 import select
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from .. import _core, _log
 from .._deadline import Deadline
 from ..launch import death
+from .cancelled import Cancelled
 from .dispatcher import Dispatcher
-from .worker import LOST, Duty, main
+from .inner_threads import InnerThreads
+from .options import Options
+from .seats import Look, Seats
+from .tally import Seen
+from .worker import LOST, TIMED_OUT, Duty, main
 
-_CLAIM_BYTES = 8
+PATIENCE = 0.3
+"""Seconds that a worker gets to end for a cancelled task before it is killed whatever it does."""
 
 GRACE = 0.4
 """Seconds that workers get to end after SIGTERM before they are killed."""
@@ -42,11 +49,11 @@ class Crew:
     """The workers of one pool.
 
     Args:
-        start_process: makes and starts a daemon process that runs a function.
+        start_process: makes and starts a daemon process that runs a function as worker *number*.
         size: how many workers, 1 or more.
         tasks, results: the pool's channels.
         dispatcher: is told when nothing will work any more.
-        initializer, initargs, max_tasks: see `Duty`.
+        options: what the pool's owner asks for.
     """
 
     def __init__(
@@ -56,42 +63,37 @@ class Crew:
         tasks: _core.TaskChannel,
         results: _core.TaskChannel,
         dispatcher: Dispatcher,
-        initializer: Callable[..., object] | None,
-        initargs: Iterable[Any],
-        max_tasks: int | None,
+        options: Options,
     ):
         self._start_process = start_process
         self._tasks, self._results = tasks, results
         self._dispatcher = dispatcher
-        self._initializer, self._initargs = initializer, tuple(initargs)
-        self._max_tasks = max_tasks
-        self._claims = _core.Block(size * _CLAIM_BYTES)
-        self._claim_words = memoryview(self._claims).cast("Q")
+        self._options = options
+        self._seats = Seats(size)
+        self._numbers = itertools.count(1)
         self.workers: list[Any] = [None] * size
         self._replacing = True
         self._deaths_at_start = 0
         self._lock = threading.Lock()
+        self._doomed: dict[int, tuple[int, Deadline]] = {}  # by seat: a claim, until when
+        self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         try:
             for seat in range(size):
                 self._hire(seat)
         except BaseException:
             self._dismiss_unwatched()
+            os.close(self._bell)
             raise
         self._watcher = threading.Thread(target=self._watch, name="procession-pool", daemon=True)
         self._watcher.start()
 
     def _hire(self, seat: int) -> None:
-        self._claim_words[seat] = 0
-        duty = Duty(
-            self._tasks,
-            self._results,
-            self._claims,
-            seat,
-            self._initializer,
-            self._initargs,
-            self._max_tasks,
-        )
-        self.workers[seat] = self._start_process(main, duty)
+        self._seats.clear(seat)
+        number = next(self._numbers)
+        block = self._seats.block
+        inner = InnerThreads(self._options.threads)
+        duty = Duty(inner, self._tasks, self._results, block, seat, number, self._options)
+        self.workers[seat] = self._start_process(number, main, duty)
 
     def _dismiss_unwatched(self) -> None:
         """A worker could not be started: those that were must not stay behind."""
@@ -107,24 +109,36 @@ class Crew:
         """The thread: until no worker is left that would have to be watched."""
         while alive := {w.sentinel: seat for seat, w in enumerate(self.workers) if w is not None}:
             poller = select.poll()
+            poller.register(self._bell, select.POLLIN)
             for sentinel in alive:
                 poller.register(sentinel, select.POLLIN)
-            for sentinel, _ in poller.poll():
-                self._bury(alive[sentinel])
+            for ready, _ in poller.poll(self._patience_ms()):
+                if ready == self._bell:
+                    os.eventfd_read(self._bell)
+                else:
+                    self._bury(alive[ready])
+            self._end_the_doomed()
+        with self._lock:
+            os.close(self._bell)
+            self._bell = -1
 
     def _bury(self, seat: int) -> None:
         worker = self.workers[seat]
         worker.join()
-        exitcode, claim = worker.exitcode, self._claim_words[seat]
+        exitcode, last = worker.exitcode, self._seats.look(seat)
         _log.debug("worker %s ended with exit code %s", worker.name, exitcode)
-        if claim and self._tasks.got_count >= claim:
-            self._results.put_tagged(_how(worker), claim - 1, LOST)
-        worker.close()
-        with self._lock:
+        if last.claim and self._tasks.got_count >= last.claim:
+            if last.limit and exitcode == -signal.SIGKILL:
+                self._results.put_tagged(_too_long(worker, last), last.claim - 1, TIMED_OUT)
+            else:
+                self._results.put_tagged(_how(worker), last.claim - 1, LOST)
+        with self._lock:  # nobody sees a closed worker
             self.workers[seat] = None
+            worker.close()
+            self._doomed.pop(seat, None)
             if not self._replacing:
                 return
-            if self._may_hire(exitcode, claim):
+            if self._may_hire(exitcode, last.claim):
                 self._hire(seat)
 
     def _may_hire(self, exitcode: int, claim: int) -> bool:
@@ -146,6 +160,54 @@ class Crew:
             rounds = self._deaths_at_start // len(self.workers)
             time.sleep(min(_BACK_OFF * 2**rounds, _LONGEST_BACK_OFF))  # a pause, not a wait
         return True
+
+    # ------------------------------------------------------------------------ looking, cancelling
+
+    @property
+    def cancelled(self) -> Cancelled:
+        """The tasks that must not be begun."""
+        return self._seats.cancelled
+
+    def interrupt(self, numbers: set[int]) -> None:
+        """End the workers that do one of these tasks right now; they are replaced."""
+        with self._lock:
+            for seat, worker in enumerate(self.workers):
+                claim = self._seats.claim(seat)
+                if worker is None or claim - 1 not in numbers:
+                    continue
+                self._seats.set_victim(seat, claim)
+                worker._popen._send_signal(_core.END_SIGNAL)
+                self._doomed[seat] = (claim, Deadline(PATIENCE))
+            if self._doomed and self._bell >= 0:
+                os.eventfd_write(self._bell, 1)
+
+    def _patience_ms(self) -> int | None:
+        """How long the watcher may sleep."""
+        with self._lock:
+            waits = [deadline.remaining_ms() for _, deadline in self._doomed.values()]
+        return min((ms for ms in waits if ms is not None), default=None)
+
+    def _end_the_doomed(self) -> None:
+        """Kill who did not follow the signal: all of its threads block it, or it was stopped."""
+        with self._lock:
+            for seat, (claim, deadline) in list(self._doomed.items()):
+                worker = self.workers[seat]
+                if worker is None or self._seats.claim(seat) != claim:
+                    del self._doomed[seat]
+                elif deadline.expired:
+                    del self._doomed[seat]
+                    worker.kill()
+
+    def seen(self) -> list[Seen]:
+        """The workers as they are now."""
+        seen = []
+        with self._lock:
+            for seat, worker in enumerate(self.workers):
+                if worker is not None:
+                    last = self._seats.look(seat)
+                    number = last.claim - 1 if last.claim else None
+                    seen.append(Seen(worker.name, worker.pid, number, last.since))
+        return seen
 
     # ------------------------------------------------------------------------------------------ end
 
@@ -181,3 +243,11 @@ class Crew:
 def _how(worker: Any) -> str:
     """What happened to *worker*, for the message to the caller."""
     return f"worker {worker.name} (pid {worker.pid}) {death.description(worker.exitcode)},"
+
+
+def _too_long(worker: Any, last: Look) -> str:
+    """The same of one whose task had a limit."""
+    return (
+        f"took longer than its limit of {last.limit:g} s; worker {worker.name} (pid {worker.pid}) "
+        "was ended for it and is replaced"
+    )

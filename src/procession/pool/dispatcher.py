@@ -6,7 +6,9 @@ results off the channel and hands them out, to all jobs; when its own wait is ov
 leads.
 
 Invariant: each number that was sent is in `_open` until its end was told to its job: its result,
-its exception, or its loss. Only the thread that holds `lock` touches jobs and `_open`.
+its exception, its loss, that it was cancelled; a lost task that may run again gets a new number
+instead. What becomes of a cancelled task later is told to nobody; until then its number is in
+`_withdrawn`. Only the thread that holds `lock` touches jobs and these books.
 
 Layer: pool. Knows no processes: the channels may as well be those of threads.
 """
@@ -17,17 +19,17 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable
+from dataclasses import dataclass
 from queue import Empty
-from typing import Any, Protocol
+from typing import Any
 
 from .. import _errors
 from .._deadline import Deadline
 from . import worker
+from .contracts import Cancellable, Cancellations, Channel, Fed, Job, Message, Placed, Single
 from .imap import Feeding
-from .jobs import Job
 from .program import Program
-
-_Message = tuple[int, int, int, Any, BaseException | None]
+from .tally import PoolStats, Seen
 
 _BATCH = 256
 
@@ -35,26 +37,13 @@ NOBODY = 2**64 - 1
 """The number of no task: a result for it wakes the leader, no more."""
 
 
-class Channel(Protocol):
-    """What the dispatcher needs of a channel."""
+@dataclass(frozen=True, slots=True)
+class _Copy:
+    """What it takes to send a task again, *left* more times."""
 
-    def put_tagged(self, obj: Any, tag: int, extra: int, /) -> int:
-        """Put a message; its number."""
-
-    def put_batch(
-        self, items: list[Any], tag: int, extra: int, /
-    ) -> tuple[int, int, Exception | None]:
-        """Put messages; the first one's number, how many, and what the next one raised."""
-
-    def receive_into(self, inbox: list[_Message], limit: int, timeout: float | None, /) -> int:
-        """Append what is there, after waiting for one; queue.Empty when none came."""
-
-
-class Placed(Job, Protocol):
-    """A job of several tasks."""
-
-    def place(self, first: int, pieces: list[tuple[int, int]]) -> None:
-        """Say which task has which number."""
+    program: Program
+    task: Any
+    left: int
 
 
 class Dispatcher:
@@ -63,14 +52,28 @@ class Dispatcher:
     Args:
         tasks: where workers take tasks from.
         results: where their results come from.
+
+    Attributes:
+        fed: jobs with items that have not gone out yet.
+        cancelled: where workers are told what not to begin; set by whoever has the workers.
+        interrupt: ends the workers that do certain tasks; likewise.
     """
 
+    cancelled: Cancellations
+    interrupt: Callable[[set[int]], object]
+
     def __init__(self, tasks: Channel, results: Channel):
+        self.fed: set[Fed] = set()
+        self._withdrawn: set[int] = set()
+        self._ends = [0] * worker.KINDS
+        self._retried = 0
         self.lock = threading.RLock()
         self._tasks = tasks
         self._results = results
         self._open: dict[int, Job] = {}
-        self._inbox: list[_Message] = []
+        self._copies: dict[int, _Copy] = {}
+        self.receiver: threading.Thread | None = None
+        self._inbox: list[Message] = []
         self._leading = threading.Lock()
         self._turn = threading.Condition()
         self._followers = 0
@@ -81,10 +84,17 @@ class Dispatcher:
     # -------------------------------------------------------------------------------------- sending
 
     def send(
-        self, job: Placed, program: Program, tasks: list[Any], pieces: list[tuple[int, int]]
+        self,
+        job: Placed,
+        program: Program,
+        tasks: list[Any],
+        pieces: list[tuple[int, int]],
+        retries: int = 0,
     ) -> None:
         """Send *tasks*, which are *pieces* of *job*. Locked by the caller.
 
+        Args:
+            retries: how often each may run again after the loss of its worker.
         Raises: nothing; a task that cannot be pickled fails with that error, the others go out.
         """
         self._check()
@@ -96,13 +106,16 @@ class Dispatcher:
                 numbers = range(first, first + count)
                 job.place(first, pieces[start : start + count])
                 self._open.update(dict.fromkeys(numbers, job))
+                if retries:
+                    copies = (_Copy(program, task, retries) for task in rest)
+                    self._copies.update(zip(numbers, copies, strict=False))
             start += count
             if error is not None:
                 self._fail_unsent(job, pieces[start], error)
                 start += 1
         self._call_back(job)
 
-    def send_one(self, job: Job, program: Program, task: Any) -> None:
+    def send_one(self, job: Single, program: Program, task: Any, retries: int = 0) -> None:
         """Send the only task of *job*. Locked by the caller.
 
         Raises: what pickling the task raises.
@@ -110,10 +123,30 @@ class Dispatcher:
         self._check()
         number = self._tasks.put_tagged(task, program.serial, program.offset)
         self._open[number] = job
+        job.number = number
+        if retries:
+            self._copies[number] = _Copy(program, task, retries)
+
+    def _send_again(self, job: Job, number: int, copy: _Copy) -> bool:
+        """Send a lost task once more; False when it cannot be."""
+        if self._failure is not None:
+            return False
+        program = copy.program
+        try:
+            new = self._tasks.put_tagged(copy.task, program.serial, program.offset)
+        except Exception:  # noqa: BLE001 - it was pickled before: no memory, or it has changed since
+            return False
+        self._open[new] = job
+        if copy.left > 1:
+            self._copies[new] = _Copy(program, copy.task, copy.left - 1)
+        job.renumber(number, new)
+        self._retried += 1
+        return True
 
     def _fail_unsent(self, job: Placed, piece: tuple[int, int], error: Exception) -> None:
         """A task that never got a number takes one that no task can have."""
         self._unsent -= 1
+        self._ends[worker.FAILED] += 1
         job.place(self._unsent, [piece])
         job.take(self._unsent, False, error)
 
@@ -146,6 +179,18 @@ class Dispatcher:
                 self._follow(done, deadline)
             if deadline.expired:
                 return
+
+    def receive_from_now_on(self) -> None:
+        """Have a thread give out results though nobody waits: for callbacks and event loops."""
+        with self.lock:
+            if self.receiver is None:
+                self.receiver = threading.Thread(
+                    target=self.wait_until,
+                    args=(self.is_over, Deadline(None)),
+                    name="procession-callbacks",
+                    daemon=True,
+                )
+                self.receiver.start()
 
     def receive_what_is_there(self) -> None:
         """Give out the results that are there, unless somebody else does so already."""
@@ -201,25 +246,81 @@ class Dispatcher:
         for callback in callbacks:
             _run(callback)
 
-    def _take(self, message: _Message, callbacks: list[Callable[[], object]]) -> None:
+    def _take(self, message: Message, callbacks: list[Callable[[], object]]) -> None:
         _, number, kind, value, error = message
         if kind == worker.REFUSED:
             self.fail_all(lambda: error or value)
             return
         job = self._open.pop(number, None)
         if job is None:  # lost before, or a loss after the result
+            self._settle(number)
             return
+        copy = self._copies.pop(number, None) if self._copies else None
         if kind == worker.LOST:
-            value = self._lost(job, number, value)
+            if copy is not None and self._send_again(job, number, copy):
+                return
+            value = _errors.WorkerLostError(f"{value} while it ran {job.describe(number)}")
+        elif kind == worker.TIMED_OUT:
+            value = _errors.TimeoutError(f"{job.describe(number)} {value}")
         elif error is not None:
             value = error
-        job.take(number, kind == worker.OK and error is None, value)
+        ok = kind == worker.OK and error is None
+        self._ends[kind if ok or kind != worker.OK else worker.FAILED] += 1
+        job.take(number, ok, value)
         callback = job.over()
         if callback is not None:
             callbacks.append(callback)
 
-    def _lost(self, job: Job, number: int, how: str) -> _errors.WorkerLostError:
-        return _errors.WorkerLostError(f"{how} while it ran {job.describe(number)}")
+    # ----------------------------------------------------------------------------------- cancelling
+
+    def cancel(self, job: Cancellable, numbers: list[int], error: BaseException) -> bool:
+        """End those of the tasks *numbers* of *job* with *error* that can be; whether any could."""
+        with self.lock:
+            gone = {n for n in numbers if n in self._open and self.cancelled.add(n)}
+            self._withdrawn |= gone
+            self._ends[worker.CANCELLED] += len(gone)
+            for number in gone:
+                del self._open[number]
+                self._copies.pop(number, None)
+                job.withdraw(number, error)
+            callback = job.over() if gone else None
+        if not gone:
+            return False
+        self.interrupt(gone)
+        if callback is not None:
+            _run(callback)
+        self.wake()
+        return True
+
+    def has_begun(self, number: int) -> bool:
+        """Whether a worker has taken that task."""
+        return number < self._tasks.got_count
+
+    def _settle(self, number: int) -> None:
+        """A message about a task whose job knows already."""
+        if number in self._withdrawn:
+            self._withdrawn.discard(number)
+            self.cancelled.settle(number)
+
+    def stats(self, workers: list[Seen]) -> PoolStats:
+        """What there is to say at this moment, of *workers* too."""
+        self.receive_what_is_there()
+        with self.lock:
+            ends = self._ends
+            return PoolStats(
+                done=ends[worker.OK],
+                failed=ends[worker.FAILED],
+                lost=ends[worker.LOST],
+                retried=self._retried,
+                cancelled=ends[worker.CANCELLED],
+                timed_out=ends[worker.TIMED_OUT],
+                queued=self._tasks.qsize(),
+                workers=[each.with_task(self._describe(each.number)) for each in workers],
+            )
+
+    def _describe(self, number: int | None) -> str | None:
+        job = None if number is None else self._open.get(number)
+        return None if job is None or number is None else job.describe(number)
 
     # ------------------------------------------------------------------------------------------ end
 
@@ -228,10 +329,15 @@ class Dispatcher:
         callbacks = []
         with self.lock:
             self._failure = self._failure or error
+            self._copies.clear()
+            self._withdrawn.clear()
             while self._open:
                 number, job = self._open.popitem()
                 job.take(number, False, error())
                 callbacks.append(job.over())
+            for fed in list(self.fed):
+                fed.give_up(error())
+                callbacks.append(fed.over())
         for callback in callbacks:
             if callback is not None:
                 _run(callback)
@@ -244,8 +350,8 @@ class Dispatcher:
         self._feeds.add(feed)
 
     def is_idle(self) -> bool:
-        """Whether no task is open."""
-        return not self._open
+        """Whether no task is open or still to be sent, nor any that was cancelled on its way."""
+        return not self._open and not self.fed and not self._withdrawn
 
     def is_over(self) -> bool:
         """Whether nothing can be sent any more."""

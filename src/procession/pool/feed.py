@@ -38,6 +38,7 @@ class Feed:
         chunksize: items in a task, 1 or more.
         chunked: whether tasks are lists.
         bound: items to draw ahead, 1 or more.
+        retries: how often a task runs again that was lost.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Feed:
         chunksize: int,
         chunked: bool,
         bound: int,
+        retries: int,
     ):
         self._dispatcher = dispatcher
         self._program = program
@@ -55,6 +57,7 @@ class Feed:
         self._chunksize = chunksize
         self._chunked = chunked
         self._bound = max(bound, chunksize)
+        self._retries = retries
         self._index = 0
 
     def _draw(self, count: int) -> tuple[list[Any], list[tuple[int, int]], bool]:
@@ -87,11 +90,14 @@ class Feed:
             tasks, pieces, ended = self._draw(count)
         except BaseException as error:  # noqa: BLE001 - the caller gets it from next()
             with self._dispatcher.lock:
-                job.end_of_input(self._index, error)
+                if not job.was_cancelled:
+                    job.end_of_input(self._index, error)
             return True
         with self._dispatcher.lock:
+            if job.was_cancelled:
+                return True
             if tasks:
-                self._dispatcher.send(job, self._program, tasks, pieces)
+                self._dispatcher.send(job, self._program, tasks, pieces, self._retries)
             if ended:
                 job.end_of_input(self._index, None)
         return ended

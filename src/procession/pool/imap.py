@@ -54,6 +54,7 @@ class IMapUnorderedIterator:
         self._feed: Feeding | None = None
         self._fed = False  # the input has ended
         self.open_items = 0
+        self.was_cancelled = False
         self._owner: Any = None  # the pool, which must live until the job is done
 
     def __iter__(self) -> Iterator[Any]:
@@ -80,6 +81,24 @@ class IMapUnorderedIterator:
             return value
         raise value
 
+    def cancel(self, *, begun: bool = True) -> bool:
+        """Draw no more items, and cancel those whose results are not there; whether any were.
+
+        What waits never runs, what runs is ended with its worker, unless *begun* is False; no
+        results follow those that are there already.
+        """
+        from concurrent.futures import CancelledError  # not cheap, and only for this
+
+        if self._feed is not None:
+            self._feed.stop()
+        with self._dispatcher.lock:
+            self._feed = None
+            self._fed = self.was_cancelled = True
+            self._owner = None
+            has_begun = self._dispatcher.has_begun
+            numbers = [n for n in self._places if begun or not has_begun(n)]
+        return self._dispatcher.cancel(self, numbers, CancelledError(f"{self._name}: cancelled"))
+
     def _wait(self, timeout: float | None) -> None:
         if self._feed is not None:
             self._feed.more()
@@ -105,6 +124,15 @@ class IMapUnorderedIterator:
         """Task *first* is the first of *pieces* (start, end), the next number the second, ..."""
         self._places.update(zip(range(first, first + len(pieces)), pieces, strict=True))
         self.open_items += pieces[-1][1] - pieces[0][0]
+
+    def withdraw(self, number: int, error: BaseException) -> None:
+        """Task *number* was cancelled: no result comes."""
+        start, end = self._places.pop(number)
+        self.open_items -= end - start
+
+    def renumber(self, old: int, new: int) -> None:
+        """See `Job`."""
+        self._places[new] = self._places.pop(old)
 
     def end_of_input(self, index: int, error: BaseException | None) -> None:
         """The input has ended before item *index*, by *error* if there was one."""

@@ -12,30 +12,20 @@ Layer: pool.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Generator
 from types import GenericAlias
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from .. import _errors
 from .._deadline import Deadline
 
 if TYPE_CHECKING:
+    from asyncio import Future
+
     from .dispatcher import Dispatcher
 
 Callback = Callable[[Any], object]
-
-
-class Job(Protocol):
-    """What the dispatcher needs of a job."""
-
-    def take(self, number: int, ok: bool, value: Any) -> None:
-        """Task *number* has ended with *value*, or with that exception."""
-
-    def describe(self, number: int) -> str:
-        """What task *number* is, for messages."""
-
-    def over(self) -> Callable[[], object] | None:
-        """The callback to run, once, if the job is done and has one."""
 
 
 class ApplyResult:
@@ -63,6 +53,9 @@ class ApplyResult:
         self._success = False
         self._value: Any = None
         self._owner: Any = None  # the pool, which must live until the job is done
+        self._loops: list[Callable[[], object]] = []
+        self._cancelled = False
+        self.number = -1
 
     # ------------------------------------------------------------------------------ for the caller
 
@@ -101,6 +94,66 @@ class ApplyResult:
             return self._value
         raise self._value
 
+    def cancel(self, *, begun: bool = True) -> bool:
+        """End the call: what waits never runs, what runs is ended with its worker.
+
+        Args:
+            begun: False leaves alone what a worker has begun.
+        Returns:
+            False if it had ended before; for threads also if it runs, as a thread cannot be ended.
+            True: ``get`` raises ``concurrent.futures.CancelledError`` from now on, at once.
+        """
+        if self.ready():
+            return False
+        if not begun and self.begun():
+            return False
+        from concurrent.futures import CancelledError  # not cheap, and only for this
+
+        error = CancelledError(f"a call of {self._name} was cancelled")
+        with self._dispatcher.lock:
+            numbers = self._open_numbers()
+        return self._dispatcher.cancel(self, numbers, error)
+
+    def begun(self) -> bool:
+        """Whether a worker has taken the call, or a part of it, up to now."""
+        with self._dispatcher.lock:
+            return self._done or any(map(self._dispatcher.has_begun, self._open_numbers()))
+
+    def cancelled(self) -> bool:
+        """Whether ``cancel`` has ended the call."""
+        return self._cancelled and self._done
+
+    def _open_numbers(self) -> list[int]:
+        return [self.number]
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        """Wait on the running event loop; then as `get`. No thread waits for this result alone.
+
+        A task that is cancelled while it waits so leaves the call alone.
+        """
+        if not self._done:
+            yield from self._told_to_the_loop().__await__()
+        return self.get(0)
+
+    def _told_to_the_loop(self) -> Future[None]:
+        """A future of the running loop that is done when this is."""
+        from asyncio import get_running_loop  # not cheap; whoever awaits has it
+
+        loop = get_running_loop()
+        future: Future[None] = loop.create_future()
+
+        def tell() -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_wake, future)
+
+        self._dispatcher.receive_from_now_on()
+        with self._dispatcher.lock:
+            if self._done:
+                future.set_result(None)
+            else:
+                self._loops.append(tell)
+        return future
+
     # --------------------------------------------------------------------------- for the dispatcher
 
     def _is_done(self) -> bool:
@@ -109,6 +162,15 @@ class ApplyResult:
     def take(self, number: int, ok: bool, value: Any) -> None:
         """See `Job`."""
         self._finish(ok, value)
+
+    def withdraw(self, number: int, error: BaseException) -> None:
+        """Task *number* was cancelled, and has *error* for a result."""
+        self._cancelled = True
+        self.take(number, False, error)
+
+    def renumber(self, old: int, new: int) -> None:
+        """See `Job`."""
+        self.number = new
 
     def describe(self, number: int) -> str:
         """See `Job`."""
@@ -120,8 +182,10 @@ class ApplyResult:
             return None
         callback = self._callback if self._success else self._error_callback
         self._callback = self._error_callback = None
-        value = self._value
-        return None if callback is None else lambda: callback(value)
+        loops, self._loops = self._loops, []
+        if not loops and callback is None:
+            return None
+        return functools.partial(_tell, loops, callback, self._value)
 
     def _finish(self, ok: bool, value: Any) -> None:
         self._success, self._value = ok, value
@@ -132,6 +196,19 @@ class ApplyResult:
 
 
 AsyncResult = ApplyResult
+
+
+def _wake(future: Future[None]) -> None:
+    if not future.done():  # whoever waited may have been cancelled
+        future.set_result(None)
+
+
+def _tell(loops: list[Callable[[], object]], callback: Callback | None, value: Any) -> None:
+    """The end of a job: to the event loops that wait for it, then to whom the caller named."""
+    for tell in loops:
+        tell()
+    if callback is not None:
+        callback(value)
 
 
 class MapResult(ApplyResult):
@@ -161,6 +238,16 @@ class MapResult(ApplyResult):
         """Task *first* is the first of *pieces* (start, end), the next number the second, ..."""
         self._places.update(zip(range(first, first + len(pieces)), pieces, strict=True))
 
+    def withdraw(self, number: int, error: BaseException) -> None:
+        """See `ApplyResult`. An item that failed before does not count any more."""
+        if not self._cancelled:
+            self._failure = error
+        super().withdraw(number, error)
+
+    def renumber(self, old: int, new: int) -> None:
+        """See `Job`."""
+        self._places[new] = self._places.pop(old)
+
     def take(self, number: int, ok: bool, value: Any) -> None:
         """See `Job`.
 
@@ -169,14 +256,26 @@ class MapResult(ApplyResult):
         start, end = self._places.pop(number)
         if ok:
             self._results[start:end] = value
-        elif self._failure is None:
-            self._failure = value
-        self._left -= end - start
+            self._count(end - start)
+        else:
+            self._fail(end - start, value)
+
+    def _fail(self, items: int, error: BaseException) -> None:
+        """So many items have ended with *error*."""
+        if self._failure is None:
+            self._failure = error
+        self._count(items)
+
+    def _count(self, items: int) -> None:
+        self._left -= items
         if self._left == 0:
             if self._failure is None:
                 self._finish(True, self._results)
             else:
                 self._finish(False, self._failure)
+
+    def _open_numbers(self) -> list[int]:
+        return list(self._places)
 
     def describe(self, number: int) -> str:
         """See `Job`."""

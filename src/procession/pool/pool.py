@@ -15,32 +15,30 @@ from __future__ import annotations
 import os
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from types import GenericAlias, TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from .. import _ambient, _core, _log
 from .._deadline import Deadline
 from .._finalize import Finalize
-from . import chunks
+from .calls import Calls
 from .crew import Crew
 from .dispatcher import Dispatcher
-from .feed import SMALLEST_BOUND, InlineFeed, ThreadFeed, is_there_already
-from .imap import IMapIterator, IMapUnorderedIterator
-from .jobs import ApplyResult, Callback, MapResult
+from .inner_threads import InnerThreads
+from .options import Options
 from .program import Programs
+from .tally import PoolStats
 
 if TYPE_CHECKING:
     from ..context import BaseContext
 
 INIT, RUN, CLOSE, TERMINATE = "INIT", "RUN", "CLOSE", "TERMINATE"
 
-_Iterator = TypeVar("_Iterator", bound=IMapUnorderedIterator)
-
 _EXIT_PRIORITY = 15  # before the processes that the program itself started are joined
 
 
-class Pool:
+class Pool(Calls):
     """A pool of worker processes that run the caller's functions.
 
     Args:
@@ -49,9 +47,17 @@ class Pool:
             every call of the pool.
         maxtasksperchild: a worker is replaced after so many tasks; None: never.
         context: where the processes come from; None: the default context.
+        name: what the workers are called after: name-1, name-2, ...
+        seed: the workers' `random` states, and numpy's where it is loaded, are made of it and the
+            worker's number; None: they are distinct, and others each time.
+        max_memory_per_child: a worker that occupies more bytes than that when it has done a task is
+            replaced.
+        worker_init, worker_exit: what the first returns is `pool.worker_state()` in tasks; the
+            second is called with it when a worker ends in order.
+        threads_per_worker: how many threads numerical libraries (OpenMP, BLAS) use in a worker.
     Raises:
-        ValueError: *processes* or *maxtasksperchild* is less than 1.
-        TypeError: *initializer* cannot be called.
+        ValueError: a number is less than 1.
+        TypeError: something that is to be called cannot be.
     """
 
     def __init__(
@@ -61,37 +67,40 @@ class Pool:
         initargs: Iterable[Any] = (),
         maxtasksperchild: int | None = None,
         context: BaseContext | None = None,
+        *,
+        name: str | None = None,
+        seed: int | str | None = None,
+        max_memory_per_child: int | None = None,
+        worker_init: Callable[[], Any] | None = None,
+        worker_exit: Callable[[Any], object] | None = None,
+        threads_per_worker: int | None = None,
     ):
         self._state = INIT
         self._ctx = context or _ambient.default_context
         self._processes = _size(processes)
-        if maxtasksperchild is not None and (
-            not isinstance(maxtasksperchild, int) or maxtasksperchild < 1
-        ):
-            raise ValueError("maxtasksperchild must be a positive int or None")
-        if initializer is not None and not callable(initializer):
-            raise TypeError("initializer must be a callable")
-        self._maxtasksperchild = maxtasksperchild
-        self._receiver: threading.Thread | None = None
-        self._set_up(initializer, initargs)
+        options = Options(
+            *(initializer, tuple(initargs), maxtasksperchild, name, seed),
+            *(max_memory_per_child, worker_init, worker_exit, threads_per_worker),
+        )
+        self._set_up(options)
+        self._dispatcher.cancelled = self._crew.cancelled
+        self._dispatcher.interrupt = self._crew.interrupt
         self._terminate = Finalize(
             self, _end, (self._dispatcher, self._crew), exitpriority=_EXIT_PRIORITY
         )
         self._state = RUN
 
-    def _set_up(self, initializer: Callable[..., object] | None, initargs: Iterable[Any]) -> None:
+    def _set_up(self, options: Options) -> None:
         tasks, results = _core.TaskChannel(), _core.TaskChannel()
         self._programs: Any = Programs()
         self._dispatcher = Dispatcher(tasks, results)
         self._crew: Any = Crew(
-            _Starter(self._ctx, self.Process),
+            _Starter(self._ctx, self.Process, options),
             self._processes,
             tasks,
             results,
             self._dispatcher,
-            initializer,
-            initargs,
-            self._maxtasksperchild,
+            options,
         )
 
     @staticmethod
@@ -104,169 +113,9 @@ class Pool:
         """The workers, as third parties look at them."""
         return [worker for worker in self._crew.workers if worker is not None]
 
-    # -------------------------------------------------------------------------------- one call
-
-    def apply(
-        self,
-        func: Callable[..., Any],
-        args: Iterable[Any] = (),
-        kwds: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """Call *func* in a worker and return its result.
-
-        Raises: what the call raises, with the remote traceback as cause; `WorkerLostError`.
-        """
-        return self.apply_async(func, args, kwds).get()
-
-    def apply_async(
-        self,
-        func: Callable[..., Any],
-        args: Iterable[Any] = (),
-        kwds: Mapping[str, Any] | None = None,
-        callback: Callback | None = None,
-        error_callback: Callback | None = None,
-    ) -> ApplyResult:
-        """Call *func* in a worker; the result is to come.
-
-        Raises:
-            ValueError: the pool is not running.
-            pickle.PicklingError, TypeError, AttributeError: something cannot be sent.
-        """
-        self._check_running()
-        task = (tuple(args), dict(kwds) if kwds else {})
-        with self._dispatcher.lock:
-            program = self._programs.get(func, "apply")
-            job = ApplyResult(self._dispatcher, program.name, callback, error_callback)
-            job._owner = (self, program)
-            self._dispatcher.send_one(job, program, task)
-        self._serve_callbacks(callback, error_callback)
-        return job
-
-    # -------------------------------------------------------------------------------- a map
-
-    def map(
-        self, func: Callable[[Any], Any], iterable: Iterable[Any], chunksize: int | None = None
-    ) -> list[Any]:
-        """Call *func* for each item; the results, in order. Raises: as `apply`."""
-        results: list[Any] = self._map_async(func, iterable, "chunk", chunksize).get()
-        return results
-
-    def starmap(
-        self,
-        func: Callable[..., Any],
-        iterable: Iterable[Iterable[Any]],
-        chunksize: int | None = None,
-    ) -> list[Any]:
-        """Like `map`, but each item is a tuple of arguments."""
-        results: list[Any] = self._map_async(func, iterable, "star_chunk", chunksize).get()
-        return results
-
-    def map_async(
-        self,
-        func: Callable[[Any], Any],
-        iterable: Iterable[Any],
-        chunksize: int | None = None,
-        callback: Callback | None = None,
-        error_callback: Callback | None = None,
-    ) -> MapResult:
-        """Like `map`; the results are to come."""
-        return self._map_async(func, iterable, "chunk", chunksize, callback, error_callback)
-
-    def starmap_async(
-        self,
-        func: Callable[..., Any],
-        iterable: Iterable[Iterable[Any]],
-        chunksize: int | None = None,
-        callback: Callback | None = None,
-        error_callback: Callback | None = None,
-    ) -> MapResult:
-        """Like `starmap`; the results are to come."""
-        return self._map_async(func, iterable, "star_chunk", chunksize, callback, error_callback)
-
-    def _map_async(
-        self,
-        func: Callable[..., Any],
-        iterable: Iterable[Any],
-        mode: str,
-        chunksize: int | None = None,
-        callback: Callback | None = None,
-        error_callback: Callback | None = None,
-    ) -> MapResult:
-        self._check_running()
-        items = iterable if isinstance(iterable, list) else list(iterable)
-        pieces = list(chunks.cut(len(items), self._processes, chunksize))
-        tasks = [items[start:end] for start, end in pieces]
-        with self._dispatcher.lock:
-            program = self._programs.get(func, mode)
-            job = MapResult(self._dispatcher, program.name, len(items), callback, error_callback)
-            job._owner = (self, program)
-            self._dispatcher.send(job, program, tasks, pieces)
-        self._serve_callbacks(callback, error_callback)
-        return job
-
-    # -------------------------------------------------------------------------------- an imap
-
-    def imap(
-        self,
-        func: Callable[[Any], Any],
-        iterable: Iterable[Any],
-        chunksize: int = 1,
-        *,
-        buffersize: int | None = None,
-    ) -> IMapIterator:
-        """Call *func* for each item; an iterator of the results, in order.
-
-        Args:
-            chunksize: items in a task, 1 or more.
-            buffersize: how many items are drawn from *iterable* before the caller has taken their
-                results; None: enough to keep the workers busy.
-        """
-        return self._imap(IMapIterator, func, iterable, chunksize, buffersize)
-
-    def imap_unordered(
-        self,
-        func: Callable[[Any], Any],
-        iterable: Iterable[Any],
-        chunksize: int = 1,
-        *,
-        buffersize: int | None = None,
-    ) -> IMapUnorderedIterator:
-        """Like `imap`, but the results come in the order in which they are ready."""
-        return self._imap(IMapUnorderedIterator, func, iterable, chunksize, buffersize)
-
-    def _imap(
-        self,
-        kind: type[_Iterator],
-        func: Callable[[Any], Any],
-        iterable: Iterable[Any],
-        chunksize: int,
-        buffersize: int | None,
-    ) -> _Iterator:
-        self._check_running()
-        if chunksize < 1:
-            raise ValueError(f"Chunksize must be 1+, not {chunksize}")
-        if buffersize is not None and buffersize < 1:
-            raise ValueError(f"buffersize must be 1 or more, not {buffersize}")
-        chunked = chunksize > 1
-        with self._dispatcher.lock:
-            program = self._programs.get(func, "chunk" if chunked else "each")
-        job = kind(self._dispatcher, program.name, chunked)
-        job._owner = (self, program)
-        bound = buffersize or max(SMALLEST_BOUND, self._processes * chunksize * 4)
-        feed = InlineFeed if is_there_already(iterable) else ThreadFeed
-        feed(self._dispatcher, program, iterable, chunksize, chunked, bound).start(job)
-        return job
-
-    # -------------------------------------------------------------------------------- callbacks
-
-    def _serve_callbacks(self, *callbacks: Callback | None) -> None:
-        """Callbacks must run though nobody waits: from the first one on, a thread receives."""
-        if self._receiver is not None or not any(callbacks):
-            return
-        self._receiver = threading.Thread(
-            target=_receive, args=(self._dispatcher,), name="procession-callbacks", daemon=True
-        )
-        self._receiver.start()
+    def stats(self) -> PoolStats:
+        """What has become of the tasks so far, and what the workers do."""
+        return self._dispatcher.stats(self._crew.seen())
 
     # -------------------------------------------------------------------------------- the end
 
@@ -302,8 +151,9 @@ class Pool:
             self._crew.join()
             self._terminate()
         self._crew.join()
-        if self._receiver is not None and self._receiver is not threading.current_thread():
-            self._receiver.join()
+        receiver = self._dispatcher.receiver
+        if receiver is not None and receiver is not threading.current_thread():
+            receiver.join()
 
     def __enter__(self) -> Self:
         self._check_running()
@@ -343,14 +193,20 @@ class Pool:
 class _Starter:
     """Starts a worker; it knows the context, not the pool."""
 
-    def __init__(self, context: Any, make: Callable[..., Any]):
+    def __init__(self, context: Any, make: Callable[..., Any], options: Options):
         self._context = context
         self._make = make
+        self._name = options.name
+        self._inner = InnerThreads(options.threads)
 
-    def __call__(self, target: Callable[..., object], *args: Any) -> Any:
+    def __call__(self, number: int, target: Callable[..., object], *args: Any) -> Any:
         process = self._make(self._context, target=target, args=args, daemon=True)
-        process.name = process.name.replace("Process", "PoolWorker")
-        process.start()
+        if self._name is None:
+            process.name = process.name.replace("Process", "PoolWorker")
+        else:
+            process.name = f"{self._name}-{number}"
+        with self._inner.inherited():
+            process.start()
         return process
 
 
@@ -362,15 +218,11 @@ def _size(processes: int | None) -> int:
     return processes
 
 
-def _receive(dispatcher: Dispatcher) -> None:
-    """The thread behind callbacks."""
-    dispatcher.wait_until(dispatcher.is_over, Deadline(None))
-
-
 def _end(dispatcher: Dispatcher, crew: Crew) -> None:
     """Nothing runs on behalf of the pool when this returns."""
     crew.end()
     dispatcher.fail_all(_terminated)
+    del dispatcher.interrupt  # it held the crew, which holds the dispatcher
 
 
 def _terminated() -> BaseException:

@@ -2,7 +2,7 @@
 
 Idea: a function is pickled once per call, into a block of shared memory: a *program*. A task only
 names the program; a worker loads it when it meets it first and remembers it. A function that goes
-by name, as most do, gives the same program each time.
+by name, as most do, gives the same program each time. A limit of time is part of the program.
 
 Invariant: a program lives as long as a job that uses it; its number (the block's serial number) is
 never used again, so a worker's memory cannot be wrong.
@@ -12,9 +12,11 @@ Layer: pool.
 
 from __future__ import annotations
 
+import functools
 import pickle
 from collections import OrderedDict
 from collections.abc import Callable
+from time import monotonic_ns
 from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
@@ -49,12 +51,47 @@ def _star_chunk(function: Function) -> _TASK:
     return lambda task: [function(*arguments) for arguments in task]
 
 
+def _timed(cut: Callable[[Function], _TASK]) -> Callable[[Function], _TASK]:
+    """Likewise; behind the results comes how many nanoseconds they took."""
+
+    def timed(function: Function) -> _TASK:
+        run = cut(function)
+
+        def task(arguments: Any) -> Any:
+            began = monotonic_ns()
+            results = run(arguments)
+            results.append(monotonic_ns() - began)
+            return results
+
+        return task
+
+    return timed
+
+
 MODES: dict[str, Callable[[Function], _TASK]] = {
     "apply": _apply,
     "each": _each,
     "chunk": _chunk,
     "star_chunk": _star_chunk,
+    "timed_chunk": _timed(_chunk),
+    "timed_star_chunk": _timed(_star_chunk),
 }
+
+
+def _limited(function: Function, limit: float) -> Function:
+    """*function*, during which the process is killed when *limit* seconds have passed."""
+    begin, end = _core.begin_limit, _core.end_limit
+
+    @functools.wraps(function, updated=())
+    def call(*args: Any, **kwargs: Any) -> Any:
+        begin(limit)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            end()
+
+    return call
+
 
 # ------------------------------------------------------------------------------------- the parent
 
@@ -65,12 +102,16 @@ class Program:
     Args:
         function: what to call.
         mode: a key of `MODES`.
+        limit: seconds that a call may take; None: no limit.
     Raises:
+        ValueError: the limit is not positive.
         pickle.PicklingError, AttributeError, TypeError: the function cannot be sent.
     """
 
-    def __init__(self, function: Function, mode: str):
-        data = byvalue.dumps((mode, function))
+    def __init__(self, function: Function, mode: str, limit: float | None):
+        if limit is not None and not limit > 0:
+            raise ValueError(f"timeout must be more than 0 seconds, not {limit!r}")
+        data = byvalue.dumps((mode, function, limit))
         self.function = function  # keeps alive what the pickle refers to
         self.name = getattr(function, "__qualname__", None) or repr(function)
         self._block = _core.Block(len(data))
@@ -83,21 +124,21 @@ class Programs:
     """Makes programs, and remembers those of functions that are sent by name."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[tuple[Function, str], Program] = OrderedDict()
+        self._known: OrderedDict[tuple[Function, str, float | None], Program] = OrderedDict()
 
-    def get(self, function: Function, mode: str) -> Program:
+    def get(self, function: Function, mode: str, limit: float | None = None) -> Program:
         """Return the program of *function*; it must be called with a lock held.
 
         Raises: as `Program`.
         """
         if type(function) not in (FunctionType, BuiltinFunctionType):
-            return Program(function, mode)  # it may have changed since the last time
+            return Program(function, mode, limit)  # it may have changed since the last time
         if getattr(function, "__closure__", None):
-            return Program(function, mode)
-        key = (function, mode)
+            return Program(function, mode, limit)
+        key = (function, mode, limit)
         program = self._known.get(key)
         if program is None:
-            program = self._known[key] = Program(function, mode)
+            program = self._known[key] = Program(function, mode, limit)
             if len(self._known) > _REMEMBERED:
                 self._known.popitem(last=False)
         return program
@@ -121,7 +162,9 @@ class Loader:
         task = self._loaded.get(serial)
         if task is None:
             block = _core._attach(_core.Block, _core.family_id(), offset, serial)
-            mode, function = pickle.loads(memoryview(block))
+            mode, function, limit = pickle.loads(memoryview(block))
+            if limit is not None:
+                function = _limited(function, limit)
             task = self._loaded[serial] = MODES[mode](function)
             if len(self._loaded) > _REMEMBERED:
                 self._loaded.popitem(last=False)

@@ -11,7 +11,9 @@ Layer: pool.
 from __future__ import annotations
 
 import itertools
+import os
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterable
 from queue import Empty, SimpleQueue
@@ -20,8 +22,10 @@ from typing import Any
 from .._deadline import Deadline
 from .crew import GRACE
 from .dispatcher import Dispatcher
+from .options import Options
 from .pool import Pool
 from .program import MODES, Function
+from .tally import Seen
 from .worker import REFUSED, STOP, serve
 
 _Message = tuple[int, int, int, Any, BaseException | None]
@@ -33,10 +37,12 @@ class LocalChannel:
     def __init__(self) -> None:
         self._queue: SimpleQueue[_Message] = SimpleQueue()
         self._numbers = itertools.count()
+        self._put_count = 0
 
     def put_tagged(self, obj: Any, tag: int, extra: int, /) -> int:
         """Put a message; its number."""
         number = next(self._numbers)
+        self._put_count = number + 1
         self._queue.put((number, tag, extra, obj, None))
         return number
 
@@ -57,6 +63,15 @@ class LocalChannel:
             inbox.append(self._queue.get(timeout=timeout))
         return 1
 
+    @property
+    def got_count(self) -> int:
+        """How many messages were ever taken. Exact while nobody puts."""
+        return self._put_count - self._queue.qsize()
+
+    def qsize(self) -> int:
+        """How many messages are there."""
+        return self._queue.qsize()
+
     def clear(self) -> None:
         """Drop all messages."""
         try:
@@ -64,6 +79,36 @@ class LocalChannel:
                 self._queue.get_nowait()
         except Empty:
             return
+
+
+class LocalCancelled:
+    """The tasks that must not be begun; and those that are, as a thread cannot be ended."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._numbers: set[int] = set()
+        self.begun: dict[str, tuple[int, int]] = {}  # by thread: a task, and since when
+
+    def add(self, number: int) -> bool:
+        """Cancel task *number*; False: it runs."""
+        with self._lock:
+            if any(number == running for running, _ in self.begun.values()):
+                return False
+            self._numbers.add(number)
+            return True
+
+    def settle(self, number: int) -> None:
+        """Task *number* has ended."""
+        with self._lock:
+            self._numbers.discard(number)
+
+    def has(self, number: int) -> bool:
+        """Whether the current thread must not begin task *number*, which it has taken."""
+        with self._lock:
+            if number in self._numbers:
+                return True
+            self.begun[threading.current_thread().name] = number, time.monotonic_ns()
+            return False
 
 
 class LocalProgram:
@@ -86,8 +131,10 @@ class LocalPrograms:
             weakref.WeakValueDictionary()
         )
 
-    def get(self, function: Function, mode: str) -> LocalProgram:
+    def get(self, function: Function, mode: str, limit: float | None = None) -> LocalProgram:
         """Return a new program for *function*."""
+        if limit is not None:
+            raise ValueError("timeout= needs a pool of processes: a thread cannot be ended")
         program = LocalProgram(function, mode)
         self._programs[program.serial] = program
         return program
@@ -106,11 +153,12 @@ class LocalCrew:
         tasks: LocalChannel,
         results: LocalChannel,
         load: Callable[[int, int], Callable[[Any], Any]],
-        initializer: Callable[..., object] | None,
-        initargs: Iterable[Any],
+        options: Options,
+        cancelled: LocalCancelled,
     ):
+        self.cancelled = cancelled
         self._tasks, self._results, self._load = tasks, results, load
-        self._initializer, self._initargs = initializer, tuple(initargs)
+        self._options = options
         self._ended = False
         self.workers = [
             threading.Thread(target=self._work, name=f"ThreadPoolWorker-{i}", daemon=True)
@@ -120,13 +168,28 @@ class LocalCrew:
             worker.start()
 
     def _work(self) -> None:
-        if self._initializer is not None:
+        if self._options.initializer is not None:
             try:
-                self._initializer(*self._initargs)
+                self._options.initializer(*self._options.initargs)
             except BaseException as error:  # noqa: BLE001 - the pool tells the caller
                 self._results.put_tagged(error, 0, REFUSED)
                 return
-        serve(self._tasks.get_tagged, self._load, self._results.put_tagged, None, _unchanged)
+        serve(
+            self._tasks.get_tagged,
+            self._load,
+            self._results.put_tagged,
+            lambda done: False,
+            _unchanged,
+            self.cancelled.has,
+        )
+
+    def interrupt(self, numbers: set[int]) -> None:
+        """Nothing: of a task that runs, `LocalCancelled.add` said that it cannot be cancelled."""
+
+    def seen(self) -> list[Seen]:
+        """The workers as they are now."""
+        begun, pid = self.cancelled.begun, os.getpid()
+        return [Seen(w.name, pid, *begun.get(w.name, (None, 1))) for w in self.workers]
 
     def dismiss(self) -> int:
         """How many workers there are to be stopped."""
@@ -166,12 +229,12 @@ class ThreadPool(Pool):
     ):
         super().__init__(processes, initializer, initargs)
 
-    def _set_up(self, initializer: Callable[..., object] | None, initargs: Iterable[Any]) -> None:
-        tasks, results = LocalChannel(), LocalChannel()
+    def _set_up(self, options: Options) -> None:
+        tasks, results, cancelled = LocalChannel(), LocalChannel(), LocalCancelled()
         self._programs = LocalPrograms()
         self._dispatcher = Dispatcher(tasks, results)
         self._crew = LocalCrew(
-            self._processes, tasks, results, self._programs.load, initializer, initargs
+            self._processes, tasks, results, self._programs.load, options, cancelled
         )
 
     def __reduce__(self) -> Any:

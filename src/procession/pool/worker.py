@@ -11,19 +11,25 @@ Layer: pool; runs in the workers.
 
 from __future__ import annotations
 
+import math
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from .. import _ambient, _core, _log
+from . import seats, seeds, state
+from .inner_threads import InnerThreads
+from .memory import Resident
+from .options import Options
 from .program import Loader
 from .remote import MaybeEncodingError, portable
 
 # What the second tag of a result says.
-OK, FAILED, LOST, REFUSED = range(4)
+OK, FAILED, LOST, TIMED_OUT, CANCELLED, REFUSED = range(6)
+KINDS = 6
 
 STOP = 0
 """The program number of the message that ends a worker; no block has it."""
@@ -34,36 +40,64 @@ class Duty:
     """All that a worker gets.
 
     Attributes:
+        inner_threads: how many threads libraries use.
         tasks, results: the pool's channels.
-        claims: block with one 64-bit word for each worker.
-        seat: the index of this worker's word.
-        initializer, initargs: to be called first, if not None.
-        max_tasks: how many tasks to do; None: no end.
+        seats: block with a seat for each worker.
+        seat: the index of this worker's.
+        number: of this worker; no other of the pool has it.
+        options: what the pool's owner asks for.
     """
 
+    inner_threads: InnerThreads  # first, so that it is in force before the others are unpickled
     tasks: _core.TaskChannel
     results: _core.TaskChannel
-    claims: _core.Block
+    seats: _core.Block
     seat: int
-    initializer: Callable[..., object] | None
-    initargs: Iterable[Any]
-    max_tasks: int | None
+    number: int
+    options: Options
 
 
 def main(duty: Duty) -> None:
     """Be a worker until told to stop, or until the tasks that were agreed are done."""
     _leave_interrupts_to_the_parent()
     _ambient.refused_goes_by_value = False  # it is an error of the task
-    if duty.initializer is not None:
-        try:
-            duty.initializer(*duty.initargs)
-        except BaseException as error:  # noqa: BLE001 - the pool tells the caller
-            duty.results.put_tagged(portable(error), 0, REFUSED)
-            sys.exit(1)
-    duty.tasks.claim_in(duty.claims, duty.seat)
-    load = Loader().get
-    done = serve(duty.tasks.get_tagged, load, duty.results.put_tagged, duty.max_tasks, portable)
+    duty.inner_threads.settle()
+    try:
+        _prepare(duty.options, duty.number)
+    except BaseException as error:  # noqa: BLE001 - the pool tells the caller
+        duty.results.put_tagged(portable(error), 0, REFUSED)
+        sys.exit(1)
+    seats.occupy(duty.seats, duty.seat, duty.tasks)
+    done = serve(
+        duty.tasks.get_tagged,
+        Loader().get,
+        duty.results.put_tagged,
+        _end_of(duty.options),
+        portable,
+        seats.notices(duty.seats).has,
+    )
     _log.debug("worker exiting after %d tasks", done)
+    if duty.options.worker_exit is not None:
+        duty.options.worker_exit(state.worker_state())
+
+
+def _prepare(options: Options, number: int) -> None:
+    """All that is done once in a worker, before its first task."""
+    seeds.settle(options.seed, number)
+    state.forget()
+    if options.initializer is not None:
+        options.initializer(*options.initargs)
+    if options.worker_init is not None:
+        state.keep(options.worker_init())
+
+
+def _end_of(options: Options) -> Callable[[int], bool]:
+    """Says, of the number of tasks done, whether the worker has done enough."""
+    most, limit = options.max_tasks or math.inf, options.max_memory
+    if limit is None:
+        return lambda done: done >= most
+    resident = Resident()
+    return lambda done: done >= most or (done > 0 and resident.bytes() > limit)
 
 
 def _leave_interrupts_to_the_parent() -> None:
@@ -79,22 +113,27 @@ def serve(
     take: Callable[[None], tuple[int, int, int, Any, BaseException | None]],
     load: Callable[[int, int], Callable[[Any], Any]],
     answer: Callable[[Any, int, int], object],
-    limit: int | None,
+    enough: Callable[[int], bool],
     wrap: Callable[[BaseException], Any],
+    is_cancelled: Callable[[int], bool],
 ) -> int:
-    """Do tasks until told to stop, or until there were *limit*; how many there were.
+    """Do tasks until told to stop, or until there were *enough*; how many there were.
 
     Args:
         take: gives (number, program, where it is, task, error).
         load: gives what to call with the task.
         answer: sends (value, number, kind).
         wrap: makes of an exception what is sent for it.
+        is_cancelled: whether the task of that number must not be begun.
     """
     done = 0
-    while limit is None or done < limit:
+    while not enough(done):
         number, serial, offset, task, error = take(None)
         if serial == STOP:
             break
+        if is_cancelled(number):
+            answer(None, number, CANCELLED)
+            continue
         done += 1
         try:
             if error is not None:

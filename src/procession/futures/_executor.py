@@ -1,0 +1,250 @@
+"""The executor.
+
+Idea: the pool is made with the first call, closed by ``shutdown``. What a program forgets to shut
+down is closed likewise, and finishes its calls, at the latest when the interpreter exits.
+
+Invariant: after ``shutdown`` nothing is accepted, and each future comes to an end.
+
+Layer: on top.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future
+from typing import Any, ParamSpec, TypeVar
+
+from .. import context, get_context, util
+from .._errors import TimeoutError as PoolTimeoutError
+from ..pool import IMapIterator, Pool
+from ._errors import translated
+from ._future import PoolFuture
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+_EXIT_PRIORITY = 20  # before the pool ends itself
+
+
+class ProcessPoolExecutor(Executor):
+    """An executor of calls in worker processes.
+
+    Args:
+        max_workers: how many workers; None: as many as there are processors for this process.
+        mp_context: where the processes come from: a context of this package, or of the standard
+            one, which is then taken for the one of the same start method; None: the default.
+        initializer, initargs: called in each worker when it starts.
+        max_tasks_per_child: a worker is replaced after so many calls; None: never.
+        pool: what else `procession.Pool` is to be given: seed=, max_memory_per_child=, ...
+    """
+
+    def __init__(
+        self,
+        max_workers: int | None = None,
+        mp_context: Any = None,
+        initializer: Callable[..., object] | None = None,
+        initargs: tuple[Any, ...] = (),
+        *,
+        max_tasks_per_child: int | None = None,
+        **pool: Any,
+    ):
+        if max_workers is not None and max_workers <= 0:
+            raise ValueError("max_workers must be greater than 0")
+        if initializer is not None and not callable(initializer):
+            raise TypeError("initializer must be a callable")
+        _check_tasks(max_tasks_per_child)
+        self._mp_context = _own_context(mp_context)
+        self._max_workers = max_workers or len(os.sched_getaffinity(0))
+        self._make_pool = functools.partial(
+            self._mp_context.Pool,
+            self._max_workers,
+            initializer,
+            initargs,
+            max_tasks_per_child,
+            **pool,
+        )
+        self._pool: Pool | None = None
+        self._lock = threading.Lock()
+        self._shut_down = False
+        self._futures: weakref.WeakSet[PoolFuture] = weakref.WeakSet()
+        self._maps: weakref.WeakSet[IMapIterator] = weakref.WeakSet()
+
+    def _running_pool(self) -> Pool:
+        """The pool; locked by the caller."""
+        if self._shut_down:
+            raise RuntimeError("cannot schedule new futures after shutdown")
+        if self._pool is None:
+            if util.is_exiting():
+                raise RuntimeError("cannot schedule new futures after interpreter shutdown")
+            self._pool = self._make_pool()
+            self._let_go = util.Finalize(self, _finish, (self._pool,), exitpriority=_EXIT_PRIORITY)
+        return self._pool
+
+    # -------------------------------------------------------------------------------------- calls
+
+    def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
+        """Call *fn* in a worker; its future.
+
+        Raises:
+            RuntimeError: the executor was shut down.
+        """
+        future = PoolFuture()
+        with self._lock:
+            pool = self._running_pool()
+            try:
+                call = pool.apply_async(fn, args, kwargs, future.set_result, future.failed)
+            except Exception as error:  # noqa: BLE001 - it cannot be sent: the future says so
+                future.set_exception(translated(error))
+            else:
+                future._call = call
+                self._futures.add(future)
+        return future
+
+    def map(
+        self,
+        fn: Callable[..., _T],
+        *iterables: Iterable[Any],
+        timeout: float | None = None,
+        chunksize: int = 1,
+        buffersize: int | None = None,
+    ) -> Iterator[_T]:
+        """Call *fn* for each tuple of items; the results, in order.
+
+        Args:
+            timeout: seconds from now until the last result has to be there.
+            chunksize: calls that are sent together.
+            buffersize: how many calls are sent before the results of those before were taken; None:
+                all of them, at once.
+        Raises:
+            TimeoutError: by the iterator, as the exceptions of *fn*.
+        """
+        if chunksize < 1:
+            raise ValueError("chunksize must be >= 1.")
+        _check_buffer(buffersize)
+        end = None if timeout is None else time.monotonic() + timeout
+        calls: Iterable[Any] = zip(*iterables, strict=False)
+        if buffersize is None:
+            calls = list(calls)
+            buffersize = max(1, len(calls))
+        with self._lock:
+            pool = self._running_pool()
+            results = pool.imap(_Spread(fn), calls, chunksize, buffersize=buffersize)
+            self._maps.add(results)
+        return _results(results, end)
+
+    # -------------------------------------------------------------------------------------- the end
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Accept nothing more; let the workers end when all is done.
+
+        Args:
+            wait: return only then.
+            cancel_futures: what no worker has begun is cancelled.
+        """
+        with self._lock:
+            self._shut_down = True
+            pool = self._pool
+        if pool is None:
+            return
+        if cancel_futures:
+            for future in list(self._futures):
+                future.cancel()
+            for results in list(self._maps):
+                results.cancel(begun=False)
+        self._let_go.cancel()
+        _finish(pool, wait)
+
+    def terminate_workers(self) -> None:
+        """End the workers by SIGTERM, whatever they do; calls that are not done are broken."""
+        self._end_workers(signal.SIGTERM)
+
+    def kill_workers(self) -> None:
+        """End the workers by SIGKILL, whatever they do; calls that are not done are broken."""
+        self._end_workers(signal.SIGKILL)
+
+    def _end_workers(self, number: signal.Signals) -> None:
+        with self._lock:
+            self._shut_down = True
+            pool = self._pool
+        if pool is None:
+            return
+        for worker in pool.stats().workers:
+            try:
+                os.kill(worker.pid, number)
+            except ProcessLookupError:
+                continue  # it has ended by itself
+        pool.terminate()
+        pool.join()
+
+
+class _Spread:
+    """A function of one tuple of arguments."""
+
+    def __init__(self, fn: Callable[..., Any]):
+        self._fn = fn
+        functools.update_wrapper(self, fn, updated=())
+
+    def __call__(self, arguments: tuple[Any, ...]) -> Any:
+        return self._fn(*arguments)
+
+
+def _results(results: IMapIterator, end: float | None) -> Iterator[Any]:
+    """Yield *results* until *end*; what is left when the iterator is closed is cancelled."""
+    try:
+        while True:
+            try:
+                yield results.next(None if end is None else max(0.0, end - time.monotonic()))
+            except StopIteration:
+                return
+    except PoolTimeoutError:
+        if end is None or time.monotonic() < end:
+            raise  # the call's own
+        raise TimeoutError from None
+    except Exception as error:
+        other = translated(error)
+        if other is error:
+            raise
+        raise other from error.__cause__
+    finally:
+        results.cancel(begun=False)
+
+
+def _finish(pool: Pool, wait: bool = False) -> None:
+    """Have *pool* end when all is done; wait for it if told to, or if there is no later."""
+    pool.close()
+    if wait or util.is_exiting():
+        pool.join()
+    else:
+        threading.Thread(target=pool.join, name="procession-futures").start()
+
+
+def _own_context(other: Any) -> Any:
+    if other is None:
+        return get_context()
+    if isinstance(other, context.BaseContext):
+        return other
+    return get_context(other.get_start_method())
+
+
+def _check_tasks(number: object) -> None:
+    if number is None:
+        return
+    if not isinstance(number, int):
+        raise TypeError("max_tasks_per_child must be an integer")
+    if number <= 0:
+        raise ValueError("max_tasks_per_child must be >= 1")
+
+
+def _check_buffer(size: object) -> None:
+    if size is None:
+        return
+    if not isinstance(size, int):
+        raise TypeError("buffersize must be an integer or None")
+    if size < 1:
+        raise ValueError("buffersize must be None or > 0")

@@ -1,0 +1,53 @@
+"""A future, and the call of a pool behind it.
+
+Idea: the call's callbacks fill the future. Whether it runs, and whether it can still be taken back,
+only the pool knows, so these two questions go there.
+
+Invariant: a future that was cancelled is never begun by a worker, and one that a worker has begun
+is never cancelled: that is what `concurrent.futures` promises.
+
+Layer: on top.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import CancelledError, Future
+from typing import Any
+
+from ..pool import AsyncResult
+from ._errors import translated
+
+
+class PoolFuture(Future[Any]):
+    """The future of one call."""
+
+    _call: AsyncResult | None = None
+
+    def cancel(self) -> bool:
+        """Take the call back if no worker has begun it; whether it is cancelled now."""
+        call = self._call
+        if call is None or self.done():
+            return self.cancelled() or (call is None and self._taken_back())
+        call.cancel(begun=False)  # it tells `failed`, at once
+        return self.cancelled()
+
+    def running(self) -> bool:
+        """Whether a worker has begun the call and not ended it."""
+        call = self._call
+        return not self.done() and call is not None and call.begun()
+
+    def _taken_back(self) -> bool:
+        if not super().cancel():
+            return False
+        self.set_running_or_notify_cancel()  # so that `wait` and `as_completed` hear of it
+        return True
+
+    def failed(self, error: BaseException) -> None:
+        """The call has ended so. Callback."""
+        if isinstance(error, CancelledError) and self._was_cancelled():
+            self._taken_back()
+        else:
+            self.set_exception(translated(error))
+
+    def _was_cancelled(self) -> bool:
+        return self._call is not None and self._call.cancelled()

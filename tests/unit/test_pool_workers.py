@@ -1,0 +1,170 @@
+"""What a pool's owner may ask of its workers: names, random states, limits, a state to keep."""
+
+import importlib.machinery
+import os
+import sys
+import types
+from typing import Any
+
+import pytest
+
+import procession
+from procession.pool import worker_state
+from tests.support import tasks
+
+WORKERS = 2
+
+
+def test_workers_are_called_after_the_pool(ctx: Any) -> None:
+    with ctx.Pool(WORKERS, name="tiler") as pool:
+        names = set(pool.map(tasks.process_name, range(20), 1))
+        assert {worker.name for worker in pool._pool} == {"tiler-1", "tiler-2"}
+    pool.join()
+    assert names <= {"tiler-1", "tiler-2"}
+
+
+# ------------------------------------------------------------------------------------------- seeds
+
+
+def _first_draws(context: Any, **options: Any) -> list[float]:
+    """One number of each worker, in order of their names."""
+    with context.Pool(1, maxtasksperchild=1, **options) as pool:
+        return [pool.apply(tasks.draw)[1] for _ in range(3)]
+
+
+def test_a_seed_makes_the_workers_numbers_and_none_has_anothers(ctx: Any) -> None:
+    first, again = (_first_draws(ctx, seed=7) for _ in range(2))
+    assert first == again
+    assert len(set(first)) == 3
+    assert _first_draws(ctx, seed=8) != first
+
+
+def test_without_a_seed_workers_are_distinct(ctx: Any) -> None:
+    draws = _first_draws(ctx)
+    assert len(set(draws)) == 3
+    assert _first_draws(ctx) != draws
+
+
+def test_numpy_is_seeded_where_it_is_loaded() -> None:
+    pytest.importorskip("numpy.random")
+    context = procession.get_context("fork")
+
+    def draws() -> list[float]:
+        with context.Pool(1, maxtasksperchild=1, seed="repeatable") as pool:
+            return [pool.apply(tasks.draw_numpy) for _ in range(2)]
+
+    first = draws()
+    assert first == draws()
+    assert first[0] != first[1]
+
+
+def test_a_seed_is_a_number_or_a_word() -> None:
+    with pytest.raises(TypeError, match="seed must be"):
+        procession.Pool(1, seed=object())
+
+
+# --------------------------------------------------------------------- memory, state, threads
+
+
+def test_a_worker_that_has_grown_is_replaced_and_no_task_is_lost(ctx: Any) -> None:
+    with ctx.Pool(1, max_memory_per_child=400_000_000) as pool:
+        pids = pool.map(tasks.pid, range(10), 1)
+        assert len(set(pids)) == 1
+        hoarder = pool.apply(tasks.hoard, (450_000_000,))
+        assert hoarder == pids[0]
+        assert pool.apply(tasks.pid) not in (hoarder, None)
+        sizes = [10, 450_000_000, 10, 10, 450_000_000, 10] * 2
+        results = pool.map(tasks.hoard, sizes, 1)
+        assert len(results) == 12
+        assert len(set(results)) == 5
+        assert pool.stats().lost == 0
+    pool.join()
+
+
+def test_what_init_makes_is_there_for_tasks_and_exit_gets_it(ctx: Any) -> None:
+    ended = procession.Queue()
+    with ctx.Pool(1, worker_init=_Init(ended), worker_exit=_exit) as pool:
+        assert pool.map(_state, range(3), 1) == [1, 2, 3]
+        pool.close()
+        pool.join()
+    assert ended.get(timeout=10) == 3
+
+
+def test_exit_comes_with_each_replaced_worker() -> None:
+    ended = procession.Queue()
+    context = procession.get_context("fork")
+    with context.Pool(1, None, (), 2, worker_init=_Init(ended), worker_exit=_exit) as pool:
+        assert pool.map(_state, range(4), 1) == [1, 2, 1, 2]
+        assert [ended.get(timeout=10) for _ in range(2)] == [2, 2]
+    pool.join()
+
+
+class _Init:
+    def __init__(self, ended: Any):
+        self.ended = ended
+
+    def __call__(self) -> list[Any]:
+        return [self.ended, 0]
+
+
+def _state(_: object) -> int:
+    state = worker_state()
+    state[1] += 1
+    count: int = state[1]
+    return count
+
+
+def _exit(state: list[Any]) -> None:
+    state[0].put(state[1])
+
+
+def test_a_failing_init_is_the_error_of_each_call() -> None:
+    with (
+        procession.get_context("fork").Pool(1, worker_init=_no_init) as pool,
+        pytest.raises(ValueError, match="no init"),
+    ):
+        pool.apply(tasks.square, (1,))
+    pool.join()
+
+
+def _no_init() -> None:
+    raise ValueError("no init")
+
+
+def test_there_is_no_state_elsewhere() -> None:
+    with pytest.raises(RuntimeError, match="worker_init"):
+        worker_state()
+    with procession.get_context("fork").Pool(1) as pool:
+        with pytest.raises(RuntimeError, match="worker_init"):
+            pool.apply(worker_state)
+        with pytest.raises(ValueError, match="there must be one"):
+            procession.Pool(1, worker_exit=_exit)
+    pool.join()
+
+
+def test_libraries_find_their_number_of_threads_when_they_are_imported(ctx: Any) -> None:
+    before = dict(os.environ)
+    with ctx.Pool(1, threads_per_worker=3, initializer=tasks.NeedsThreads(3)) as pool:
+        assert pool.apply(os.getenv, ("OMP_NUM_THREADS",)) == "3"
+        assert pool.apply(os.getenv, ("MKL_NUM_THREADS",)) == "3"
+    pool.join()
+    assert dict(os.environ) == before
+
+
+def test_a_library_that_is_loaded_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By threadpoolctl, if that is there: here something that stands for it."""
+    told = procession.Array("i", 1)
+    stand_in = types.ModuleType("threadpoolctl")
+    stand_in.__spec__ = importlib.machinery.ModuleSpec("threadpoolctl", None)
+    stand_in.threadpool_limits = lambda limits: told.__setitem__(0, limits)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "threadpoolctl", stand_in)
+    with procession.get_context("fork").Pool(1, threads_per_worker=2) as pool:
+        pool.apply(tasks.pid)
+    pool.join()
+    assert told[0] == 2
+
+
+@pytest.mark.parametrize("name", ["max_memory_per_child", "threads_per_worker"])
+def test_numbers_are_positive(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} must be a positive int"):
+        procession.Pool(1, **{name: 0})
