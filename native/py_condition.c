@@ -107,7 +107,7 @@ static PyObject *wait(ConditionObject *self, deadline_t deadline)
     CRASH_POINT("condition.wait.before_release");
     uint32_t depth = guard_release_all(&self->guard);
     if (depth == 0) {
-        condition_leave(condition, &wait, true);
+        condition_leave(&family, condition, &wait, true);
         return NULL;
     }
     enum status status = sleep_until_notified(self, &wait, deadline);
@@ -115,7 +115,7 @@ static PyObject *wait(ConditionObject *self, deadline_t deadline)
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
     bool has_lock = guard_take_again(&self->guard, depth);
-    bool notified = condition_leave(condition, &wait, failed || !has_lock);
+    bool notified = condition_leave(&family, condition, &wait, failed || !has_lock);
     CRASH_POINT("condition.wait.left");
     if (has_lock)
         PyErr_Restore(type, value, traceback);
@@ -153,7 +153,7 @@ static PyObject *Condition_notify(ConditionObject *self, PyObject *args, PyObjec
         !has_lock(self, "lock is not owned"))
         return NULL;
     if (count > 0)
-        condition_notify(condition_of(self), (uint64_t)count);
+        condition_notify(&family, condition_of(self), (uint64_t)count);
     Py_RETURN_NONE;
 }
 
@@ -161,13 +161,15 @@ static PyObject *Condition_notify_all(ConditionObject *self, PyObject *Py_UNUSED
 {
     if (!has_lock(self, "lock is not owned"))
         return NULL;
-    condition_notify(condition_of(self), UINT64_MAX);
+    condition_notify(&family, condition_of(self), UINT64_MAX);
     Py_RETURN_NONE;
 }
 
 static PyObject *Condition_waiting(ConditionObject *self, PyObject *Py_UNUSED(unused))
 {
-    return is_ready(self) ? PyLong_FromUnsignedLong(condition_waiting(condition_of(self))) : NULL;
+    if (!is_ready(self))
+        return NULL;
+    return PyLong_FromUnsignedLong(condition_waiting(&family, condition_of(self)));
 }
 
 /* ---- pickling: the handle's own reference, and the lock */

@@ -53,7 +53,8 @@ enum block_kind {
     BLOCK_EVENT,
     BLOCK_CONDITION,
     BLOCK_BARRIER,
-    BLOCK_PIPE, /* the mailboxes of a pipe */
+    BLOCK_PIPE,  /* the mailboxes of a pipe */
+    BLOCK_ANNEX, /* a further part of another block's list */
     BLOCK_KINDS,
 };
 

@@ -17,19 +17,31 @@
  *           the notification on to the one who has waited longest. That is two stores, the heir's
  *           first: killed between them, it is passed on once more. So no notification is
  *           swallowed; at worst one too many is given, which every loop around wait() stands.
- * Crowd     When all seats are taken, later waiters stand: any notification wakes all of them.
+ * Room      The first seats are in the condition itself, further ones in annexes (annex.h), made when
+ *           they are first needed. Order: the arena's mutex before the condition's, since a reaper
+ *           who strikes a dead waiter has the former.
+ * Crowd     Should there be no memory for a seat, its waiter stands: any notification wakes all who
+ *           do. The call comes before it is forgotten that somebody stands: a notifier killed in
+ *           between makes the next one call in vain, not nobody.
  */
 #ifndef PROCESSION_SYNC_CONDITION_H
 #define PROCESSION_SYNC_CONDITION_H
 
 #include "../os/mutex.h"
-#include "../shm/arena.h"
+#include "../shm/annex.h"
 #include "eventcount.h"
 #include "patience.h"
 
-enum { CONDITION_SEATS = 48 };
+/* 16, 32, 64, ... seats: 65,520 in all, 32 for each process that a family may have. */
+enum { CONDITION_FIRST = 16, CONDITION_PARTS = 12 };
 
 enum seat_state { SEAT_FREE, SEAT_WAITING, SEAT_ASLEEP, SEAT_NOTIFIED };
+
+struct seat {
+    _Atomic uint32_t state;
+    _Atomic uint32_t tag;    /* whose it is, unless FREE */
+    _Atomic uint64_t ticket; /* smaller ones have waited longer */
+};
 
 struct condition {
     struct mutex mutex;
@@ -37,16 +49,17 @@ struct condition {
     _Atomic uint32_t crowd_call; /* changes with each notification while somebody stands */
     _Atomic uint32_t top;        /* seats from here on are FREE; raised before a seat is taken */
     _Atomic uint64_t next_ticket;
-    _Atomic uint32_t state[CONDITION_SEATS];
-    _Atomic uint32_t tag[CONDITION_SEATS];    /* whose the seat is, unless FREE */
-    _Atomic uint64_t ticket[CONDITION_SEATS]; /* smaller ones have waited longer */
+    _Atomic deadline_t looked_after; /* when somebody last did */
+    word_t annexes[CONDITION_PARTS - 1];
+    struct seat first[CONDITION_FIRST];
 };
 
 /* One wait of one thread. */
 struct condition_wait {
-    uint32_t seat; /* CONDITION_SEATS: it stands */
+    uint32_t seat; /* CONDITION_STANDS: none */
     uint32_t call; /* of the crowd, when it joined */
 };
+#define CONDITION_STANDS UINT32_MAX
 
 void condition_register(void);
 void condition_init(struct condition *condition);
@@ -62,14 +75,16 @@ enum status condition_sleep(struct arena *arena, struct condition *condition,
 
 /* Ends the wait, with the user's lock taken again; whether it was notified. *forgo*: the caller will not
  * act on a notification, so it goes to another. */
-bool condition_leave(struct condition *condition, struct condition_wait *wait, bool forgo);
+bool condition_leave(struct arena *arena, struct condition *condition, struct condition_wait *wait,
+                     bool forgo);
 
-void condition_notify(struct condition *condition, uint64_t count);
+/* Reaches those *count* who have waited longest, of all who wait when it is called. */
+void condition_notify(struct arena *arena, struct condition *condition, uint64_t count);
 
-/* Passes on what reached processes that are dead. */
+/* Passes on what reached processes that are dead, unless somebody has just looked. */
 void condition_look_after(struct arena *arena, struct condition *condition);
 
 /* How many seats are taken and not notified. */
-uint32_t condition_waiting(struct condition *condition);
+uint32_t condition_waiting(struct arena *arena, struct condition *condition);
 
 #endif

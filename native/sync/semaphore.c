@@ -6,50 +6,58 @@
 #include "../shm/table.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
-               "sleepers watch the low half of the word at its address");
+               "spinners watch the low half of the word at its address");
 
-#define NUMBER_BITS 21
-#define COUNT_SHIFT (NUMBER_BITS + SLOT_GENERATION_BITS)
-#define NUMBER_MASK ((UINT64_C(1) << NUMBER_BITS) - 1)
-#define NOBODY 255u
-#define ANONYMOUS (UINT64_C(1) << 31)
-#define GENERATION_MASK ((UINT64_C(1) << SLOT_GENERATION_BITS) - 1)
-#define MOST_HELD ((1u << (64 - COUNT_SHIFT)) - 1)
-_Static_assert(COUNT_SHIFT == 39, "see the bits of an entry");
-_Static_assert(SEMAPHORE_ENTRIES <= NOBODY, "NOBODY is no entry");
+/* The word; then an entry, whose number and whose slot's generation come first, too. */
+#define NUMBER_BITS 19
+#define INDEX_BITS 11
+#define OPERATION_SHIFT (NUMBER_BITS + INDEX_BITS)
+#define ANONYMOUS (UINT64_C(1) << 63)
+#define TURN_SHIFT (NUMBER_BITS + SLOT_GENERATION_BITS)
+#define TURN_BITS 7
+#define HELD_SHIFT (TURN_SHIFT + TURN_BITS)
+#define TURNS 127 /* a prime, so that turns and numbers do not come round together */
+#define LOW_BITS(count) ((UINT64_C(1) << (count)) - 1)
+#define MOST_HELD LOW_BITS(64 - HELD_SHIFT)
+_Static_assert(OPERATION_SHIFT == 30, "see the bits of a word");
+_Static_assert(HELD_SHIFT == 44, "see the bits of an entry");
+_Static_assert(SLOT_COUNT <= 1 << INDEX_BITS, "the word can name each slot");
+_Static_assert(SLOT_COUNT <= SEMAPHORE_FIRST * ((1 << SEMAPHORE_PARTS) - 1),
+               "each slot has an entry");
 
 /* ---- the word */
 
 static uint64_t number_of(uint64_t word_or_entry)
 {
-    return word_or_entry & NUMBER_MASK;
+    return word_or_entry & LOW_BITS(NUMBER_BITS);
 }
 
-static uint32_t entry_of(uint64_t word)
+static uint32_t index_of(uint64_t word)
 {
-    return (word >> NUMBER_BITS) & NOBODY;
+    return (uint32_t)((word >> NUMBER_BITS) & LOW_BITS(INDEX_BITS));
 }
 
 static enum semaphore_operation operation_of(uint64_t word)
 {
-    return (enum semaphore_operation)((word >> 29) & 3);
+    return (enum semaphore_operation)((word >> OPERATION_SHIFT) & 3);
 }
 
 static uint32_t value_of(uint64_t word)
 {
-    return (uint32_t)(word >> 32);
+    return (uint32_t)(word >> 32) & SEMAPHORE_MAX;
 }
 
-/* What follows *word*: *value* free permits, after *operation* of the process of *entry*, which holds
- * *seen*. The number must not be that of the entry, which after 2^21 operations it might be. */
+/* What follows *word*: *value* free permits, after *operation* of the process of the slot *index*, whose
+ * entry is *seen*. The number must not be that of the entry, which after 2^19 operations it might
+ * be. */
 static uint64_t next_word(uint64_t word, uint32_t value, enum semaphore_operation operation,
-                          uint32_t entry, uint64_t seen)
+                          uint32_t index, uint64_t seen)
 {
     uint64_t number = number_of(word + 1);
     if (number == number_of(seen))
         number = number_of(number + 1);
-    return (uint64_t)value << 32 | (word & ANONYMOUS) | (uint64_t)operation << 29 |
-           (uint64_t)entry << NUMBER_BITS | number;
+    return (word & ANONYMOUS) | (uint64_t)value << 32 | (uint64_t)operation << OPERATION_SHIFT |
+           (uint64_t)index << NUMBER_BITS | number;
 }
 
 static _Atomic uint32_t *low_half(struct semaphore *semaphore)
@@ -59,44 +67,84 @@ static _Atomic uint32_t *low_half(struct semaphore *semaphore)
 
 /* ---- entries */
 
+typedef _Atomic uint64_t entry_t;
+
 static uint32_t held(uint64_t entry)
 {
-    return (uint32_t)(entry >> COUNT_SHIFT);
+    return (uint32_t)(entry >> HELD_SHIFT);
 }
 
 static uint64_t generation_of(uint64_t entry)
 {
-    return (entry >> NUMBER_BITS) & GENERATION_MASK;
+    return (entry >> NUMBER_BITS) & LOW_BITS(SLOT_GENERATION_BITS);
 }
 
-static uint64_t make_entry(uint32_t count, uint64_t generation, uint64_t number)
+static uint64_t turn_of(uint64_t entry)
 {
-    return (uint64_t)count << COUNT_SHIFT | generation << NUMBER_BITS | number;
+    return (entry >> TURN_SHIFT) & LOW_BITS(TURN_BITS);
+}
+
+static uint64_t make_entry(uint64_t count, uint64_t turn, uint64_t generation, uint64_t number)
+{
+    return count << HELD_SHIFT | turn << TURN_SHIFT | generation << NUMBER_BITS | number;
 }
 
 static uint64_t carried_over(uint64_t entry, uint64_t word)
 {
-    uint32_t count = held(entry);
+    uint64_t count = held(entry);
     switch (operation_of(word)) {
     case SEMAPHORE_TAKE:
         count++;
         break;
     case SEMAPHORE_GIVE:
-        count--;
+        count -= count > 0;
         break;
     case SEMAPHORE_FORGET:
         count = 0;
+        break;
+    case SEMAPHORE_UNNOTED:
+        break;
     }
-    return make_entry(count, generation_of(entry), number_of(word));
+    return make_entry(count, (turn_of(entry) + 1) % TURNS, generation_of(entry), number_of(word));
+}
+
+static uint32_t entries_of(uint32_t part)
+{
+    uint32_t count = (uint32_t)SEMAPHORE_FIRST << part, start = annex_start(SEMAPHORE_FIRST, part);
+    return count < SLOT_COUNT - start ? count : SLOT_COUNT - start;
+}
+
+/* NULL: there is none yet. Not of a semaphore that was anonymous from the start. */
+static entry_t *entries_at(struct arena *arena, struct semaphore *semaphore, uint32_t part)
+{
+    return part == 0 ? semaphore->first : annex_at(arena, &semaphore->annexes[part - 1]);
+}
+
+/* The entry of a slot; likewise. */
+static entry_t *entry_at(struct arena *arena, struct semaphore *semaphore, uint32_t index)
+{
+    if (index < SEMAPHORE_FIRST)
+        return &semaphore->first[index];
+    uint32_t part = annex_part(SEMAPHORE_FIRST, index);
+    entry_t *entries = entries_at(arena, semaphore, part);
+    return entries ? entries + (index - annex_start(SEMAPHORE_FIRST, part)) : NULL;
+}
+
+/* Of this process. False: there is no memory for it. */
+static bool make_own_entry(struct arena *arena, struct semaphore *semaphore)
+{
+    uint32_t part = annex_part(SEMAPHORE_FIRST, tag_index(arena->tag));
+    return part == 0 || annex_add(arena, &semaphore->annexes[part - 1],
+                                  entries_of(part) * sizeof(entry_t)) == STATUS_OK;
 }
 
 /* Carries the operation of *word* over to its entry, unless that is done. While the word stands, nobody
  * begins another, and a swap of the entry fails if anybody was faster. */
-static void carry_over(struct semaphore *semaphore, uint64_t word)
+static void carry_over(struct arena *arena, struct semaphore *semaphore, uint64_t word)
 {
-    if (entry_of(word) == NOBODY)
+    if (operation_of(word) == SEMAPHORE_UNNOTED)
         return;
-    _Atomic uint64_t *entry = &semaphore->entries[entry_of(word)];
+    entry_t *entry = entry_at(arena, semaphore, index_of(word));
     uint64_t seen = atomic_load(entry);
     while (number_of(seen) != number_of(word) && atomic_load(&semaphore->word) == word)
         if (atomic_compare_exchange_strong(entry, &seen, carried_over(seen, word)))
@@ -104,20 +152,20 @@ static void carry_over(struct semaphore *semaphore, uint64_t word)
 }
 
 /* The word, with nothing left to be carried over. */
-static uint64_t settled(struct semaphore *semaphore)
+static uint64_t settled(struct arena *arena, struct semaphore *semaphore)
 {
     uint64_t word = atomic_load(&semaphore->word);
-    carry_over(semaphore, word);
+    carry_over(arena, semaphore, word);
     return word;
 }
 
-static bool commit(struct semaphore *semaphore, uint64_t word, uint64_t next)
+static bool commit(struct arena *arena, struct semaphore *semaphore, uint64_t word, uint64_t next)
 {
     CRASH_POINT("semaphore.before_commit");
     if (!atomic_compare_exchange_strong(&semaphore->word, &word, next))
         return false;
     CRASH_POINT("semaphore.committed");
-    carry_over(semaphore, next);
+    carry_over(arena, semaphore, next);
     return true;
 }
 
@@ -126,9 +174,9 @@ static uint64_t generation_in(uint32_t tag)
     return tag >> SLOT_INDEX_BITS;
 }
 
-static uint32_t entry_for(uint64_t word, uint32_t tag)
+static bool is_of(uint64_t entry, uint32_t tag)
 {
-    return (word & ANONYMOUS) || tag_index(tag) >= SEMAPHORE_ENTRIES ? NOBODY : tag_index(tag);
+    return generation_of(entry) == generation_in(tag);
 }
 
 /* ---- making */
@@ -143,15 +191,15 @@ static void fill(void *memory, uint64_t size, const void *with)
     struct semaphore *semaphore = memory;
     memset(memory, 0, size);
     semaphore->max = plan->max;
-    atomic_init(&semaphore->word, (uint64_t)plan->value << 32 | (plan->value ? 0 : ANONYMOUS) |
-                                      (uint64_t)NOBODY << NUMBER_BITS);
+    atomic_init(&semaphore->word, (plan->value ? 0 : ANONYMOUS) | (uint64_t)plan->value << 32 |
+                                      (uint64_t)SEMAPHORE_UNNOTED << OPERATION_SHIFT);
 }
 
 enum status semaphore_create(struct arena *arena, uint32_t value, uint32_t max,
                              struct handle *handle)
 {
     struct blueprint plan = {value, max};
-    size_t entries = value ? SEMAPHORE_ENTRIES * sizeof(uint64_t) : 0;
+    size_t entries = value ? SEMAPHORE_FIRST * sizeof(entry_t) : 0;
     return handle_create(arena, sizeof(struct semaphore) + entries, BLOCK_SEMAPHORE, fill, &plan,
                          handle);
 }
@@ -159,19 +207,20 @@ enum status semaphore_create(struct arena *arena, uint32_t value, uint32_t max,
 /* ---- a holder's death, or its end in order */
 
 /* Ends what the process of *tag* holds; *back* says whether its permits become free again. */
-static void strike(struct semaphore *semaphore, uint32_t tag, bool back)
+static void strike(struct arena *arena, struct semaphore *semaphore, uint32_t tag, bool back)
 {
     for (;;) {
-        uint64_t word = settled(semaphore);
-        uint32_t entry = entry_for(word, tag);
-        if (entry == NOBODY)
+        uint64_t word = settled(arena, semaphore);
+        if (word & ANONYMOUS)
             return;
-        uint64_t seen = atomic_load(&semaphore->entries[entry]);
-        if (held(seen) == 0 || generation_of(seen) != generation_in(tag))
+        entry_t *entry = entry_at(arena, semaphore, tag_index(tag));
+        uint64_t seen = entry ? atomic_load(entry) : 0;
+        if (held(seen) == 0 || !is_of(seen, tag))
             return;
-        uint32_t value = value_of(word) + (back ? held(seen) : 0);
+        uint64_t value = (uint64_t)value_of(word) + (back ? held(seen) : 0);
         value = value > semaphore->max ? semaphore->max : value;
-        if (commit(semaphore, word, next_word(word, value, SEMAPHORE_FORGET, entry, seen)))
+        if (commit(arena, semaphore, word,
+                   next_word(word, (uint32_t)value, SEMAPHORE_FORGET, tag_index(tag), seen)))
             break;
     }
     if (back)
@@ -180,13 +229,27 @@ static void strike(struct semaphore *semaphore, uint32_t tag, bool back)
 
 static void mourn(struct arena *arena, struct block *block, uint32_t tag)
 {
+    strike(arena, block_payload(block), tag, true);
+}
+
+static struct block *surrender(struct arena *arena, struct block *block)
+{
+    struct semaphore *semaphore = block_payload(block);
+    return annex_surrender(arena, semaphore->annexes, SEMAPHORE_PARTS - 1);
+}
+
+static void each_owned(struct arena *arena, struct block *block, owned_visitor visit, void *with)
+{
     (void)arena;
-    strike(block_payload(block), tag, true);
+    struct semaphore *semaphore = block_payload(block);
+    annex_each_owned(semaphore->annexes, SEMAPHORE_PARTS - 1, visit, with);
 }
 
 void semaphore_register(void)
 {
-    arena_set_manners(BLOCK_SEMAPHORE, (struct block_manners){.mourn = mourn});
+    arena_set_manners(
+        BLOCK_SEMAPHORE,
+        (struct block_manners){.surrender = surrender, .each_owned = each_owned, .mourn = mourn});
 }
 
 static uint32_t tag_of(uint32_t index, uint64_t entry)
@@ -194,64 +257,73 @@ static uint32_t tag_of(uint32_t index, uint64_t entry)
     return (uint32_t)(generation_of(entry) << SLOT_INDEX_BITS) | index;
 }
 
+/* The slots of one part of the entries. */
+static void look_after(struct arena *arena, struct semaphore *semaphore, uint32_t part)
+{
+    entry_t *entries = entries_at(arena, semaphore, part);
+    uint32_t start = annex_start(SEMAPHORE_FIRST, part);
+    for (uint32_t i = 0; entries && i < entries_of(part); i++) {
+        uint64_t seen = atomic_load(&entries[i]);
+        if (held(seen) > 0 && !table_is_alive(arena, tag_of(start + i, seen)))
+            strike(arena, semaphore, tag_of(start + i, seen), true);
+    }
+}
+
 void semaphore_look_after(struct arena *arena, struct semaphore *semaphore)
 {
-    for (uint32_t i = 0; i < SEMAPHORE_ENTRIES; i++) {
-        if (settled(semaphore) & ANONYMOUS)
-            return;
-        uint64_t seen = atomic_load(&semaphore->entries[i]);
-        if (held(seen) > 0 && !table_is_alive(arena, tag_of(i, seen)))
-            strike(semaphore, tag_of(i, seen), true);
-    }
+    for (uint32_t part = 0; part < SEMAPHORE_PARTS; part++)
+        if (!(settled(arena, semaphore) & ANONYMOUS))
+            look_after(arena, semaphore, part);
 }
 
 void semaphore_forget(struct arena *arena, struct semaphore *semaphore)
 {
-    strike(semaphore, arena->tag, false);
+    strike(arena, semaphore, arena->tag, false);
 }
 
 /* ---- taking */
 
 /* Makes the entry this process's own. Only the process in the slot does that, so it stays so. */
-static void move_in(struct semaphore *semaphore, uint32_t index, uint32_t tag)
+static void move_in(struct arena *arena, struct semaphore *semaphore, entry_t *entry)
 {
-    uint64_t seen = atomic_load(&semaphore->entries[index]);
-    while (generation_of(seen) != generation_in(tag)) {
+    uint64_t seen = atomic_load(entry);
+    while (!is_of(seen, arena->tag)) {
         if (held(seen) > 0) { /* a dead predecessor's, whose handle was gone before its end */
-            strike(semaphore, tag_of(index, seen), true);
-            seen = atomic_load(&semaphore->entries[index]);
+            strike(arena, semaphore, tag_of(tag_index(arena->tag), seen), true);
+            seen = atomic_load(entry);
             continue;
         }
-        uint64_t mine = make_entry(0, generation_in(tag), number_of(seen));
-        if (atomic_compare_exchange_strong(&semaphore->entries[index], &seen, mine))
+        uint64_t mine = make_entry(0, turn_of(seen), generation_in(arena->tag), number_of(seen));
+        if (atomic_compare_exchange_strong(entry, &seen, mine))
             return;
     }
 }
 
-/* The entry of this process, and in *seen* what is in it. NOBODY: the operation is not noted. */
-static uint32_t own_entry(struct arena *arena, struct semaphore *semaphore, uint64_t word,
-                          uint64_t *seen)
+/* In *own* this process's entry, or NULL: it is not to be noted what the process takes. */
+static void find_own(struct arena *arena, struct semaphore *semaphore, entry_t **own)
 {
-    uint32_t entry = entry_for(word, arena->tag);
-    *seen = entry == NOBODY ? 0 : atomic_load(&semaphore->entries[entry]);
-    return entry;
+    *own = entry_at(arena, semaphore, tag_index(arena->tag));
+    if (*own == NULL && make_own_entry(arena, semaphore))
+        *own = entry_at(arena, semaphore, tag_index(arena->tag));
+    if (*own && !is_of(atomic_load(*own), arena->tag))
+        move_in(arena, semaphore, *own);
 }
 
 enum status semaphore_try(struct arena *arena, struct semaphore *semaphore)
 {
     for (;;) {
-        uint64_t word = settled(semaphore), seen;
+        uint64_t word = settled(arena, semaphore), seen = 0;
+        entry_t *own = NULL;
         if (value_of(word) == 0)
             return STATUS_AGAIN;
-        uint32_t entry = own_entry(arena, semaphore, word, &seen);
-        if (entry != NOBODY && generation_of(seen) != generation_in(arena->tag)) {
-            move_in(semaphore, entry, arena->tag);
-            continue;
-        }
-        if (held(seen) == MOST_HELD)
-            entry = NOBODY;
-        if (commit(semaphore, word,
-                   next_word(word, value_of(word) - 1, SEMAPHORE_TAKE, entry, seen)))
+        if (!(word & ANONYMOUS))
+            find_own(arena, semaphore, &own);
+        if (own)
+            seen = atomic_load(own);
+        bool noted = own && held(seen) < MOST_HELD;
+        if (commit(arena, semaphore, word,
+                   next_word(word, value_of(word) - 1, noted ? SEMAPHORE_TAKE : SEMAPHORE_UNNOTED,
+                             tag_index(arena->tag), seen)))
             return STATUS_OK;
     }
 }
@@ -277,17 +349,19 @@ enum status semaphore_wait(struct arena *arena, struct semaphore *semaphore,
 
 enum status semaphore_release(struct arena *arena, struct semaphore *semaphore)
 {
-    uint64_t word, next, seen;
+    uint64_t word, next;
     do {
-        word = settled(semaphore);
+        word = settled(arena, semaphore);
         if (value_of(word) >= semaphore->max)
             return STATUS_NOT_HELD;
-        uint32_t entry = own_entry(arena, semaphore, word, &seen);
-        bool mine = held(seen) > 0 && generation_of(seen) == generation_in(arena->tag);
-        next = next_word(word, value_of(word) + 1, SEMAPHORE_GIVE, mine ? entry : NOBODY, seen);
-        if (entry != NOBODY && !mine)
-            next |= ANONYMOUS;
-    } while (!commit(semaphore, word, next));
+        entry_t *own = word & ANONYMOUS ? NULL : entry_at(arena, semaphore, tag_index(arena->tag));
+        uint64_t seen = own ? atomic_load(own) : 0;
+        bool mine = held(seen) > 0 && is_of(seen, arena->tag);
+        next = next_word(word, value_of(word) + 1, mine ? SEMAPHORE_GIVE : SEMAPHORE_UNNOTED,
+                         tag_index(arena->tag), seen);
+        if (!mine)
+            next |= ANONYMOUS; /* who holds nothing was given nothing */
+    } while (!commit(arena, semaphore, word, next));
     CRASH_POINT("semaphore.release.before_wake");
     eventcount_advance(&semaphore->sleepers, 1);
     return STATUS_OK;

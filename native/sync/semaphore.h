@@ -5,15 +5,18 @@
  *           each process holds stands in an entry of its own, which lags behind by at most that
  *           last operation; whoever wants to change the word first carries it over.
  *
- *           bits of the word   0-20 number of the operation, so that a sleeper sees each change
- *                              21-28 entry it concerns, or NOBODY
- *                              29-30 what it was: see enum semaphore_operation
- *                              31 anonymous (see Owner)
+ *           bits of the word   0-18 number of the operation
+ *                              19-29 entry it concerns, if any: the index of the process's slot
+ *                              30-31 what it was: see enum semaphore_operation
  *                              32-62 free permits
- *           bits of an entry   0-20 number of the last operation carried over
- *                              21-38 generation of the process's slot
- *                              39-63 permits it holds
+ *                              63 anonymous (see Owner)
+ *           bits of an entry   0-18 number of the last operation carried over
+ *                              19-36 generation of the process's slot
+ *                              37-43 how many were carried over, modulo 127
+ *                              44-63 permits it holds
  *
+ * Room      The first entries are in the semaphore itself, those of higher slots in annexes (annex.h),
+ *           linked before a process of such a slot takes its first permit.
  * Invariant word and entry agree once the last operation is carried over; free permits + all
  *           entries = the permits there are, unless the semaphore is anonymous.
  * Crash     The swap of the word is the only commit; who was killed before carrying over has left
@@ -23,31 +26,46 @@
  *           nobody, and must not come back by somebody's death. So it becomes anonymous, for
  *           good, once a process releases what it does not hold; and it is from the start when
  *           it begins without permits. A process that ends in order keeps what it took, as in the
- *           standard library (semaphore_forget). A process in a slot beyond the entries takes and
- *           releases without being remembered.
+ *           standard library (semaphore_forget). A process for whose entry there is no memory takes
+ *           without being remembered; when it releases, the semaphore becomes anonymous. More than
+ *           2^20 - 1 permits of one process are not remembered either.
+ * ABA       Numbers return after 2^19 operations. An entry's number may be as old as one likes: a new
+ *           operation never takes the number that its entry has (next_word). A process stopped
+ *           between a look and its swap for just so many operations may find what it had seen
+ *           although it is not the same. If that is the word, then as many permits are free as it
+ *           had seen, and its own entry is what it was but for what other threads of its own did: the
+ *           swap is right. If it is the entry, an operation is carried over twice, and that process's
+ *           death gives back one permit too many or too few. But that takes, beside the 2^19, a
+ *           multiple of 127 operations on that entry, and as many permits held as then: where one
+ *           process takes and releases in a loop, exactly 66,584,576 operations, or so many times
+ *           more, while the other stands between two instructions.
  * Source    helping, as in M. Herlihy, Wait-Free Synchronization (1991), in its simplest form.
  */
 #ifndef PROCESSION_SYNC_SEMAPHORE_H
 #define PROCESSION_SYNC_SEMAPHORE_H
 
+#include "../shm/annex.h"
 #include "../shm/table.h"
 #include "eventcount.h"
 #include "patience.h"
 
-enum { SEMAPHORE_ENTRIES = 255 };
+/* Entries: 64, 64, 128, 256 ...: enough for each slot that there is. */
+enum { SEMAPHORE_FIRST = 64, SEMAPHORE_PARTS = 6 };
 #define SEMAPHORE_MAX UINT32_C(0x7fffffff)
 
 enum semaphore_operation {
     SEMAPHORE_TAKE = 0,   /* the process holds one more */
     SEMAPHORE_GIVE = 1,   /* one less */
     SEMAPHORE_FORGET = 2, /* none */
+    SEMAPHORE_UNNOTED = 3 /* concerns no entry */
 };
 
 struct semaphore {
     _Atomic uint64_t word;
     struct eventcount sleepers;
     uint32_t max;
-    _Atomic uint64_t entries[]; /* none when anonymous from the start */
+    word_t annexes[SEMAPHORE_PARTS - 1];
+    _Atomic uint64_t first[]; /* none when anonymous from the start */
 };
 
 void semaphore_register(void);
@@ -74,7 +92,8 @@ void semaphore_forget(struct arena *arena, struct semaphore *semaphore);
 
 static inline uint32_t semaphore_value(struct semaphore *semaphore)
 {
-    return (uint32_t)(atomic_load_explicit(&semaphore->word, memory_order_relaxed) >> 32);
+    uint64_t word = atomic_load_explicit(&semaphore->word, memory_order_relaxed);
+    return (uint32_t)(word >> 32) & SEMAPHORE_MAX;
 }
 
 #endif

@@ -143,20 +143,105 @@ TEST(there_are_never_more_permits_than_may_be)
     CHECK_EQUAL(semaphore_value(semaphore), 1);
 }
 
-/* The number of an operation has 21 bits; that of an entry may be as old as one likes. */
+/* The number of an operation has 19 bits; that of an entry may be as old as one likes. */
 TEST_WITHIN(30, an_operation_is_not_taken_for_one_long_ago)
 {
     family_found(SMALL_RESERVE);
     struct semaphore *semaphore = new_semaphore(2, 2);
     take(semaphore);
-    uint64_t entry = atomic_load(&semaphore->entries[family.self]);
+    uint64_t entry = atomic_load(&semaphore->first[family.self]);
     uint64_t word = atomic_load(&semaphore->word);
     /* As if others had done all operations but one, up to the same number. */
-    uint64_t number = ((entry & 0x1fffff) - 1) & 0x1fffff;
-    atomic_store(&semaphore->word, (word & ~UINT64_C(0x1fffffff)) | UINT64_C(255) << 21 | number);
+    uint64_t number = ((entry & 0x7ffff) - 1) & 0x7ffff;
+    uint64_t unnoted = (uint64_t)SEMAPHORE_UNNOTED << 30;
+    atomic_store(&semaphore->word, (word & ~UINT64_C(0xffffffff)) | unnoted | number);
     take(semaphore);
-    CHECK_EQUAL(atomic_load(&semaphore->entries[family.self]) >> 39, 2);
+    CHECK_EQUAL(atomic_load(&semaphore->first[family.self]) >> 44, 2);
     CHECK_EQUAL(semaphore_release(&family, semaphore), STATUS_OK);
     CHECK_EQUAL(semaphore_release(&family, semaphore), STATUS_OK);
-    CHECK_EQUAL(atomic_load(&semaphore->entries[family.self]) >> 39, 0);
+    CHECK_EQUAL(atomic_load(&semaphore->first[family.self]) >> 44, 0);
+}
+
+/* ---- high slots */
+
+/* Has the next process come into a slot at or above *index*: those below are taken by embryos. */
+static void fill_slots(uint32_t index)
+{
+    uint32_t tag;
+    do
+        CHECK_EQUAL(table_reserve(&family, &tag), STATUS_OK);
+    while (tag_index(tag) + 1 < index);
+}
+
+struct resident {
+    struct semaphore *semaphore;
+    uint32_t slot;
+};
+
+static void take_two_there(void *with)
+{
+    struct resident *resident = with;
+    CHECK_EQUAL(family.self, resident->slot);
+    take_two(resident->semaphore);
+}
+
+TEST_WITHIN(30, what_a_process_in_a_high_slot_held_comes_back)
+{
+    static const uint32_t slots[] = {SEMAPHORE_FIRST, 127, 128, 255, 256, 1000, 1983, 1984, 2047};
+    family_found(SMALL_RESERVE);
+    uint64_t used = 0;
+    for (unsigned i = 0; i < sizeof slots / sizeof *slots; i++) {
+        fill_slots(slots[i]);
+        used = family_used();
+        struct handle handle;
+        CHECK_EQUAL(semaphore_create(&family, 3, 3, &handle), STATUS_OK);
+        struct semaphore *semaphore = arena_at(&family, handle.payload);
+        pid_t pid = family_start(take_two_there, &(struct resident){semaphore, slots[i]});
+        CHECK_EQUAL(child_end(pid), 0);
+        CHECK_EQUAL(semaphore_value(semaphore), 1);
+        semaphore_look_after(&family, semaphore); /* not buried */
+        CHECK_EQUAL(semaphore_value(semaphore), 3);
+        table_bury(&family, pid);
+        CHECK_EQUAL(semaphore_value(semaphore), 3);
+        take_two(semaphore); /* as one would in a low slot */
+        CHECK_EQUAL(semaphore_release(&family, semaphore), STATUS_OK);
+        family_check();
+        handle_drop(&family, &handle);
+        CHECK_EQUAL(family_used(), used);
+    }
+}
+
+TEST_WITHIN(30, killed_at_any_step_a_process_in_a_high_slot_takes_nothing_with_it)
+{
+    family_found(SMALL_RESERVE);
+    fill_slots(700);
+    unsigned passage = 0;
+    for (bool killed = true; killed;) {
+        struct handle handle;
+        CHECK_EQUAL(semaphore_create(&family, 3, SEMAPHORE_MAX, &handle), STATUS_OK);
+        struct semaphore *semaphore = arena_at(&family, handle.payload);
+        killed = family_killed_at("*", ++passage, take_and_release, semaphore);
+        CHECK_EQUAL(semaphore_value(semaphore), 3);
+        family_check();
+        handle_drop(&family, &handle);
+    }
+    CHECK(passage > 20);
+}
+
+TEST(without_memory_a_permit_is_taken_and_given_all_the_same)
+{
+    family_found(UINT64_C(2) << 20);
+    struct semaphore *semaphore = new_semaphore(3, 3);
+    fill_slots(100);
+    struct handle handle;
+    for (uint64_t size = PAGE_BYTES; size >= 64; size /= 2)
+        while (handle_create(&family, size, BLOCK_BYTES, NULL, NULL, &handle) == STATUS_OK)
+            ;
+    family.tag += 100; /* as if this process had that slot */
+    take_two(semaphore);
+    CHECK_EQUAL(semaphore_value(semaphore), 1);
+    CHECK_EQUAL(semaphore_release(&family, semaphore), STATUS_OK);
+    CHECK_EQUAL(semaphore_release(&family, semaphore), STATUS_OK);
+    CHECK_EQUAL(semaphore_value(semaphore), 3);
+    CHECK_EQUAL(semaphore_release(&family, semaphore), STATUS_NOT_HELD);
 }

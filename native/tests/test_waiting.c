@@ -1,8 +1,7 @@
-/* Event, condition and barrier: nobody sleeps through what it waits for. */
+/* Event and barrier: nobody sleeps through what it waits for. */
 #include <pthread.h>
 
 #include "../sync/barrier.h"
-#include "../sync/condition.h"
 #include "../sync/event.h"
 #include "family.h"
 
@@ -65,105 +64,6 @@ TEST(who_waited_is_told_of_an_event_that_was_cleared_at_once)
     event_clear(&event);
     CHECK(event_came(event_look(&event), seen));
     CHECK(!event_came(event_look(&event), event_look(&event)));
-}
-
-/* ---- condition: a queue of numbers, with a mutex for the user's lock */
-
-struct stock {
-    pthread_mutex_t lock;
-    struct condition *condition;
-    unsigned goods, taken;
-};
-
-static struct condition *new_condition(void)
-{
-    struct condition *condition = shared_memory(sizeof *condition);
-    condition_init(condition);
-    return condition;
-}
-
-/* With the lock. Whether it was notified. */
-static bool wait_on(struct condition *condition, pthread_mutex_t *lock)
-{
-    struct condition_wait wait;
-    struct patience patience;
-    patience_init(&patience);
-    condition_enter(&family, condition, &wait);
-    pthread_mutex_unlock(lock);
-    enum status status;
-    do
-        status = condition_sleep(&family, condition, &wait, &patience, DEADLINE_NEVER);
-    while (status == STATUS_INTERRUPTED);
-    pthread_mutex_lock(lock);
-    return condition_leave(condition, &wait, false);
-}
-
-static void *consume(void *with)
-{
-    struct stock *stock = with;
-    for (unsigned i = 0; i < ROUNDS; i++) {
-        pthread_mutex_lock(&stock->lock);
-        while (stock->goods == 0)
-            CHECK(wait_on(stock->condition, &stock->lock));
-        stock->goods--;
-        stock->taken++;
-        pthread_mutex_unlock(&stock->lock);
-    }
-    return NULL;
-}
-
-static void *produce(void *with)
-{
-    struct stock *stock = with;
-    for (unsigned i = 0; i < WORKERS * ROUNDS; i++) {
-        pthread_mutex_lock(&stock->lock);
-        stock->goods++;
-        condition_notify(stock->condition, 1);
-        pthread_mutex_unlock(&stock->lock);
-    }
-    return NULL;
-}
-
-TEST_WITHIN(60, every_notification_reaches_a_waiter)
-{
-    family_found(SMALL_RESERVE);
-    struct stock stock = {.condition = new_condition()};
-    pthread_mutex_init(&stock.lock, NULL);
-    pthread_t producer;
-    CHECK_EQUAL(pthread_create(&producer, NULL, produce, &stock), 0);
-    run_threads(consume, &stock, WORKERS);
-    pthread_join(producer, NULL);
-    CHECK_EQUAL(stock.taken, WORKERS * ROUNDS);
-    CHECK_EQUAL(stock.goods, 0);
-    CHECK_EQUAL(condition_waiting(stock.condition), 0);
-}
-
-TEST(a_notification_that_is_forgone_goes_to_the_next)
-{
-    family_found(SMALL_RESERVE);
-    struct condition *condition = new_condition();
-    struct condition_wait first, second;
-    condition_enter(&family, condition, &first);
-    condition_enter(&family, condition, &second);
-    condition_notify(condition, 1);
-    CHECK(condition_leave(condition, &first, true));
-    CHECK(condition_leave(condition, &second, false));
-    condition_enter(&family, condition, &first);
-    CHECK(!condition_leave(condition, &first, false));
-}
-
-TEST(who_finds_no_seat_stands_and_is_woken_by_any_notification)
-{
-    family_found(SMALL_RESERVE);
-    struct condition *condition = new_condition();
-    struct condition_wait waits[CONDITION_SEATS + 2];
-    for (unsigned i = 0; i < CONDITION_SEATS + 2; i++)
-        condition_enter(&family, condition, &waits[i]);
-    condition_notify(condition, 1);
-    CHECK(condition_leave(condition, &waits[0], false));
-    CHECK(!condition_leave(condition, &waits[1], false));
-    CHECK(condition_leave(condition, &waits[CONDITION_SEATS], false));
-    CHECK(condition_leave(condition, &waits[CONDITION_SEATS + 1], false));
 }
 
 /* ---- barrier */

@@ -3,6 +3,8 @@
 Idea: as in test_sync.py: a victim is killed, and who waits beside it is not left waiting.
 """
 
+import contextlib
+import resource
 import threading
 from typing import Any
 
@@ -30,6 +32,7 @@ from tests.support.kill import (
     is_asleep,
     killed_at,
 )
+from tests.support.threads import Background
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("sound")
@@ -144,6 +147,72 @@ def test_who_passes_a_notification_on_may_be_killed_as_well(point: str) -> None:
 
             assert other.wait(WITHIN, "notify()") == 0
     assert usable(condition._lock)
+
+
+SEATS = 16  # in the condition itself: CONDITION_FIRST in native/sync/condition.h
+
+
+def wait_in_threads(condition: Any, threads: int) -> Work:
+    """So many wait() at the same time."""
+
+    def run() -> None:
+        for waiter in [Background(wait_on(condition)) for _ in range(threads)]:
+            assert waiter.result() is True
+
+    return run
+
+
+@pytest.mark.parametrize("point", ["annex.before_commit", "annex.committed"])
+@BURY
+def test_a_waiter_killed_as_it_makes_room_leaves_the_room_to_others(point: str, bury: bool) -> None:
+    """As many wait as have a seat; one more comes, and is killed; then others come."""
+    condition = Condition(Lock(on_owner_death="release"))
+    with child(wait_in_threads(condition, SEATS)) as many:
+        wait_until(lambda: condition._waiting() == SEATS)
+        assert killed_at(point, wait_on(condition), bury=bury)
+        with child(wait_in_threads(condition, 3)) as more:
+            wait_until(lambda: condition._waiting() == SEATS + 3)
+            with condition:
+                condition.notify(SEATS + 2)
+                assert condition._waiting() == 1
+                condition.notify()
+
+            assert (many.wait(), more.wait()) == (0, 0)
+
+
+def use_up_memory() -> list[_core.Block]:
+    """Have no block of any size left for this process; what it returns must be kept."""
+    room = [_core.Block(1) for _ in range(1000)]  # so that the list of what is held need not grow
+    room.clear()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # the arena's file cannot grow
+    taken = []
+    for size in (1 << 16, 1 << 12, 1 << 9, 1 << 6):
+        with contextlib.suppress(MemoryError):
+            while True:
+                taken.append(_core.Block(size))
+    return taken
+
+
+@pytest.mark.parametrize("point", ["condition.crowd.called"])
+@BURY
+def test_who_stands_is_called_though_the_caller_is_killed(point: str, bury: bool) -> None:
+    """There is no memory for its seat, and the notifier dies before it can wake it."""
+    condition = Condition(Lock(on_owner_death="release"))
+
+    def stand() -> None:
+        taken = use_up_memory()
+        ready.add()
+        assert wait_on(condition)()
+        del taken
+
+    with child(wait_in_threads(condition, SEATS)):
+        wait_until(lambda: condition._waiting() == SEATS)
+        with Tally() as ready, child(stand) as other:
+            wait_for_sleep(other, ready)
+            assert condition._waiting() == SEATS
+            assert killed_at(point, notify_on(condition), bury=bury)
+
+            assert other.wait(WITHIN, "the notifier's death") == 0
 
 
 # ---------------------------------------------------------------------------------------- barriers

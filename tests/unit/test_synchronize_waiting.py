@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from procession.sharedctypes import Value
 from procession.synchronize import (
     Barrier,
     BoundedSemaphore,
@@ -140,20 +141,43 @@ def test_a_wait_gives_back_a_lock_taken_more_than_once() -> None:
     assert in_thread(condition.acquire, False) is True
 
 
-def test_more_may_wait_than_there_are_seats() -> None:
-    """Those who stand are woken by every notification."""
-    condition, count = Condition(), 60
+def wait_in_threads(condition: Any, threads: int, woken: Any) -> None:
+    """Wait in many threads; each counts itself once it is back."""
 
-    def wait() -> bool:
+    def wait() -> None:
         with condition:
-            return condition.wait(PATIENCE)
+            if condition.wait(PATIENCE):
+                woken.add(1)
 
-    waiters = [Background(wait) for _ in range(count)]
-    wait_until(lambda: condition._waiting() == 48)
+    waiters = [Background(wait) for _ in range(threads)]
+    for waiter in waiters:
+        assert waiter.result() is None
+
+
+def test_however_many_wait_as_many_are_woken_as_asked_for(ctx: Any) -> None:
+    """120 threads of four processes: five are five, and all are all."""
+    condition, woken = Condition(), Value("q")
+    processes = [ctx.Process(target=wait_in_threads, args=(condition, 30, woken)) for _ in range(4)]
+    for process in processes:
+        process.start()
+    wait_until(lambda: condition._waiting() == 120, timeout=30)
+
+    expected = 0
+    for count in (5, 1, 40, 17):
+        with condition:
+            condition.notify(count)
+            expected += count
+            assert condition._waiting() == 120 - expected
+        wait_until(lambda: woken.value >= expected)  # noqa: B023 - called at once
+        assert woken.value == expected
     with condition:
         condition.notify_all()
+    for process in processes:
+        process.join()
+        assert process.exitcode == 0
+        process.close()
 
-    assert sum(waiter.result() is True for waiter in waiters) >= 48
+    assert woken.value == 120
 
 
 def test_wait_for_ends_with_the_last_answer() -> None:
