@@ -94,6 +94,7 @@ class _Graph:
         self._known = [0]
         self._edges: list[list[int] | None] = [[]]
         self._doubtful: list[int] = []
+        self._types = {type(each) for each in everyone}
 
     def _add(self, obj: Any, references: int) -> int:
         """Enter *obj*, and that so many references to it are known."""
@@ -145,8 +146,7 @@ class _Graph:
     def is_connection(self, number: int) -> bool:
         """Whether that is an open connection."""
         obj = self.objects[number]
-        by_identity = type(obj).__hash__ is object.__hash__  # type: ignore[comparison-overlap]
-        return by_identity and obj in everyone and not obj.closed
+        return type(obj) in self._types and not obj.closed
 
     def _unexplained(self) -> list[int]:
         """The numbers of the objects to which more refers than is known."""
