@@ -1,5 +1,6 @@
 /* The mailbox when senders and receivers are killed at each of its points. */
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -21,14 +22,22 @@ static struct scene scenery(void)
     return (struct scene){.post = post_open(STREAM_SOCKET), .seen = shared_memory(4096)};
 }
 
+/* Until a receiver spins, or for a few milliseconds: it may be dead, or kept from running. */
+static void let_it_spin(struct scene *scene)
+{
+    deadline_t end = clock_now() + 5 * NS_PER_MS;
+    while (mailbox_state(scene->post.mailbox) != MAILBOX_SPINNING && clock_now() < end)
+        sched_yield();
+}
+
 static void send_all(void *with)
 {
     struct scene *scene = with;
     close(scene->post.reader);
     for (uint32_t i = 0; i < MESSAGES; i++) {
-        post_send(&scene->post, i);
         if (i % 3)
-            usleep(30);
+            let_it_spin(scene);
+        post_send(&scene->post, i);
     }
 }
 
