@@ -53,8 +53,10 @@ _FRAMES_KEEP_DICTS = sys.version_info < (3, 13)
 _LONGEST_CHAIN = 5
 _MOST_DOUBTS = 64
 
-# A walk ends after so many objects: a few milliseconds.
+# A walk ends after so many objects: a few milliseconds. What is in a larger container stays.
 _MOST_OBJECTS = 5000
+_MOST_IN_ONE = 1000
+_CONTAINERS = (list, tuple, dict, set, frozenset)
 
 # Their references are not looked at: they are of the whole program.
 _OPAQUE = (ModuleType, type, FunctionType, BuiltinFunctionType, CodeType, FrameType)
@@ -136,7 +138,8 @@ class _Graph:
 
     def _follow(self, number: int) -> None:
         obj = self.objects[number]
-        if isinstance(obj, _OPAQUE) or obj is self.objects or not gc.is_tracked(obj):
+        large = isinstance(obj, _CONTAINERS) and len(obj) > _MOST_IN_ONE
+        if large or isinstance(obj, _OPAQUE) or obj is self.objects or not gc.is_tracked(obj):
             self._edges[number] = []
             return
         self._edges[number] = [self._add(target, 1) for target in gc.get_referents(obj)]
@@ -157,11 +160,23 @@ class _Graph:
             if sys.getrefcount(self.objects[number]) > known + of_the_list
         ]
 
-    def _reached_from(self, numbers: Iterable[int]) -> set[int]:
+    def _backwards(self) -> list[list[int] | None]:
+        """From each object to those that refer to it."""
+        back: list[list[int] | None] = [None] * len(self.objects)
+        for number, targets in enumerate(self._edges):
+            for target in targets or ():
+                sources = back[target]
+                if sources is None:
+                    sources = back[target] = []
+                sources.append(number)
+        return back
+
+    @staticmethod
+    def _reached_from(numbers: Iterable[int], edges: list[list[int] | None]) -> set[int]:
         reached = set(numbers)
         left = list(reached)
         while left:
-            for target in self._edges[left.pop()] or ():
+            for target in edges[left.pop()] or ():
                 if target not in reached:
                     reached.add(target)
                     left.append(target)
@@ -169,19 +184,20 @@ class _Graph:
 
     def out_of_reach(self) -> list[int]:
         """The numbers of the objects to which nothing refers that the child could have."""
-        alive = self._reached_from(self._unexplained())
+        alive = self._reached_from(self._unexplained(), self._edges)
         return [number for number in range(1, len(self.objects)) if number not in alive]
 
     def is_in_doubt(self, process_obj: object) -> bool:
         """Whether a connection is reached by what is not understood, and not by *process_obj*."""
         own = self._number.get(id(process_obj))
-        given = self._reached_from([] if own is None else [own])
-        self._doubtful = [
+        given = self._reached_from([] if own is None else [own], self._edges)
+        ends = [
             number
-            for number in self._unexplained()
-            if number not in given
-            and any(map(self.is_connection, self._reached_from([number]) - given))
+            for number in range(len(self.objects))
+            if number not in given and self.is_connection(number)
         ]
+        leading = self._reached_from(ends, self._backwards()) - given if ends else set()
+        self._doubtful = [number for number in self._unexplained() if number in leading]
         return 0 < len(self._doubtful) <= _MOST_DOUBTS
 
     # --------------------------------------------------------------------------- stacks and cells
