@@ -272,6 +272,7 @@ def echo(connection: Connection) -> None:
             connection.send(connection.recv())
 
 
+@pytest.mark.usefixtures("family")
 def test_many_connections_on_one_loop(ctx: Any) -> None:
     pairs = [ctx.Pipe() for _ in range(3)]
     children = [ctx.Process(target=echo, args=(there,)) for _, there in pairs]

@@ -12,7 +12,7 @@ import procession
 from procession.connection import Connection, Pipe
 
 FORK = procession.get_context("fork")
-AT_ONCE = 5.0  # seconds that a poll may take; the claim is that it ends at all
+AT_ONCE = 30.0  # seconds that a poll may take: the machine may be busy; the claim is that it ends
 
 
 class Stay:

@@ -35,7 +35,7 @@ from weakref import WeakSet
 
 TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from typing import Any
 
     from ._stream import Connection
@@ -52,11 +52,11 @@ _FRAMES_KEEP_DICTS = sys.version_info < (3, 13)
 # the longest is that of `zip`: list, its iterator, the tuple of them, the zip object.
 _LONGEST_CHAIN = 5
 _MOST_DOUBTS = 64
-# In a larger program that would take longer than the start of a process may.
-_LARGE_HEAP = 1_000_000  # allocated blocks
 
-# A walk ends after so many objects: a few milliseconds.
+# A walk ends after so many objects: a few milliseconds. What is in a larger container stays.
 _MOST_OBJECTS = 5000
+_MOST_IN_ONE = 1000
+_CONTAINERS = (list, tuple, dict, set, frozenset)
 
 # Their references are not looked at: they are of the whole program.
 _OPAQUE = (ModuleType, type, FunctionType, BuiltinFunctionType, CodeType, FrameType)
@@ -78,7 +78,7 @@ def close_unreachable(frame: FrameType, process_obj: object) -> None:
     if not graph.add_frames(frame.f_back):
         return
     graph.walk(1)
-    if sys.getallocatedblocks() < _LARGE_HEAP and graph.is_in_doubt(process_obj):
+    if graph.is_in_doubt(process_obj):
         graph.add_stacks()
     for number in graph.out_of_reach():
         if graph.is_connection(number):
@@ -96,6 +96,7 @@ class _Graph:
         self._known = [0]
         self._edges: list[list[int] | None] = [[]]
         self._doubtful: list[int] = []
+        self._types = {type(each) for each in everyone}
 
     def _add(self, obj: Any, references: int) -> int:
         """Enter *obj*, and that so many references to it are known."""
@@ -137,7 +138,8 @@ class _Graph:
 
     def _follow(self, number: int) -> None:
         obj = self.objects[number]
-        if isinstance(obj, _OPAQUE) or obj is self.objects or not gc.is_tracked(obj):
+        large = isinstance(obj, _CONTAINERS) and len(obj) > _MOST_IN_ONE
+        if large or isinstance(obj, _OPAQUE) or obj is self.objects or not gc.is_tracked(obj):
             self._edges[number] = []
             return
         self._edges[number] = [self._add(target, 1) for target in gc.get_referents(obj)]
@@ -147,8 +149,7 @@ class _Graph:
     def is_connection(self, number: int) -> bool:
         """Whether that is an open connection."""
         obj = self.objects[number]
-        by_identity = type(obj).__hash__ is object.__hash__  # type: ignore[comparison-overlap]
-        return by_identity and obj in everyone and not obj.closed
+        return type(obj) in self._types and not obj.closed
 
     def _unexplained(self) -> list[int]:
         """The numbers of the objects to which more refers than is known."""
@@ -159,35 +160,45 @@ class _Graph:
             if sys.getrefcount(self.objects[number]) > known + of_the_list
         ]
 
-    def _reached_from(self, numbers: Iterable[int]) -> set[int]:
-        return _closure(numbers, self._edges)
+    def _backwards(self) -> list[list[int] | None]:
+        """From each object to those that refer to it."""
+        back: list[list[int] | None] = [None] * len(self.objects)
+        for number, targets in enumerate(self._edges):
+            for target in targets or ():
+                sources = back[target]
+                if sources is None:
+                    sources = back[target] = []
+                sources.append(number)
+        return back
+
+    @staticmethod
+    def _reached_from(numbers: Iterable[int], edges: list[list[int] | None]) -> set[int]:
+        reached = set(numbers)
+        left = list(reached)
+        while left:
+            for target in edges[left.pop()] or ():
+                if target not in reached:
+                    reached.add(target)
+                    left.append(target)
+        return reached
 
     def out_of_reach(self) -> list[int]:
         """The numbers of the objects to which nothing refers that the child could have."""
-        alive = self._reached_from(self._unexplained())
+        alive = self._reached_from(self._unexplained(), self._edges)
         return [number for number in range(1, len(self.objects)) if number not in alive]
 
     def is_in_doubt(self, process_obj: object) -> bool:
         """Whether a connection is reached by what is not understood, and not by *process_obj*."""
         own = self._number.get(id(process_obj))
-        given = self._reached_from([] if own is None else [own])
-        wanted = [
+        given = self._reached_from([] if own is None else [own], self._edges)
+        ends = [
             number
-            for number in range(1, len(self.objects))
+            for number in range(len(self.objects))
             if number not in given and self.is_connection(number)
         ]
-        leads_there = _closure(wanted, self._sources()) if wanted else set()
-        doubtful = leads_there - given
-        self._doubtful = [number for number in self._unexplained() if number in doubtful]
+        leading = self._reached_from(ends, self._backwards()) - given if ends else set()
+        self._doubtful = [number for number in self._unexplained() if number in leading]
         return 0 < len(self._doubtful) <= _MOST_DOUBTS
-
-    def _sources(self) -> list[list[int]]:
-        """For each object, the numbers of those that refer to it."""
-        sources: list[list[int]] = [[] for _ in self.objects]
-        for number, targets in enumerate(self._edges):
-            for target in targets or ():
-                sources[target].append(number)
-        return sources
 
     # --------------------------------------------------------------------------- stacks and cells
 
@@ -226,18 +237,6 @@ class _Graph:
                     self._follow(number)
                     added.append(number)
         return added
-
-
-def _closure(numbers: Iterable[int], edges: Sequence[Iterable[int] | None]) -> set[int]:
-    """All that is reached along *edges* from *numbers*, these included."""
-    reached = set(numbers)
-    left = list(reached)
-    while left:
-        for target in edges[left.pop()] or ():
-            if target not in reached:
-                reached.add(target)
-                left.append(target)
-    return reached
 
 
 def _may_be_on_a_stack(obj: Any) -> bool:
