@@ -100,10 +100,10 @@ test-c: $(READY) ## the C tests: plain, under address and undefined, under threa
 	$(BIN)/meson test -C $(TSAN) --print-errorlogs --timeout-multiplier 8 --no-suite no-tsan
 
 test-python: build ## unit, property, compat and stress tests with the release core
-	timeout -k 10 1200 $(BIN)/python -m pytest $(TESTS) $(PYTEST_ARGS)
+	timeout -k 10 1800 $(BIN)/python -m pytest $(TESTS) $(PYTEST_ARGS)
 
 test-crash: build build-crash ## tests/crash with the core that can be killed at named points
-	PYTHONPATH=$(CRASH)/site timeout -k 10 900 $(BIN)/python -m pytest tests/crash $(PYTEST_ARGS)
+	PYTHONPATH=$(CRASH)/site timeout -k 10 1200 $(BIN)/python -m pytest tests/crash $(PYTEST_ARGS)
 
 conformance: build ## CPython's own tests of multiprocessing (CONFORM names their folder)
 	@test -f $(CONFORM)/conform.py || { echo "no $(CONFORM)/conform.py; set CONFORM"; exit 1; }

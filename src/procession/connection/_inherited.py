@@ -52,6 +52,8 @@ _FRAMES_KEEP_DICTS = sys.version_info < (3, 13)
 # the longest is that of `zip`: list, its iterator, the tuple of them, the zip object.
 _LONGEST_CHAIN = 5
 _MOST_DOUBTS = 64
+# In a larger program that look would take longer than the start of a process may.
+_LARGE_HEAP = 1_000_000  # allocated blocks
 
 # A walk ends after so many objects: a few milliseconds. What is in a larger container stays.
 _MOST_OBJECTS = 5000
@@ -78,7 +80,7 @@ def close_unreachable(frame: FrameType, process_obj: object) -> None:
     if not graph.add_frames(frame.f_back):
         return
     graph.walk(1)
-    if graph.is_in_doubt(process_obj):
+    if sys.getallocatedblocks() < _LARGE_HEAP and graph.is_in_doubt(process_obj):
         graph.add_stacks()
     for number in graph.out_of_reach():
         if graph.is_connection(number):
