@@ -1,5 +1,6 @@
 """What a forked child keeps of its parent's connections: what it can reach, and nothing else."""
 
+import functools
 import os
 import signal
 import time
@@ -197,6 +198,12 @@ def as_generator(writer: Connection) -> Any:
 def as_iterator(writer: Connection) -> Any:
     iterator = iter([writer])
     return FORK.Process(target=lambda: next(iterator).send("sent"))
+
+
+def as_iterator_in_a_tuple(writer: Connection) -> Any:
+    global a_global
+    a_global = functools.partial(lambda iterator: next(iterator), iter([writer]))
+    return FORK.Process(target=lambda: a_global().send("sent"))
 
 
 def as_iterator_in_an_object(writer: Connection) -> Any:

@@ -226,11 +226,13 @@ class _Graph:
     def _add_holders(self, front: list[int], held: set[int]) -> list[int]:
         """Enter what refers to the objects numbered in *front*; those of them go into *held*."""
         targets = [self.objects[number] for number in front]
-        ours = {id(targets), id(self.objects)}
         wanted = {id(target): number for target, number in zip(targets, front, strict=True)}
+        mark = object()  # by which the call's own arguments are known, where they are found as well
         added = []
-        for referrer in gc.get_referrers(*targets):
-            if id(referrer) in ours or isinstance(referrer, FrameType):
+        for referrer in gc.get_referrers(*targets, mark):
+            if referrer is targets or referrer is self.objects or isinstance(referrer, FrameType):
+                continue
+            if type(referrer) is tuple and referrer[-1] is mark:
                 continue
             held.update(wanted[i] for i in map(id, gc.get_referents(referrer)) if i in wanted)
             if _may_be_on_a_stack(referrer):
