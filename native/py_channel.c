@@ -16,14 +16,22 @@ bool channel_is_open(ChannelObject *self)
 
 static PyObject *full, *empty; /* queue.Full, queue.Empty */
 
-/* What calls of a channel may need, while it can still be imported. */
+/* What calls of a channel may need, while it can still be imported. The module queue is not cheap, and
+ * a channel that carries the result of a process does without; where queues are, it has been imported. */
 static bool prepare(void)
 {
-    static bool done;
-    if (!done)
-        done = encode_prepare() && decode_prepare() && import_cached(&full, "queue", "Full") &&
-               import_cached(&empty, "queue", "Empty");
-    return done;
+    if (full == NULL || empty == NULL) {
+        PyObject *name = PyUnicode_FromString("queue");
+        PyObject *module = name ? PyImport_GetModule(name) : NULL;
+        Py_XDECREF(name);
+        bool failed = module ? !import_cached(&full, "queue", "Full") ||
+                                   !import_cached(&empty, "queue", "Empty")
+                             : PyErr_Occurred() != NULL;
+        Py_XDECREF(module);
+        if (failed)
+            return false;
+    }
+    return encode_prepare() && decode_prepare();
 }
 
 static PyObject *Channel_new(PyTypeObject *type, PyObject *Py_UNUSED(args),
@@ -80,15 +88,23 @@ bool channel_await(ChannelObject *self, enum channel_side side, deadline_t *dead
     return true;
 }
 
+static void raise_from(PyObject **cache, const char *module, const char *name)
+{
+    if (import_cached(cache, module, name))
+        PyErr_SetNone(*cache);
+}
+
 void channel_raise(enum status status, enum channel_side side)
 {
     static PyObject *shut_down;
-    if (status == STATUS_AGAIN)
-        PyErr_SetNone(side == CHANNEL_ROOM ? full : empty);
-    else if (status != STATUS_SHUT_DOWN)
+    if (status == STATUS_SHUT_DOWN)
+        raise_from(&shut_down, "procession._shut_down", "ShutDown");
+    else if (status != STATUS_AGAIN)
         raise_status(status);
-    else if (import_cached(&shut_down, "procession._shut_down", "ShutDown"))
-        PyErr_SetNone(shut_down);
+    else if (side == CHANNEL_ROOM)
+        raise_from(&full, "queue", "Full");
+    else
+        raise_from(&empty, "queue", "Empty");
 }
 
 /* ---- put */

@@ -7,12 +7,12 @@
 #include "msg/payload.h"
 #include "py_codec.h"
 
-static PyObject *loads;        /* of pickle */
+static PyObject *loads;        /* of _pickle: what pickle adds to it is not cheap */
 static PyObject *name_culprit; /* of procession._codec */
 
 bool decode_prepare(void)
 {
-    return import_cached(&loads, "pickle", "loads") != NULL;
+    return import_cached(&loads, "_pickle", "loads") != NULL;
 }
 
 /* Adds to the exception that is set what kind of object it was that could not be rebuilt. */

@@ -202,8 +202,8 @@ static PyMethodDef take_buffer_method = {"take_buffer", take_buffer, METH_O, NUL
 
 bool encode_prepare(void)
 {
-    return import_cached(&dumps, "pickle", "dumps") &&
-           import_cached(&pickling_error, "pickle", "PicklingError");
+    return import_cached(&dumps, "_pickle", "dumps") &&
+           import_cached(&pickling_error, "_pickle", "PicklingError");
 }
 
 /* pickle.dumps(object, 5, buffer_callback=...) */
