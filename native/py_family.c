@@ -7,6 +7,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "msg/channel.h"
@@ -92,6 +94,17 @@ static PyObject *lifeline(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unuse
     register_manners();
     int end = lifeline_read_end();
     return end < 0 ? PyErr_SetFromErrno(PyExc_OSError) : PyLong_FromLong(end);
+}
+
+/* is_null(fd): whether that is /dev/null, and not closed or another file meanwhile. */
+static PyObject *is_null(PyObject *Py_UNUSED(module), PyObject *argument)
+{
+    long fd = PyLong_AsLong(argument);
+    if (fd == -1 && PyErr_Occurred())
+        return NULL;
+    struct stat file;
+    return PyBool_FromLong(fstat((int)fd, &file) == 0 && S_ISCHR(file.st_mode) &&
+                           file.st_rdev == makedev(1, 3)); /* see null(4) */
 }
 
 static PyObject *count_forks(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
@@ -335,6 +348,7 @@ static PyMethodDef functions[] = {
     {"settle", settle, METH_NOARGS, "Drop what hold() kept for this process."},
     {"fork", fork_process, METH_VARARGS, "fork(token=None): like os.fork()."},
     {"lifeline", lifeline, METH_NOARGS, "The read end of the pipe that this process's end closes."},
+    {"is_null", is_null, METH_O, "Whether the descriptor is open, and of /dev/null."},
     {"forks", count_forks, METH_NOARGS, "How many forks lie behind this process."},
     {"bond", bond, METH_O, "bond(fd): be killed when the write end of that pipe is closed."},
     {"bury", bury, METH_O, "bury(pid): release what that dead child held."},

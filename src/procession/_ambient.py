@@ -25,13 +25,16 @@ if TYPE_CHECKING:
 
 _current_process: BaseProcess | None = None
 _parent_process: BaseProcess | None = None
-_parent_maker: Callable[[], BaseProcess] | None = None  # until somebody asks for the parent
+_parent_is_made = True  # else it is made when somebody asks for it, of the sentinel
+_parent_sentinel: int | None = None
 
 # Filled by the context module; a context is also a namespace of everything public.
 default_context: DefaultContext | None = None
 
 # Filled by the process module, for the exit function, which lies below it.
 active_children: Callable[[], list[BaseProcess]] = list
+# Likewise: what stands for the parent of the first argument, whose end the second one reports.
+make_parent: Any = None
 
 # True while the package stands in for the standard one. Children of every start method are told,
 # and call the function below before they import the main module.
@@ -66,17 +69,23 @@ def current_process() -> BaseProcess:
 
 def parent_process() -> BaseProcess | None:
     """The object that stands for the parent; None in the main process."""
-    global _parent_process, _parent_maker
-    maker = _parent_maker
-    if maker is not None:
-        _parent_process, _parent_maker = maker(), None
+    global _parent_process, _parent_is_made
+    if not _parent_is_made:
+        _parent_process = make_parent(current_process(), _parent_sentinel)
+        _parent_is_made = True
     return _parent_process
 
 
-def become(current: BaseProcess, parent: Callable[[], BaseProcess] | None) -> None:
-    """Say who this process is from now on; *parent* makes what stands for its parent."""
-    global _current_process, _parent_process, _parent_maker
-    _current_process, _parent_process, _parent_maker = current, None, parent
+def begin(current: BaseProcess) -> None:
+    """Say who this process is: one without a parent."""
+    global _current_process
+    _current_process = current
+
+
+def become(current: BaseProcess, parent_sentinel: int | None) -> None:
+    """Say who this process is from now on; its parent is what *current* says."""
+    global _current_process, _parent_is_made, _parent_sentinel
+    _current_process, _parent_is_made, _parent_sentinel = current, False, parent_sentinel
 
 
 # ----------------------------------------------------------------------------- a launch, per thread

@@ -171,6 +171,9 @@ def _exit_function() -> None:
     if _exiting:
         return
     _exiting = True
+    idle = _log.logger is None and not _finalizer_registry and not farewells
+    if idle and not _ambient.active_children():
+        return  # so with most children that were forked, where each further step costs
     _log.info("process shutting down")
     _log.debug('running all "atexit" finalizers with priority >= 0')
     if _finalizer_registry:
@@ -196,13 +199,16 @@ def register_exit_function() -> None:
 
 
 def start_afresh() -> None:
-    """In a forked child: nothing of the parent's registries is this process's to run at exit."""
+    """In a forked child: nothing of the parent's registries is this process's to run at exit.
+
+    Nor is the exit function registered: who ends such a child calls it, after all that is.
+    """
     global _exiting
     _exiting = False
     atexit._clear()
-    atexit.register(_exit_function)
     _finalizer_registry.clear()
-    farewells.clear()
+    if farewells:
+        farewells.clear()
 
 
 register_exit_function()

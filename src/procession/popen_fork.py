@@ -33,8 +33,10 @@ class Popen(BasePopen):
     method = "fork"
 
     def _launch(self, process_obj: BaseProcess) -> None:
-        _warn_of_threads()
-        util._prepare_stdin()
+        if _thread._count():
+            _warn_of_threads()
+        if not _core.is_null(util._null):
+            util._prepare_stdin()
         parent_end = lifeline.read_end()
         sentinel = Sentinel()
         try:
@@ -57,7 +59,7 @@ def _warn_of_threads() -> None:
     when one of them forks, to replace a pool's worker.
     """
     threading = sys.modules.get("threading")
-    if threading is None or _thread._count() == 0:
+    if threading is None:
         return
     this = threading.current_thread()
     others = [thread.name for thread in threading.enumerate() if thread is not this]

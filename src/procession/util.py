@@ -286,8 +286,7 @@ def _own_warning_options() -> list[str]:
 
 
 _empty_stdin: TextIO | None = None
-_null = -1  # its descriptor
-_NULL_DEVICE = os.makedev(1, 3)  # see null(4)
+_null = -1  # its descriptor; a program may close it behind our back, as a daemon does
 
 
 def _prepare_stdin() -> None:
@@ -296,16 +295,11 @@ def _prepare_stdin() -> None:
     Making a stream costs more than all else that a forked child does before it runs its target.
     """
     global _empty_stdin, _null
-    if _empty_stdin is not None and not _empty_stdin.closed:
-        try:
-            if os.fstat(_null).st_rdev == _NULL_DEVICE:
-                return
-        except OSError:  # it was closed behind our back, as a daemon does; it may be another file's
-            pass
     _empty_stdin = None
     try:
         _null = os.open(os.devnull, os.O_RDONLY)
     except OSError:  # no descriptor, no /dev
+        _null = -1
         return
     _empty_stdin = open(_null, encoding="utf-8", closefd=False)  # noqa: SIM115 - stays open
 

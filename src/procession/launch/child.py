@@ -42,7 +42,8 @@ def after_fork(process_obj: BaseProcess, parent_end: int, sentinel: Sentinel) ->
         )
         if "numpy.random" in sys.modules:
             distinct_random_states()
-        leave_to_the_parent(sys._getframe(), process_obj)
+        if "procession.connection._inherited" in sys.modules:
+            leave_to_the_parent(sys._getframe(), process_obj)
         code = process_obj._bootstrap(parent_sentinel=own)
     finally:
         leave(code)
@@ -53,15 +54,15 @@ def leave_to_the_parent(frame: FrameType, process_obj: BaseProcess) -> None:
 
     Whoever reads at the other end is to see the end of the stream when they have closed theirs.
     """
-    inherited = sys.modules.get("procession.connection._inherited")
-    if inherited is not None:
-        inherited.close_unreachable(frame, process_obj)
+    inherited = sys.modules["procession.connection._inherited"]
+    inherited.close_unreachable(frame, process_obj)
 
 
 def leave(code: int) -> NoReturn:
     """End a forked child: its exit functions, then the process."""
     try:
         atexit._run_exitfuncs()
+        _finalize._exit_function()
         util._flush_std_streams()
     finally:
         os._exit(code)
@@ -111,7 +112,8 @@ def _settle_in(process_obj: BaseProcess) -> None:
     _core.set_process_name(process_obj._name)  # for what others say of it after its death
     if process_obj._last_words is not None:
         last_words.keep(process_obj._last_words)
-    _log.name_records()
+    if "logging" in sys.modules:
+        _log.name_records()
     process_obj._after_fork()
 
 

@@ -249,8 +249,7 @@ class BaseProcess(Facts):
         child.begin(self._start_method)
         _begin_family_of_own()
         old_process = _ambient.current_process()
-        name, pid = self._parent_name, self._parent_pid
-        _ambient.become(self, lambda: _ParentProcess(name, pid, parent_sentinel))
+        _ambient.become(self, parent_sentinel)
         code: int = child.run(self)
         del old_process  # until now: its finalizers shall run after the after-fork functions
         return code
@@ -341,7 +340,15 @@ def _begin_family_of_own() -> None:
     """In a child: it has no children yet."""
     global _process_counter
     _process_counter = itertools.count(1)
-    _children.clear()
+    if _children:
+        _children.clear()
 
 
-_ambient.become(_MainProcess(), None)
+def _make_parent(child: BaseProcess, sentinel: int | None) -> BaseProcess:
+    return _ParentProcess(child._parent_name, child._parent_pid, sentinel)
+
+
+_ambient.make_parent = _make_parent
+
+
+_ambient.begin(_MainProcess())

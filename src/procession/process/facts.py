@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 
-from .. import _ambient, _core
+from .. import _ambient
 from ..launch.authkey import AuthenticationString
 
 TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
@@ -48,6 +48,8 @@ class Facts:
         assert isinstance(name, str), "name must be a string"
         self._name = name
         if self is _ambient._current_process:
+            from .. import _core  # rarely needed, and not cheap
+
             _core.set_process_name(name)  # for what others say of this process after its death
 
     @property
