@@ -15,7 +15,7 @@ from tests.support import programs_process as programs
 from tests.support import run_python, start_python
 
 METHODS = ("fork", "spawn", "forkserver")
-WITHIN_S = 1.0  # what dies with its parent is gone after so long
+WITHIN_S = 5.0  # what dies with its parent is gone in a second; a machine may do other work as well
 
 FAMILY = r"""
 import os, sys, threading, time
