@@ -43,7 +43,7 @@ static void announce(struct arena *arena, struct channel *channel, struct doorwa
                      enum channel_side side, unsigned count)
 {
     eventcount_advance(&doorway->sleepers, count); /* its fence is for the watchers as well */
-    if (atomic_load_explicit(&doorway->watchers, memory_order_relaxed) != 0)
+    if (is_watched(&doorway->watchers))
         bells_ring(arena, &doorway->watchers, channel_key(arena, channel, side));
 }
 

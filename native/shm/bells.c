@@ -138,8 +138,9 @@ void bells_arm(struct arena *arena, const struct bell_place *place, uint64_t wat
 
 void bells_tell(watch_count *watchers)
 {
-    if (atomic_fetch_add(watchers, 1) == UINT32_MAX)
-        atomic_fetch_add(watchers, 1); /* 0 means nobody */
+    uint32_t seen = atomic_load(watchers);
+    while (!atomic_compare_exchange_weak(watchers, &seen, (seen + 2) | 1))
+        ;
 }
 
 static void ring(struct arena *arena, uint32_t index, uint64_t owner)
@@ -160,7 +161,7 @@ void bells_ring_own(struct arena *arena, const struct bell_place *place)
 void bells_ring(struct arena *arena, watch_count *watchers, uint64_t key)
 {
     uint32_t seen = atomic_load(watchers);
-    if (seen == 0)
+    if (!(seen & 1))
         return;
     struct arena_header *header = arena->header;
     bool anybody = false;
@@ -174,5 +175,5 @@ void bells_ring(struct arena *arena, watch_count *watchers, uint64_t key)
             ring(arena, i, owner);
     }
     if (!anybody) /* unless somebody has armed since, who may not have been seen */
-        atomic_compare_exchange_strong(watchers, &seen, 0);
+        atomic_compare_exchange_strong(watchers, &seen, seen & ~UINT32_C(1));
 }

@@ -24,8 +24,14 @@ struct bell_place {
     int fd;
 };
 
-/* Of a block: 0 when nobody watches; else changed by each arming. */
+/* Of a block: even when nobody watches. Each arming makes it odd and a number that it was not, so that who
+ * clears it after a search in vain cannot clear a later arming. */
 typedef _Atomic uint32_t watch_count;
+
+static inline bool is_watched(watch_count *watchers)
+{
+    return atomic_load_explicit(watchers, memory_order_relaxed) & 1;
+}
 
 #define BELL_EXACT (UINT64_C(1) << 63)
 

@@ -73,6 +73,7 @@ class Crew:
         self._numbers = itertools.count(1)
         self.workers: list[Any] = [None] * size
         self._replacing = True
+        self._ended = False  # by `end`: what workers had is not lost with them, but given up
         self._deaths_at_start = 0
         self._lock = threading.Lock()
         self._doomed: dict[int, tuple[int, Deadline]] = {}  # by seat: a claim, until when
@@ -127,7 +128,7 @@ class Crew:
         worker.join()
         exitcode, last = worker.exitcode, self._seats.look(seat)
         _log.debug("worker %s ended with exit code %s", worker.name, exitcode)
-        if last.claim and self._tasks.got_count >= last.claim:
+        if last.claim and self._tasks.got_count >= last.claim and not self._ended:
             if last.limit and exitcode == -signal.SIGKILL:
                 self._results.put_tagged(_too_long(worker, last), last.claim - 1, TIMED_OUT)
             else:
@@ -223,6 +224,7 @@ class Crew:
 
     def end(self) -> None:
         """End all workers now, whatever they do; afterwards none is left."""
+        self._ended = True
         self.dismiss()
         self._signal(signal.SIGTERM)
         deadline = Deadline(GRACE)
