@@ -9,8 +9,9 @@
  * Mutexes   put_mutex guards the put side (tail_*, put_count, end), get_mutex the get side (head_*,
  *           got_count). Order: put, get, arena. Who adds or drops a segment has the arena's.
  * Crash     A dead owner of put_mutex may have left: a transaction of the arena that is valid but not
- *           carried out (the arena's own repair, forced first); bytes behind the last record
- *           (nobody looks there); or tail_offset behind put_count, by one record or by those of one
+ *           carried out (the arena's own repair, forced first); bytes behind the last record,
+ *           even a whole one that was not committed (the next record, or the segment's end, is
+ *           written over it); or tail_offset behind put_count, by one record or by those of one
  *           batch. Only the last needs a hand: the records from tail_offset on then have numbers
  *           below put_count, which no others can have, since each put first marks the place behind
  *           what it writes. Likewise the get side.

@@ -49,7 +49,10 @@ static enum status add_segment(struct arena *arena, struct channel *channel)
     if (tail) {
         struct segment *last = arena_at(arena, tail);
         struct record *end = record_at(last, word_get(&channel->tail_offset));
-        end->kind = RECORD_END; /* read only once a record behind it is committed */
+        /* Read only once a record behind it is committed. A killed sender may have begun a shorter
+         * message here, with the number of the next. */
+        end->sequence = RECORD_NO_SEQUENCE;
+        end->kind = RECORD_END;
         arena_stage(arena, &last->next, offset);
     } else {
         arena_stage(arena, &channel->head_segment, offset);

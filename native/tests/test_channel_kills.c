@@ -12,6 +12,7 @@
 struct scene {
     struct channel *channel;
     uint32_t size;        /* of the message that is cut short */
+    uint32_t next;        /* of the one that comes after */
     struct handle blocks; /* a block that the message refers to; payload 0: none */
     word_t *claim;
 };
@@ -29,7 +30,7 @@ static void put_one(void *with)
 static void check_after_put(struct scene *scene, uint64_t filled, uint64_t used_before)
 {
     family_check();
-    line_put(scene->channel, 2, 0, 50);
+    line_put(scene->channel, 2, 0, scene->next);
     line_put(scene->channel, 2, 1, 5000);
     family_check();
     for (uint64_t i = 0; i < filled; i++)
@@ -48,13 +49,13 @@ static void check_after_put(struct scene *scene, uint64_t filled, uint64_t used_
 }
 
 /* *filled* decides where in its segment the message falls, and so whether it needs another. */
-static unsigned kill_puts(uint64_t filled, uint32_t size, uint64_t max, bool with_block)
+static unsigned kill_puts(uint64_t filled, struct scene scene, uint64_t max, bool with_block)
 {
     unsigned kills = 0;
     for (bool killed = true; killed; kills += killed) {
         uint64_t used = family_used();
         struct line line = line_open(max);
-        struct scene scene = {.channel = line.channel, .size = size};
+        scene.channel = line.channel;
         if (with_block)
             scene.blocks = family_block(10);
         for (uint64_t i = 0; i < filled; i++)
@@ -74,8 +75,18 @@ TEST_WITHIN(30, a_put_killed_anywhere_is_whole_or_absent)
 {
     family_found(SMALL_RESERVE);
     for (uint64_t filled = 0; filled < 4; filled++) { /* first segment, full segment, later ones */
-        CHECK(kill_puts(filled, 1900, 0, false) >= 5);
-        CHECK(kill_puts(filled, 0, 10, false) >= 5);
+        CHECK(kill_puts(filled, (struct scene){.size = 1900, .next = 50}, 0, false) >= 5);
+        CHECK(kill_puts(filled, (struct scene){.size = 0, .next = 50}, 10, false) >= 5);
+    }
+}
+
+/* What the dead one wrote, but did not commit, then lies where the segment's end is marked. */
+TEST_WITHIN(30, a_put_killed_where_the_next_needs_a_further_segment)
+{
+    family_found(SMALL_RESERVE);
+    for (uint64_t filled = 0; filled < 4; filled++) {
+        CHECK(kill_puts(filled, (struct scene){.size = 1900, .next = 2000}, 0, false) >= 5);
+        CHECK(kill_puts(filled, (struct scene){.size = 4000, .next = 2000}, 0, false) > 20);
     }
 }
 
@@ -83,8 +94,8 @@ TEST_WITHIN(30, a_put_of_a_payload_killed_anywhere_is_whole_or_absent)
 {
     family_found(SMALL_RESERVE);
     for (uint64_t filled = 0; filled < 3; filled++) {
-        CHECK(kill_puts(filled, 4000, 0, false) > 20);
-        CHECK(kill_puts(filled, 200000, 10, false) > 20);
+        CHECK(kill_puts(filled, (struct scene){.size = 4000, .next = 50}, 0, false) > 20);
+        CHECK(kill_puts(filled, (struct scene){.size = 200000, .next = 50}, 10, false) > 20);
     }
 }
 
@@ -92,7 +103,7 @@ TEST_WITHIN(30, a_put_of_references_killed_anywhere_is_whole_or_absent)
 {
     family_found(SMALL_RESERVE);
     for (uint64_t filled = 0; filled < 3; filled++)
-        CHECK(kill_puts(filled, 0, 0, true) > 25);
+        CHECK(kill_puts(filled, (struct scene){.next = 50}, 0, true) > 25);
 }
 
 static void get_one(void *with)
