@@ -9,6 +9,7 @@ a child that hangs is killed, and its test fails and says at what point.
 """
 
 import contextlib
+import gc
 import os
 import select
 import signal
@@ -184,6 +185,7 @@ def memory_in_use() -> int:
     A dead block is taken apart by whoever next uses the arena, a bounded step at a time; so the
     arena is used here until there is nothing more to take apart.
     """
+    gc.collect()  # what earlier tests left in cycles would go at any later time
     _core.reap()
     used = _core.arena_usage()["used"]
     while True:
@@ -202,7 +204,8 @@ def memory_unchanged() -> Iterator[None]:
         yield
     finally:
         kill_the_rest()
-    assert memory_in_use() == before
+    now = memory_in_use()
+    assert now == before, f"{now - before:+d} bytes in use"
 
 
 def _ended(pid: int, timeout: float) -> bool:
