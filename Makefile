@@ -33,7 +33,7 @@ TESTS   := $(wildcard tests/unit tests/property tests/compat tests/stress)
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help build build-crash run test test-c test-python test-crash lint format bench conformance \
-        check-install clean models
+        check-install clean models stepping
 
 help: ## explain the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -98,6 +98,10 @@ test-c: $(READY) ## the C tests: plain, under address and undefined, under threa
 	$(BIN)/meson test -C $(CRASH) --print-errorlogs
 	$(BIN)/meson test -C $(ASAN) --print-errorlogs --timeout-multiplier 4
 	$(BIN)/meson test -C $(TSAN) --print-errorlogs --timeout-multiplier 8 --no-suite no-tsan
+
+stepping: build-crash ## kills at every single instruction of the core's operations (minutes)
+	PROCESSION_STEPS=1000000 $(CRASH)/native/tests/test_stepping_memory
+	PROCESSION_STEPS=1000000 $(CRASH)/native/tests/test_stepping_sync
 
 test-python: build ## unit, property, compat and stress tests with the release core
 	timeout -k 10 1800 $(BIN)/python -m pytest $(TESTS) $(PYTEST_ARGS)

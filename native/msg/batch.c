@@ -9,8 +9,11 @@
 uint64_t batch_write(char *records, const struct message *message)
 {
     struct record *record = (struct record *)records;
-    *record = (struct record){
-        .size = message->size, .kind = message->kind, .tag = message->tag, .extra = message->extra};
+    *record = (struct record){.size = message->size,
+                              .kind = message->kind,
+                              .sequence = RECORD_NO_SEQUENCE, /* see write_run() */
+                              .tag = message->tag,
+                              .extra = message->extra};
     memcpy(record + 1, message->data, message->size);
     return record_bytes(message->size);
 }
@@ -18,11 +21,7 @@ uint64_t batch_write(char *records, const struct message *message)
 uint64_t batch_read(const char *records, struct message *message)
 {
     const struct record *record = (const struct record *)records;
-    message->kind = record->kind;
-    message->size = record->size;
-    message->sequence = record->sequence;
-    message->tag = record->tag;
-    message->extra = record->extra;
+    read_head(record, message);
     message->data = record + 1;
     return record_bytes(record->size);
 }
@@ -53,6 +52,8 @@ static struct run measure(const char *records, uint64_t limit, uint64_t space)
     return run;
 }
 
+/* Killed before the commit, it must leave no number below put_count: that would be taken for a record
+ * that tail_offset lags behind. So the records come without a number, and then get their own. */
 static void write_run(struct segment *segment, uint64_t offset, const char *records, struct run run,
                       uint64_t sequence)
 {

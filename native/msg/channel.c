@@ -88,11 +88,7 @@ enum status channel_try_put(struct arena *arena, struct channel *channel, struct
 
 static void read_record(const struct record *record, struct message *message)
 {
-    message->kind = record->kind;
-    message->size = record->size;
-    message->sequence = record->sequence;
-    message->tag = record->tag;
-    message->extra = record->extra;
+    read_head(record, message);
     memcpy(message->buffer, record + 1, record->size);
     message->data = message->buffer;
 }

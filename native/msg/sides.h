@@ -21,6 +21,16 @@ static inline bool is_plausible(struct segment *segment, uint64_t offset,
            record->kind < RECORD_KINDS && offset + record_bytes(record->size) <= segment->bytes;
 }
 
+/* All of the message but its data. */
+static inline void read_head(const struct record *record, struct message *message)
+{
+    message->kind = record->kind;
+    message->size = record->size;
+    message->sequence = record->sequence;
+    message->tag = record->tag;
+    message->extra = record->extra;
+}
+
 /* The block of a payload's record with so many bytes of data; NULL: there is no such. */
 static inline struct block *payload_named(struct arena *arena,
                                           const struct payload_reference *reference, uint32_t size)

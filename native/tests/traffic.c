@@ -63,16 +63,24 @@ static enum status put(struct channel *channel, struct message *message)
     return status;
 }
 
+void line_compose(struct message *message, uint64_t sender, uint64_t number, uint32_t size)
+{
+    message->kind = RECORD_BYTES;
+    message->tag = sender;
+    message->extra = number;
+    message->size = size;
+    if (size > sizeof message->buffer)
+        new_payload(message, size, 0);
+    else
+        fill_in((unsigned char *)message->buffer, size, sender, number);
+    message->data = message->buffer;
+}
+
 static enum status send(struct channel *channel, uint64_t sender, uint64_t number, uint32_t size,
                         enum status (*how)(struct channel *channel, struct message *message))
 {
-    unsigned char bytes[RECORD_DATA_LIMIT];
-    struct message message = {.kind = RECORD_BYTES, .tag = sender, .extra = number, .size = size};
-    if (size > sizeof bytes)
-        new_payload(&message, size, 0);
-    else
-        fill_in(bytes, size, sender, number);
-    message.data = bytes;
+    struct message message;
+    line_compose(&message, sender, number, size);
     enum status status = how(channel, &message);
     if (status != STATUS_OK && message.kind == RECORD_PAYLOAD)
         handle_drop(&family, &message.payload);

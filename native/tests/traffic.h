@@ -20,6 +20,8 @@ void line_close(struct line *line);
 void line_put(struct channel *channel, uint64_t sender, uint64_t number, uint32_t size);
 /* The same without a wait. */
 enum status line_try_put(struct channel *channel, uint64_t sender, uint64_t number, uint32_t size);
+/* Makes such a message, to be put later. */
+void line_compose(struct message *message, uint64_t sender, uint64_t number, uint32_t size);
 /* A payload that owns a reference to each of *blocks*. */
 void line_put_references(struct channel *channel, const struct handle *blocks, uint32_t count);
 

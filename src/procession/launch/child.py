@@ -40,8 +40,7 @@ def after_fork(process_obj: BaseProcess, parent_end: int, sentinel: Sentinel) ->
             die_with_parent=config["die_with_parent"],
             die_with_root="outlives_family" not in config,
         )
-        if "numpy.random" in sys.modules:
-            distinct_random_states()
+        distinct_random_states()
         if "procession.connection._inherited" in sys.modules:
             leave_to_the_parent(sys._getframe(), process_obj)
         code = process_obj._bootstrap(parent_sentinel=own)

@@ -1,0 +1,27 @@
+/* Kills between any two instructions: a child is single-stepped by ptrace(2) through one operation.
+ *
+ * Idea      Crash points are where somebody thought of a kill; this reaches the rest. The child stops at
+ *           the operation's begin and at its end; in between it is let go one instruction at a
+ *           time, and killed after as many as the trial says.
+ * Positions All, if the operation is short; of a longer one a sample, whose seed is printed. By the
+ *           environment: PROCESSION_STEPS, how many positions of an operation are tried at most
+ *           (default 100, fewer under sanitizers); PROCESSION_TEST_SEED.
+ */
+#ifndef PROCESSION_TESTS_STEPPING_H
+#define PROCESSION_TESTS_STEPPING_H
+
+#include "family.h"
+
+struct operation {
+    const char *name;
+    void (*enter)(void *stage); /* in the child, before the operation; NULL: nothing */
+    void (*run)(void *stage);   /* in the child: the operation */
+    /* In the test's process: before the child is started, and after it was killed and buried. */
+    void (*set_up)(void *stage);
+    void (*check)(void *stage);
+};
+
+/* Tries the operation's positions, each with a stage of its own: *stage* is what set_up() fills. */
+void step_through(const struct operation *operation, void *stage);
+
+#endif
