@@ -152,6 +152,7 @@ struct splice {
     uint64_t taken; /* of the old items */
     uint64_t added;
     bool assigns;    /* rather than deletes */
+    bool extended;   /* the range has a step, so that each position is replaced by one item */
     bool descending; /* the first item of the parcel is for the last position of the range */
 };
 
@@ -181,13 +182,13 @@ static void lay_out(const struct splice *splice, struct shelf *spare, struct she
     uint64_t kept = 0, out = 0;
     for (uint64_t i = 0; i < length_of(splice->old); i++) {
         const struct place *place = &splice->old->places[i];
-        for (uint64_t k = 0; step == 1 && i == start && k < splice->added; k++)
+        for (uint64_t k = 0; !splice->extended && i == start && k < splice->added; k++)
             put_at(spare, kept++, &splice->parcel->places[k]);
         if (out == splice->taken || i != start + out * step) {
             put_at(spare, kept++, place);
             continue;
         }
-        if (step != 1 && splice->added)
+        if (splice->extended && splice->added)
             put_at(spare, kept++, replacement(splice, out));
         put_at(waste, out++, place);
     }
@@ -268,7 +269,8 @@ static enum status splice_locked(struct arena *arena, struct store *store, struc
         return status;
     uint64_t length = length_of(splice->old);
     *places = splice->taken = list_range_adjust(&splice->range, length);
-    if (splice->range.step != 1 && splice->assigns && splice->added != splice->taken)
+    splice->extended = splice->range.step != 1;
+    if (splice->extended && splice->assigns && splice->added != splice->taken)
         return STATUS_MISFIT;
     if (splice->taken == 0 && splice->added == 0)
         return STATUS_OK;

@@ -71,7 +71,10 @@ class Dict(_core.SharedDict, MutableMapping[K, V]):
     # -------------------------------------------------------------------------------- many at once
 
     def update(self, mapping_or_pairs: Any = (), /, **kwargs: V) -> None:
-        """Set all these keys, in one step: others see all of them or none."""
+        """Set all these keys, in one step: others see all of them or none.
+
+        Where a key is there that is equal, but another (1 for True), it is replaced by the new one.
+        """
         pairs = _pairs(mapping_or_pairs)
         pairs.extend(kwargs.items())
         if pairs:
@@ -162,7 +165,11 @@ def _pairs(source: Any) -> list[tuple[Any, Any]]:
     """The pairs of what ``dict.update`` takes."""
     if isinstance(source, Dict):
         return source._snapshot(_PAIRS)
-    return list(dict(source).items())
+    if isinstance(source, dict):
+        return list(source.items())
+    if hasattr(source, "keys"):
+        return [(key, source[key]) for key in source.keys()]  # noqa: SIM118 - as dict.update asks
+    return [(key, value) for key, value in source]
 
 
 class _Values(ValuesView[V]):
