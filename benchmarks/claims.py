@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from . import libraries, locks, pipes, pools, queues, sockets, starts, sync
+from . import libraries, locks, pipes, pools, queues, shared, sockets, starts, sync
 from .measurement import PARTS, Measurement
 
 
@@ -76,6 +76,12 @@ CLAIMS = (
     Claim("pipe-mebibytes", "1 MiB send_bytes, pipe", pipes.mebibytes, 500, 1.5),
     Claim("pipe-arrays", "10 MB numpy array, pipe", pipes.arrays, 100, 3),
     Claim("tcp-ping-pong", "there and back, TCP", sockets.ping_pong, 5_000, 1),
+    Claim("shared-dict-get", "d[key], manager's dict", shared.dict_get, 5_000, 20, method=""),
+    Claim("shared-dict-set", "d[key] = i, manager's dict", shared.dict_set, 5_000, 20, method=""),
+    Claim("shared-list-get", "l[i], manager's list", shared.list_get, 10_000, 20, method=""),
+    Claim(
+        "shared-list-append", "l.append(i), manager's", shared.list_append, 10_000, 20, method=""
+    ),
     Claim("tcp-20k", "20 kB send_bytes, answer, TCP", sockets.long_messages, 100, 1),
 )
 

@@ -18,6 +18,8 @@ void message_discard(struct message *message);
 
 /* The object; NULL: exception set. The message's payload, if any, is consumed. */
 PyObject *message_decode(struct message *message);
+/* Likewise of a message that others will have as well: nothing of the object lies in shared memory. */
+PyObject *message_decode_private(struct message *message);
 
 /* ---- containers of scalars (py_compact.c) */
 

@@ -77,6 +77,9 @@ int add_codec(PyObject *module);
 int add_bell(PyObject *module); /* after add_channel */
 int add_line(PyObject *module);
 int add_seat(PyObject *module);
+int add_key(PyObject *module);
+int add_dict(PyObject *module);
+int add_list(PyObject *module);
 
 /* Makes the type and adds it to the module; NULL: exception set. */
 PyTypeObject *add_type(PyObject *module, PyType_Spec *spec, PyTypeObject *base);

@@ -47,12 +47,26 @@ static PyObject *view_of_span(PyObject *whole, const struct payload_span *span)
     return readonly;
 }
 
-static PyObject *views_of_spans(PyObject *block, const struct payload_span *spans, uint32_t count)
+/* A copy of it, which the receiver may change: others, too, will have what lies in the block. */
+static PyObject *copy_of_span(PyObject *whole, const struct payload_span *span)
+{
+    PyObject *view = view_of_span(whole, span);
+    PyObject *copy = NULL;
+    if (view)
+        copy = span->readonly ? PyBytes_FromObject(view) : PyByteArray_FromObject(view);
+    Py_XDECREF(view);
+    return copy;
+}
+
+/* Of the stream a view, of the buffers views or copies. */
+static PyObject *views_of_spans(PyObject *block, const struct payload_span *spans, uint32_t count,
+                                bool is_private)
 {
     PyObject *whole = PyMemoryView_FromObject(block);
     PyObject *views = whole ? PyList_New(0) : NULL;
     for (uint32_t i = 0; views && i < count; i++) {
-        PyObject *view = view_of_span(whole, &spans[i]);
+        PyObject *view = i > 0 && is_private ? copy_of_span(whole, &spans[i])
+                                             : view_of_span(whole, &spans[i]);
         if (view == NULL || PyList_Append(views, view) != 0)
             Py_CLEAR(views);
         Py_XDECREF(view);
@@ -79,15 +93,16 @@ static PyObject *load_with_buffers(PyObject *views)
     return object;
 }
 
-static PyObject *decode_pickle(PyObject *block, const struct payload_span *spans, uint32_t count)
+static PyObject *decode_pickle(PyObject *block, const struct payload_span *spans, uint32_t count,
+                               bool is_private)
 {
-    PyObject *views = views_of_spans(block, spans, count);
+    PyObject *views = views_of_spans(block, spans, count, is_private);
     PyObject *object = views ? load_with_buffers(views) : NULL;
     Py_XDECREF(views);
     return object;
 }
 
-static PyObject *decode_payload(struct message *message)
+static PyObject *decode_payload(struct message *message, bool is_private)
 {
     struct payload *payload = arena_at(&family, message->payload.payload);
     uint64_t size = word_get(&block_of(payload)->size);
@@ -105,7 +120,7 @@ static PyObject *decode_payload(struct message *message)
         object = PyUnicode_DecodeUTF8((char *)payload + spans[0].start, (Py_ssize_t)spans[0].size,
                                       NULL);
     else
-        object = decode_pickle(block, spans, payload->span_count);
+        object = decode_pickle(block, spans, payload->span_count, is_private);
     Py_DECREF(block);
     return object;
 }
@@ -153,8 +168,14 @@ PyObject *message_decode(struct message *message)
     case RECORD_COMPACT:
         return compact_decode(message);
     case RECORD_PAYLOAD:
-        return decode_payload(message);
+        return decode_payload(message, false);
     default:
         return raise_status(STATUS_CORRUPT);
     }
+}
+
+PyObject *message_decode_private(struct message *message)
+{
+    return message->kind == RECORD_PAYLOAD ? decode_payload(message, true)
+                                           : message_decode(message);
 }

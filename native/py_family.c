@@ -13,6 +13,7 @@
 
 #include "msg/channel.h"
 #include "msg/payload.h"
+#include "msg/store.h"
 #include "os/life.h"
 #include "os/lifeline.h"
 #include "py_core.h"
@@ -86,6 +87,7 @@ static void register_manners(void)
     barrier_register();
     channel_register();
     payload_register();
+    store_register();
     pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 

@@ -54,6 +54,9 @@ PyObject *raise_status(enum status status)
     case STATUS_NOT_HELD:
         PyErr_SetString(PyExc_ValueError, "semaphore or lock released too many times");
         break;
+    case STATUS_MISSING:
+        PyErr_SetString(PyExc_IndexError, "index out of range");
+        break;
     case STATUS_SYSTEM:
         PyErr_SetFromErrno(PyExc_OSError);
         break;

@@ -15,6 +15,8 @@ enum status {
     STATUS_OWNER_DIED,  /* the lock's holder died while it held it */
     STATUS_SHUT_DOWN,   /* the queue was shut down */
     STATUS_NOT_HELD,    /* release of a lock that nobody holds */
+    STATUS_MISSING,     /* there is no such key, or no such position */
+    STATUS_MISFIT,      /* as many values were wanted as there are places */
     STATUS_SYSTEM,      /* a system call failed: errno says why */
 };
 

@@ -24,10 +24,8 @@ static void give(struct arena *arena, word_t *place, const struct handle *lock)
     arena_unlock(arena);
 }
 
-enum status channel_companion(struct arena *arena, struct channel *channel, enum channel_side side,
-                              offset_t *payload, uint64_t *serial)
+enum status companion_at(struct arena *arena, word_t *place, offset_t *payload, uint64_t *serial)
 {
-    word_t *place = &channel->companions[side];
     if (atomic_load_explicit(place, memory_order_acquire) == 0) {
         struct handle lock;
         enum status status = handle_create(arena, sizeof(struct lock), BLOCK_LOCK, fill, NULL,
@@ -40,4 +38,10 @@ enum status channel_companion(struct arena *arena, struct channel *channel, enum
     *payload = atomic_load_explicit(place, memory_order_acquire);
     *serial = word_get(&block_of(arena_at(arena, *payload))->serial);
     return STATUS_OK;
+}
+
+enum status channel_companion(struct arena *arena, struct channel *channel, enum channel_side side,
+                              offset_t *payload, uint64_t *serial)
+{
+    return companion_at(arena, &channel->companions[side], payload, serial);
 }

@@ -63,6 +63,8 @@ void arena_stage_release(struct arena *arena, struct block *block);
  * What is left is done by whoever calls next. */
 void arena_bury_dead(struct arena *arena, unsigned steps);
 enum { BURY_STEPS = 256 };
+/* All of them. Locks the arena, and lets others have it in between: there may be a million. */
+void arena_bury_all(struct arena *arena);
 
 /* ---- looking */
 

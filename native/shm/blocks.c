@@ -174,6 +174,15 @@ void arena_bury_dead(struct arena *arena, unsigned steps)
     }
 }
 
+void arena_bury_all(struct arena *arena)
+{
+    while (word_get(&arena->header->dead)) {
+        arena_lock(arena);
+        arena_bury_dead(arena, BURY_STEPS);
+        arena_unlock(arena);
+    }
+}
+
 /* ---- looking */
 
 struct block *arena_find(struct arena *arena, offset_t payload, uint64_t serial)

@@ -146,17 +146,6 @@ enum status handle_attach(struct arena *arena, offset_t payload, uint64_t serial
     return status;
 }
 
-/* A queue may die with a million messages: they are taken apart by and by, and others get the mutex
- * in between. */
-static void bury_the_rest(struct arena *arena)
-{
-    while (word_get(&arena->header->dead)) {
-        arena_lock(arena);
-        arena_bury_dead(arena, BURY_STEPS);
-        arena_unlock(arena);
-    }
-}
-
 void handle_drop(struct arena *arena, struct handle *handle)
 {
     if (handle->payload == 0)
@@ -174,7 +163,7 @@ void handle_drop(struct arena *arena, struct handle *handle)
     }
     arena_unlock(arena);
     handle->payload = 0;
-    bury_the_rest(arena);
+    arena_bury_all(arena);
 }
 
 enum status handle_give(struct arena *arena, const struct handle *handle, uint32_t tag)

@@ -19,7 +19,7 @@
 #include "../os/mutex.h"
 
 #define ARENA_MAGIC UINT64_C(0x4e4f495353434f52)
-#define LAYOUT_VERSION 2u
+#define LAYOUT_VERSION 3u
 #define CACHE_LINE 64
 #define PAGE_BYTES UINT64_C(4096)
 
@@ -55,6 +55,9 @@ enum block_kind {
     BLOCK_BARRIER,
     BLOCK_PIPE,  /* the mailboxes of a pipe */
     BLOCK_ANNEX, /* a further part of another block's list */
+    BLOCK_STORE, /* a mapping or a list */
+    BLOCK_SHELF, /* a row of items */
+    BLOCK_ITEM,  /* a key and a value */
     BLOCK_KINDS,
 };
 

@@ -6,6 +6,7 @@
 #include "../crash_point.h"
 #include "../msg/channel.h"
 #include "../msg/payload.h"
+#include "../msg/store.h"
 #include "../os/life.h"
 #include "../sync/barrier.h"
 #include "../sync/condition.h"
@@ -22,6 +23,7 @@ void family_found(uint64_t reserve)
     barrier_register();
     channel_register();
     payload_register();
+    store_register();
     CHECK_EQUAL(arena_create(&family, reserve), STATUS_OK);
     uint32_t tag;
     CHECK_EQUAL(table_reserve(&family, &tag), STATUS_OK);

@@ -122,4 +122,8 @@ def __getattr__(name: str) -> object:
         from . import _install
 
         return getattr(_install, name)
+    if name == "shared":
+        import importlib  # `from . import` would ask here again
+
+        return importlib.import_module(".shared", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,6 +4,7 @@ import os
 import pickle
 import signal
 import struct
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -179,6 +180,15 @@ def test_an_array_that_does_not_fit_says_so(segment: SharedMemory) -> None:
         segment.as_array(1024)
     segment.close()
     with pytest.raises(ValueError, match="closed"):
+        segment.as_array(1)
+
+
+def test_an_array_without_numpy_says_what_is_missing(
+    segment: SharedMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "numpy", None)
+
+    with pytest.raises(ImportError, match="pip install numpy"):
         segment.as_array(1)
 
 

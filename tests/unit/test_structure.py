@@ -20,7 +20,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("_errors", "_shut_down", "_deadline", "_ambient", "_explain", "_finalize", "_log", "util"),
     (
         *("reduction", "resource_sharer", "resource_tracker", "heap", "shared_memory"),
-        *("sharedctypes", "synchronize", "connection", "queues", "_codec"),
+        *("sharedctypes", "synchronize", "connection", "queues", "shared", "_codec"),
     ),
     (
         *("process", "launch", "spawn", "forkserver"),

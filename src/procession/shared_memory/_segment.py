@@ -112,8 +112,12 @@ class SharedMemory:
             dtype: numpy's type of an element, or what numpy makes one of.
         Raises:
             ValueError: the segment is closed, or too small for that array.
+            ImportError: numpy is not installed.
         """
-        import numpy  # only here: the package does not need it
+        try:
+            import numpy  # only here: the package does not need it
+        except ImportError as error:
+            raise ImportError("as_array() makes a numpy array: pip install numpy") from error
 
         if self._buf is None:
             raise ValueError(f"segment {self.name!r} is closed")

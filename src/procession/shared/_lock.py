@@ -1,0 +1,21 @@
+"""The lock that belongs to a shared mapping or list.
+
+Idea: it is made when somebody first asks, and is then owned by the mapping or list: whoever has one
+finds the other.
+
+Layer: ipc.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import _core
+from ..synchronize import RLock
+
+
+def companion(shared: Any) -> RLock:
+    """Return the lock of *shared*, the same for all processes."""
+    offset, serial = shared._companion()
+    lock: RLock = _core._attach(RLock, _core.family_id(), offset, serial)
+    return lock
