@@ -33,7 +33,7 @@ TESTS   := $(wildcard tests/unit tests/property tests/compat tests/stress)
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help build build-crash run test test-c test-python test-crash lint format bench conformance \
-        check-install clean models
+        check-install clean models docs
 
 help: ## explain the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -115,6 +115,19 @@ models: ## the protocols of the C core, checked by Spin (apt-get install spin)
 
 bench: build ## benchmarks against the standard package, as ratios
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+# ---- documentation ---------------------------------------------------------------------------------
+
+# An environment of its own: a test or a build needs nothing of it.
+SITE := .venv-docs
+
+$(SITE)/.installed: requirements-docs.txt
+	test -x $(SITE)/bin/python || $(PYTHON) -m venv $(SITE)
+	$(SITE)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-docs.txt
+	@touch $@
+
+docs: $(SITE)/.installed ## the site of the documentation, in .build/site; a warning is an error
+	NO_MKDOCS_2_WARNING=1 $(SITE)/bin/mkdocs build --strict --quiet
 
 # ---- checks ----------------------------------------------------------------------------------------
 
