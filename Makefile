@@ -33,7 +33,7 @@ TESTS   := $(wildcard tests/unit tests/property tests/compat tests/stress)
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help build build-crash run test test-c test-python test-crash lint format bench conformance \
-        check-install clean models docs
+        check-install clean models docs plots
 
 help: ## explain the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -128,6 +128,9 @@ $(SITE)/.installed: requirements-docs.txt
 
 docs: $(SITE)/.installed ## the site of the documentation, in .build/site; a warning is an error
 	NO_MKDOCS_2_WARNING=1 $(SITE)/bin/mkdocs build --strict --quiet
+
+plots: $(SITE)/.installed ## draw docs/benchmarks.json, a run's results, as docs/benchmarks.svg
+	$(SITE)/bin/python tools/plot_benchmarks.py docs/benchmarks.json docs/benchmarks.svg
 
 # ---- checks ----------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """What the pages of the documentation name is there: programs, tests, pages."""
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,7 +53,8 @@ def table_rows(text: str) -> Iterator[str]:
     """Yield the rows of the tables, without their headings and rules."""
     lines = text.splitlines()
     for line, following in zip(lines, [*lines[1:], ""], strict=True):
-        if line.startswith("|") and not line.startswith("|---") and not following.startswith("|---"):
+        rules = [each.startswith("|---") for each in (line, following)]
+        if line.startswith("|") and not any(rules):
             yield line
 
 
@@ -80,3 +82,14 @@ def test_every_page_is_in_the_navigation() -> None:
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "README.md"], ids=lambda page: page.name)
 def test_no_page_names_a_path_of_somebodys_machine(page: Path) -> None:
     assert re.findall(r"/(?:home|root|work|Users)/\S*", page.read_text()) == []
+
+
+def test_the_ratios_of_the_readme_are_those_of_the_results() -> None:
+    """None is made up or out of date."""
+    results = json.loads((DOCS / "benchmarks.json").read_text())
+    measured = {row["claim"]: f"{row['ratios']['multiprocessing']:.2f}" for row in results["rows"]}
+    told = re.findall(r"\| `([\w-]+)` \| ([\d.]+) \|", (ROOT / "README.md").read_text())
+
+    assert len(told) > 10
+    assert {claim: measured[claim] for claim, _ in told} == dict(told)
+    assert results["machine"][0][:10] in (ROOT / "README.md").read_text()

@@ -179,9 +179,7 @@ def goes_by_name(function: Any) -> bool:
 
     One by value has in it what the function's variables were at that moment.
     """
-    return _is_found(function) and (
-        function.__module__ not in _MAIN or mainmodule.is_found_again()
-    )
+    return _is_found(function) and (function.__module__ not in _MAIN or mainmodule.is_found_again())
 
 
 # ---------------------------------------------------------------- classes of other processes
