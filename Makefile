@@ -33,7 +33,7 @@ TESTS   := $(wildcard tests/unit tests/property tests/compat tests/stress)
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help build build-crash run test test-c test-python test-crash lint format bench conformance \
-        check-install clean models stepping
+        check-install clean models stepping docs plots compat
 
 help: ## explain the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -109,6 +109,18 @@ test-python: build ## unit, property, compat and stress tests with the release c
 test-crash: build build-crash ## tests/crash with the core that can be killed at named points
 	PYTHONPATH=$(CRASH)/site timeout -k 10 1200 $(BIN)/python -m pytest tests/crash $(PYTEST_ARGS)
 
+# The libraries' own environment; the package is found in src, as in the others.
+COMPAT := .venv-compat
+
+$(COMPAT)/.installed: requirements-compat.txt tools/develop.py
+	test -x $(COMPAT)/bin/python || $(PYTHON) -m venv $(COMPAT)
+	$(COMPAT)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-compat.txt
+	$(COMPAT)/bin/python tools/develop.py
+	@touch $@
+
+compat: build $(COMPAT)/.installed ## real libraries under procession run, in pinned versions; minutes
+	timeout -k 10 1800 $(COMPAT)/bin/python -m pytest tests/compat/test_libraries.py $(PYTEST_ARGS)
+
 conformance: build ## CPython's own tests of multiprocessing (CONFORM names their folder)
 	@test -f $(CONFORM)/conform.py || { echo "no $(CONFORM)/conform.py; set CONFORM"; exit 1; }
 	$(BIN)/python $(CONFORM)/conform.py --package procession --python $(BIN)/python --path src \
@@ -119,6 +131,22 @@ models: ## the protocols of the C core, checked by Spin (apt-get install spin)
 
 bench: build ## benchmarks against the standard package, as ratios
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+# ---- documentation ---------------------------------------------------------------------------------
+
+# An environment of its own: a test or a build needs nothing of it.
+SITE := .venv-docs
+
+$(SITE)/.installed: requirements-docs.txt
+	test -x $(SITE)/bin/python || $(PYTHON) -m venv $(SITE)
+	$(SITE)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-docs.txt
+	@touch $@
+
+docs: $(SITE)/.installed ## the site of the documentation, in .build/site; a warning is an error
+	NO_MKDOCS_2_WARNING=1 $(SITE)/bin/mkdocs build --strict --quiet
+
+plots: $(SITE)/.installed ## draw docs/benchmarks.json, a run's results, as docs/benchmarks.svg
+	$(SITE)/bin/python tools/plot_benchmarks.py docs/benchmarks.json docs/benchmarks.svg
 
 # ---- checks ----------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import compileall
 import importlib.util
+import json
 import sys
 from collections.abc import Sequence
 from fnmatch import fnmatch
@@ -35,6 +36,9 @@ def main() -> None:
     print(report.table(rows), *report.failures(rows), sep="\n")
     if options.markdown:
         options.markdown.write_text(report.markdown(rows))
+    if options.json:
+        results = report.results(rows, options.quick)
+        options.json.write_text(json.dumps(results, indent=1) + "\n")
 
 
 def compile_package() -> None:
@@ -55,6 +59,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("claims", nargs="*", help="names or patterns (default: all)")
     parser.add_argument("--quick", action="store_true", help="a tenth of the work, in two rounds")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     return parser.parse_args()
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from . import libraries
 from .claims import Claim
@@ -94,6 +95,28 @@ def markdown(rows: Iterable[Row]) -> str:
     shown = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     facts = "\n".join(f"- {fact}" for fact in machine())
     return f"{facts}\n\n{shown}\n"
+
+
+def results(rows: Iterable[Row], quick: bool) -> dict[str, Any]:
+    """Return what was measured, where and how, as JSON knows it; times in nanoseconds."""
+    return {
+        "machine": machine(),
+        "quick": quick,
+        "rows": [
+            {
+                "claim": row.claim.name,
+                "what": row.claim.what,
+                "target": row.claim.target,
+                "figures": {library: row.figure(library) for library in sorted(row.measured)},
+                "ratios": {
+                    library: row.ratio(library)
+                    for library in sorted(row.measured)
+                    if library != libraries.OURS
+                },
+            }
+            for row in rows
+        ],
+    }
 
 
 def failures(rows: Iterable[Row]) -> list[str]:

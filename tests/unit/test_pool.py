@@ -79,6 +79,23 @@ def test_a_function_that_pickle_refuses_goes_by_value(pool: Any) -> None:
     assert pool.map(lambda n: n + offset, range(3)) == [10, 11, 12]
 
 
+factor = 3
+
+
+def test_a_function_sent_by_value_takes_along_what_its_variables_are_now(
+    pool: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a notebook, where a cell changes them between two calls."""
+
+    def times(number: int) -> int:
+        return number * factor
+
+    before = pool.map(times, [1, 2])
+    monkeypatch.setitem(globals(), "factor", 5)
+
+    assert (before, pool.map(times, [1, 2])) == ([3, 6], [5, 10])
+
+
 def test_an_initializer_runs_in_each_worker(ctx: Any) -> None:
     with ctx.Pool(WORKERS, tasks.remember, ("here",)) as pool:
         assert pool.map(tasks.remembered, range(10), 1) == [["here"]] * 10

@@ -241,3 +241,18 @@ def test_the_tracker_has_the_names_that_libraries_use() -> None:
     assert resource_tracker.getfd.__self__ is resource_tracker._resource_tracker
     assert callable(resource_tracker.ensure_running)
     assert callable(resource_tracker.main)
+
+
+def test_names_that_libraries_import_are_there() -> None:
+    """By joblib's loky and by dill, whatever is used of them then."""
+    import queue
+
+    from procession import queues, reduction
+
+    assert (queues.Full, queues.Empty) == (queue.Full, queue.Empty)
+    assert hasattr(queues, "_sentinel")
+    with socket.socket() as sock:
+        rebuild, arguments = reduction._reduce_socket(sock)
+    assert rebuild is reduction._rebuild_socket
+    with rebuild(*arguments) as again:
+        assert again.family == socket.AF_INET

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 # which another pickler would call just the same.
 _REFUSALS = (PicklingError, AttributeError, TypeError)
 
+_MAIN = ("__main__", "__mp_main__")
+
 
 def dumps(obj: Any, *, for_parent: bool = False) -> bytes:
     """Pickle *obj* for a process that starts as a fresh interpreter, or for this one's parent.
@@ -161,12 +163,23 @@ def _reduce_method(method: MethodType) -> tuple[Any, ...]:
 
 def _is_in_main(obj: Any) -> bool:
     """Whether *obj*, a function or class, is found by its name in the main module."""
-    if obj.__module__ not in ("__main__", "__mp_main__"):
-        return False
-    found: Any = sys.modules.get(obj.__module__)
+    return obj.__module__ in _MAIN and _is_found(obj)
+
+
+def _is_found(obj: Any) -> bool:
+    """Whether *obj*, a function or class, is what its module has under its name."""
+    found: Any = sys.modules.get(obj.__module__ or "")
     for part in obj.__qualname__.split("."):
         found = getattr(found, part, None)
     return found is obj
+
+
+def goes_by_name(function: Any) -> bool:
+    """Whether a child looks *function* up by its name: then one pickle of it is as good as another.
+
+    One by value has in it what the function's variables were at that moment.
+    """
+    return _is_found(function) and (function.__module__ not in _MAIN or mainmodule.is_found_again())
 
 
 # ---------------------------------------------------------------- classes of other processes

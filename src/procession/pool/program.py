@@ -133,14 +133,14 @@ class Programs:
         """
         if type(function) not in (FunctionType, BuiltinFunctionType):
             return Program(function, mode, limit)  # it may have changed since the last time
-        if getattr(function, "__closure__", None):
-            return Program(function, mode, limit)
         key = (function, mode, limit)
         program = self._known.get(key)
         if program is None:
-            program = self._known[key] = Program(function, mode, limit)
-            if len(self._known) > _REMEMBERED:
-                self._known.popitem(last=False)
+            program = Program(function, mode, limit)
+            if byvalue.goes_by_name(function):  # else its variables may change
+                self._known[key] = program
+                if len(self._known) > _REMEMBERED:
+                    self._known.popitem(last=False)
         return program
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from queue import Empty, Full  # noqa: F401 - programs import them from here as well
+
 from ._queues import JoinableQueue, Queue, SimpleQueue
 
 TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
@@ -13,6 +15,9 @@ __all__ = ["JoinableQueue", "Queue", "SimpleQueue"]
 for _class in (JoinableQueue, Queue, SimpleQueue):
     _class.__module__ = __name__
 del _class
+
+_sentinel = object()
+"""What ends the standard package's feeder threads; joblib's loky imports it."""
 
 
 def __getattr__(name: str) -> Any:

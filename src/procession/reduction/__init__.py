@@ -13,7 +13,7 @@ import pickle
 
 from ._handles import HAVE_SEND_HANDLE, recv_handle, recvfds, send_handle, sendfds
 from ._pickler import ForkingPickler, Piece, dump, explained, pieces, register
-from ._travel import DupFd
+from ._travel import DupFd, _rebuild_socket, _reduce_socket  # noqa: F401 - dill imports the latter
 
 TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
