@@ -47,6 +47,8 @@ class _Acquirable:
         """Take it; whether that was possible in time (seconds; -1 waits for ever)."""
         deadline = _deadline(blocking, timeout)
         with self._mutex:
+            if blocking:
+                self._waiters.let_them_first()
             while not self._take():
                 if deadline.expired:
                     return False

@@ -124,7 +124,10 @@ class Conversation:
         conn: the connection; one that is none of ours (XML) sends and receives in its own way.
     Attributes:
         kin: whether the other side is of this package as well, and knows that we are.
+        channel: the `ChannelCalls` that accompany it, if there are any.
     """
+
+    channel: Any = None
 
     def __init__(self, conn: Any):
         self.conn = conn
