@@ -148,7 +148,8 @@ static PyMethodDef methods[] = {
     {"put_tagged", FASTCALL(TaskChannel_put_tagged), METH_FASTCALL,
      "put_tagged(obj, tag, extra): the message's number in the channel, from 0."},
     {"put_plain", FASTCALL(TaskChannel_put_plain), METH_FASTCALL,
-     "put_plain(obj, tag): put it if it is plain, of simple types all the way down; whether it was."},
+     "put_plain(obj, tag): put it if it is plain, of simple types all the way down; whether it "
+     "was."},
     {"put_batch", (PyCFunction)TaskChannel_put_batch, METH_VARARGS,
      "put_batch(list, tag, extra): (number of the first, how many were put, error)."},
     {"receive_into", (PyCFunction)TaskChannel_receive_into, METH_VARARGS,
