@@ -237,6 +237,10 @@ class Semaphore(_Acquirable):
             client.held.add(self)
         return True
 
+    def locked(self) -> bool:
+        """Return whether no permit is left."""
+        return self._value == 0
+
     def release(self, n: int = 1) -> None:
         """Give back *n* permits, or add them. Raises: ValueError: *n* is not positive."""
         if n < 1:
