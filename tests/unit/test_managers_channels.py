@@ -18,7 +18,7 @@ from procession.managers._served_events import Event
 from procession.managers._served_locks import Lock, RLock, Semaphore
 from procession.managers._served_queue import Queue
 from procession.managers._serving import MustWait, service
-from procession.managers._token import DONE, ELSEWHERE, FETCH, RAISED, WAIT
+from procession.managers._token import DONE, ELSEWHERE, RAISED, WAIT
 from tests.support import start_python, wait_until
 
 FAMILY = procession.get_context("fork")
