@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -99,7 +100,29 @@ class Own(SyncManager):
     """Has a type of the program's."""
 
 
+class Counter:
+    """What a program's class says of its methods."""
+
+    _prompt_ = ("add",)
+
+    def __init__(self) -> None:
+        self.total = 0
+
+    def add(self, n: int) -> int:
+        self.total += n
+        return self.total
+
+    def get(self) -> int:
+        return self.total
+
+
+class Derived(Counter):
+    """May have another `add`: nothing is known of it."""
+
+
 Own.register("Thing", Thing)
+Own.register("Counter", Counter)
+Own.register("Derived", Derived)
 
 
 def test_other_calls_go_by_the_connection(manager: Any) -> None:
@@ -136,6 +159,12 @@ def test_the_methods_of_other_types_go_by_the_connection() -> None:
         thing = manager.Thing(4)
         assert thing.twice() == 8
         assert outcome(thing, manager, "twice") == ELSEWHERE
+        counter, derived = manager.Counter(), manager.Derived()
+        assert counter.add(2) == 2
+        assert outcome(counter, manager, "add", 3) == DONE
+        assert outcome(counter, manager, "get") == ELSEWHERE
+        assert outcome(derived, manager, "add", 3) == ELSEWHERE
+        assert counter.get() == 5
         process = manager._process
     process.close()
 
@@ -244,6 +273,12 @@ def outcome_of_silence(calls: ChannelCalls, lock: Any) -> bool:
     return bool(silent)
 
 
+def all_stopped(pid: int) -> bool:
+    """Whether no thread of a process runs any more."""
+    stats = [task.joinpath("stat").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
+    return all(stat.rpartition(")")[2].split()[0] == "T" for stat in stats)
+
+
 def test_who_sleeps_for_a_result_hears_of_the_managers_death() -> None:
     """The manager is stopped in the midst of things, and then killed."""
     manager: Any = FAMILY.Manager()
@@ -251,6 +286,7 @@ def test_who_sleeps_for_a_result_hears_of_the_managers_death() -> None:
     assert shared["x"] == 1
     assert channels(manager)
     os.kill(manager._process.pid, signal.SIGSTOP)
+    wait_until(lambda: all_stopped(manager._process.pid))
     killed: list[float] = []
 
     def kill() -> None:

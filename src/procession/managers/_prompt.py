@@ -1,8 +1,8 @@
 """Which methods are prompt: they answer at once, or raise `MustWait` where they would wait.
 
 Idea: one thread carries out the prompt calls of all clients (`_channel_service`). So a method is
-only taken for prompt where its object's very class is known here; what a program registers is
-not, unless it says so.
+only taken for prompt where its object's very class is known here, or says so itself: a program's
+class may have an attribute ``_prompt_``, the names of its methods that never wait.
 
 Invariant: a prompt method that raises MustWait has changed nothing.
 
@@ -33,8 +33,11 @@ def declare(
 def is_prompt(obj: Any, name: str) -> bool:
     """Whether the method *name* of *obj* is prompt."""
     kind = type(obj)
+    known = _known.get(kind)
+    if known is None:  # what a class says holds for it, not for those that are derived from it
+        return name in vars(kind).get("_prompt_", ())
     condition = _conditions.get(kind)
-    return name in _known.get(kind, ()) and (condition is None or condition(obj))
+    return name in known and (condition is None or condition(obj))
 
 
 # Not those that return the object itself, a view or an iterator; `sort` calls what is in the list.

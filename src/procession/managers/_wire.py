@@ -140,10 +140,12 @@ class Conversation:
 
     def send_encoded(self, message: Any) -> None:
         """Send what `encode` returned. Raises: OSError: the other side has gone."""
-        if self._pickles:
-            self.conn._send_parts(message)
-        else:
+        if not self._pickles:
             self.conn.send(message)
+        elif len(message) == 1:
+            self.conn._send_bytes(message[0])
+        else:
+            self.conn._send_parts(message)
 
     def send(self, obj: Any) -> None:
         """Send *obj*."""
