@@ -15,6 +15,7 @@ import procession
 from procession import _core
 from procession.managers import ManagerLostError, SyncManager
 from procession.managers._channel_calls import ChannelCalls
+from procession.managers._peers import AFTER_A_FETCH
 from procession.managers._served_events import Event
 from procession.managers._served_locks import Lock, RLock, Semaphore
 from procession.managers._served_queue import Queue
@@ -167,6 +168,27 @@ def test_the_methods_of_other_types_go_by_the_connection() -> None:
         assert counter.get() == 5
         process = manager._process
     process.close()
+
+
+def test_results_that_are_not_plain_are_soon_asked_for_by_the_connection(manager: Any) -> None:
+    """And after a while, once more, through the channel."""
+    shared = manager.dict(key=1)
+    assert shared["key"] == 1
+    requests: _core.TaskChannel = channels(manager)._put.__self__
+
+    def reads() -> int:
+        """How many of some reads went through the channel."""
+        before = requests.put_count
+        for _ in range(AFTER_A_FETCH):
+            assert shared["key"]
+        return requests.put_count - before
+
+    assert reads() == AFTER_A_FETCH
+    shared["key"] = Thing(1)
+    assert reads() == 1
+    shared["key"] = 2
+    assert reads() == AFTER_A_FETCH - 1
+    assert reads() == AFTER_A_FETCH
 
 
 STRANGER = """

@@ -40,8 +40,12 @@ from ._token import (
 )
 from ._wire import Conversation
 
-MOST_ELSEWHERE = 1000
-"""How many methods a process remembers that do not go through channels."""
+ALWAYS = -1
+AFTER_A_FETCH = 20
+"""How many calls of a method go by the connection, where a result had to be fetched there."""
+
+MOST_DETOURS = 1000
+"""How many methods of referents are remembered that do not go through channels."""
 
 
 class _OfThread(threading.local):
@@ -63,7 +67,8 @@ class Peer:
 
     def __init__(self, route: Route):
         self.route = route
-        self._elsewhere: set[tuple[str, str]] = set()  # types and their methods that are not prompt
+        # id of a referent, method -> how many of the next calls go by the connection
+        self._detours: dict[tuple[str, str], int] = {}
         self.start_afresh()
         # A child clears the finalizers it was born with; by then it may have an anchor of its own.
         util.register_after_fork(self, Peer._see_to_farewell)
@@ -97,10 +102,14 @@ class Peer:
         talk, mine.talk = mine.talk, None
         if talk is None:
             talk = self._connect()
-        if talk.channel is not None and (token.typeid, name) not in self._elsewhere:
-            answer = self._ask(talk, token, name, args, kwds)
-            if answer is not None:
-                return answer
+        if talk.channel is not None:
+            detours = self._detours.get((token.id, name), 0)
+            if detours == 0:
+                answer = self._ask(talk, token, name, args, kwds)
+                if answer is not None:
+                    return answer
+            elif detours > 0:
+                self._detours[token.id, name] = detours - 1
         try:
             message = talk.encode((token.id, name, args, kwds))  # may itself make calls
         except BaseException:
@@ -121,15 +130,21 @@ class Peer:
             return None
         kind, what = answer
         if kind == FETCH:
+            self._detour(token, name, AFTER_A_FETCH)
             return self._exchange(talk, talk.encode((None, "fetch", (), {})), token, name)
         if kind == WAIT:
             return None
         if kind == ELSEWHERE:
-            if len(self._elsewhere) < MOST_ELSEWHERE:
-                self._elsewhere.add((token.typeid, name))
+            self._detour(token, name, ALWAYS)
             return None
         self._keep(talk)
         return (RETURN, what) if kind == DONE else (ERROR, PLAIN_ERRORS[what[0]](*what[1]))
+
+    def _detour(self, token: Token, name: str, times: int) -> None:
+        """Have the next calls of a method go by the connection."""
+        if len(self._detours) >= MOST_DETOURS:
+            self._detours.clear()  # each of them is learned again by one call
+        self._detours[token.id, name] = times
 
     def _exchange(
         self, talk: Conversation, message: Any, token: Token, name: str
