@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from . import libraries, locks, pipes, pools, queues, shared, sockets, starts, sync
+from . import libraries, locks, managers, pipes, pools, queues, shared, sockets, starts, sync
 from .measurement import PARTS, Measurement
 
 
@@ -67,6 +67,15 @@ CLAIMS = (
     Claim("pool-apply", "one apply", pools.one_apply, 1_500, 5),
     Claim("pool-map", "tiny task, one map of 100,000", pools.tiny_map, 100_000, 1.2),
     Claim("pool-heavy-tail", "task, heavy-tailed map of 2,000", pools.heavy_tail, 2_000, 1),
+    Claim("manager-get", "dict get, manager", managers.dict_get, 5_000, 4),
+    Claim("manager-set", "dict set, manager", managers.dict_set, 5_000, 4),
+    Claim("manager-queue", "queue put, get, manager", managers.queue_put_get, 3_000, 4),
+    Claim("manager-lock", "with lock, manager", managers.with_lock, 3_000, 3),
+    Claim("manager-namespace", "attribute set, get, manager", managers.namespace, 3_000, 3),
+    Claim("manager-append", "list append, manager", managers.list_append, 5_000, 4),
+    Claim("manager-4", "dict set or get, four clients", managers.four_clients, 20_000, 3),
+    Claim("manager-tcp", "dict set, manager, TCP", managers.tcp_set, 3_000, 1),
+    Claim("manager-tcp-20k", "20 kB dict set, manager, TCP", managers.tcp_set_long, 500, 1),
     Claim("import", "import", starts.imports, 10, 1, method=""),
     Claim("start-fork", "start, join; fork", starts.start_and_join, 100, 1),
     Claim("start-value", "start, join; fork, a value", starts.with_value, 100, 1),

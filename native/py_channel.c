@@ -122,6 +122,18 @@ static bool put_message(ChannelObject *self, struct message *message, deadline_t
     return status == STATUS_OK;
 }
 
+/* Puts what *message* was encoded into, and *keep* (stolen) is to be kept for until then. */
+static bool put_encoded(ChannelObject *self, struct message *message, PyObject *keep,
+                        deadline_t deadline)
+{
+    bool done = put_message(self, message, deadline);
+    if (!done)
+        message_discard(message);
+    self->used = true;
+    Py_DECREF(keep);
+    return done;
+}
+
 bool channel_put_object(ChannelObject *self, PyObject *object, uint64_t tag, uint64_t extra,
                         deadline_t deadline, uint64_t *sequence)
 {
@@ -129,15 +141,22 @@ bool channel_put_object(ChannelObject *self, PyObject *object, uint64_t tag, uin
     message.tag = tag;
     message.extra = extra;
     PyObject *keep = message_encode(object, &message);
-    if (keep == NULL)
+    if (keep == NULL || !put_encoded(self, &message, keep, deadline))
         return false;
-    bool done = put_message(self, &message, deadline);
-    if (!done)
-        message_discard(&message);
-    self->used = true;
     *sequence = message.sequence;
-    Py_DECREF(keep);
-    return done;
+    return true;
+}
+
+bool channel_put_plain(ChannelObject *self, PyObject *object, uint64_t tag, bool *plain)
+{
+    struct message message;
+    message.tag = tag;
+    message.extra = 0;
+    PyObject *keep = message_encode_plain(object, &message);
+    *plain = keep != NULL;
+    if (keep == NULL)
+        return PyErr_Occurred() == NULL;
+    return put_encoded(self, &message, keep, DEADLINE_NEVER);
 }
 
 /* Channel.put(obj, block=True, timeout=None) */

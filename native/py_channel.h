@@ -26,6 +26,9 @@ bool channel_is_open(ChannelObject *self);
 bool channel_put_object(ChannelObject *self, PyObject *object, uint64_t tag, uint64_t extra,
                         deadline_t deadline, uint64_t *sequence);
 
+/* Waits for room; puts *object* if it is plain, and nothing if it is not. False: exception set. */
+bool channel_put_plain(ChannelObject *self, PyObject *object, uint64_t tag, bool *plain);
+
 /* Until there is a message or *deadline* has passed. False: exception set. */
 bool channel_get_message(ChannelObject *self, struct message *message, word_t *claim,
                          deadline_t deadline);

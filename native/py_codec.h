@@ -13,6 +13,8 @@ bool decode_prepare(void);
 /* Fills *message* from *object*. What the message's data lies in is returned, to be kept until the
  * message was put; NULL: exception set. */
 PyObject *message_encode(PyObject *object, struct message *message);
+/* Likewise, if *object* is plain. NULL without an exception: it is not. */
+PyObject *message_encode_plain(PyObject *object, struct message *message);
 /* Undoes what message_encode() acquired, if the message was not put. */
 void message_discard(struct message *message);
 
@@ -20,6 +22,9 @@ void message_discard(struct message *message);
 PyObject *message_decode(struct message *message);
 /* Likewise of a message that others will have as well: nothing of the object lies in shared memory. */
 PyObject *message_decode_private(struct message *message);
+
+/* Whether *object* is of the language's own simple types all the way down (py_plain.c). */
+bool is_plain(PyObject *object);
 
 /* ---- containers of scalars (py_compact.c) */
 

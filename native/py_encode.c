@@ -289,19 +289,32 @@ static PyObject *encode_pickle(PyObject *object, struct message *message)
     return stream;
 }
 
-PyObject *message_encode(PyObject *object, struct message *message)
+/* What travels without pickle. False: it does not, or an exception is set. */
+static bool encode_without_pickle(PyObject *object, struct message *message)
 {
     message->payload.payload = 0;
     Py_ssize_t size;
     uint16_t kind;
     if (encode_scalar(object, message))
-        return Py_NewRef(object);
+        return true;
     const char *text = text_of(object, &size, &kind);
     if (text)
-        return encode_text(message, object, text, size, kind) ? Py_NewRef(object) : NULL;
-    if (compact_encode(object, message))
+        return encode_text(message, object, text, size, kind);
+    return compact_encode(object, message);
+}
+
+PyObject *message_encode(PyObject *object, struct message *message)
+{
+    if (encode_without_pickle(object, message))
         return Py_NewRef(object);
-    return encode_pickle(object, message);
+    return PyErr_Occurred() ? NULL : encode_pickle(object, message);
+}
+
+PyObject *message_encode_plain(PyObject *object, struct message *message)
+{
+    if (encode_without_pickle(object, message))
+        return Py_NewRef(object);
+    return PyErr_Occurred() || !is_plain(object) ? NULL : encode_pickle(object, message);
 }
 
 void message_discard(struct message *message)

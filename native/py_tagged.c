@@ -19,6 +19,22 @@ static PyObject *TaskChannel_put_tagged(ChannelObject *self, PyObject *const *ar
     return PyLong_FromUnsignedLongLong(sequence);
 }
 
+/* TaskChannel.put_plain(obj, tag) -> whether it was put */
+static PyObject *TaskChannel_put_plain(ChannelObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    if (!channel_is_open(self))
+        return NULL;
+    if (nargs != 2) {
+        PyErr_SetString(PyExc_TypeError, "put_plain() takes 2 arguments: obj, tag");
+        return NULL;
+    }
+    bool plain;
+    uint64_t tag = PyLong_AsUnsignedLongLong(args[1]);
+    if (PyErr_Occurred() || !channel_put_plain(self, args[0], tag, &plain))
+        return NULL;
+    return PyBool_FromLong(plain);
+}
+
 /* TaskChannel.put_batch(list, tag, extra) -> (sequence of the first, how many, error)
  *
  * Stops at the first object that cannot be put; *error* is then the exception, else None. The numbers
@@ -131,6 +147,9 @@ static PyObject *TaskChannel_claim_in(ChannelObject *self, PyObject *args)
 static PyMethodDef methods[] = {
     {"put_tagged", FASTCALL(TaskChannel_put_tagged), METH_FASTCALL,
      "put_tagged(obj, tag, extra): the message's number in the channel, from 0."},
+    {"put_plain", FASTCALL(TaskChannel_put_plain), METH_FASTCALL,
+     "put_plain(obj, tag): put it if it is plain, of simple types all the way down; whether it "
+     "was."},
     {"put_batch", (PyCFunction)TaskChannel_put_batch, METH_VARARGS,
      "put_batch(list, tag, extra): (number of the first, how many were put, error)."},
     {"receive_into", (PyCFunction)TaskChannel_receive_into, METH_VARARGS,

@@ -5,8 +5,9 @@ package the manager knows who its clients are, and gives back what they held whe
 
 The parts, from the bottom: `_token` what is said, `_wire` how it is pickled; in the server
 `_referents`, `_sessions`, `_serving` (how a call waits), `_served_*` (what it waits for),
-`_answers`, `_server`; at the client `_peers` (connections) and `_proxy`, `_proxies`; `_manager`,
-`_sync`, `_memory` what programs use.
+`_answers`, `_prompt` and `_channel_service` (calls that never wait), `_server`; at the client
+`_channel_calls`, `_route`, `_peers` (connections) and `_proxy`, `_proxies`; `_manager`, `_sync`,
+`_memory` what programs use.
 
 Layer: pools and managers; re-exports only.
 """

@@ -289,7 +289,9 @@ class BaseManager:
 
         Args:
             typeid: the type's name.
-            callable: makes an object, in the server; None where the server is elsewhere.
+            callable: makes an object, in the server; None where the server is elsewhere. If the
+                object's class has an attribute ``_prompt_``, the names of methods that never wait,
+                one thread calls these for all clients of the family, which is several times faster.
             proxytype: makes a proxy; None for `AutoProxy`.
             exposed: the methods that proxies may call; None for the proxy type's, or, if it names
                 none, all methods without an underscore.

@@ -9,7 +9,8 @@ Invariant: a connection on which an answer may still come is not used again: wha
 closes it. A call made in the middle of another (by a signal handler, a destructor) has a
 connection of its own. Nothing is inherited by a fork.
 
-This is the place for another transport: what a proxy needs is `Peer.call`, `control` and `release`.
+A call rides on the channels that accompany the connection, where these are, and goes by the
+connection itself where the manager says so.
 
 Layer: pools and managers; imports base and ipc.
 """
@@ -26,8 +27,25 @@ from .._errors import AuthenticationError
 from ._anchor import Anchor
 from ._referents import SUFFIX_LENGTH
 from ._route import Route
-from ._token import RemoteError, Token
+from ._token import (
+    DONE,
+    ELSEWHERE,
+    ERROR,
+    FETCH,
+    PLAIN_ERRORS,
+    RETURN,
+    WAIT,
+    RemoteError,
+    Token,
+)
 from ._wire import Conversation
+
+ALWAYS = -1
+AFTER_A_FETCH = 20
+"""How many calls of a method go by the connection, where a result had to be fetched there."""
+
+MOST_DETOURS = 1000
+"""How many methods of referents are remembered that do not go through channels."""
 
 
 class _OfThread(threading.local):
@@ -49,6 +67,8 @@ class Peer:
 
     def __init__(self, route: Route):
         self.route = route
+        # id of a referent, method -> how many of the next calls go by the connection
+        self._detours: dict[tuple[str, str], int] = {}
         self.start_afresh()
         # A child clears the finalizers it was born with; by then it may have an anchor of its own.
         util.register_after_fork(self, Peer._see_to_farewell)
@@ -82,22 +102,69 @@ class Peer:
         talk, mine.talk = mine.talk, None
         if talk is None:
             talk = self._connect()
+        if talk.channel is not None:
+            detours = self._detours.get((token.id, name), 0)
+            if detours == 0:
+                answer = self._ask(talk, token, name, args, kwds)
+                if answer is not None:
+                    return answer
+            elif detours > 0:
+                self._detours[token.id, name] = detours - 1
         try:
             message = talk.encode((token.id, name, args, kwds))  # may itself make calls
         except BaseException:
             self._keep(talk)
             raise
+        return self._exchange(talk, message, token, name)
+
+    def _ask(
+        self, talk: Conversation, token: Token, name: str, args: Any, kwds: Any
+    ) -> tuple[str, Any] | None:
+        """Call a method through the channel; None if the call has to go by the connection."""
+        try:
+            answer = talk.channel.ask(token.id, name, args, kwds)
+        except BaseException as error:
+            self._broken(talk, error, f"{token.typeid}.{name}()")
+            raise
+        if answer is None:
+            return None
+        kind, what = answer
+        if kind == FETCH:
+            self._detour(token, name, AFTER_A_FETCH)
+            return self._exchange(talk, talk.encode((None, "fetch", (), {})), token, name)
+        if kind == WAIT:
+            return None
+        if kind == ELSEWHERE:
+            self._detour(token, name, ALWAYS)
+            return None
+        self._keep(talk)
+        return (RETURN, what) if kind == DONE else (ERROR, PLAIN_ERRORS[what[0]](*what[1]))
+
+    def _detour(self, token: Token, name: str, times: int) -> None:
+        """Have the next calls of a method go by the connection."""
+        if len(self._detours) >= MOST_DETOURS:
+            self._detours.clear()  # each of them is learned again by one call
+        self._detours[token.id, name] = times
+
+    def _exchange(
+        self, talk: Conversation, message: Any, token: Token, name: str
+    ) -> tuple[str, Any]:
+        """Send a request; the answer to it."""
         try:
             talk.send_encoded(message)
             answer = talk.recv_encoded()
         except BaseException as error:
-            talk.close()
-            if isinstance(error, EOFError | ConnectionError):
-                raise self.route.lost(f"{token.typeid}.{name}()") from error
+            self._broken(talk, error, f"{token.typeid}.{name}()")
             raise
         self._keep(talk)
         kind, result = talk.decode(answer)
         return kind, result
+
+    def _broken(self, talk: Conversation, error: BaseException, call: str) -> None:
+        """Close *talk*, as *call* was broken off. Raises: ManagerLostError: that is the reason."""
+        talk.close()
+        if isinstance(error, EOFError | ConnectionError):
+            raise self.route.lost(call) from error
 
     def control(self, name: str, *args: Any, **kwds: Any) -> Any:
         """Call a function of the server. Raises: as `dispatch`."""

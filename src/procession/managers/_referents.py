@@ -46,7 +46,7 @@ class Referent:
         method_to_typeid: methods whose results are to be referents, and their types.
     """
 
-    __slots__ = ("count", "exposed", "id", "key", "local", "method_to_typeid", "obj")
+    __slots__ = ("count", "exposed", "id", "key", "local", "method_to_typeid", "obj", "prompt")
 
     def __init__(
         self, obj: Any, exposed: Iterable[str], method_to_typeid: dict[str, str] | None, key: Any
@@ -55,6 +55,7 @@ class Referent:
         self.key = key
         self.id = ""
         self.count = 0  # references of clients, and leases
+        self.prompt: dict[str, Any] = {}  # the bound methods that calls through channels have used
         self.local = 0  # proxies in the manager's own process, such as other referents contain
 
 

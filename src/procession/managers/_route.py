@@ -14,7 +14,8 @@ import os
 import threading
 from typing import Any
 
-from .. import _ambient, connection
+from .. import _ambient, _core, connection
+from ._channel_calls import ChannelCalls
 from ._sessions import PROTOCOL
 from ._token import RETURN, ManagerLostError, convert_to_error
 from ._wire import Conversation
@@ -120,10 +121,13 @@ class Route:
             name = _ambient.current_process().name
             word = (PROTOCOL, _number.get(), os.getpid(), name) if self._greets else None
             answer = dispatch(talk, word, "accept_connection", (_own_name(),))
+            if isinstance(answer, tuple) and answer[:1] == (PROTOCOL,):
+                talk.kin = True
+                if answer[1] == _core.family_id():
+                    talk.channel = _open_channel(talk)
         except BaseException:
             talk.close()
             raise
-        talk.kin = answer == PROTOCOL
         return talk
 
     def once(self, name: str, args: Any, kwds: Any) -> Any:
@@ -139,6 +143,13 @@ class Route:
         return ManagerLostError(
             f"the manager at {self.address!r} ended, or closed the connection, during {what}"
         )
+
+
+def _open_channel(talk: Conversation) -> ChannelCalls:
+    """Have the calls of a thread ride on channels, to a manager of our family."""
+    replies = _core.TaskChannel()
+    known = dispatch(talk, None, "open_channel", (replies.offset, replies.serial))
+    return ChannelCalls(replies, known, talk.fileno())
 
 
 def _own_name() -> str:

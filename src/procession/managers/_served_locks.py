@@ -47,6 +47,8 @@ class _Acquirable:
         """Take it; whether that was possible in time (seconds; -1 waits for ever)."""
         deadline = _deadline(blocking, timeout)
         with self._mutex:
+            if blocking:
+                self._waiters.let_them_first()
             while not self._take():
                 if deadline.expired:
                     return False
@@ -234,6 +236,10 @@ class Semaphore(_Acquirable):
             self._taken[client] += 1
             client.held.add(self)
         return True
+
+    def locked(self) -> bool:
+        """Return whether no permit is left."""
+        return self._value == 0
 
     def release(self, n: int = 1) -> None:
         """Give back *n* permits, or add them. Raises: ValueError: *n* is not positive."""

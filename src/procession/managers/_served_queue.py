@@ -61,6 +61,8 @@ class Queue:
         """
         deadline = _deadline(block, timeout)
         with self._mutex:
+            if block:
+                self._getters.let_them_first()
             while not self._items:
                 self._check_open()
                 if deadline.expired:

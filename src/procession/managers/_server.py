@@ -19,9 +19,10 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NoReturn
 
-from .. import _ambient, _log
+from .. import _ambient, _core, _log
 from .._errors import AuthenticationError
 from ._answers import error_answer
+from ._channel_service import ChannelService
 from ._referents import Holder, Referent, Referents
 from ._route import call_on, listen
 from ._serving import ClientGone, service
@@ -51,6 +52,7 @@ class Server:
     public: ClassVar[list[str]] = [
         *("shutdown", "create", "accept_connection", "get_methods", "debug_info"),
         *("number_of_objects", "dummy", "incref", "decref", "release", "lease", "farewell"),
+        "open_channel",
     ]
 
     def __init__(
@@ -71,6 +73,7 @@ class Server:
         self._secure = ssl_context is not None
         self.referents = Referents()
         self._sessions = Sessions(self.referents)
+        self._channels = ChannelService(self.referents)
         self._own = Holder()  # of leases for proxies that no client's call has sent
         self.stop_event = threading.Event()
         self._told_to_end = False
@@ -91,6 +94,7 @@ class Server:
             _log.info("manager was interrupted")
         finally:
             process._manager_server = None
+            self._channels.end()
             self._wake(accepter)
             _restore_standard_streams()
             _log.debug("manager exiting")
@@ -142,6 +146,7 @@ class Server:
         except (EOFError, OSError, ClientGone) as error:
             _log.debug("manager's client has gone: %r", error)
         finally:
+            self._channels.close(caller)
             service.end()
             talk.close()
             self._sessions.leave(caller)
@@ -149,6 +154,7 @@ class Server:
 
     def _serve_first(self, talk: Conversation, caller: Caller) -> None:
         """Answer the first request, which calls a function of the server."""
+        answer: tuple[str, Any]
         try:
             word, name, args, kwds = talk.recv()
             if name == "accept_connection":
@@ -156,7 +162,7 @@ class Server:
                 if is_greeting(word):
                     self._sessions.join(caller, word)
                     service.client = caller.client
-                answer = RETURN, PROTOCOL if caller.client else None
+                answer = RETURN, (PROTOCOL, _core.family_id()) if caller.client else None
             else:
                 answer = RETURN, self._function(name)(talk, *args, **kwds)
         except (EOFError, OSError, ClientGone):
@@ -205,6 +211,8 @@ class Server:
         self, talk: Conversation, name: str, args: Any, kwds: Any
     ) -> tuple[str, Any] | None:
         """Call a function of the server for kin."""
+        if name == "fetch":
+            return self._channels.fetch(service.conversation)
         result = self._function(name)(talk, *args, **kwds)
         return None if name in ONE_WAY else (RETURN, result)
 
@@ -311,6 +319,10 @@ class Server:
         if service.client is None and service.conversation is not None:
             return ident
         return self.referents.lease(ident, service.client or self._own)
+
+    def open_channel(self, c: Any, offset: int, serial: int) -> tuple[int, int, int]:
+        """Have the calling thread of the client, one of our family, call through channels."""
+        return self._channels.open(service.conversation, offset, serial)
 
     def farewell(self, c: Any) -> None:
         """The client will end in good order."""

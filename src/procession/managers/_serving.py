@@ -33,6 +33,10 @@ class ClientGone(BaseException):
     """The client for which a thread waits has hung up. Not an error of the call: nobody gets it."""
 
 
+class MustWait(BaseException):
+    """A call would have to wait, in a thread that may not; nothing has been changed by it."""
+
+
 class Service(threading.local):
     """What concerns the call that this thread serves.
 
@@ -41,12 +45,14 @@ class Service(threading.local):
         client: the process that calls, if it has said who it is.
         conversation: stands for the calling thread, which has a connection to itself.
         undo: what takes the call back if its answer cannot be delivered.
+        may_wait: whether calls may wait in this thread; else they raise `MustWait`.
     """
 
     fd: int = -1
     client: Client | None = None
     conversation: Any = None
     undo: Callable[[], object] | None = None
+    may_wait: bool = True
     _bell: Bell | None = None
 
     def bell(self) -> Bell:
@@ -118,16 +124,29 @@ class Waiters:
     def __init__(self, mutex: LockType):
         self._mutex = mutex
         self._queue: deque[_Waiter] = deque()
+        self._called = 0  # those that were called and have not come yet
 
     def __len__(self) -> int:
         return len(self._queue)
+
+    def let_them_first(self) -> None:
+        """Have the calling thread not overtake those who wait.
+
+        Raises:
+            MustWait: somebody does, or was called just now, and this thread may not wait itself.
+        """
+        if not service.may_wait and (self._queue or self._called):
+            raise MustWait
 
     def wait(self, deadline: Deadline) -> bool:
         """Wait, without the mutex, until called; whether that was before *deadline*.
 
         Raises:
             ClientGone: the client hung up; the call, if there was one, was passed on.
+            MustWait: this thread may not wait.
         """
+        if not service.may_wait:
+            raise MustWait
         waiter = _Waiter(service.bell())
         self._queue.append(waiter)
         self._mutex.release()
@@ -140,12 +159,15 @@ class Waiters:
             self._withdraw(waiter)
             raise
         self._mutex.acquire()
-        if not waiter.called:
+        if waiter.called:
+            self._called -= 1
+        else:
             self._queue.remove(waiter)
         return waiter.called
 
     def _withdraw(self, waiter: _Waiter) -> None:
         if waiter.called:
+            self._called -= 1
             self.call()
         else:
             self._queue.remove(waiter)
@@ -153,6 +175,7 @@ class Waiters:
     def call(self, n: int = 1) -> int:
         """Wake up to *n* of them; how many there were."""
         count = min(n, len(self._queue))
+        self._called += count
         for _ in range(count):
             waiter = self._queue.popleft()
             waiter.called = True

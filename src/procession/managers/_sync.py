@@ -11,7 +11,7 @@ import array
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from . import _proxies, _proxy, _served_events, _served_locks, _served_queue
+from . import _prompt, _proxies, _proxy, _served_events, _served_locks, _served_queue, _server
 from ._manager import BaseManager
 
 
@@ -94,4 +94,20 @@ SyncManager.register("AsyncResult", create_method=False)
 
 _proxy._default_proxies.update(
     {typeid: entry[-1] for typeid, entry in SyncManager._registry.items()}
+)
+
+# ------------------------------------------------- what may be carried out by one thread for all
+
+_prompt.declare(Namespace, _proxies.NamespaceProxy._exposed_)
+_prompt.declare(Value, _proxies.ValueProxy._exposed_)
+_prompt.declare(_served_queue.Queue, _server.public_methods(_served_queue.Queue))
+_prompt.declare(_served_events.Event, _proxies.EventProxy._exposed_)
+_LOCKS = (_served_locks.Lock, _served_locks.RLock)
+for _kind in (*_LOCKS, _served_locks.Semaphore, _served_locks.BoundedSemaphore):
+    _prompt.declare(_kind, _proxies.LockProxy._exposed_)
+# Not `wait`, which has released the lock before it has to wait.
+_prompt.declare(
+    _served_events.Condition,
+    {*_proxies.ConditionProxy._exposed_} - {"wait"},
+    lambda condition: type(condition._lock) in _LOCKS,
 )

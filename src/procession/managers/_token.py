@@ -21,6 +21,18 @@ ERROR = "#ERROR"  # the exception that the method raised
 TRACEBACK = "#TRACEBACK"  # the text of an exception that is not the method's, or cannot travel
 UNSERIALIZABLE = "#UNSERIALIZABLE"  # the text of the exception that kept the answer from being sent
 
+# What an answer through a channel is; see `_channel_service`.
+DONE = 0  # the result
+RAISED = 1  # a plain error: its name and its arguments
+FETCH = 2  # the answer is to be fetched by the connection
+WAIT = 3  # the call has to wait: it is to come by the connection
+ELSEWHERE = 4  # calls of this method always come by the connection
+
+# The errors that travel as name and arguments, where these are plain and there is no more to tell.
+PLAIN_ERRORS: dict[str, type[Exception]] = {
+    kind.__name__: kind for kind in (IndexError, KeyError, StopIteration, TypeError, ValueError)
+}
+
 
 class Token:
     """The address of a referent: a manager's, and a name that this manager knows.

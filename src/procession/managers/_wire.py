@@ -124,7 +124,10 @@ class Conversation:
         conn: the connection; one that is none of ours (XML) sends and receives in its own way.
     Attributes:
         kin: whether the other side is of this package as well, and knows that we are.
+        channel: the `ChannelCalls` that accompany it, if there are any.
     """
+
+    channel: Any = None
 
     def __init__(self, conn: Any):
         self.conn = conn
@@ -137,10 +140,12 @@ class Conversation:
 
     def send_encoded(self, message: Any) -> None:
         """Send what `encode` returned. Raises: OSError: the other side has gone."""
-        if self._pickles:
-            self.conn._send_parts(message)
-        else:
+        if not self._pickles:
             self.conn.send(message)
+        elif len(message) == 1:
+            self.conn._send_bytes(message[0])
+        else:
+            self.conn._send_parts(message)
 
     def send(self, obj: Any) -> None:
         """Send *obj*."""

@@ -1,0 +1,390 @@
+"""Calls of managers through shared memory: which go there, and what becomes of those cut short."""
+
+import os
+import queue
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import procession
+from procession import _core
+from procession.managers import ManagerLostError, SyncManager
+from procession.managers._channel_calls import ChannelCalls
+from procession.managers._peers import AFTER_A_FETCH
+from procession.managers._served_events import Event
+from procession.managers._served_locks import Lock, RLock, Semaphore
+from procession.managers._served_queue import Queue
+from procession.managers._serving import MustWait, service
+from procession.managers._token import DONE, ELSEWHERE, RAISED, WAIT
+from tests.support import start_python, wait_until
+
+FAMILY = procession.get_context("fork")
+
+
+@pytest.fixture
+def manager() -> Iterator[Any]:
+    """A manager, where the start method makes no difference."""
+    made: Any = FAMILY.Manager()
+    yield made
+    made.shutdown()
+    made._process.close()
+
+
+def channels(manager: Any) -> ChannelCalls:
+    """Those of this thread, which has called something."""
+    found = manager._peer._mine.talk.channel
+    assert isinstance(found, ChannelCalls)
+    return found
+
+
+def outcome(proxy: Any, manager: Any, name: str, *args: Any, **kwds: Any) -> int | None:
+    """What the channel says to a call; None if the call cannot go there."""
+    answer = channels(manager).ask(proxy._id, name, args, kwds)
+    return None if answer is None else answer[0]
+
+
+# ------------------------------------------------------------------------------ which way calls go
+
+
+def test_prompt_calls_go_through_the_channel(manager: Any) -> None:
+    """Those of the standard types; what they do and return is what it is elsewhere."""
+    shared, items, tasks = manager.dict(a=1), manager.list([1, 2]), manager.Queue()
+    lock, flag, space = manager.RLock(), manager.Event(), manager.Namespace(x=1)
+    shared["b"] = 2
+    assert shared["b"] == 2  # by the connection or not
+    calls = [
+        (shared, "__setitem__", ("k", {"deep": [1, {2}, b"x" * 100_000]})),
+        (shared, "get", ("a",)),
+        (shared, "pop", ("absent", None)),
+        (items, "append", (3,)),
+        (items, "__getitem__", (0,)),
+        (tasks, "put", (1,)),
+        (tasks, "get", ()),
+        (tasks, "qsize", ()),
+        (lock, "acquire", ()),
+        (lock, "release", ()),
+        (flag, "set", ()),
+        (flag, "wait", (1,)),
+        (space, "__setattr__", ("y", 5)),
+        (space, "__getattribute__", ("y",)),
+        (manager.Value("i", 1), "get", ()),
+        (manager.Array("i", [1, 2]), "__getitem__", (0,)),
+        (manager.set([1]), "add", (2,)),
+        (manager.Semaphore(1), "acquire", ()),
+        (manager.Condition(), "acquire", ()),
+        (iter(manager.dict(a=1)), "__next__", ()),
+    ]
+
+    for proxy, name, args in calls:
+        assert outcome(proxy, manager, name, *args) == DONE, name
+    assert shared["k"] == {"deep": [1, {2}, b"x" * 100_000]}
+    assert items[:] == [1, 2, 3]
+    assert space.y == 5
+
+
+class Thing:
+    """What is not plain."""
+
+    def __init__(self, number: int):
+        self.number = number
+
+    def twice(self) -> int:
+        return 2 * self.number
+
+
+class Own(SyncManager):
+    """Has a type of the program's."""
+
+
+class Counter:
+    """What a program's class says of its methods."""
+
+    _prompt_ = ("add",)
+
+    def __init__(self) -> None:
+        self.total = 0
+
+    def add(self, n: int) -> int:
+        self.total += n
+        return self.total
+
+    def get(self) -> int:
+        return self.total
+
+
+class Derived(Counter):
+    """May have another `add`: nothing is known of it."""
+
+
+Own.register("Thing", Thing)
+Own.register("Counter", Counter)
+Own.register("Derived", Derived)
+
+
+def test_other_calls_go_by_the_connection(manager: Any) -> None:
+    """Those that have to wait, and those of which nobody knows; results and errors as ever."""
+    shared, tasks, lock = manager.dict(), manager.Queue(), manager.Lock()
+    condition, barrier = manager.Condition(), manager.Barrier(1)
+    shared["thing"] = Thing(3)
+    assert shared["thing"].number == 3
+    lock.acquire()
+    assert outcome(lock, manager, "acquire") == WAIT
+    assert outcome(tasks, manager, "get") == WAIT
+    assert outcome(tasks, manager, "get", True, 0.5) == WAIT
+    assert outcome(shared, manager, "__getitem__", "absent") == RAISED
+    assert outcome(shared, manager, "__setitem__", "x", Thing(1)) is None
+    assert outcome(shared, manager, "__iter__") == ELSEWHERE
+    assert outcome(shared, manager, "no such method") == ELSEWHERE
+    assert outcome(condition, manager, "wait", 0.1) == ELSEWHERE
+    assert outcome(barrier, manager, "wait") == ELSEWHERE
+
+    assert barrier.wait() == 0
+    assert not lock.acquire(True, 0.01)
+    with pytest.raises(queue.Empty):
+        tasks.get(True, 0.01)
+    with pytest.raises(KeyError) as caught:
+        shared["absent"]
+    assert caught.value.args == ("absent",)
+    with pytest.raises(queue.Empty):  # of which there is more to tell: with the traceback
+        tasks.get_nowait()
+
+
+def test_the_methods_of_other_types_go_by_the_connection() -> None:
+    """Of a type that a program registered, until it says that a method is prompt."""
+    with Own(ctx=FAMILY) as manager:
+        thing = manager.Thing(4)
+        assert thing.twice() == 8
+        assert outcome(thing, manager, "twice") == ELSEWHERE
+        counter, derived = manager.Counter(), manager.Derived()
+        assert counter.add(2) == 2
+        assert outcome(counter, manager, "add", 3) == DONE
+        assert outcome(counter, manager, "get") == ELSEWHERE
+        assert outcome(derived, manager, "add", 3) == ELSEWHERE
+        assert counter.get() == 5
+        process = manager._process
+    process.close()
+
+
+def test_results_that_are_not_plain_are_soon_asked_for_by_the_connection(manager: Any) -> None:
+    """And after a while, once more, through the channel."""
+    shared = manager.dict(key=1)
+    assert shared["key"] == 1
+    requests: _core.TaskChannel = channels(manager)._put.__self__
+
+    def reads() -> int:
+        """How many of some reads went through the channel."""
+        before = requests.put_count
+        for _ in range(AFTER_A_FETCH):
+            assert shared["key"]
+        return requests.put_count - before
+
+    assert reads() == AFTER_A_FETCH
+    shared["key"] = Thing(1)
+    assert reads() == 1
+    shared["key"] = 2
+    assert reads() == AFTER_A_FETCH - 1
+    assert reads() == AFTER_A_FETCH
+
+
+STRANGER = """
+    from procession.managers import SyncManager
+    manager = SyncManager({address!r}, {key!r})
+    SyncManager.register("shared")
+    manager.connect()
+    shared = manager.list([1, 2])
+    shared.append([3])
+    print(shared[:], manager._peer._mine.talk.channel)
+"""
+
+
+def test_a_client_of_another_family_has_no_channel(manager: Any) -> None:
+    code = STRANGER.format(address=manager.address, key=bytes(manager._authkey))
+
+    with start_python(code) as program:
+        outcome = program.finish()
+
+    assert outcome.stdout == "[1, 2, [3]] None\n", outcome.stderr
+
+
+def use_in_child(shared: Any, inherited: int) -> None:
+    shared["child"] = 1
+    assert shared["child"] == 1
+    own = shared._peer._mine.talk.channel
+    assert isinstance(own, ChannelCalls)
+    assert own._number != inherited
+
+
+def test_a_forked_child_has_channels_of_its_own(manager: Any) -> None:
+    shared = manager.dict()
+    shared["parent"] = 1
+    mine = channels(manager)
+    child = FAMILY.Process(target=use_in_child, args=(shared, mine._number))
+    child.start()
+    child.join()
+
+    assert child.exitcode == 0
+    child.close()
+    assert channels(manager) is mine
+    assert shared["child"] == 1
+
+
+# ------------------------------------------------------------------------------------ cut short
+
+
+def leave_unread(proxy: Any, name: str, *args: Any) -> None:
+    """Call a method and be killed before the result is taken."""
+    proxy.qsize() if hasattr(proxy, "qsize") else proxy.locked()
+    calls = proxy._peer._mine.talk.channel
+    calls._put((proxy._id, name, args, ()), calls._number)
+    replies: _core.TaskChannel = calls._get.__self__
+    wait_until(lambda: replies.qsize() == 1)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_an_item_whose_getter_was_killed_is_put_back(manager: Any, plain: bool) -> None:
+    """It had been taken from the queue, but not by the client."""
+    tasks = manager.Queue()
+    tasks.put("first" if plain else Thing(7))
+    tasks.put("second")
+    die(leave_unread, tasks, "get")
+
+    first = tasks.get(timeout=10)
+    assert (first if plain else first.number) == ("first" if plain else 7)
+    assert tasks.get(timeout=10) == "second"
+
+
+@pytest.mark.parametrize("kind", ["Lock", "RLock", "Semaphore"])
+def test_a_lock_is_not_had_by_who_never_learned_of_it(manager: Any, kind: str) -> None:
+    lock = getattr(manager, kind)()
+    die(leave_unread, lock, "acquire")
+
+    assert lock.acquire(True, 10)
+
+
+def die(target: Any, *args: Any) -> None:
+    child = FAMILY.Process(target=target, args=args)
+    child.start()
+    child.join()
+    assert child.exitcode == -signal.SIGKILL
+    child.close()
+
+
+def test_a_request_of_a_closed_session_is_not_carried_out(manager: Any) -> None:
+    lock = manager.Lock()
+    assert not lock.locked()
+    calls = channels(manager)
+    manager._peer._mine.talk.close()
+    manager._peer._mine.talk = None
+    wait_until(lambda: outcome_of_silence(calls, lock))
+
+    assert lock.acquire(False)
+
+
+def outcome_of_silence(calls: ChannelCalls, lock: Any) -> bool:
+    """Whether the manager has closed the session: it answers a request no more."""
+    calls._put((lock._id, "locked", (), ()), calls._number)
+    assert lock.locked() is False  # a later request, of another session, was answered
+    silent = calls._get.__self__.qsize() == 0
+    calls._put((lock._id, "acquire", (), ()), calls._number) if silent else calls._get(0)
+    return bool(silent)
+
+
+def all_stopped(pid: int) -> bool:
+    """Whether no thread of a process runs any more."""
+    stats = [task.joinpath("stat").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
+    return all(stat.rpartition(")")[2].split()[0] == "T" for stat in stats)
+
+
+def test_who_sleeps_for_a_result_hears_of_the_managers_death() -> None:
+    """The manager is stopped in the midst of things, and then killed."""
+    manager: Any = FAMILY.Manager()
+    shared = manager.dict(x=1)
+    assert shared["x"] == 1
+    assert channels(manager)
+    os.kill(manager._process.pid, signal.SIGSTOP)
+    wait_until(lambda: all_stopped(manager._process.pid))
+    killed: list[float] = []
+
+    def kill() -> None:
+        killed.append(time.monotonic())
+        os.kill(manager._process.pid, signal.SIGKILL)
+
+    timer = threading.Timer(0.5, kill)
+    timer.start()
+
+    with pytest.raises(ManagerLostError, match=r"the manager at .* during dict.__getitem__\(\)"):
+        shared["x"]
+    assert time.monotonic() - killed[0] < 1.0
+    timer.join()
+    manager.shutdown()
+    manager._process.close()
+
+
+def test_after_a_shutdown_calls_fail_at_once() -> None:
+    manager: Any = FAMILY.Manager()
+    process = manager._process
+    shared = manager.dict(x=1)
+    assert shared["x"] == 1
+    manager._peer.control("shutdown")
+    manager.join()
+
+    for _ in range(2):
+        with pytest.raises((EOFError, OSError)):
+            shared["x"]
+    manager.shutdown()
+    process.close()
+
+
+# --------------------------------------------------------------------------------------- in order
+
+
+@pytest.mark.parametrize("kind", [Lock, RLock, Semaphore, Queue])
+def test_a_call_through_the_channel_does_not_overtake_who_waits(kind: Any) -> None:
+    """What becomes free is for the one who has waited for it, in a thread that may wait."""
+    made = kind()
+    if kind is Queue:
+        take, give, waiters = made.get, lambda: made.put(1), made._getters
+    else:
+        take, give, waiters = made.acquire, made.release, made._waiters
+        take()
+    waiter = threading.Thread(target=take)
+    waiter.start()
+    wait_until(lambda: len(waiters) == 1)
+    give()
+
+    service.may_wait = False
+    try:
+        with pytest.raises(MustWait):
+            take()
+    finally:
+        service.end()
+    waiter.join()
+
+
+def test_an_attempt_that_has_to_wait_changes_nothing() -> None:
+    """It may be made again by the connection."""
+    lock, tasks, flag = Lock(), Queue(1), Event()
+    lock.acquire()
+    tasks.put("first")
+    service.may_wait = False
+    try:
+        for call in (lock.acquire, lambda: tasks.put("second"), tasks.join, flag.wait):
+            with pytest.raises(MustWait):
+                call()
+        assert not lock.acquire(False)
+        with pytest.raises(queue.Full):
+            tasks.put_nowait("second")
+    finally:
+        service.end()
+
+    assert tasks.get() == "first"
+    tasks.task_done()
+    tasks.join()
+    lock.release()
+    assert lock.acquire(False)
