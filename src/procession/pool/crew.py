@@ -24,7 +24,7 @@ from typing import Any
 
 from .. import _core, _log
 from .._deadline import Deadline
-from ..launch import death
+from . import losses
 from .cancelled import Cancelled
 from .dispatcher import Dispatcher
 from .inner_threads import InnerThreads
@@ -132,7 +132,7 @@ class Crew:
             if last.limit and exitcode == -signal.SIGKILL:
                 self._results.put_tagged(_too_long(worker, last), last.claim - 1, TIMED_OUT)
             else:
-                self._results.put_tagged(_how(worker), last.claim - 1, LOST)
+                self._results.put_tagged(losses.of(worker), last.claim - 1, LOST)
         with self._lock:  # nobody sees a closed worker
             self.workers[seat] = None
             worker.close()
@@ -242,13 +242,8 @@ class Crew:
                     continue  # it has ended, and the watcher knows by now
 
 
-def _how(worker: Any) -> str:
-    """What happened to *worker*, for the message to the caller."""
-    return f"worker {worker.name} (pid {worker.pid}) {death.description(worker.exitcode)},"
-
-
 def _too_long(worker: Any, last: Look) -> str:
-    """The same of one whose task had a limit."""
+    """What happened to *worker*, whose task had a limit, for the message to the caller."""
     return (
         f"took longer than its limit of {last.limit:g} s; worker {worker.name} (pid {worker.pid}) "
         "was ended for it and is replaced"

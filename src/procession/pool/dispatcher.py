@@ -25,7 +25,7 @@ from typing import Any
 
 from .. import _errors
 from .._deadline import Deadline
-from . import worker
+from . import losses, worker
 from .contracts import Cancellable, Cancellations, Channel, Fed, Job, Message, Placed, Single
 from .imap import Feeding
 from .program import Program
@@ -259,7 +259,7 @@ class Dispatcher:
         if kind == worker.LOST:
             if copy is not None and self._send_again(job, number, copy):
                 return
-            value = _errors.WorkerLostError(f"{value} while it ran {job.describe(number)}")
+            value = losses.lost(value, job.describe(number))
         elif kind == worker.TIMED_OUT:
             value = _errors.TimeoutError(f"{job.describe(number)} {value}")
         elif error is not None:
