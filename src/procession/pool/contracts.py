@@ -69,6 +69,9 @@ class Fed(Job, Protocol):
     def give_up(self, error: BaseException) -> None:
         """What has not gone out ends with *error*."""
 
+    def finish(self) -> None:
+        """All is to go out though nobody waits for it. Not locked."""
+
 
 class Cancellable(Job, Protocol):
     """A job whose tasks can be cancelled."""

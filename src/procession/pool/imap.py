@@ -4,7 +4,9 @@ Idea: the iterator is a job with a shelf. What becomes of its tasks is put on th
 in the order of the input; ``next`` takes from it, and lets the feed (see `feed`) send more.
 
 Invariant: `open_items` counts the items that were drawn from the input and whose results the caller
-has not taken; the feed keeps it below its bound.
+has not taken; the feed keeps it below its bound. While input is left, the dispatcher holds on to an
+iterator that was never asked for a result, for that is how tasks are given whose results nobody
+wants; one that was asked and then forgotten ends its input.
 
 Layer: pool.
 """
@@ -17,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from .. import _errors
 from .._deadline import Deadline
+from .progress import Progress, both
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +34,9 @@ class Feeding(Protocol):
 
     def more(self) -> None:
         """There may be room for more items."""
+
+    def finish(self) -> None:
+        """All of the input is wanted, though nobody takes results."""
 
     def stop(self) -> None:
         """No more items are wanted."""
@@ -53,8 +59,10 @@ class IMapUnorderedIterator:
         self._places: dict[int, tuple[int, int]] = {}
         self._feed: Feeding | None = None
         self._fed = False  # the input has ended
+        self._asked = self._finishing = False
         self.open_items = 0
-        self.was_cancelled = False
+        self.progress: Progress | None = None
+        self._length = 0  # of the input, as far as it was sent
         self._owner: Any = None  # the pool, which must live until the job is done
 
     def __iter__(self) -> Iterator[Any]:
@@ -71,6 +79,8 @@ class IMapUnorderedIterator:
             TimeoutError: none came in time.
             BaseException: what the call raised, with the remote traceback as its cause.
         """
+        if not self._asked:
+            self._ask()
         if not self._shelf:
             self._wait(timeout)
         ok, value = self._shelf.popleft()
@@ -92,12 +102,14 @@ class IMapUnorderedIterator:
         if self._feed is not None:
             self._feed.stop()
         with self._dispatcher.lock:
-            self._feed = None
-            self._fed = self.was_cancelled = True
+            self.end_of_input(None)
             self._owner = None
             has_begun = self._dispatcher.has_begun
             numbers = [n for n in self._places if begun or not has_begun(n)]
-        return self._dispatcher.cancel(self, numbers, CancelledError(f"{self._name}: cancelled"))
+        error = CancelledError(f"{self._name}: cancelled")
+        were_some = self._dispatcher.cancel(self, numbers, error)
+        self._dispatcher.call_back(self)
+        return were_some
 
     def _wait(self, timeout: float | None) -> None:
         if self._feed is not None:
@@ -110,20 +122,54 @@ class IMapUnorderedIterator:
             raise StopIteration
         raise _errors.TimeoutError(f"no result of {self._name} within {timeout} s")
 
+    def _ask(self) -> None:
+        """For the first time: from now on it is the caller's to hold the iterator."""
+        self._asked = True
+        with self._dispatcher.lock:
+            if not self._finishing:
+                self._dispatcher.fed.discard(self)
+
     def __del__(self) -> None:
         if self._feed is not None:
             self._feed.stop()
+        if self.progress is not None:
+            self.progress.close()
 
     # ---------------------------------------------------- for the feed; the dispatcher is locked
 
     def fed_by(self, feed: Feeding) -> None:
         """More items come from *feed*."""
         self._feed = feed
+        self._dispatcher.feeds.add(self)
+        self._dispatcher.fed.add(self)
+
+    def finish(self) -> None:
+        """See `Fed`."""
+        feed = self._feed
+        with self._dispatcher.lock:
+            if feed is None or self._fed:
+                return
+            self._finishing = True
+            self._dispatcher.fed.add(self)
+        feed.finish()
+
+    def give_up(self, error: BaseException) -> None:
+        """See `Fed`. *error* comes behind the results."""
+        with self._dispatcher.lock:
+            if self._feed is not None and not self._fed:
+                self._feed.stop()
+                self.end_of_input(error)
+
+    @property
+    def tasks_under_way(self) -> int:
+        """How many tasks have not ended."""
+        return len(self._places)
 
     def place(self, first: int, pieces: list[tuple[int, int]]) -> None:
         """Task *first* is the first of *pieces* (start, end), the next number the second, ..."""
         self._places.update(zip(range(first, first + len(pieces)), pieces, strict=True))
         self.open_items += pieces[-1][1] - pieces[0][0]
+        self._length = pieces[-1][1]
 
     def withdraw(self, number: int, error: BaseException) -> None:
         """Task *number* was cancelled: no result comes."""
@@ -134,19 +180,24 @@ class IMapUnorderedIterator:
         """See `Job`."""
         self._places[new] = self._places.pop(old)
 
-    def end_of_input(self, index: int, error: BaseException | None) -> None:
-        """The input has ended before item *index*, by *error* if there was one."""
+    def end_of_input(self, error: BaseException | None) -> None:
+        """Nothing more is sent; *error* comes behind the results, if there is one."""
         self._feed = None
+        self._fed = True
+        self._dispatcher.fed.discard(self)
         if error is not None:
             self.open_items += 1
-            self._put(index, index + 1, [(False, error)])
-        self._fed = True
+            self._put(self._length, self._length + 1, [(False, error)])
+        if not self._places:
+            self._owner = None
 
     # ---------------------------------------------------- for the dispatcher, which is locked
 
     def take(self, number: int, ok: bool, value: Any) -> None:
         """See `Job`."""
         start, end = self._places.pop(number)
+        if self.progress is not None and not self._dispatcher.is_over():
+            self.progress.add(end - start)
         outcomes: list[_Outcome]
         if not ok:
             self.open_items -= end - start - 1  # one error stands for the whole task
@@ -176,7 +227,11 @@ class IMapUnorderedIterator:
 
     def over(self) -> Callable[[], object] | None:
         """See `Job`."""
-        return None
+        feed = self._feed
+        more = feed.more if self._finishing and feed is not None else None
+        if self.progress is None:
+            return more
+        return both(more, self.progress.news(self._fed and not self._places))
 
 
 class IMapIterator(IMapUnorderedIterator):

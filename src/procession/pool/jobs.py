@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _errors
 from .._deadline import Deadline
+from .progress import Progress, both
 
 if TYPE_CHECKING:
     from asyncio import Future
@@ -231,6 +232,7 @@ class MapResult(ApplyResult):
         self._places: dict[int, tuple[int, int]] = {}
         self._failure: BaseException | None = None
         self._left = length
+        self.progress: Progress | None = None
         if length == 0:
             self._finish(True, [])
 
@@ -254,6 +256,8 @@ class MapResult(ApplyResult):
         Done with the last task only, also after a failure: no callback runs while tasks still do.
         """
         start, end = self._places.pop(number)
+        if self.progress is not None and not (self._cancelled or self._dispatcher.is_over()):
+            self.progress.add(end - start)
         if ok:
             self._results[start:end] = value
             self._count(end - start)
@@ -273,6 +277,15 @@ class MapResult(ApplyResult):
                 self._finish(True, self._results)
             else:
                 self._finish(False, self._failure)
+
+    def over(self) -> Callable[[], object] | None:
+        """See `Job`."""
+        if self.progress is None:
+            return super().over()
+        return both(self._news(), super().over())
+
+    def _news(self) -> Callable[[], object] | None:
+        return self.progress.news(self._done) if self.progress is not None else None
 
     def _open_numbers(self) -> list[int]:
         return list(self._places)

@@ -138,6 +138,9 @@ class Pool(Calls):
     def join(self) -> None:
         """Wait until the workers have ended.
 
+        After ``close`` they do all that was given first, the input of each imap included whose
+        results nobody has taken yet; those can be taken afterwards.
+
         Raises:
             ValueError: neither ``close`` nor ``terminate`` was called.
         """
@@ -146,6 +149,7 @@ class Pool(Calls):
         if self._state not in (CLOSE, TERMINATE):
             raise ValueError("In unknown state")
         if self._state == CLOSE and self._terminate.still_active():
+            self._dispatcher.finish_feeding()
             self._dispatcher.wait_until(self._dispatcher.is_idle, Deadline(None))
             self._dispatcher.stop_workers(self._crew.dismiss())
             self._crew.join()
