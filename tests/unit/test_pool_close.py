@@ -1,4 +1,4 @@
-"""What becomes of an imap when its pool is closed and joined, terminated, or its results forgotten."""
+"""What becomes of an imap when its pool is closed and joined, or its results are forgotten."""
 
 import gc
 import itertools
@@ -71,13 +71,21 @@ def test_an_imap_that_was_begun_and_forgotten_ends_its_input(pool: Any, kind: An
     items = kind(range(COUNT))
     results = pool.imap(tasks.square, items)
     assert next(results) == 0
-    forgotten = weakref.ref(results)
+    job = weakref.ref(results._job)
     del results
     pool.close()
     pool.join()
-    wait_until(lambda: gc.collect() >= 0 and forgotten() is None)
+    wait_until(lambda: gc.collect() >= 0 and job() is None)
     if kind is iter:
         assert next(items) < COUNT
+
+
+def test_an_endless_imap_that_was_left_does_not_hold_up_join(pool: Any) -> None:
+    for square in pool.imap(tasks.square, itertools.count()):
+        if square > 10:
+            break
+    pool.close()
+    pool.join()
 
 
 def test_an_endless_imap_that_was_cancelled_does_not_hold_up_join(pool: Any) -> None:

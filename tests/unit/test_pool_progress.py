@@ -81,7 +81,7 @@ def _hold(queues: Any) -> str:
 
 def test_what_fails_is_done_and_what_is_cancelled_is_not(forked: Any) -> None:
     told, cancelled = Told(), Told()
-    with pytest.raises(ValueError, match="0"):
+    with pytest.raises(ValueError):
         forked.map(tasks.fail, range(COUNT), 5, progress=told)
     assert grows_to(told, COUNT, COUNT)
 

@@ -10,8 +10,8 @@ its input, `fed` a map likewise, `chunks` how work is cut; `dispatcher` who wait
 `contracts` what it expects of others; `crew` the worker processes, `losses` those that died,
 `seats` and `cancelled` what they share with the parent, `worker` the loop in a worker, with
 `seeds`, `memory`, `state` and `inner_threads` for its owner's wishes; `program` functions that
-travel, `remote` errors that travel; `tally` what `Pool.stats` returns; `threads` the same with
-threads.
+travel, `remote` errors that travel; `tally` what `Pool.stats` returns; `trace` and `spans` the
+timeline of a pool; `threads` the same with threads.
 
 Layer: pool.
 """

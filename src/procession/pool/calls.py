@@ -23,14 +23,14 @@ from . import chunks
 from .dispatcher import Dispatcher
 from .fed import FedMapResult
 from .feed import SMALLEST_BOUND, InlineFeed, ThreadFeed, is_there_already
-from .imap import IMapIterator, IMapUnorderedIterator
+from .imap import IMapIterator, IMapUnorderedIterator, Ordered, Unordered
 from .jobs import ApplyResult, Callback, MapResult
 from .options import check_retries
 from .progress import Wish
 from .progress import of as progress_of
 from .terms import Terms
 
-_Iterator = TypeVar("_Iterator", bound=IMapUnorderedIterator)
+_Job = TypeVar("_Job", bound=Unordered)
 
 
 class Calls:
@@ -141,7 +141,7 @@ class Calls:
         return job.get_or_give_up()
 
     def _begin(
-        self, job: MapResult | IMapUnorderedIterator, program: Any, total: int | None, terms: Terms
+        self, job: MapResult | Unordered, program: Any, total: int | None, terms: Terms
     ) -> None:
         """*job* is about to be sent."""
         job._owner = (self, program)
@@ -228,7 +228,7 @@ class Calls:
                 results; None: enough to keep the workers busy.
         """
         terms = Terms(retries, timeout, progress)
-        return self._imap(IMapIterator, func, iterable, chunksize, buffersize, terms)
+        return IMapIterator(self._imap(Ordered, func, iterable, chunksize, buffersize, terms))
 
     def imap_unordered(
         self,
@@ -243,17 +243,18 @@ class Calls:
     ) -> IMapUnorderedIterator:
         """Like `imap`, but the results come in the order in which they are ready."""
         terms = Terms(retries, timeout, progress)
-        return self._imap(IMapUnorderedIterator, func, iterable, chunksize, buffersize, terms)
+        job = self._imap(Unordered, func, iterable, chunksize, buffersize, terms)
+        return IMapUnorderedIterator(job)
 
     def _imap(
         self,
-        kind: type[_Iterator],
+        kind: type[_Job],
         func: Callable[[Any], Any],
         iterable: Iterable[Any],
         chunksize: int,
         buffersize: int | None,
         terms: Terms,
-    ) -> _Iterator:
+    ) -> _Job:
         self._check_running()
         if chunksize < 1:
             raise ValueError(f"Chunksize must be 1+, not {chunksize}")

@@ -282,9 +282,7 @@ class Dispatcher:
             self._withdrawn |= gone
             self._ends[worker.CANCELLED] += len(gone)
             for number in gone:
-                del self._open[number]
-                self._copies.pop(number, None)
-                job.withdraw(number, error)
+                self._withdraw(job, number, error)
             callback = job.over() if gone else None
         if not gone:
             return False
@@ -293,6 +291,11 @@ class Dispatcher:
             _run(callback)
         self.wake()
         return True
+
+    def _withdraw(self, job: Cancellable, number: int, error: BaseException) -> None:
+        del self._open[number]
+        self._copies.pop(number, None)
+        job.withdraw(number, error)
 
     def has_begun(self, number: int) -> bool:
         """Whether a worker has taken that task."""
@@ -344,6 +347,9 @@ class Dispatcher:
             if callback is not None:
                 _run(callback)
         self.wake()
+
+    def close(self) -> None:
+        """Nothing will be told any more, and nothing is kept open."""
 
     def finish_feeding(self) -> None:
         """Have all go out that is left, though nobody may take its results."""

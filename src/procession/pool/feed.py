@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .dispatcher import Dispatcher
-    from .imap import IMapUnorderedIterator
+    from .imap import Unordered
     from .program import Program
 
 SMALLEST_BOUND = 1024
@@ -64,7 +64,7 @@ class Feed:
         self._finishing = False  # the pool is joined: nobody need take results
         self._stopped = False
 
-    def start(self, job: IMapUnorderedIterator) -> None:
+    def start(self, job: Unordered) -> None:
         """Begin to draw and send the tasks of *job*."""
         self._job = weakref.ref(job)
         with self._dispatcher.lock:
@@ -88,7 +88,7 @@ class Feed:
         self._finishing = True
         self.more()
 
-    def _room(self, job: IMapUnorderedIterator) -> int:
+    def _room(self, job: Unordered) -> int:
         """How many items may be drawn now."""
         if self._finishing:
             return self._bound - job.tasks_under_way * self._chunksize
@@ -118,7 +118,7 @@ class Feed:
             count -= self._chunksize
         return tasks, pieces, False
 
-    def _send(self, job: IMapUnorderedIterator, count: int) -> bool:
+    def _send(self, job: Unordered, count: int) -> bool:
         """Draw and send; True when there is no more to send."""
         tasks: list[Any]
         error: BaseException | None = None
@@ -156,7 +156,7 @@ class InlineFeed(Feed):
         if job is not None and (job.open_items <= self._low or self._finishing):
             self._refill(job)
 
-    def _refill(self, job: IMapUnorderedIterator) -> None:
+    def _refill(self, job: Unordered) -> None:
         with self._drawing:
             if self._sending:
                 return

@@ -1,12 +1,13 @@
 """The results of an imap, one by one.
 
-Idea: the iterator is a job with a shelf. What becomes of its tasks is put on the shelf, at once or
-in the order of the input; ``next`` takes from it, and lets the feed (see `feed`) send more.
+Idea: the job has a shelf. What becomes of its tasks is put there, at once or in the order of the
+input; the iterator takes from it, and lets the feed (see `feed`) send more. They are two, so that
+it shows when the caller has forgotten the iterator while tasks are under way.
 
 Invariant: `open_items` counts the items that were drawn from the input and whose results the caller
-has not taken; the feed keeps it below its bound. While input is left, the dispatcher holds on to an
-iterator that was never asked for a result, for that is how tasks are given whose results nobody
-wants; one that was asked and then forgotten ends its input.
+has not taken; the feed keeps it below its bound. While input is left, the dispatcher holds on to a
+job that was never asked for a result, for that is how tasks are given whose results nobody wants;
+one that was asked and is forgotten ends its input.
 
 Layer: pool.
 """
@@ -42,8 +43,8 @@ class Feeding(Protocol):
         """No more items are wanted."""
 
 
-class IMapUnorderedIterator:
-    """The results of an imap_unordered, in the order in which they come.
+class Unordered:
+    """The job of an imap_unordered.
 
     Args:
         dispatcher: who receives.
@@ -53,85 +54,64 @@ class IMapUnorderedIterator:
 
     def __init__(self, dispatcher: Dispatcher, name: str, chunked: bool):
         self._dispatcher = dispatcher
-        self._name = name
+        self.name = name
         self._chunked = chunked
-        self._shelf: deque[_Outcome] = deque()
+        self.shelf: deque[_Outcome] = deque()
         self._places: dict[int, tuple[int, int]] = {}
-        self._feed: Feeding | None = None
+        self.feed: Feeding | None = None
         self._fed = False  # the input has ended
-        self._asked = self._finishing = False
+        self._length = 0  # of the input, as far as it was sent
+        self.asked = self._finishing = self._forgotten = False
         self.open_items = 0
         self.progress: Progress | None = None
-        self._length = 0  # of the input, as far as it was sent
         self._owner: Any = None  # the pool, which must live until the job is done
 
-    def __iter__(self) -> Iterator[Any]:
-        return self
+    # --------------------------------------------------------------------------- for the iterator
 
-    def __next__(self) -> Any:
-        return self.next()
+    def ask(self) -> None:
+        """A result is wanted: from now on the job ends with its iterator."""
+        self.asked = True
+        with self._dispatcher.lock:
+            if not self._finishing:
+                self._dispatcher.fed.discard(self)
 
-    def next(self, timeout: float | None = None) -> Any:
-        """Return the next result, waiting for it at most *timeout* seconds.
+    def forget(self) -> None:
+        """The iterator is gone. Takes no lock: the collector may call it anywhere."""
+        self._forgotten = self.asked
+        if self.asked and not self._finishing and self.feed is not None:
+            self.feed.stop()
 
-        Raises:
-            StopIteration: there are no more.
-            TimeoutError: none came in time.
-            BaseException: what the call raised, with the remote traceback as its cause.
-        """
-        if not self._asked:
-            self._ask()
-        if not self._shelf:
-            self._wait(timeout)
-        ok, value = self._shelf.popleft()
-        self.open_items -= 1
-        if self._feed is not None:
-            self._feed.more()
-        if ok:
-            return value
-        raise value
+    def wait(self, timeout: float | None) -> None:
+        """Wait until there is something on the shelf. Raises: as `IMapUnorderedIterator.next`."""
+        if self.feed is not None:
+            self.feed.more()
+        if not self._has_news():
+            self._dispatcher.wait_until(self._has_news, Deadline(timeout))
+        if self.shelf:
+            return
+        if self._is_over():
+            raise StopIteration
+        raise _errors.TimeoutError(f"no result of {self.name} within {timeout} s")
 
-    def cancel(self, *, begun: bool = True) -> bool:
-        """Draw no more items, and cancel those whose results are not there; whether any were.
-
-        What waits never runs, what runs is ended with its worker, unless *begun* is False; no
-        results follow those that are there already.
-        """
+    def cancel(self, begun: bool) -> bool:
+        """See `IMapUnorderedIterator`."""
         from concurrent.futures import CancelledError  # not cheap, and only for this
 
-        if self._feed is not None:
-            self._feed.stop()
+        if self.feed is not None:
+            self.feed.stop()
         with self._dispatcher.lock:
             self.end_of_input(None)
             self._owner = None
             has_begun = self._dispatcher.has_begun
             numbers = [n for n in self._places if begun or not has_begun(n)]
-        error = CancelledError(f"{self._name}: cancelled")
+        error = CancelledError(f"{self.name}: cancelled")
         were_some = self._dispatcher.cancel(self, numbers, error)
         self._dispatcher.call_back(self)
         return were_some
 
-    def _wait(self, timeout: float | None) -> None:
-        if self._feed is not None:
-            self._feed.more()
-        if not self._has_news():
-            self._dispatcher.wait_until(self._has_news, Deadline(timeout))
-        if self._shelf:
-            return
-        if self._is_over():
-            raise StopIteration
-        raise _errors.TimeoutError(f"no result of {self._name} within {timeout} s")
-
-    def _ask(self) -> None:
-        """For the first time: from now on it is the caller's to hold the iterator."""
-        self._asked = True
-        with self._dispatcher.lock:
-            if not self._finishing:
-                self._dispatcher.fed.discard(self)
-
     def __del__(self) -> None:
-        if self._feed is not None:
-            self._feed.stop()
+        if self.feed is not None:
+            self.feed.stop()
         if self.progress is not None:
             self.progress.close()
 
@@ -139,15 +119,15 @@ class IMapUnorderedIterator:
 
     def fed_by(self, feed: Feeding) -> None:
         """More items come from *feed*."""
-        self._feed = feed
+        self.feed = feed
         self._dispatcher.feeds.add(self)
         self._dispatcher.fed.add(self)
 
     def finish(self) -> None:
         """See `Fed`."""
-        feed = self._feed
+        feed = self.feed
         with self._dispatcher.lock:
-            if feed is None or self._fed:
+            if feed is None or self._fed or self._forgotten:
                 return
             self._finishing = True
             self._dispatcher.fed.add(self)
@@ -156,8 +136,8 @@ class IMapUnorderedIterator:
     def give_up(self, error: BaseException) -> None:
         """See `Fed`. *error* comes behind the results."""
         with self._dispatcher.lock:
-            if self._feed is not None and not self._fed:
-                self._feed.stop()
+            if self.feed is not None and not self._fed:
+                self.feed.stop()
                 self.end_of_input(error)
 
     @property
@@ -182,7 +162,7 @@ class IMapUnorderedIterator:
 
     def end_of_input(self, error: BaseException | None) -> None:
         """Nothing more is sent; *error* comes behind the results, if there is one."""
-        self._feed = None
+        self.feed = None
         self._fed = True
         self._dispatcher.fed.discard(self)
         if error is not None:
@@ -211,31 +191,31 @@ class IMapUnorderedIterator:
             self._owner = None
 
     def _put(self, start: int, end: int, outcomes: list[_Outcome]) -> None:
-        self._shelf.extend(outcomes)
+        self.shelf.extend(outcomes)
 
     def _has_news(self) -> bool:
-        return bool(self._shelf) or self._is_over()
+        return bool(self.shelf) or self._is_over()
 
     def _is_over(self) -> bool:
-        return self._fed and not self._places and not self._shelf
+        return self._fed and not self._places and not self.shelf
 
     def describe(self, number: int) -> str:
         """See `Job`."""
         start, end = self._places[number]
         items = f"item {start}" if end == start + 1 else f"items {start} to {end - 1}"
-        return f"{items} of an imap of {self._name}"
+        return f"{items} of an imap of {self.name}"
 
     def over(self) -> Callable[[], object] | None:
         """See `Job`."""
-        feed = self._feed
+        feed = self.feed
         more = feed.more if self._finishing and feed is not None else None
         if self.progress is None:
             return more
         return both(more, self.progress.news(self._fed and not self._places))
 
 
-class IMapIterator(IMapUnorderedIterator):
-    """The results of an imap, in the order of the input. Args: as `IMapUnorderedIterator`."""
+class Ordered(Unordered):
+    """The job of an imap. Args: as `Unordered`."""
 
     def __init__(self, dispatcher: Dispatcher, name: str, chunked: bool):
         super().__init__(dispatcher, name, chunked)
@@ -246,8 +226,65 @@ class IMapIterator(IMapUnorderedIterator):
         if start != self._next_index:
             self._early[start] = (end, outcomes)
             return
-        self._shelf.extend(outcomes)
+        self.shelf.extend(outcomes)
         self._next_index = end
         while self._next_index in self._early:
             self._next_index, outcomes = self._early.pop(self._next_index)
-            self._shelf.extend(outcomes)
+            self.shelf.extend(outcomes)
+
+
+class IMapUnorderedIterator:
+    """The results of an imap_unordered, in the order in which they come.
+
+    Args:
+        job: is given the results.
+    """
+
+    def __init__(self, job: Unordered):
+        self._job = job
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        return self.next()
+
+    def next(self, timeout: float | None = None) -> Any:
+        """Return the next result, waiting for it at most *timeout* seconds.
+
+        Raises:
+            StopIteration: there are no more.
+            TimeoutError: none came in time.
+            BaseException: what the call raised, with the remote traceback as its cause.
+        """
+        job = self._job
+        if not job.asked:
+            job.ask()
+        if not job.shelf:
+            job.wait(timeout)
+        ok, value = job.shelf.popleft()
+        job.open_items -= 1
+        if job.feed is not None:
+            job.feed.more()
+        if ok:
+            return value
+        raise value
+
+    def cancel(self, *, begun: bool = True) -> bool:
+        """Draw no more items, and cancel those whose results are not there; whether any were.
+
+        What waits never runs, what runs is ended with its worker, unless *begun* is False; no
+        results follow those that are there already.
+        """
+        return self._job.cancel(begun)
+
+    def give_up(self, error: BaseException) -> None:
+        """Draw no more items; *error* is raised behind the results of those that were drawn."""
+        self._job.give_up(error)
+
+    def __del__(self) -> None:
+        self._job.forget()
+
+
+class IMapIterator(IMapUnorderedIterator):
+    """The results of an imap, in the order of the input. Args: as `IMapUnorderedIterator`."""

@@ -47,7 +47,7 @@ class ApplyResult:
         error_callback: Callback | None = None,
     ):
         self._dispatcher = dispatcher
-        self._name = name
+        self.name = name
         self._callback = callback
         self._error_callback = error_callback
         self._done = False
@@ -90,7 +90,7 @@ class ApplyResult:
         """
         self.wait(timeout)
         if not self._done:
-            raise _errors.TimeoutError(f"no result of {self._name} within {timeout} s")
+            raise _errors.TimeoutError(f"no result of {self.name} within {timeout} s")
         if self._success:
             return self._value
         raise self._value
@@ -110,7 +110,7 @@ class ApplyResult:
             return False
         from concurrent.futures import CancelledError  # not cheap, and only for this
 
-        error = CancelledError(f"a call of {self._name} was cancelled")
+        error = CancelledError(f"a call of {self.name} was cancelled")
         with self._dispatcher.lock:
             numbers = self._open_numbers()
         return self._dispatcher.cancel(self, numbers, error)
@@ -175,7 +175,7 @@ class ApplyResult:
 
     def describe(self, number: int) -> str:
         """See `Job`."""
-        return f"a call of {self._name}"
+        return f"a call of {self.name}"
 
     def over(self) -> Callable[[], object] | None:
         """See `Job`."""
@@ -294,4 +294,4 @@ class MapResult(ApplyResult):
         """See `Job`."""
         start, end = self._places[number]
         items = f"item {start}" if end == start + 1 else f"items {start} to {end - 1}"
-        return f"{items} of a map of {self._name}"
+        return f"{items} of a map of {self.name}"
