@@ -31,18 +31,8 @@ class BrokenLockError(ProcessError):
     """The owner of a lock died while it held it; the lock can be used again after ``reset()``."""
 
 
-class WorkerLostError(ProcessError):
-    """A worker of a pool died while it had the task."""
-
-
-class ProcessLostError(ProcessError):
-    """A process ended without giving its result.
-
-    Attributes:
-        pid: the process id it had; None when it is not known.
-        exitcode: as ``Process.exitcode``; negative for a signal.
-        last_words: the fatal error of a process that crashed; it is in the message, too.
-    """
+class _LostError(ProcessError):
+    """What a dead process had to do is lost; how it died."""
 
     def __init__(
         self,
@@ -58,6 +48,26 @@ class ProcessLostError(ProcessError):
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+
+class WorkerLostError(_LostError):
+    """A worker of a pool died while it had the task.
+
+    Attributes:
+        pid: the process id it had; None when it is not known.
+        exitcode: as ``Process.exitcode``; negative for a signal.
+        last_words: the fatal error of a worker that crashed; it is in the message, too.
+    """
+
+
+class ProcessLostError(_LostError):
+    """A process ended without giving its result.
+
+    Attributes:
+        pid: the process id it had; None when it is not known.
+        exitcode: as ``Process.exitcode``; negative for a signal.
+        last_words: the fatal error of a process that crashed; it is in the message, too.
+    """
 
 
 for _class in (

@@ -197,6 +197,8 @@ class ResourceTracker:
         with self._lock:
             if self._fd is not None:
                 self._forget()
+            elif self._exitcode is None:
+                self._exitcode = 0  # none was ever needed, so nothing can have been left
             self._own.clear()
 
 

@@ -20,6 +20,8 @@ from procession.pool.jobs import ApplyResult, MapResult
 
 pytestmark = pytest.mark.bare
 
+A_LOSS = ("a worker was killed", 4711, -9, "")
+
 
 class Line:
     """A channel of one process."""
@@ -164,14 +166,15 @@ class DispatcherTellsEachEndOnce(RuleBasedStateMachine):
         value = ["value"] * 3 if kind == worker.OK else ValueError("its own")
         self.results.put_tagged(value, number, kind)
         if dies:  # behind its answer, before it has taken another task
-            self.results.put_tagged("a worker", number, worker.LOST)
+            self.results.put_tagged(A_LOSS, number, worker.LOST)
 
     @rule(data=st.data(), kind=st.sampled_from([worker.LOST, worker.TIMED_OUT]))
     def die(self, data: Any, kind: int) -> None:
         number = self._one_held(data)
         if number is not None:
             del self.held[number]
-            self.results.put_tagged("a worker", number, kind)
+            said = A_LOSS if kind == worker.LOST else "took longer"
+            self.results.put_tagged(said, number, kind)
 
     # -------------------------------------------------------------------------------------- claims
 

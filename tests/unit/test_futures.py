@@ -171,6 +171,16 @@ class _Counter:
 # ------------------------------------------------------------------------------------------ the end
 
 
+def test_shutdown_ends_a_buffered_map_behind_what_was_sent() -> None:
+    """Its input may have no end."""
+    executor = ProcessPoolExecutor(2, procession.get_context("fork"))
+    results = executor.map(tasks.square, itertools.count(), buffersize=5)
+    assert next(results) == 0
+    executor.shutdown()
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        list(results)
+
+
 def test_after_shutdown_nothing_is_accepted(forked: Any) -> None:
     future = forked.submit(tasks.square, 3)
     forked.shutdown()

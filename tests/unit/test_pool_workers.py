@@ -2,6 +2,7 @@
 
 import importlib.machinery
 import os
+import signal
 import sys
 import types
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 import procession
 from procession.pool import worker_state
-from tests.support import tasks
+from tests.support import run_python, tasks
 
 WORKERS = 2
 
@@ -168,3 +169,34 @@ def test_a_library_that_is_loaded_is_told(monkeypatch: pytest.MonkeyPatch) -> No
 def test_numbers_are_positive(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name} must be a positive int"):
         procession.Pool(1, **{name: 0})
+
+
+# -------------------------------------------------------------------------------------------- loss
+
+# Not in this process: pytest has the dumps of its own crash go to a descriptor of its own.
+CRASH = """
+import ctypes, pickle, sys
+import procession
+
+def crash(where):
+    ctypes.string_at(where)
+
+if __name__ == "__main__":
+    with procession.get_context(sys.argv[1]).Pool(1) as pool:
+        try:
+            pool.apply(crash, (0,))
+        except procession.WorkerLostError as error:
+            again = pickle.loads(pickle.dumps(error))
+            assert str(again) == str(error) and again.last_words == error.last_words
+            print(error.exitcode, error.pid > 0, "in crash" in error.last_words)
+            print(error)
+    pool.join()
+"""
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_the_last_words_of_a_worker_that_crashed_are_told(method: str) -> None:
+    said = run_python(CRASH, method).stdout
+
+    assert said.startswith(f"{-signal.SIGSEGV} True True\n")
+    assert "was killed by SIGSEGV, while it ran a call of crash. Its last words:\nFatal" in said

@@ -74,6 +74,7 @@ class ProcessPoolExecutor(Executor):
         self._shut_down = False
         self._futures: weakref.WeakSet[PoolFuture] = weakref.WeakSet()
         self._maps: weakref.WeakSet[IMapIterator] = weakref.WeakSet()
+        self._buffered: weakref.WeakSet[IMapIterator] = weakref.WeakSet()
 
     def _running_pool(self) -> Pool:
         """The pool; locked by the caller."""
@@ -83,7 +84,9 @@ class ProcessPoolExecutor(Executor):
             if util.is_exiting():
                 raise RuntimeError("cannot schedule new futures after interpreter shutdown")
             self._pool = self._make_pool()
-            self._let_go = util.Finalize(self, _finish, (self._pool,), exitpriority=_EXIT_PRIORITY)
+            self._let_go = util.Finalize(
+                self, _finish, (self._pool, self._buffered), exitpriority=_EXIT_PRIORITY
+            )
         return self._pool
 
     # -------------------------------------------------------------------------------------- calls
@@ -129,13 +132,14 @@ class ProcessPoolExecutor(Executor):
         _check_buffer(buffersize)
         end = None if timeout is None else time.monotonic() + timeout
         calls: Iterable[Any] = zip(*iterables, strict=False)
+        maps = self._buffered
         if buffersize is None:
-            calls = list(calls)
+            maps, calls = self._maps, list(calls)
             buffersize = max(1, len(calls))
         with self._lock:
             pool = self._running_pool()
             results = pool.imap(_Spread(fn), calls, chunksize, buffersize=buffersize)
-            self._maps.add(results)
+            maps.add(results)
         return _results(results, end)
 
     # -------------------------------------------------------------------------------------- the end
@@ -155,10 +159,10 @@ class ProcessPoolExecutor(Executor):
         if cancel_futures:
             for future in list(self._futures):
                 future.cancel()
-            for results in list(self._maps):
+            for results in [*self._maps, *self._buffered]:
                 results.cancel(begun=False)
         self._let_go.cancel()
-        _finish(pool, wait)
+        _finish(pool, self._buffered, wait)
 
     def terminate_workers(self) -> None:
         """End the workers by SIGTERM, whatever they do; calls that are not done are broken."""
@@ -215,9 +219,14 @@ def _results(results: IMapIterator, end: float | None) -> Iterator[Any]:
         results.cancel(begun=False)
 
 
-def _finish(pool: Pool, wait: bool = False) -> None:
-    """Have *pool* end when all is done; wait for it if told to, or if there is no later."""
+def _finish(pool: Pool, buffered: Iterable[IMapIterator], wait: bool = False) -> None:
+    """Have *pool* end when all is done; wait for it if told to, or if there is no later.
+
+    Of the *buffered* maps that are what was sent; their inputs may have no end.
+    """
     pool.close()
+    for results in list(buffered):
+        results.give_up(RuntimeError("cannot schedule new futures after shutdown"))
     if wait or util.is_exiting():
         pool.join()
     else:

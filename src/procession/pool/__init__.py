@@ -5,12 +5,13 @@ of a program (a pickled function, shared once) and its arguments; the thread tha
 receives for everybody meanwhile. One watcher thread sleeps until a worker dies.
 
 The parts: `calls` and `pool` the interface, `options` what its owner asks for; `jobs` and `imap`
-what callers wait for, `feed` how an imap draws its input, `chunks` how work is cut; `dispatcher`
-who waits for which task, `contracts` what it expects of others; `crew` the worker processes,
+what callers wait for, `terms` what they agree, `progress` how far it is; `feed` how an imap draws
+its input, `fed` a map likewise, `chunks` how work is cut; `dispatcher` who waits for which task,
+`contracts` what it expects of others; `crew` the worker processes, `losses` those that died,
 `seats` and `cancelled` what they share with the parent, `worker` the loop in a worker, with
 `seeds`, `memory`, `state` and `inner_threads` for its owner's wishes; `program` functions that
-travel, `remote` errors that travel; `tally` what `Pool.stats` returns; `threads` the same with
-threads.
+travel, `remote` errors that travel; `tally` what `Pool.stats` returns; `trace` and `spans` the
+timeline of a pool; `threads` the same with threads.
 
 Layer: pool.
 """

@@ -6,6 +6,8 @@ threads is not known here. What was agreed beyond the call itself is the same fo
     retries: how many times a task runs again whose worker was lost.
     timeout: seconds that each call of the function may take, counted from its start in the worker,
         which is ended and replaced if it takes longer; the call raises ``TimeoutError``.
+    progress: True: a bar, drawn by tqdm or rich, whichever is installed; a callable: it is called
+        with (items done, items in all, or None) by whichever thread receives results.
 
 Invariant: a job holds the pool and its program while it has open tasks.
 
@@ -14,18 +16,21 @@ Layer: pool.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from typing import Any, TypeVar, cast
 
 from . import chunks
 from .dispatcher import Dispatcher
 from .fed import FedMapResult
 from .feed import SMALLEST_BOUND, InlineFeed, ThreadFeed, is_there_already
-from .imap import IMapIterator, IMapUnorderedIterator
+from .imap import IMapIterator, IMapUnorderedIterator, Ordered, Unordered
 from .jobs import ApplyResult, Callback, MapResult
 from .options import check_retries
+from .progress import Wish
+from .progress import of as progress_of
+from .terms import Terms
 
-_Iterator = TypeVar("_Iterator", bound=IMapUnorderedIterator)
+_Job = TypeVar("_Job", bound=Unordered)
 
 
 class Calls:
@@ -95,9 +100,10 @@ class Calls:
         *,
         retries: int = 0,
         timeout: float | None = None,
+        progress: Wish = False,
     ) -> list[Any]:
         """Call *func* for each item; the results, in order. Raises: as `apply`."""
-        return self._map(func, iterable, "chunk", chunksize, retries, timeout)
+        return self._map(func, iterable, "chunk", chunksize, Terms(retries, timeout, progress))
 
     def starmap(
         self,
@@ -107,9 +113,11 @@ class Calls:
         *,
         retries: int = 0,
         timeout: float | None = None,
+        progress: Wish = False,
     ) -> list[Any]:
         """Like `map`, but each item is a tuple of arguments."""
-        return self._map(func, iterable, "star_chunk", chunksize, retries, timeout)
+        terms = Terms(retries, timeout, progress)
+        return self._map(func, iterable, "star_chunk", chunksize, terms)
 
     def _map(
         self,
@@ -117,22 +125,28 @@ class Calls:
         iterable: Iterable[Any],
         mode: str,
         chunksize: int | None,
-        retries: int,
-        timeout: float | None,
+        terms: Terms,
     ) -> list[Any]:
-        if chunksize is not None or timeout is not None:
-            whole = self._map_async(func, iterable, mode, chunksize, None, None, retries, timeout)
+        if chunksize is not None or terms.timeout is not None:
+            whole = self._map_async(func, iterable, mode, chunksize, None, None, terms)
             results: list[Any] = whole.get()
             return results
         self._check_running()
-        check_retries(retries)
         items = _sliceable(iterable)
         with self._dispatcher.lock:
             program = self._programs.get(func, f"timed_{mode}")
-            job = FedMapResult(self._dispatcher, program, items, self._processes, retries)
-            job._owner = (self, program)
+            job = FedMapResult(self._dispatcher, program, items, self._processes, terms.retries)
+            self._begin(job, program, len(items), terms)
             job.start()
         return job.get_or_give_up()
+
+    def _begin(
+        self, job: MapResult | Unordered, program: Any, total: int | None, terms: Terms
+    ) -> None:
+        """*job* is about to be sent."""
+        job._owner = (self, program)
+        if total != 0:
+            job.progress = progress_of(terms.progress, total, program.name)
 
     def map_async(
         self,
@@ -144,11 +158,11 @@ class Calls:
         *,
         retries: int = 0,
         timeout: float | None = None,
+        progress: Wish = False,
     ) -> MapResult:
         """Like `map`; the results are to come."""
-        return self._map_async(
-            func, iterable, "chunk", chunksize, callback, error_callback, retries, timeout
-        )
+        terms = Terms(retries, timeout, progress)
+        return self._map_async(func, iterable, "chunk", chunksize, callback, error_callback, terms)
 
     def starmap_async(
         self,
@@ -160,10 +174,12 @@ class Calls:
         *,
         retries: int = 0,
         timeout: float | None = None,
+        progress: Wish = False,
     ) -> MapResult:
         """Like `starmap`; the results are to come."""
+        terms = Terms(retries, timeout, progress)
         return self._map_async(
-            func, iterable, "star_chunk", chunksize, callback, error_callback, retries, timeout
+            func, iterable, "star_chunk", chunksize, callback, error_callback, terms
         )
 
     def _map_async(
@@ -174,22 +190,20 @@ class Calls:
         chunksize: int | None,
         callback: Callback | None,
         error_callback: Callback | None,
-        retries: int,
-        timeout: float | None,
+        terms: Terms,
     ) -> MapResult:
         self._check_running()
-        check_retries(retries)
         items = _sliceable(iterable)
-        if chunksize is None and timeout is not None:
+        if chunksize is None and terms.timeout is not None:
             chunksize = 1  # one that takes too long costs its neighbours nothing
         pieces = list(chunks.cut(len(items), self._processes, chunksize))
         tasks = [items[start:end] for start, end in pieces]
         with self._dispatcher.lock:
-            program = self._programs.get(func, mode, timeout)
+            program = self._programs.get(func, mode, terms.timeout)
             job = MapResult(self._dispatcher, program.name, len(items), callback, error_callback)
-            job._owner = (self, program)
-            self._dispatcher.send(job, program, tasks, pieces, retries)
-        if callback or error_callback:
+            self._begin(job, program, len(items), terms)
+            self._dispatcher.send(job, program, tasks, pieces, terms.retries)
+        if callback or error_callback or terms.progress:
             self._dispatcher.receive_from_now_on()
         return job
 
@@ -204,6 +218,7 @@ class Calls:
         buffersize: int | None = None,
         retries: int = 0,
         timeout: float | None = None,
+        progress: Wish = False,
     ) -> IMapIterator:
         """Call *func* for each item; an iterator of the results, in order.
 
@@ -212,7 +227,8 @@ class Calls:
             buffersize: how many items are drawn from *iterable* before the caller has taken their
                 results; None: enough to keep the workers busy.
         """
-        return self._imap(IMapIterator, func, iterable, chunksize, buffersize, retries, timeout)
+        terms = Terms(retries, timeout, progress)
+        return IMapIterator(self._imap(Ordered, func, iterable, chunksize, buffersize, terms))
 
     def imap_unordered(
         self,
@@ -223,36 +239,37 @@ class Calls:
         buffersize: int | None = None,
         retries: int = 0,
         timeout: float | None = None,
+        progress: Wish = False,
     ) -> IMapUnorderedIterator:
         """Like `imap`, but the results come in the order in which they are ready."""
-        return self._imap(
-            IMapUnorderedIterator, func, iterable, chunksize, buffersize, retries, timeout
-        )
+        terms = Terms(retries, timeout, progress)
+        job = self._imap(Unordered, func, iterable, chunksize, buffersize, terms)
+        return IMapUnorderedIterator(job)
 
     def _imap(
         self,
-        kind: type[_Iterator],
+        kind: type[_Job],
         func: Callable[[Any], Any],
         iterable: Iterable[Any],
         chunksize: int,
         buffersize: int | None,
-        retries: int,
-        timeout: float | None,
-    ) -> _Iterator:
+        terms: Terms,
+    ) -> _Job:
         self._check_running()
-        check_retries(retries)
         if chunksize < 1:
             raise ValueError(f"Chunksize must be 1+, not {chunksize}")
         if buffersize is not None and buffersize < 1:
             raise ValueError(f"buffersize must be 1 or more, not {buffersize}")
         chunked = chunksize > 1
         with self._dispatcher.lock:
-            program = self._programs.get(func, "chunk" if chunked else "each", timeout)
-        job = kind(self._dispatcher, program.name, chunked)
-        job._owner = (self, program)
+            program = self._programs.get(func, "chunk" if chunked else "each", terms.timeout)
         bound = buffersize or max(SMALLEST_BOUND, self._processes * chunksize * 4)
-        feed = InlineFeed if is_there_already(iterable) else ThreadFeed
-        feed(self._dispatcher, program, iterable, chunksize, chunked, bound, retries).start(job)
+        make = InlineFeed if is_there_already(iterable) else ThreadFeed
+        args = (self._dispatcher, program, iterable, chunksize, chunked, bound, terms.retries)
+        feed = make(*args)  # it raises if the input cannot be iterated over
+        job = kind(self._dispatcher, program.name, chunked)
+        self._begin(job, program, len(iterable) if isinstance(iterable, Sized) else None, terms)
+        feed.start(job)
         return job
 
 

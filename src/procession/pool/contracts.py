@@ -16,7 +16,13 @@ Message = tuple[int, int, int, Any, BaseException | None]
 
 
 class Job(Protocol):
-    """What the dispatcher needs of a job."""
+    """What the dispatcher needs of a job.
+
+    Attributes:
+        name: of the function that it calls.
+    """
+
+    name: str
 
     def take(self, number: int, ok: bool, value: Any) -> None:
         """Task *number* has ended with *value*, or with that exception."""
@@ -68,6 +74,9 @@ class Fed(Job, Protocol):
 
     def give_up(self, error: BaseException) -> None:
         """What has not gone out ends with *error*."""
+
+    def finish(self) -> None:
+        """All is to go out though nobody waits for it. Not locked."""
 
 
 class Cancellable(Job, Protocol):

@@ -24,7 +24,7 @@ from typing import Any
 
 from .. import _core, _log
 from .._deadline import Deadline
-from ..launch import death
+from . import losses, spans
 from .cancelled import Cancelled
 from .dispatcher import Dispatcher
 from .inner_threads import InnerThreads
@@ -54,6 +54,7 @@ class Crew:
         tasks, results: the pool's channels.
         dispatcher: is told when nothing will work any more.
         options: what the pool's owner asks for.
+        noted: where it is noted when tasks began and ended; None if nowhere.
     """
 
     def __init__(
@@ -64,14 +65,17 @@ class Crew:
         results: _core.TaskChannel,
         dispatcher: Dispatcher,
         options: Options,
+        noted: _core.TaskChannel | None = None,
     ):
         self._start_process = start_process
         self._tasks, self._results = tasks, results
         self._dispatcher = dispatcher
         self._options = options
         self._seats = Seats(size)
+        self._noted = noted
         self._numbers = itertools.count(1)
         self.workers: list[Any] = [None] * size
+        self._number_of = [0] * size  # by seat: the worker's
         self._replacing = True
         self._ended = False  # by `end`: what workers had is not lost with them, but given up
         self._deaths_at_start = 0
@@ -93,7 +97,9 @@ class Crew:
         number = next(self._numbers)
         block = self._seats.block
         inner = InnerThreads(self._options.threads)
-        duty = Duty(inner, self._tasks, self._results, block, seat, number, self._options)
+        channels = self._tasks, self._results, self._noted
+        duty = Duty(inner, *channels, block, seat, number, self._options)
+        self._number_of[seat] = number
         self.workers[seat] = self._start_process(number, main, duty)
 
     def _dismiss_unwatched(self) -> None:
@@ -128,11 +134,14 @@ class Crew:
         worker.join()
         exitcode, last = worker.exitcode, self._seats.look(seat)
         _log.debug("worker %s ended with exit code %s", worker.name, exitcode)
-        if last.claim and self._tasks.got_count >= last.claim and not self._ended:
+        had_begun = last.claim and self._tasks.got_count >= last.claim
+        if had_begun and self._noted is not None:
+            spans.put(self._noted, last.claim - 1, self._number_of[seat], last.since)
+        if had_begun and not self._ended:
             if last.limit and exitcode == -signal.SIGKILL:
                 self._results.put_tagged(_too_long(worker, last), last.claim - 1, TIMED_OUT)
             else:
-                self._results.put_tagged(_how(worker), last.claim - 1, LOST)
+                self._results.put_tagged(losses.of(worker), last.claim - 1, LOST)
         with self._lock:  # nobody sees a closed worker
             self.workers[seat] = None
             worker.close()
@@ -242,13 +251,8 @@ class Crew:
                     continue  # it has ended, and the watcher knows by now
 
 
-def _how(worker: Any) -> str:
-    """What happened to *worker*, for the message to the caller."""
-    return f"worker {worker.name} (pid {worker.pid}) {death.description(worker.exitcode)},"
-
-
 def _too_long(worker: Any, last: Look) -> str:
-    """The same of one whose task had a limit."""
+    """What happened to *worker*, whose task had a limit, for the message to the caller."""
     return (
         f"took longer than its limit of {last.limit:g} s; worker {worker.name} (pid {worker.pid}) "
         "was ended for it and is replaced"

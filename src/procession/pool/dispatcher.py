@@ -25,9 +25,8 @@ from typing import Any
 
 from .. import _errors
 from .._deadline import Deadline
-from . import worker
+from . import losses, worker
 from .contracts import Cancellable, Cancellations, Channel, Fed, Job, Message, Placed, Single
-from .imap import Feeding
 from .program import Program
 from .tally import PoolStats, Seen
 
@@ -54,7 +53,8 @@ class Dispatcher:
         results: where their results come from.
 
     Attributes:
-        fed: jobs with items that have not gone out yet.
+        fed: jobs with items that will go out; they live until then.
+        feeds: jobs with items that go out if somebody takes results.
         cancelled: where workers are told what not to begin; set by whoever has the workers.
         interrupt: ends the workers that do certain tasks; likewise.
     """
@@ -79,7 +79,7 @@ class Dispatcher:
         self._followers = 0
         self._unsent = 0
         self._failure: Callable[[], BaseException] | None = None
-        self._feeds: weakref.WeakSet[Feeding] = weakref.WeakSet()
+        self.feeds: weakref.WeakSet[Fed] = weakref.WeakSet()
 
     # -------------------------------------------------------------------------------------- sending
 
@@ -97,7 +97,7 @@ class Dispatcher:
             retries: how often each may run again after the loss of its worker.
         Raises: nothing; a task that cannot be pickled fails with that error, the others go out.
         """
-        self._check()
+        self.check()
         start = 0
         while start < len(tasks):
             rest = tasks[start:] if start else tasks
@@ -113,14 +113,14 @@ class Dispatcher:
             if error is not None:
                 self._fail_unsent(job, pieces[start], error)
                 start += 1
-        self._call_back(job)
+        self.call_back(job)
 
     def send_one(self, job: Single, program: Program, task: Any, retries: int = 0) -> None:
         """Send the only task of *job*. Locked by the caller.
 
         Raises: what pickling the task raises.
         """
-        self._check()
+        self.check()
         number = self._tasks.put_tagged(task, program.serial, program.offset)
         self._open[number] = job
         job.number = number
@@ -150,7 +150,8 @@ class Dispatcher:
         job.place(self._unsent, [piece])
         job.take(self._unsent, False, error)
 
-    def _call_back(self, job: Job) -> None:
+    def call_back(self, job: Job) -> None:
+        """Do what is to be done now that *job* has got further."""
         callback = job.over()
         if callback is not None:
             _run(callback)
@@ -160,7 +161,8 @@ class Dispatcher:
         for _ in range(count):
             self._tasks.put_tagged(None, worker.STOP, 0)
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Raise why nothing can be sent any more, if so."""
         if self._failure is not None:
             raise self._failure()
 
@@ -259,7 +261,7 @@ class Dispatcher:
         if kind == worker.LOST:
             if copy is not None and self._send_again(job, number, copy):
                 return
-            value = _errors.WorkerLostError(f"{value} while it ran {job.describe(number)}")
+            value = losses.lost(value, job.describe(number))
         elif kind == worker.TIMED_OUT:
             value = _errors.TimeoutError(f"{job.describe(number)} {value}")
         elif error is not None:
@@ -280,9 +282,7 @@ class Dispatcher:
             self._withdrawn |= gone
             self._ends[worker.CANCELLED] += len(gone)
             for number in gone:
-                del self._open[number]
-                self._copies.pop(number, None)
-                job.withdraw(number, error)
+                self._withdraw(job, number, error)
             callback = job.over() if gone else None
         if not gone:
             return False
@@ -291,6 +291,11 @@ class Dispatcher:
             _run(callback)
         self.wake()
         return True
+
+    def _withdraw(self, job: Cancellable, number: int, error: BaseException) -> None:
+        del self._open[number]
+        self._copies.pop(number, None)
+        job.withdraw(number, error)
 
     def has_begun(self, number: int) -> bool:
         """Whether a worker has taken that task."""
@@ -335,19 +340,21 @@ class Dispatcher:
                 number, job = self._open.popitem()
                 job.take(number, False, error())
                 callbacks.append(job.over())
-            for fed in list(self.fed):
+            for fed in {*self.fed, *self.feeds}:
                 fed.give_up(error())
                 callbacks.append(fed.over())
         for callback in callbacks:
             if callback is not None:
                 _run(callback)
-        for feed in list(self._feeds):
-            feed.stop()
         self.wake()
 
-    def stop_at_end(self, feed: Feeding) -> None:
-        """Stop *feed* when nothing can be sent any more."""
-        self._feeds.add(feed)
+    def close(self) -> None:
+        """Nothing will be told any more, and nothing is kept open."""
+
+    def finish_feeding(self) -> None:
+        """Have all go out that is left, though nobody may take its results."""
+        for fed in list(self.feeds):
+            fed.finish()
 
     def is_idle(self) -> bool:
         """Whether no task is open or still to be sent, nor any that was cancelled on its way."""

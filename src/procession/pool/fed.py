@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from .chunks import Plan
 from .jobs import MapResult
+from .progress import both
 
 if TYPE_CHECKING:
     from .dispatcher import Dispatcher
@@ -69,6 +70,9 @@ class FedMapResult(MapResult):
         if rest:
             self._fail(rest, error)
 
+    def finish(self) -> None:
+        """See `Fed`: nothing, as somebody waits for it."""
+
     def take(self, number: int, ok: bool, value: Any) -> None:
         """See `Job`."""
         if ok:
@@ -79,7 +83,7 @@ class FedMapResult(MapResult):
     def over(self) -> Callable[[], object] | None:
         """See `Job`: here also what is to be done before the job is over."""
         if not self._sending and self._plan.wants(len(self._places)):
-            return self._feed
+            return both(self._feed, self._news())
         return super().over()
 
     def _feed(self) -> None:

@@ -2,11 +2,13 @@
 
 Idea: an input that is there already (a list, a range) is drawn by the caller itself, many items at
 a time. Any other iterable may wait for something, even for the results of the same imap; it is
-drawn by a thread, item by item, so that results reach the caller meanwhile.
+drawn by a thread, item by item, so that results reach the caller meanwhile. Once the pool is closed
+and joined, all of the input is to be done though nobody takes results: then items go out as those
+before come back.
 
-Invariant: at most `bound` items are drawn whose results the caller has not taken. A feed ends with
-its input, with the iterator's end, or with the pool, and holds no reference to the iterator while
-it waits.
+Invariant: at most `bound` items are drawn whose results the caller has not taken; of a pool that is
+joined, at most as many that are under way. A feed ends with its input, with the iterator's end, or
+with the pool, and holds no reference to the iterator while it waits.
 
 Layer: pool.
 """
@@ -21,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .dispatcher import Dispatcher
-    from .imap import IMapUnorderedIterator
+    from .imap import Unordered
     from .program import Program
 
 SMALLEST_BOUND = 1024
@@ -59,6 +61,38 @@ class Feed:
         self._bound = max(bound, chunksize)
         self._retries = retries
         self._index = 0
+        self._finishing = False  # the pool is joined: nobody need take results
+        self._stopped = False
+
+    def start(self, job: Unordered) -> None:
+        """Begin to draw and send the tasks of *job*."""
+        self._job = weakref.ref(job)
+        with self._dispatcher.lock:
+            self._dispatcher.check()
+            job.fed_by(self)
+        self._begin()
+
+    def _begin(self) -> None:
+        raise NotImplementedError
+
+    def more(self) -> None:
+        """There may be room for more items."""
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        """No more items are wanted."""
+        self._stopped = True
+
+    def finish(self) -> None:
+        """Draw all that is left, though nobody takes the results."""
+        self._finishing = True
+        self.more()
+
+    def _room(self, job: Unordered) -> int:
+        """How many items may be drawn now."""
+        if self._finishing:
+            return self._bound - job.tasks_under_way * self._chunksize
+        return self._bound - job.open_items
 
     def _draw(self, count: int) -> tuple[list[Any], list[tuple[int, int]], bool]:
         """Up to *count* items as tasks and pieces; True when that was all.
@@ -84,67 +118,75 @@ class Feed:
             count -= self._chunksize
         return tasks, pieces, False
 
-    def _send(self, job: IMapUnorderedIterator, count: int) -> bool:
-        """Draw and send; True when the input has ended."""
+    def _send(self, job: Unordered, count: int) -> bool:
+        """Draw and send; True when there is no more to send."""
+        tasks: list[Any]
+        error: BaseException | None = None
         try:
             tasks, pieces, ended = self._draw(count)
-        except BaseException as error:  # noqa: BLE001 - the caller gets it from next()
-            with self._dispatcher.lock:
-                if not job.was_cancelled:
-                    job.end_of_input(self._index, error)
-            return True
+        except BaseException as raised:  # noqa: BLE001 - the caller gets it from next()
+            tasks, pieces, ended, error = [], [], True, raised
         with self._dispatcher.lock:
-            if job.was_cancelled:
+            if self._stopped:
                 return True
             if tasks:
                 self._dispatcher.send(job, self._program, tasks, pieces, self._retries)
             if ended:
-                job.end_of_input(self._index, None)
+                self._stopped = True
+                job.end_of_input(error)
+        if ended:
+            self._dispatcher.call_back(job)
         return ended
 
 
 class InlineFeed(Feed):
-    """Drawn by the caller, in ``next``."""
+    """Drawn by the caller, in ``next``; of a pool that is joined, by who gives out results."""
 
-    def start(self, job: IMapUnorderedIterator) -> None:
-        """Send the first tasks of *job*."""
-        if not self._send(job, self._bound):
-            job.fed_by(self)
-            self._job = weakref.ref(job)
+    def _begin(self) -> None:
+        self._drawing = threading.RLock()
+        self._sending = False  # an item that cannot be sent is over at once, and asks for more
+        # Refilled once half of the items are done: many at a time cost less.
+        self._enough = max(self._bound - self._bound // 2, self._chunksize)
+        self._low = self._bound - self._enough
+        self.more()
 
     def more(self) -> None:
-        """Refill once half of the items are done: many at a time cost less."""
+        """See `Feed`."""
         job = self._job()
-        if job is not None and job.open_items <= self._bound // 2:
-            self._send(job, self._bound - job.open_items)
+        if job is not None and (job.open_items <= self._low or self._finishing):
+            self._refill(job)
 
-    def stop(self) -> None:
-        """Nothing runs that would have to be stopped."""
+    def _refill(self, job: Unordered) -> None:
+        with self._drawing:
+            if self._sending:
+                return
+            self._sending = True
+            try:
+                while not self._stopped and (room := self._room(job)) >= self._enough:
+                    if self._send(job, room) and self._finishing:
+                        self._dispatcher.wake()  # see `ThreadFeed`
+            finally:
+                self._sending = False
 
 
 class ThreadFeed(Feed):
     """Drawn by a thread of its own."""
 
-    def start(self, job: IMapUnorderedIterator) -> None:
-        """Begin to draw and send the tasks of *job*."""
-        self._job = weakref.ref(job)
-        self._stopped = False
-        self._room = threading.Condition()
-        job.fed_by(self)
-        self._dispatcher.stop_at_end(self)
+    def _begin(self) -> None:
+        self._changed = threading.Condition()
         name = f"procession-imap-{self._program.name}"
         threading.Thread(target=self._run, name=name, daemon=True).start()
 
     def more(self) -> None:
-        """See `Feeding`."""
-        with self._room:
-            self._room.notify()
+        """See `Feed`."""
+        with self._changed:
+            self._changed.notify()
 
     def stop(self) -> None:
-        """See `Feeding`."""
+        """See `Feed`."""
         self._stopped = True
-        with self._room:
-            self._room.notify()
+        with self._changed:
+            self._changed.notify()
 
     def _run(self) -> None:
         while self._wait_for_room():
@@ -156,15 +198,15 @@ class ThreadFeed(Feed):
                 return
 
     def _wait_for_room(self) -> bool:
-        with self._room:
+        with self._changed:
             while not self._stopped and not self._dispatcher.is_over():
                 job = self._job()
                 if job is None:
                     return False
-                if job.open_items + self._chunksize <= self._bound:
+                if self._room(job) >= self._chunksize:
                     return True
                 del job
-                self._room.wait()
+                self._changed.wait()
         return False
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _errors
 from .._deadline import Deadline
+from .progress import Progress, both
 
 if TYPE_CHECKING:
     from asyncio import Future
@@ -46,7 +47,7 @@ class ApplyResult:
         error_callback: Callback | None = None,
     ):
         self._dispatcher = dispatcher
-        self._name = name
+        self.name = name
         self._callback = callback
         self._error_callback = error_callback
         self._done = False
@@ -89,7 +90,7 @@ class ApplyResult:
         """
         self.wait(timeout)
         if not self._done:
-            raise _errors.TimeoutError(f"no result of {self._name} within {timeout} s")
+            raise _errors.TimeoutError(f"no result of {self.name} within {timeout} s")
         if self._success:
             return self._value
         raise self._value
@@ -109,7 +110,7 @@ class ApplyResult:
             return False
         from concurrent.futures import CancelledError  # not cheap, and only for this
 
-        error = CancelledError(f"a call of {self._name} was cancelled")
+        error = CancelledError(f"a call of {self.name} was cancelled")
         with self._dispatcher.lock:
             numbers = self._open_numbers()
         return self._dispatcher.cancel(self, numbers, error)
@@ -174,7 +175,7 @@ class ApplyResult:
 
     def describe(self, number: int) -> str:
         """See `Job`."""
-        return f"a call of {self._name}"
+        return f"a call of {self.name}"
 
     def over(self) -> Callable[[], object] | None:
         """See `Job`."""
@@ -231,6 +232,7 @@ class MapResult(ApplyResult):
         self._places: dict[int, tuple[int, int]] = {}
         self._failure: BaseException | None = None
         self._left = length
+        self.progress: Progress | None = None
         if length == 0:
             self._finish(True, [])
 
@@ -254,6 +256,8 @@ class MapResult(ApplyResult):
         Done with the last task only, also after a failure: no callback runs while tasks still do.
         """
         start, end = self._places.pop(number)
+        if self.progress is not None and not (self._cancelled or self._dispatcher.is_over()):
+            self.progress.add(end - start)
         if ok:
             self._results[start:end] = value
             self._count(end - start)
@@ -274,6 +278,15 @@ class MapResult(ApplyResult):
             else:
                 self._finish(False, self._failure)
 
+    def over(self) -> Callable[[], object] | None:
+        """See `Job`."""
+        if self.progress is None:
+            return super().over()
+        return both(self._news(), super().over())
+
+    def _news(self) -> Callable[[], object] | None:
+        return self.progress.news(self._done) if self.progress is not None else None
+
     def _open_numbers(self) -> list[int]:
         return list(self._places)
 
@@ -281,4 +294,4 @@ class MapResult(ApplyResult):
         """See `Job`."""
         start, end = self._places[number]
         items = f"item {start}" if end == start + 1 else f"items {start} to {end - 1}"
-        return f"{items} of a map of {self._name}"
+        return f"{items} of a map of {self.name}"

@@ -28,6 +28,7 @@ class Options:
         worker_init: makes the worker's state, see `state`.
         worker_exit: is given it when the worker ends in order.
         threads: how many threads numerical libraries use in a worker; None: as they like.
+        trace: the file that a timeline goes to; None: there is none.
     """
 
     initializer: Callable[..., object] | None = None
@@ -39,6 +40,7 @@ class Options:
     worker_init: Callable[[], Any] | None = None
     worker_exit: Callable[[Any], object] | None = None
     threads: int | None = None
+    trace: str | None = None
 
     def __post_init__(self) -> None:
         _positive(self.max_tasks, "maxtasksperchild")

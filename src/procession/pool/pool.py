@@ -55,9 +55,12 @@ class Pool(Calls):
         worker_init, worker_exit: what the first returns is `pool.worker_state()` in tasks; the
             second is called with it when a worker ends in order.
         threads_per_worker: how many threads numerical libraries (OpenMP, BLAS) use in a worker.
+        trace: a file to write a timeline to, which Perfetto (https://ui.perfetto.dev) and
+            chrome://tracing show: a row for each worker, what it did when, and how that ended.
     Raises:
         ValueError: a number is less than 1.
         TypeError: something that is to be called cannot be.
+        OSError: the trace cannot be written.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class Pool(Calls):
         worker_init: Callable[[], Any] | None = None,
         worker_exit: Callable[[Any], object] | None = None,
         threads_per_worker: int | None = None,
+        trace: str | os.PathLike[str] | None = None,
     ):
         self._state = INIT
         self._ctx = context or _ambient.default_context
@@ -81,6 +85,7 @@ class Pool(Calls):
         options = Options(
             *(initializer, tuple(initargs), maxtasksperchild, name, seed),
             *(max_memory_per_child, worker_init, worker_exit, threads_per_worker),
+            trace=None if trace is None else os.fspath(trace),
         )
         self._set_up(options)
         self._dispatcher.cancelled = self._crew.cancelled
@@ -93,15 +98,23 @@ class Pool(Calls):
     def _set_up(self, options: Options) -> None:
         tasks, results = _core.TaskChannel(), _core.TaskChannel()
         self._programs: Any = Programs()
-        self._dispatcher = Dispatcher(tasks, results)
-        self._crew: Any = Crew(
-            _Starter(self._ctx, self.Process, options),
-            self._processes,
-            tasks,
-            results,
-            self._dispatcher,
-            options,
-        )
+        noted = None
+        if options.trace is None:
+            self._dispatcher = Dispatcher(tasks, results)
+        else:
+            from .trace import Trace, TracingDispatcher  # rarely needed
+
+            trace = Trace(options.trace, options.name or "Pool")
+            self._dispatcher = TracingDispatcher(tasks, results, trace)
+            noted = trace.channel
+        start = _Starter(self._ctx, self.Process, options)
+        try:
+            self._crew: Any = Crew(
+                start, self._processes, tasks, results, self._dispatcher, options, noted
+            )
+        except BaseException:
+            self._dispatcher.close()
+            raise
 
     @staticmethod
     def Process(ctx: Any, *args: Any, **kwds: Any) -> Any:
@@ -138,6 +151,9 @@ class Pool(Calls):
     def join(self) -> None:
         """Wait until the workers have ended.
 
+        After ``close`` they do all that was given first, the input of each imap included whose
+        results nobody has taken yet; those can be taken afterwards.
+
         Raises:
             ValueError: neither ``close`` nor ``terminate`` was called.
         """
@@ -146,6 +162,7 @@ class Pool(Calls):
         if self._state not in (CLOSE, TERMINATE):
             raise ValueError("In unknown state")
         if self._state == CLOSE and self._terminate.still_active():
+            self._dispatcher.finish_feeding()
             self._dispatcher.wait_until(self._dispatcher.is_idle, Deadline(None))
             self._dispatcher.stop_workers(self._crew.dismiss())
             self._crew.join()
@@ -222,6 +239,7 @@ def _end(dispatcher: Dispatcher, crew: Crew) -> None:
     """Nothing runs on behalf of the pool when this returns."""
     crew.end()
     dispatcher.fail_all(_terminated)
+    dispatcher.close()
     del dispatcher.interrupt  # it held the crew, which holds the dispatcher
 
 

@@ -26,6 +26,7 @@ from .memory import Resident
 from .options import Options
 from .program import Loader
 from .remote import MaybeEncodingError, portable
+from .spans import Spans
 
 # What the second tag of a result says.
 OK, FAILED, LOST, TIMED_OUT, CANCELLED, REFUSED = range(6)
@@ -42,6 +43,7 @@ class Duty:
     Attributes:
         inner_threads: how many threads libraries use.
         tasks, results: the pool's channels.
+        noted: where to note when tasks began and ended; None if nowhere: see `spans`.
         seats: block with a seat for each worker.
         seat: the index of this worker's.
         number: of this worker; no other of the pool has it.
@@ -51,6 +53,7 @@ class Duty:
     inner_threads: InnerThreads  # first, so that it is in force before the others are unpickled
     tasks: _core.TaskChannel
     results: _core.TaskChannel
+    noted: _core.TaskChannel | None
     seats: _core.Block
     seat: int
     number: int
@@ -68,10 +71,15 @@ def main(duty: Duty) -> None:
         duty.results.put_tagged(portable(error), 0, REFUSED)
         sys.exit(1)
     seats.occupy(duty.seats, duty.seat, duty.tasks)
+    take = duty.tasks.get_tagged
+    answer: Callable[[Any, int, int], object] = duty.results.put_tagged
+    if duty.noted is not None:
+        between = Spans(duty.noted, duty.number, take, answer, CANCELLED)
+        take, answer = between.take, between.answer
     done = serve(
-        duty.tasks.get_tagged,
+        take,
         Loader().get,
-        duty.results.put_tagged,
+        answer,
         _end_of(duty.options),
         portable,
         seats.notices(duty.seats).has,
