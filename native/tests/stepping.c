@@ -72,7 +72,7 @@ static uint64_t number_from(const char *variable, uint64_t otherwise)
 
 void step_through(const struct operation *operation, void *stage)
 {
-    uint64_t limit = number_from("PROCESSION_STEPS", 100 / (SLOWNESS * SLOWNESS));
+    uint64_t limit = number_from("PROCESSION_STEPS", 60 / (SLOWNESS * SLOWNESS));
     uint64_t seed = number_from("PROCESSION_TEST_SEED", (uint64_t)clock_now()), random = seed | 1;
     uint64_t length = trial(operation, stage, NEVER);
     uint64_t used = family_used(); /* what lives on in the arena is there by now */

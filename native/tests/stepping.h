@@ -5,7 +5,7 @@
  *           time, and killed after as many as the trial says.
  * Positions All, if the operation is short; of a longer one a sample, whose seed is printed. By the
  *           environment: PROCESSION_STEPS, how many positions of an operation are tried at most
- *           (default 100, fewer under sanitizers); PROCESSION_TEST_SEED.
+ *           (default 60, fewer under sanitizers); PROCESSION_TEST_SEED.
  */
 #ifndef PROCESSION_TESTS_STEPPING_H
 #define PROCESSION_TESTS_STEPPING_H
