@@ -89,7 +89,10 @@ run: build ## the main job under Procession, then under the standard package; bo
 
 # ---- tests -----------------------------------------------------------------------------------------
 
-test: test-c test-python test-crash ## every test: C (plain, ASan, TSan), Python, kills at crash points
+test: test-c build-crash ## every test: C (plain, ASan, TSan), Python, kills at crash points
+	@$(MAKE) test-crash >$(CRASH)/tests.log 2>&1 & crash=$$!; \
+	$(MAKE) test-python; failed=$$?; \
+	wait $$crash || failed=$$?; cat $(CRASH)/tests.log; exit $$failed
 
 test-c: $(READY) ## the C tests: plain, under address and undefined, under thread sanitizers
 	$(call configure,$(CRASH),$(DEBUG) -Dwerror=true)
@@ -107,7 +110,7 @@ test-python: build ## unit, property, compat and stress tests with the release c
 	timeout -k 10 1800 $(BIN)/python -m pytest $(TESTS) $(PYTEST_ARGS)
 
 test-crash: build build-crash ## tests/crash with the core that can be killed at named points
-	PYTHONPATH=$(CRASH)/site timeout -k 10 1200 $(BIN)/python -m pytest tests/crash $(PYTEST_ARGS)
+	PYTHONPATH=$(CRASH)/site timeout -k 10 1800 $(BIN)/python -m pytest tests/crash $(PYTEST_ARGS)
 
 # The libraries' own environment; the package is found in src, as in the others.
 COMPAT := .venv-compat
