@@ -31,7 +31,7 @@ def main() -> None:
     compile_package()
     chosen = [claim for claim in CLAIMS if is_chosen(claim, options.claims)]
     rounds, share = (QUICK_ROUNDS, QUICK_SHARE) if options.quick else (ROUNDS, 1.0)
-    print(*report.machine(), "", sep="\n")
+    print(*report.machine(), *report.absent(chosen), "", sep="\n")
     rows = [row(claim, rounds, share) for claim in chosen]
     print(report.table(rows), *report.failures(rows), sep="\n")
     if options.markdown:

@@ -45,6 +45,9 @@ class Claim:
 
 
 FIFO = ("faster_fifo",)
+POOLS = ("concurrent.futures", "loky", "joblib", "mpire", "pebble")
+WHOLE = ("concurrent.futures", "loky", "joblib", "pebble")  # they leave an array in one piece
+CALLS = ("concurrent.futures", "loky", "mpire", "pebble")  # they have single calls
 
 CLAIMS = (
     Claim("queue-ints", "small int, queue", queues.small_ints, 60_000, 6, peers=FIFO),
@@ -63,10 +66,20 @@ CLAIMS = (
     Claim("barrier-ping-pong", "two meet at a barrier", sync.barrier_ping_pong, 5_000, 4),
     Claim("value-add", "with v.get_lock(): v.value += 1", sync.add_under_lock, 300_000, 3),
     Claim("array-item", "array item get and set", sync.array_items, 300_000, 2),
-    Claim("pool-imap", "task, imap_unordered(chunksize=1)", pools.single_tasks, 10_000, 10),
-    Claim("pool-apply", "one apply", pools.one_apply, 1_500, 5),
-    Claim("pool-map", "tiny task, one map of 100,000", pools.tiny_map, 100_000, 1.2),
-    Claim("pool-heavy-tail", "task, heavy-tailed map of 2,000", pools.heavy_tail, 2_000, 1),
+    Claim(
+        "pool-imap",
+        "task, imap_unordered(chunksize=1)",
+        pools.single_tasks,
+        10_000,
+        12,
+        peers=POOLS,
+    ),
+    Claim("pool-apply", "one apply", pools.one_apply, 1_500, 5, peers=CALLS),
+    Claim("pool-async", "call, 10,000 apply_async", pools.many_calls, 10_000, 8, peers=CALLS),
+    Claim("pool-map", "tiny task, one map of 100,000", pools.tiny_map, 100_000, 1.2, peers=POOLS),
+    Claim("pool-starmap", "tiny task, one starmap", pools.star_map, 100_000, 1.2, peers=POOLS),
+    Claim("pool-arrays", "8 MB array there and back, map", pools.arrays, 64, 3, peers=WHOLE),
+    Claim("pool-heavy-tail", "task, heavy-tailed map", pools.heavy_tail, 2_000, 1, peers=POOLS),
     Claim("manager-get", "dict get, manager", managers.dict_get, 5_000, 4),
     Claim("manager-set", "dict set, manager", managers.dict_set, 5_000, 4),
     Claim("manager-queue", "queue put, get, manager", managers.queue_put_get, 3_000, 4),

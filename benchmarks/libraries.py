@@ -14,9 +14,11 @@ import importlib.util
 import platform
 from typing import Any
 
+from . import peers
+
 STANDARD = "multiprocessing"
 OURS = "procession"
-PEERS = ("faster_fifo",)  # measured where they are installed
+PEERS = ("faster_fifo", *peers.POOLS)  # measured where they are installed
 BYTES = 64_000_000  # for a peer that wants to know how large its queues shall be
 
 
@@ -24,6 +26,8 @@ def context(library: str, method: str) -> Any:
     """Return the context of start method *method* of the package named *library*."""
     if library == "faster_fifo":
         return _FasterFifo(context(STANDARD, method))
+    if library in peers.POOLS:
+        return peers.Context(library, context(STANDARD, method))
     return importlib.import_module(library).get_context(method)
 
 
@@ -34,7 +38,7 @@ def is_installed(library: str) -> bool:
 
 def version(library: str) -> str:
     """Return the version of *library*, which may be used from its sources."""
-    if library == STANDARD:
+    if library in (STANDARD, peers.FUTURES):
         return f"of Python {platform.python_version()}"
     try:
         return importlib.metadata.version(library)

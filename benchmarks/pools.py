@@ -12,6 +12,7 @@ from .measurement import Measurement, of_delays, of_throughput
 
 WORKERS = 2
 REPEATS = 5
+ARRAY_ITEMS = 1_000_000  # of 8 bytes
 WARM_UP = 100  # tasks: every worker has started when they are done
 
 
@@ -35,6 +36,43 @@ def tiny_map(context: Any, count: int) -> Measurement:
             times.append((time.perf_counter_ns() - began) / count)
             assert doubled[-1] == 2 * numbers[-1]
     return Measurement(statistics.median(times), times)
+
+
+def star_map(context: Any, count: int) -> Measurement:
+    """One ``pool.starmap`` of *count* tasks that do next to nothing."""
+    pairs = [(number, number) for number in range(count)]
+    times = []
+    with context.Pool(WORKERS) as pool:
+        pool.map(double, range(WARM_UP))
+        for _ in range(REPEATS):
+            began = time.perf_counter_ns()
+            sums = pool.starmap(add, pairs)
+            times.append((time.perf_counter_ns() - began) / count)
+            assert sums[-1] == 2 * (count - 1)
+    return Measurement(statistics.median(times), times)
+
+
+def many_calls(context: Any, count: int) -> Measurement:
+    """*count* calls of ``pool.apply_async``, then their results."""
+    with context.Pool(WORKERS) as pool:
+        pool.map(double, range(WARM_UP))
+        began = time.perf_counter_ns()
+        return of_throughput(_awaited(pool, count), count, began)
+
+
+def arrays(context: Any, count: int) -> Measurement:
+    """One ``pool.map`` of arrays of 8 MB, each of which comes back."""
+    import numpy
+
+    given = [numpy.full(ARRAY_ITEMS, number, dtype="float64") for number in range(count)]
+    with context.Pool(WORKERS) as pool:
+        pool.map(double, range(WARM_UP))
+        began = time.perf_counter_ns()
+        back = pool.map(same, given)
+        took = (time.perf_counter_ns() - began) / count
+        assert all(array[0] == array[-1] == number for number, array in enumerate(back))
+        pool.terminate()
+    return Measurement(took, [took])
 
 
 def heavy_tail(context: Any, count: int) -> Measurement:
@@ -80,6 +118,23 @@ def one_apply(context: Any, count: int) -> Measurement:
 def double(number: int) -> int:
     """The task."""
     return 2 * number
+
+
+def add(left: int, right: int) -> int:
+    """The task of a starmap."""
+    return left + right
+
+
+def same(thing: Any) -> Any:
+    """The task that gives back what it is given."""
+    return thing
+
+
+def _awaited(pool: Any, count: int) -> Iterator[None]:
+    calls = [pool.apply_async(double, (number,)) for number in range(count)]
+    for number, call in enumerate(calls):
+        assert call.get() == 2 * number
+        yield
 
 
 def _results(pool: Any, count: int) -> Iterator[None]:

@@ -128,6 +128,18 @@ def failures(rows: Iterable[Row]) -> list[str]:
     ]
 
 
+def absent(claims: Iterable[Claim]) -> list[str]:
+    """Return a line about the peers of *claims* that are not installed, if there are any."""
+    wanted = dict.fromkeys(peer for claim in claims for peer in claim.peers)
+    missing = [peer for peer in wanted if not libraries.is_installed(peer)]
+    if not missing:
+        return []
+    return [
+        f"not installed, so not measured: {', '.join(missing)} "
+        "(pip install -r requirements-bench.txt)"
+    ]
+
+
 def machine() -> list[str]:
     """Return what was compared and where: versions, processor, load."""
     installed = [each for each in libraries.PEERS if libraries.is_installed(each)]

@@ -14,11 +14,15 @@ import pytest
 import procession
 from tests.support import tasks
 
-pytestmark = pytest.mark.slow
+# PROCESSION_STRESS=10 makes it ten times as long.
+SCALE = max(1, int(os.environ.get("PROCESSION_STRESS", "1")))
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(60 * SCALE)]
 
 WORKERS = 3
-KILLS = 100  # in each of the three ways to call: 300 in all
-LONGEST = 20.0  # seconds; a machine that is too slow for all the kills sees fewer
+KILLS = 100 * SCALE  # in each of the three ways to call: 300 in all
+CYCLES = 100 * SCALE
+LONGEST = 20.0 * SCALE  # seconds; a machine that is too slow for all the kills sees fewer
 
 
 class Killer:
@@ -41,6 +45,7 @@ class Killer:
     def __exit__(self, *exc: object) -> None:
         self.enough.set()
         self.thread.join()
+        print(f"{self.left} kills left")
 
     def run(self) -> None:
         while not self.enough.wait(self.source.uniform(0, 0.02)) and not self.is_over:
@@ -146,11 +151,11 @@ def test_limits_and_cancels_under_kills(pool: Any) -> None:
 
 
 def test_pools_are_made_used_killed_and_ended_at_random() -> None:
-    """A hundred times, as far as the time goes; never a hang."""
+    """So many times, as far as the time goes; never a hang."""
     source = random.Random(6)
     end = time.monotonic() + LONGEST
     cycles = 0
-    while cycles < 100 and time.monotonic() < end:
+    while cycles < CYCLES and time.monotonic() < end:
         cycles += 1
         pool = procession.get_context("fork").Pool(source.randint(1, WORKERS))
         results = [pool.apply_async(work, (n,)) for n in range(source.randint(0, 30))]
@@ -169,4 +174,5 @@ def test_pools_are_made_used_killed_and_ended_at_random() -> None:
                 assert result.get(0) == number
             except procession.ProcessError:
                 continue
+    print(f"{cycles} cycles")
     assert cycles >= 5
