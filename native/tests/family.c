@@ -127,6 +127,21 @@ struct handle family_block(uint64_t size)
     return handle;
 }
 
+static void fill_condition(void *memory, uint64_t size, const void *with)
+{
+    (void)size, (void)with;
+    condition_init(memory);
+}
+
+struct handle family_condition(void)
+{
+    struct handle handle;
+    CHECK_EQUAL(handle_create(&family, sizeof(struct condition), BLOCK_CONDITION, fill_condition,
+                              NULL, &handle),
+                STATUS_OK);
+    return handle;
+}
+
 uint64_t family_serial(struct handle handle)
 {
     return word_get(&block_of(arena_at(&family, handle.payload))->serial);

@@ -27,6 +27,8 @@ uint64_t family_used(void);
 
 /* A block of *size* bytes, its reference held by this process. */
 struct handle family_block(uint64_t size);
+/* A new condition, likewise. */
+struct handle family_condition(void);
 uint64_t family_serial(struct handle handle);
 
 #endif

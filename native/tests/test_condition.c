@@ -24,24 +24,9 @@ struct stock {
     unsigned goods, taken;
 };
 
-static void fill_condition(void *memory, uint64_t size, const void *with)
-{
-    (void)size, (void)with;
-    condition_init(memory);
-}
-
-static struct handle condition_handle(void)
-{
-    struct handle handle;
-    CHECK_EQUAL(handle_create(&family, sizeof(struct condition), BLOCK_CONDITION, fill_condition,
-                              NULL, &handle),
-                STATUS_OK);
-    return handle;
-}
-
 static struct condition *new_condition(void)
 {
-    return arena_at(&family, condition_handle().payload);
+    return arena_at(&family, family_condition().payload);
 }
 
 /* With the lock. Whether it was notified. */
@@ -159,7 +144,7 @@ TEST(what_a_condition_has_grown_to_goes_with_it)
     static struct condition_wait waits[MANY];
     family_found(SMALL_RESERVE);
     uint64_t used = family_used();
-    struct handle handle = condition_handle();
+    struct handle handle = family_condition();
     struct condition *condition = arena_at(&family, handle.payload);
     enter_many(condition, waits, MANY);
     CHECK_EQUAL(leave_many(condition, waits, MANY), 0);
@@ -206,7 +191,7 @@ TEST_WITHIN(30, killed_anywhere_a_waiter_leaves_its_seats_and_notifications_to_o
     family_found(SMALL_RESERVE);
     unsigned passage = 1;
     for (bool killed = true; killed; passage++) {
-        struct handle handle = condition_handle();
+        struct handle handle = family_condition();
         struct condition *condition = arena_at(&family, handle.payload);
         killed = family_killed_at("*", passage, wait_for_ever, condition);
         CHECK_EQUAL(condition_waiting(&family, condition), 0);

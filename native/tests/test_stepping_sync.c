@@ -92,18 +92,10 @@ struct hall {
     struct condition_wait first, second;
 };
 
-static void fill_condition(void *memory, uint64_t size, const void *with)
-{
-    (void)size, (void)with;
-    condition_init(memory);
-}
-
 static void open_hall(void *with)
 {
     struct hall *hall = with;
-    CHECK_EQUAL(handle_create(&family, sizeof(struct condition), BLOCK_CONDITION, fill_condition,
-                              NULL, &hall->handle),
-                STATUS_OK);
+    hall->handle = family_condition();
     hall->condition = arena_at(&family, hall->handle.payload);
     condition_enter(&family, hall->condition, &hall->first);
     condition_enter(&family, hall->condition, &hall->second);

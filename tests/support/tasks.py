@@ -6,6 +6,8 @@ import sys
 import time
 from typing import Any
 
+WORKERS = 2  # of the pools that tests are given
+
 
 def square(number: int) -> int:
     """Return the square."""

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from typing import Any
 
@@ -12,23 +11,8 @@ import pytest
 import procession
 from procession.pool.cancelled import WORDS, Cancelled, Notices
 from tests.support import tasks
+from tests.support.tasks import WORKERS
 from tests.support.waiting import wait_until
-
-WORKERS = 2
-
-
-@pytest.fixture
-def pool(ctx: Any) -> Iterator[Any]:
-    with ctx.Pool(WORKERS) as pool:
-        yield pool
-    pool.join()
-
-
-@pytest.fixture
-def forked() -> Iterator[Any]:
-    with procession.get_context("fork").Pool(WORKERS) as pool:
-        yield pool
-    pool.join()
 
 
 class Busy:

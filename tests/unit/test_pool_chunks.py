@@ -3,7 +3,7 @@
 import heapq
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,8 +11,8 @@ import pytest
 import procession
 from procession.pool.chunks import Plan
 from tests.support import tasks
+from tests.support.tasks import WORKERS
 
-WORKERS = 2
 MESSAGE_NS = 40_000  # what a piece costs beside its items
 
 NS_PER_MS = 1_000_000
@@ -78,13 +78,6 @@ def test_pieces_become_smaller_towards_the_end() -> None:
 
 
 # ------------------------------------------------------------------------------- a map that is fed
-
-
-@pytest.fixture
-def forked() -> Iterator[Any]:
-    with procession.get_context("fork").Pool(WORKERS) as pool:
-        yield pool
-    pool.join()
 
 
 @pytest.mark.parametrize("kind", [list, tuple, iter, set])

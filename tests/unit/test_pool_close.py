@@ -127,13 +127,6 @@ def test_items_that_cannot_be_sent_are_kept_for_later(forked: Any) -> None:
     assert errors == COUNT
 
 
-@pytest.fixture
-def forked() -> Iterator[Any]:
-    with procession.get_context("fork").Pool(2) as pool:
-        yield pool
-    pool.join()
-
-
 def test_a_callback_thread_feeds_as_well(forked: Any) -> None:
     """Whoever receives: here the joining thread only follows."""
     called: list[int] = []

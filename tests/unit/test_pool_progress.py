@@ -2,7 +2,6 @@
 
 import importlib.util
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,13 +11,6 @@ from tests.support import run_python, tasks
 from tests.support.waiting import wait_until
 
 COUNT = 40
-
-
-@pytest.fixture
-def forked() -> Iterator[Any]:
-    with procession.get_context("fork").Pool(2) as pool:
-        yield pool
-    pool.join()
 
 
 class Told:

@@ -5,30 +5,12 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 import procession
 from tests.support import tasks
-
-WORKERS = 2
-
-
-@pytest.fixture
-def pool(ctx: Any) -> Iterator[Any]:
-    with ctx.Pool(WORKERS) as pool:
-        yield pool
-    pool.join()
-
-
-@pytest.fixture
-def forked() -> Iterator[Any]:
-    with procession.get_context("fork").Pool(WORKERS) as pool:
-        yield pool
-    pool.join()
-
 
 # ----------------------------------------------------------------------------------------- retries
 
