@@ -90,10 +90,12 @@ CLAIMS = (
     Claim("manager-tcp", "dict set, manager, TCP", managers.tcp_set, 3_000, 1),
     Claim("manager-tcp-20k", "20 kB dict set, manager, TCP", managers.tcp_set_long, 500, 1),
     Claim("import", "import", starts.imports, 10, 1, method=""),
-    Claim("start-fork", "start, join; fork", starts.start_and_join, 100, 1),
-    Claim("start-value", "start, join; fork, a value", starts.with_value, 100, 1),
-    Claim("start-spawn", "start, join; spawn", starts.start_and_join, 5, 1.3, "spawn"),
-    Claim("start-server", "start, join; forkserver", starts.start_and_join, 50, 3, "forkserver"),
+    Claim("start-fork", "start, join; fork", starts.start_and_join("fork"), 200, 1, ""),
+    Claim("start-value", "start, join; fork, a value", starts.with_value("fork"), 200, 1, ""),
+    Claim("start-spawn", "start, join; spawn", starts.start_and_join("spawn"), 10, 1.3, ""),
+    Claim(
+        "start-server", "start, join; forkserver", starts.start_and_join("forkserver"), 100, 3, ""
+    ),
     Claim("pipe-ping-pong", "there and back, pipe", pipes.ping_pong, 5_000, 2.5),
     Claim("pipe-mebibytes", "1 MiB send_bytes, pipe", pipes.mebibytes, 500, 1.5),
     Claim("pipe-arrays", "10 MB numpy array, pipe", pipes.arrays, 100, 3),

@@ -1,37 +1,30 @@
-"""Starting: a process by each method, and the import of the package."""
+"""Starting: a process by each method, and the import of the package.
+
+Idea: what a program has imported weighs on each start, whatever the library. So each measurement
+runs a program of its own that has imported nothing but the library.
+"""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Callable
-from typing import Any
 
-from . import targets
 from .measurement import Measurement, of_delays
 
 
-def start_and_join(context: Any, count: int) -> Measurement:
+def start_and_join(method: str) -> Callable[[str, int], Measurement]:
     """A process that does nothing, from start() to the end of join()."""
-    return _starts(context, targets.nothing, count)
+    return lambda library, count: _starts(library, method, count, "nothing")
 
 
-def with_value(context: Any, count: int) -> Measurement:
+def with_value(method: str) -> Callable[[str, int], Measurement]:
     """A process whose target returns a value, which the standard package throws away."""
-    return _starts(context, int, count)
+    return lambda library, count: _starts(library, method, count, "number")
 
 
-def _starts(context: Any, target: Callable[[], object], count: int) -> Measurement:
-    delays = []
-    for _ in range(count):
-        process = context.Process(target=target)
-        began = time.perf_counter_ns()
-        process.start()
-        process.join()
-        delays.append(time.perf_counter_ns() - began)
-        assert process.exitcode == 0
-    return of_delays(delays)
+def _starts(library: str, method: str, count: int, target: str) -> Measurement:
+    return of_delays(_printed_by("-m", "benchmarks.start", library, method, str(count), target))
 
 
 def imports(library: str, count: int) -> Measurement:
@@ -41,9 +34,11 @@ def imports(library: str, count: int) -> Measurement:
         f"import {library}\n"
         "print(time.perf_counter_ns() - began)"
     )
-    command = [sys.executable, "-c", code]
-    delays = []
-    for _ in range(count):
-        ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-        delays.append(int(ended.stdout))
-    return of_delays(delays)
+    return of_delays([_printed_by("-c", code)[0] for _ in range(count)])
+
+
+def _printed_by(*arguments: str) -> list[int]:
+    """The numbers that a program of this interpreter's prints."""
+    command = [sys.executable, *arguments]
+    ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return [int(line) for line in ended.stdout.split()]

@@ -20,6 +20,13 @@ extern struct arena family;
 /* Makes the arena if this process belongs to no family yet. False: exception set. */
 bool family_ensure(void);
 
+/* Has the core know what to do around forks and for the dead. Again is harmless. */
+void family_register(void);
+
+/* ---- around forks (py_fork.c) */
+
+void fork_register(void); /* once */
+
 /* Closes the bells that a forked child inherited (py_bell.c). */
 void bells_after_fork_in_child(void);
 
@@ -68,6 +75,7 @@ static inline bool go_on(enum status status)
 /* ---- set-up, one per binding file; 0 or -1 with an exception set */
 
 int add_family(PyObject *module);
+int add_fork(PyObject *module);
 int add_handle(PyObject *module);
 int add_block(PyObject *module);
 int add_lock(PyObject *module);

@@ -1,21 +1,13 @@
-/* The family: this process's arena, its slot, and what happens around fork.
- *
- * Fork   The child must have its own slot, with its own references, before it can drop any. So the
- *        parent prepares both in the last moment before the fork, in a pthread_atfork handler:
- *        libc runs it for each fork(), whoever calls it, with no Python code in between.
- */
-#include <pthread.h>
+/* The family: this process's arena, its slot, and those of the processes that it starts. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <unistd.h>
 
 #include "msg/channel.h"
 #include "msg/payload.h"
 #include "msg/store.h"
 #include "os/life.h"
-#include "os/lifeline.h"
 #include "py_core.h"
 #include "sync/barrier.h"
 #include "sync/condition.h"
@@ -24,58 +16,12 @@
 
 struct arena family;
 
-/* Of each thread, since code without the GIL may fork in two of them at once. */
-static __thread uint32_t pending;   /* tag of the embryo made for the fork that is under way */
-static __thread uint32_t requested; /* tag that fork() was given, for this thread's next fork */
-static __thread bool is_ours;       /* the fork is made by fork_process(), which learns the pid */
-
-static unsigned forks; /* how many lie between this process and the one that loaded the library */
-
 static uint32_t *inherited; /* entries that were there when this process joined: see settle() */
 static uint32_t inherited_count;
 
-/* ---- around fork */
-
-static void before_fork(void)
-{
-    lifeline_before_fork();
-    pending = requested;
-    if (family.header == NULL || family.tag == 0 || pending != 0)
-        return;
-    uint32_t tag;
-    if (table_reserve(&family, &tag) != STATUS_OK)
-        return; /* the child will find that it has no place */
-    if (table_copy_holdings(&family, tag) != STATUS_OK) {
-        table_abandon(&family, tag);
-        return;
-    }
-    pending = tag;
-}
-
-/* Here nobody tells us whether the fork went well. */
-static void after_fork_in_parent(void)
-{
-    lifeline_after_fork_in_parent();
-    if (pending != 0 && !is_ours)
-        table_forked(&family, pending);
-}
-
-static void after_fork_in_child(void)
-{
-    forks++;
-    lifeline_after_fork_in_child();
-    if (family.header == NULL)
-        return;
-    bells_after_fork_in_child();
-    uint32_t tag = pending;
-    pending = requested = 0;
-    if (tag == 0 || table_adopt(&family, tag) != STATUS_OK)
-        family.tag = 0;
-}
-
 /* ---- making and joining */
 
-static void register_manners(void)
+void family_register(void)
 {
     static bool done;
     if (done)
@@ -88,14 +34,7 @@ static void register_manners(void)
     channel_register();
     payload_register();
     store_register();
-    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
-}
-
-static PyObject *lifeline(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
-{
-    register_manners();
-    int end = lifeline_read_end();
-    return end < 0 ? PyErr_SetFromErrno(PyExc_OSError) : PyLong_FromLong(end);
+    fork_register();
 }
 
 /* is_null(fd): whether that is /dev/null, and not closed or another file meanwhile. */
@@ -107,21 +46,6 @@ static PyObject *is_null(PyObject *Py_UNUSED(module), PyObject *argument)
     struct stat file;
     return PyBool_FromLong(fstat((int)fd, &file) == 0 && S_ISCHR(file.st_mode) &&
                            file.st_rdev == makedev(1, 3)); /* see null(4) */
-}
-
-static PyObject *count_forks(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
-{
-    return PyLong_FromUnsignedLong(forks);
-}
-
-/* bond(fd) -> descriptor */
-static PyObject *bond(PyObject *Py_UNUSED(module), PyObject *argument)
-{
-    long fd = PyLong_AsLong(argument);
-    if (fd == -1 && PyErr_Occurred())
-        return NULL;
-    int own = lifeline_bond((int)fd);
-    return own < 0 ? PyErr_SetFromErrno(PyExc_OSError) : PyLong_FromLong(own);
 }
 
 static enum status found_family(void)
@@ -150,7 +74,7 @@ bool family_ensure(void)
                         "when it was forked: the table or the memory was full");
         return false;
     }
-    register_manners();
+    family_register();
     enum status status = found_family();
     if (status != STATUS_OK)
         raise_status(status);
@@ -200,7 +124,7 @@ static PyObject *join_family(PyObject *Py_UNUSED(module), PyObject *args)
         PyErr_SetString(PyExc_RuntimeError, "this process belongs to a family already");
         return NULL;
     }
-    register_manners();
+    family_register();
     if (raise_if_not_ok(arena_open(&family, fd)))
         return NULL;
     if (table_adopt(&family, token) != STATUS_OK) {
@@ -268,36 +192,6 @@ static PyObject *settle(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused)
     Py_RETURN_NONE;
 }
 
-/* fork(token=None) -> pid. os.fork() also works; it warns of threads from 3.12 on, and its child's
- * pid reaches the table only when the child runs. */
-static PyObject *fork_process(PyObject *Py_UNUSED(module), PyObject *args)
-{
-    PyObject *token = Py_None;
-    if (!PyArg_ParseTuple(args, "|O", &token) || !family_ensure())
-        return NULL;
-    requested = token == Py_None ? 0 : (uint32_t)PyLong_AsUnsignedLong(token);
-    if (PyErr_Occurred())
-        return NULL;
-    PyOS_BeforeFork();
-    is_ours = true;
-    pid_t pid = fork();
-    is_ours = false;
-    if (pid == 0) {
-        PyOS_AfterFork_Child();
-        return PyLong_FromLong(0);
-    }
-    uint32_t tag = pending; /* before another thread can fork */
-    requested = 0;
-    PyOS_AfterFork_Parent();
-    if (pid < 0)
-        PyErr_SetFromErrno(PyExc_OSError);
-    if (pid > 0 && tag != 0)
-        table_launched(&family, tag, pid, START_UNKNOWN);
-    else if (tag != 0 && token == Py_None)
-        table_abandon(&family, tag);
-    return pid < 0 ? NULL : PyLong_FromLong(pid);
-}
-
 /* ---- after their end */
 
 static PyObject *bury(PyObject *Py_UNUSED(module), PyObject *argument)
@@ -348,11 +242,7 @@ static PyMethodDef functions[] = {
     {"launched", launched, METH_VARARGS, "launched(token, pid): the process has been started."},
     {"abandon", abandon, METH_O, "abandon(token): the start failed; release its slot."},
     {"settle", settle, METH_NOARGS, "Drop what hold() kept for this process."},
-    {"fork", fork_process, METH_VARARGS, "fork(token=None): like os.fork()."},
-    {"lifeline", lifeline, METH_NOARGS, "The read end of the pipe that this process's end closes."},
     {"is_null", is_null, METH_O, "Whether the descriptor is open, and of /dev/null."},
-    {"forks", count_forks, METH_NOARGS, "How many forks lie behind this process."},
-    {"bond", bond, METH_O, "bond(fd): be killed when the write end of that pipe is closed."},
     {"bury", bury, METH_O, "bury(pid): release what that dead child held."},
     {"reap", reap, METH_NOARGS, "Release what dead processes held; how many there were."},
     {"set_process_name", set_process_name, METH_O, "The name that others' messages give us."},

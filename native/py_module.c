@@ -46,11 +46,11 @@ static PyMethodDef crash_functions[] = {
 
 static int add_all(PyObject *module)
 {
-    if (add_family(module) != 0 || add_handle(module) != 0 || add_block(module) != 0 ||
-        add_lock(module) != 0 || add_channel(module) != 0 || add_task_channel(module) != 0 ||
-        add_codec(module) != 0 || add_bell(module) != 0 || add_line(module) != 0 ||
-        add_seat(module) != 0 || add_key(module) != 0 || add_dict(module) != 0 ||
-        add_list(module) != 0)
+    if (add_family(module) != 0 || add_fork(module) != 0 || add_handle(module) != 0 ||
+        add_block(module) != 0 || add_lock(module) != 0 || add_channel(module) != 0 ||
+        add_task_channel(module) != 0 || add_codec(module) != 0 || add_bell(module) != 0 ||
+        add_line(module) != 0 || add_seat(module) != 0 || add_key(module) != 0 ||
+        add_dict(module) != 0 || add_list(module) != 0)
         return -1;
 #ifdef PROCESSION_CRASH_POINTS
     return PyModule_AddFunctions(module, crash_functions);

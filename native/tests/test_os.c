@@ -233,7 +233,9 @@ TEST(a_lifeline_hangs_up_when_its_process_ends)
 static void bond_and_sleep(void *with)
 {
     int *numbers = with; /* of the lifeline; set when bonded */
-    CHECK(lifeline_bond(numbers[0]) >= 0);
+    int bond = lifeline_bond_open(numbers[0]);
+    CHECK(bond >= 0);
+    lifeline_bond_tie(bond);
     __atomic_store_n(&numbers[1], 1, __ATOMIC_RELEASE);
     sleep_on(NULL);
 }
@@ -253,6 +255,48 @@ TEST(who_is_bonded_dies_with_the_other)
     CHECK_EQUAL(child_end(bonded), -SIGKILL);
     CHECK_EQUAL(child_end(child_start(bond_and_sleep, numbers)),
                 -SIGKILL); /* too late is in time */
+}
+
+static void be_bonded_by_the_fork(void *unused)
+{
+    lifeline_after_fork_in_child();
+    sleep_on(unused);
+}
+
+TEST(a_fork_is_bonded_to_each_process_that_was_named)
+{
+    atomic_int *end = shared_memory(4096);
+    for (int dying = 0; dying < 2; dying++) {
+        pid_t pids[2];
+        int ends[2];
+        for (int i = 0; i < 2; i++) {
+            atomic_store(end, 0);
+            pids[i] = child_start(give_a_lifeline, end);
+            WAIT_UNTIL(atomic_load(end) != 0);
+            ends[i] = opened_from(pids[i], atomic_load(end));
+        }
+        CHECK(lifeline_prepare_fork(ends, 2));
+        lifeline_before_fork();
+        pid_t bonded = child_start(be_bonded_by_the_fork, NULL);
+        lifeline_after_fork_in_parent();
+        CHECK(!life_has_ended(bonded, START_UNKNOWN));
+
+        child_kill(pids[dying]);
+        CHECK_EQUAL(child_end(bonded), -SIGKILL);
+        child_kill(pids[!dying]);
+    }
+}
+
+TEST(what_cannot_be_bonded_to_is_an_error_before_the_fork)
+{
+    int closed[2] = {lifeline_read_end(), 999};
+    CHECK(!lifeline_prepare_fork(closed, 2));
+    CHECK_EQUAL(errno, ENOENT);
+    lifeline_before_fork(); /* nothing is locked, nothing left to be tied to */
+    pid_t pid = child_start(be_bonded_by_the_fork, NULL);
+    lifeline_after_fork_in_parent();
+    CHECK(!life_has_ended(pid, START_UNKNOWN));
+    child_kill(pid);
 }
 
 static void sleep_as_a_fork_does(void *unused)

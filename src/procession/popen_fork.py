@@ -38,9 +38,13 @@ class Popen(BasePopen):
         if not _core.is_null(util._null):
             util._prepare_stdin()
         parent_end = lifeline.read_end()
+        ends = lifeline.ends(
+            die_with_parent=process_obj.die_with_parent,
+            die_with_root=not process_obj.outlives_family,
+        )
         sentinel = Sentinel()
         try:
-            self.pid = _core.fork()
+            self.pid = lifeline.fork(ends)
         except BaseException:
             sentinel.abandon()
             raise

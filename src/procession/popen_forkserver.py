@@ -78,27 +78,32 @@ class Popen(BasePopen):
         self._fds.clear()
         token = _core.reserve_slot()
         try:
-            data = self._payload(process_obj, token)
-            self._start(data, token, process_obj.die_with_parent)
+            data, root = self._payload(process_obj, token)
+            self._start(data, token, process_obj.die_with_parent, root)
         except BaseException:
             _core.abandon(token)
             raise
         _core.launched(token, self.pid)
         self.finalizer = util.Finalize(self, util.close_fds, (self.sentinel,))
 
-    def _payload(self, process_obj: BaseProcess, token: int) -> bytes:
+    def _payload(self, process_obj: BaseProcess, token: int) -> tuple[bytes, int | None]:
+        """Return the two pickles and, if the child dies with it, the place of the root's pipe."""
         preparation: dict[str, Any] = spawn.get_preparation_data(process_obj.name)
         heirlooms = _ambient.heirlooms.items()
-        preparation["heirlooms"] = {name: self.duplicate_for_child(fd) for name, fd in heirlooms}
-        return payload.build(process_obj, preparation, self, token)
+        places = {name: self.duplicate_for_child(fd) for name, fd in heirlooms}
+        preparation["heirlooms"] = places
+        root = None if process_obj.outlives_family else places[lifeline.ROOT]
+        return payload.build(process_obj, preparation, self, token), root
 
-    def _start(self, data: bytes, token: int, bond: bool) -> None:
+    def _start(self, data: bytes, token: int, bond: bool, root: int | None) -> None:
         """Ask for the child and learn its process id."""
         self.sentinel, status = os.pipe()
         try:
             try:
-                way_back, key = lifeline.read_end(), _core.family_id()
-                self._ask(Request(token, bond, data, status, way_back, self._fds, key=key))
+                request = Request(token, status, lifeline.read_end(), self._fds)
+                request.bond, request.root, request.data = bond, root, data
+                request.key = _core.family_id()
+                self._ask(request)
             finally:
                 os.close(status)
             self._learn_pid()

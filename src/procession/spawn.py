@@ -132,9 +132,10 @@ def spawn_main(
     for fd in (payload, family, lifeline, sentinel):
         if fd is not None:
             os.set_inheritable(fd, False)
-    parent_end = parents.adopt(lifeline, die_with_parent=bool(bond))
+    if bond:
+        parents.tie_to(lifeline)
     _core.join_family(family, token)
-    sys.exit(_main(payload, parent_end))
+    sys.exit(_main(payload, lifeline))
 
 
 def _main(fd: int, parent_sentinel: int | None) -> int:
@@ -155,7 +156,8 @@ def run(
 
     Args:
         release: called when this process has its own references to everything shared.
-        descriptors: what the numbers of heirlooms are places in; None if they are descriptors.
+        descriptors: what the numbers of heirlooms are places in; None if they are descriptors, and
+            this process has not been tied to its root.
     """
     current: Any = _ambient.current_process()
     current._inheriting = True
@@ -171,7 +173,8 @@ def run(
     release()
     from .launch import lifeline
 
-    lifeline.belong(die_with_root=not process_obj.outlives_family)
+    die_with_root = descriptors is None and not process_obj.outlives_family
+    lifeline.belong(die_with_root=die_with_root)
     return process_obj._bootstrap(parent_sentinel)
 
 
@@ -188,20 +191,26 @@ def get_preparation_data(name: str) -> dict[str, Any]:
 
     _check_not_importing_main()
     lifeline.read_end()  # makes the root's an heirloom, if this is the root
-    path = [_ambient.original_dir if entry == "" else entry for entry in sys.path]
     context: Any = _ambient.default_context
-    data = {
+    data = likeness() | {
         "name": name,
         "authkey": _ambient.current_process().authkey,
-        "sys_path": [entry for entry in path if entry is not None],
-        "sys_argv": sys.argv,
-        "orig_dir": _ambient.original_dir,
-        "dir": _working_directory(),
         "start_method": context.get_start_method(),
         "stand_in": _ambient.stand_in,
         "heirlooms": dict(_ambient.heirlooms),
     }
     return data | _log.preparation() | mainmodule.describe()
+
+
+def likeness() -> dict[str, Any]:
+    """Return what of preparation data is about the interpreter."""
+    path = [_ambient.original_dir if entry == "" else entry for entry in sys.path]
+    return {
+        "sys_path": [entry for entry in path if entry is not None],
+        "sys_argv": sys.argv,
+        "orig_dir": _ambient.original_dir,
+        "dir": _working_directory(),
+    }
 
 
 def _working_directory() -> str | None:

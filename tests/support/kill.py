@@ -164,12 +164,16 @@ def is_asleep(pid: int) -> bool:
 
 
 def has_ended(pid: int) -> bool:
-    """Whether the child has ended and was not waited for."""
-    return _state(pid) == "Z"
+    """Whether the process has ended, waited for or not."""
+    return _state(pid) in "XZ"
 
 
 def _state(pid: int) -> str:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    """The letter that /proc has for it; X, which is there for a moment only, also afterwards."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return "X"
 
 
 def sleeping_in(pid: int) -> str:

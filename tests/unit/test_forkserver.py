@@ -105,7 +105,7 @@ def refusal(key: bytes) -> int:
     reader, writer = os.pipe()
     sock = way_to_the_server()
     try:
-        send(sock, Request(0, False, b"no pickle", writer, reader, [], key=key))
+        send(sock, Request(0, writer, reader, [], data=b"no pickle", key=key))
         os.close(writer)
         kind, _, number = read_answer(reader)
         assert kind == FAILED
@@ -139,7 +139,7 @@ def test_another_user_is_refused() -> None:
     start_one()
 
 
-@pytest.mark.parametrize("message", [b"x", struct.pack("=16sIB", bytes(16), 0, 0)])
+@pytest.mark.parametrize("message", [b"x", struct.pack("=16sIBBB", bytes(16), 0, 0, 0, 0)])
 def test_what_is_no_request_is_dropped(message: bytes) -> None:
     """Too short, or without the descriptors: the server goes on."""
     start_one()

@@ -34,16 +34,11 @@ def after_fork(process_obj: BaseProcess, parent_end: int, sentinel: Sentinel) ->
     try:
         _finalize.start_afresh()
         sentinel.in_forked_child()
-        config = process_obj._config
-        own = lifeline.in_forked_child(
-            parent_end,
-            die_with_parent=config["die_with_parent"],
-            die_with_root="outlives_family" not in config,
-        )
+        lifeline.in_forked_child()
         distinct_random_states()
         if "procession.connection._inherited" in sys.modules:
             leave_to_the_parent(sys._getframe(), process_obj)
-        code = process_obj._bootstrap(parent_sentinel=own)
+        code = process_obj._bootstrap(parent_sentinel=parent_end)
     finally:
         leave(code)
 

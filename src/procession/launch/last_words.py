@@ -35,10 +35,10 @@ def page() -> _core.Block:
 
 def keep(page: _core.Block) -> None:
     """In the child: from now on, its last words are written into *page*."""
-    if _core.fatal_signals_unhandled():
+    if not faulthandler.is_enabled():  # a forked child has inherited that
+        if not _core.fatal_signals_unhandled():
+            return
         faulthandler.enable(_STANDARD_ERROR, all_threads=False)
-    elif not faulthandler.is_enabled():
-        return
     _core.keep_last_words(page)
 
 

@@ -4,7 +4,7 @@ Idea: every process that starts children has one pipe. The write end is held by 
 alone and nothing is ever written; each child holds the read end. When the parent ends, in
 whatever way, the kernel closes the write end and the read end reports a hang-up: that is the
 child's `parent_process().sentinel`. A child that shall not outlive its parent asks the kernel to
-make a SIGKILL of that event (see `bond` in the core), so nobody has to watch: not a thread, which a
+make a SIGKILL of that event (see `tie` in the core), so nobody has to watch: not a thread, which a
 busy child would starve, and not PR_SET_PDEATHSIG, which takes the end of the parent's *thread* for
 the end of the parent.
 
@@ -21,6 +21,7 @@ Layer: process; imports base and the core.
 
 from __future__ import annotations
 
+import faulthandler
 import os
 
 # The module `signal` is not cheap, and each child would import it.
@@ -29,7 +30,7 @@ from _thread import start_new_thread
 
 from .. import _ambient, _core
 
-_ROOT = "root"  # the name of the heirloom
+ROOT = "root"  # the name of the heirloom
 
 _root_since = 0  # the number of forks behind this process when the heirloom was entered
 
@@ -38,23 +39,41 @@ def read_end() -> int:
     """Return the read end of this process's pipe, for its children; it stays open here."""
     global _root_since
     end, forks = _core.lifeline(), _core.forks()
-    if _root_since != forks or _ROOT not in _ambient.heirlooms:
+    if _root_since != forks or ROOT not in _ambient.heirlooms:
         _root_since = forks
-        _ambient.heirlooms[_ROOT] = os.dup(end)
+        _ambient.heirlooms[ROOT] = os.dup(end)
     return end
 
 
-def adopt(fd: int, *, die_with_parent: bool) -> int:
-    """In a child: take the parent's read end *fd*, which is closed if another one replaces it.
+def ends(*, die_with_parent: bool, die_with_root: bool) -> tuple[int, ...]:
+    """Return the read ends of those that a child of this process is to die with."""
+    parent = read_end()
+    root = (_ambient.heirlooms[ROOT],) if die_with_root else ()
+    return (*root, parent) if die_with_parent else root
 
-    Returns:
-        The descriptor that becomes readable when the parent has ended.
+
+def fork(read_ends: tuple[int, ...]) -> int:
+    """Fork a child that is killed when the write end of one of these pipes is closed.
+
+    A crash of it is shown by `faulthandler`, see `last_words`.
+
+    Raises:
+        OSError: no process, descriptor or memory is left.
     """
-    mine = _bond(fd) if die_with_parent else None
-    if mine is None:
-        return fd
-    os.close(fd)
-    return mine
+    try:
+        return _core.fork(read_ends, faulthandler)
+    except FileNotFoundError:  # no /proc here
+        pid = _core.fork((), faulthandler)
+        if pid == 0:
+            for fd in read_ends:
+                start_new_thread(_die_with, (fd,))
+        return pid
+
+
+def in_forked_child() -> None:
+    """In a child that the family forked: `belong`, in fewer steps; `fork` has tied it."""
+    global _root_since
+    _root_since += 1  # the parent's was right
 
 
 def belong(*, die_with_root: bool) -> None:
@@ -65,31 +84,17 @@ def belong(*, die_with_root: bool) -> None:
     """
     global _root_since
     _root_since = _core.forks()
-    root = _ambient.heirlooms.get(_ROOT)
+    root = _ambient.heirlooms.get(ROOT)
     if die_with_root and root is not None:
-        _bond(root)
+        tie_to(root)
 
 
-def in_forked_child(fd: int, *, die_with_parent: bool, die_with_root: bool) -> int:
-    """In a child that the family forked: `belong`, and `adopt` the parent's end, in fewer steps."""
-    global _root_since
-    _root_since += 1  # the parent's was right
-    if die_with_root:
-        _bond(_ambient.heirlooms[_ROOT])
-    return adopt(fd, die_with_parent=True) if die_with_parent else fd
-
-
-def _bond(fd: int) -> int | None:
-    """Have this process killed when the write end of *fd* is closed.
-
-    Returns:
-        A descriptor to be kept open; None for *fd* itself, which then is watched by a thread.
-    """
+def tie_to(fd: int) -> None:
+    """Tie this process, which was not when it was forked, to the write end of *fd*."""
     try:
-        return _core.bond(fd)
+        _core.tie(_core.open_bond(fd))
     except FileNotFoundError:  # no /proc here
         start_new_thread(_die_with, (fd,))
-        return None
 
 
 def _die_with(fd: int) -> None:

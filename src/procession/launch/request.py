@@ -20,7 +20,10 @@ from array import array
 
 from . import payload
 
-_HEADER = struct.Struct("=16sIB")  # key; the slot with what the child needs; whether it is bound
+# Key; the slot with what the child needs; whether it dies with the client; which of the descriptors
+# on their way to it reports the root's end; whether the payload is a file.
+_HEADER = struct.Struct("=16sIBBB")
+_NO_ROOT = 255  # more than there can be descriptors
 _ANSWER = struct.Struct("=bqq")
 
 # Fits, with the header, into any socket's buffer; the kernel copies it, a memory file costs more.
@@ -30,7 +33,7 @@ MOST_DESCRIPTORS = 253  # of one message: SCM_MAX_FD of Linux
 _SPACE_FOR_FDS = socket.CMSG_SPACE(MOST_DESCRIPTORS * array("i").itemsize)
 _CREDENTIALS = struct.Struct("=iII")  # struct ucred: pid, uid, gid
 _SPACE = _SPACE_FOR_FDS + socket.CMSG_SPACE(_CREDENTIALS.size)
-_SIZE = _HEADER.size + LARGEST_INLINE
+_SIZE = 1 + _HEADER.size + LARGEST_INLINE
 
 
 class Request:
@@ -38,11 +41,14 @@ class Request:
 
     Attributes:
         token: the slot that holds, for the child, what its process object refers to.
-        bond: whether the child dies with the client.
-        data: the two pickles that make the child.
         status: descriptor that the answers are written to.
         lifeline: descriptor that reports the client's end.
         others: descriptors on their way to the child.
+        bond: whether the child dies with the client.
+        root: the place in *others* of what reports the end of the family's root, if the child dies
+            with that; None if it does not.
+        data: the two pickles that make the child; empty if they are in a file.
+        file: descriptor of that, -1 for none.
         uid: user id of the sender, as the kernel says; of a received request.
         key: what only members of the family know: its arena's random name.
     """
@@ -50,27 +56,51 @@ class Request:
     def __init__(  # a dataclass would import inspect, which costs a tenth of the server's start
         self,
         token: int,
-        bond: bool,
-        data: bytes,
         status: int,
         lifeline: int,
         others: list[int],
+        *,
+        bond: bool = False,
+        root: int | None = None,
+        data: bytes = b"",
+        file: int = -1,
         uid: int = -1,
         key: bytes = b"",
     ):
-        self.token, self.bond, self.data = token, bond, data
-        self.status, self.lifeline, self.others = status, lifeline, others
+        self.token, self.status, self.lifeline, self.others = token, status, lifeline, others
+        self.bond, self.root, self.data, self.file = bond, root, data, file
         self.uid, self.key = uid, key
 
     @property
     def descriptors(self) -> list[int]:
         """All the descriptors."""
-        return [self.status, self.lifeline, *self.others]
+        file = [] if self.file < 0 else [self.file]
+        return [self.status, self.lifeline, *self.others, *file]
+
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """The lifelines of those that the child dies with."""
+        root = () if self.root is None else (self.others[self.root],)
+        return (*root, self.lifeline) if self.bond else root
+
+    @property
+    def message(self) -> bytes:
+        """What is sent of it beside the descriptors."""
+        root = _NO_ROOT if self.root is None else self.root
+        return _HEADER.pack(self.key, self.token, self.bond, root, self.file >= 0) + self.data
 
     def close(self) -> None:
         """Close the descriptors, in the receiver."""
         for fd in self.descriptors:
             os.close(fd)
+
+    def take_data(self) -> bytes:
+        """Return the two pickles, in the child; their file is closed."""
+        if self.file < 0:
+            return self.data
+        with open(self.file, "rb", closefd=True) as file:
+            self.file = -1
+            return file.read()
 
 
 def send(sock: socket.socket, request: Request) -> None:
@@ -85,15 +115,14 @@ def send(sock: socket.socket, request: Request) -> None:
             f"a process can be given {MOST_DESCRIPTORS - 3} descriptors by the start method "
             f"'forkserver', not {len(request.others)}; send the others later, through a connection"
         )
-    header = _HEADER.pack(request.key, request.token, request.bond)
     if len(request.data) <= LARGEST_INLINE:
-        _send(sock, header + request.data, request.descriptors)
+        _send(sock, request.message, request.descriptors)
         return
-    file = payload.in_memory_file(request.data)
+    request.file, request.data = payload.in_memory_file(request.data), b""
     try:
-        _send(sock, header, [*request.descriptors, file])
+        _send(sock, request.message, request.descriptors)
     finally:
-        os.close(file)
+        os.close(request.file)
 
 
 def _send(sock: socket.socket, message: bytes, fds: list[int]) -> None:
@@ -107,25 +136,42 @@ def receive(sock: socket.socket) -> Request | None:
     Raises:
         ValueError: what came is no request.
     """
-    message, ancillary, flags, _ = sock.recvmsg(_SIZE, _SPACE, socket.MSG_CMSG_CLOEXEC)
-    fds, uid = _unpack(ancillary)
+    message, fds, uid = _receive(sock)
     if not message:
         return None
-    assert not flags & socket.MSG_CTRUNC, "descriptors of a request were lost"
-    if len(message) < _HEADER.size or len(fds) < 2:
+    try:
+        return _read(message, fds, uid)
+    except ValueError:
         for fd in fds:
             os.close(fd)
-        raise ValueError(f"{len(message)} bytes with {len(fds)} descriptors are no request")
-    key, token, bond = _HEADER.unpack_from(message)
-    data = message[_HEADER.size :]
-    if not data:
-        with open(fds.pop(), "rb", closefd=True) as file:
-            data = file.read()
-    return Request(token, bool(bond), data, fds[0], fds[1], fds[2:], uid, key)
+        raise
 
 
-def _unpack(ancillary: list[tuple[int, int, bytes]]) -> tuple[list[int], int]:
-    """Return the descriptors that came with a message, and the user id of its sender."""
+def forward(sock: socket.socket, request: Request, bonds: list[int]) -> None:
+    """Send a received request on to the child that it shall make, with what to tie that by.
+
+    Raises:
+        ValueError: too many descriptors.
+        OSError: the other end is closed.
+    """
+    if len(bonds) + len(request.descriptors) > MOST_DESCRIPTORS:
+        raise ValueError("too many descriptors for one message")
+    _send(sock, bytes([len(bonds)]) + request.message, [*bonds, *request.descriptors])
+
+
+def receive_forwarded(sock: socket.socket) -> tuple[Request, list[int]] | None:
+    """Return the request and the bonds that the server has sent on; None if it never will."""
+    message, fds, _ = _receive(sock)
+    if not message:
+        return None
+    bonds = message[0]
+    return _read(message[1:], fds[bonds:], -1), fds[:bonds]
+
+
+def _receive(sock: socket.socket) -> tuple[bytes, list[int], int]:
+    """Return a message, the descriptors that came with it, and the user id of its sender."""
+    message, ancillary, flags, _ = sock.recvmsg(_SIZE, _SPACE, socket.MSG_CMSG_CLOEXEC)
+    assert not flags & socket.MSG_CTRUNC, "descriptors of a request were lost"
     fds, uid = array("i"), -1
     for level, kind, data in ancillary:
         if level != socket.SOL_SOCKET:
@@ -134,7 +180,28 @@ def _unpack(ancillary: list[tuple[int, int, bytes]]) -> tuple[list[int], int]:
             fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
         elif kind == socket.SCM_CREDENTIALS:
             uid = _CREDENTIALS.unpack(data)[1]
-    return list(fds), uid
+    return message, list(fds), uid
+
+
+def _read(message: bytes, fds: list[int], uid: int) -> Request:
+    """Return the request that a message is, with its descriptors; ValueError if it is none."""
+    if len(message) >= _HEADER.size:
+        key, token, bond, root, has_file = _HEADER.unpack_from(message)
+        others = fds[2:-1] if has_file else fds[2:]
+        if len(fds) - len(others) == 2 + has_file and (root == _NO_ROOT or root < len(others)):
+            return Request(
+                token,
+                fds[0],
+                fds[1],
+                others,
+                bond=bool(bond),
+                root=None if root == _NO_ROOT else root,
+                data=message[_HEADER.size :],
+                file=fds[-1] if has_file else -1,
+                uid=uid,
+                key=key,
+            )
+    raise ValueError(f"{len(message)} bytes with {len(fds)} descriptors are no request")
 
 
 # ----------------------------------------------------------------------------------------- answers

@@ -7,7 +7,8 @@ for the ends of children; it has no threads.
 Invariant: the server ends when the last process of its family has: all of them, and nobody else,
 hold the other end of its socket. It serves nobody but its own user, by the kernel's word, and its
 own family, by the key in the request. A child keeps none of the server's descriptors. A failed fork
-is reported to its client and ends nobody.
+is reported to its client and ends nobody. The spare child, see `spare`, ends with the server at the
+latest.
 
 Layer: process; imports base, ipc and the core.
 """
@@ -27,6 +28,7 @@ from contextlib import suppress
 from .. import _ambient, _core, _finalize, spawn, util
 from . import child, lifeline
 from .request import ENDED, FAILED, STARTED, Request, receive, write_answer
+from .spare import Spare
 
 TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
@@ -44,15 +46,26 @@ class Server:
         for fd in (self._bell, self._ringer):
             os.set_blocking(fd, False)
         self._handlers: dict[int, Any] = {}
+        self._spare: Spare | None = None
+        self._wants_spare = False  # the first request shows that children are wanted at all
 
     def serve(self) -> None:
         """Serve until the last client is gone."""
+        try:
+            self._serve()
+        finally:
+            if self._spare is not None:
+                self._spare.dismiss()
+
+    def _serve(self) -> None:
         self._take_signals()
         poller = select.poll()
         poller.register(self._sock, select.POLLIN)
         poller.register(self._bell, select.POLLIN)
         while True:
-            ready = {fd for fd, _ in poller.poll()}
+            ready = {fd for fd, _ in poller.poll(0 if self._wants_spare else None)}
+            if not ready:
+                self._make_spare()
             if self._bell in ready:
                 self._reap_all()
             if self._sock.fileno() in ready:
@@ -73,7 +86,6 @@ class Server:
         signal.set_wakeup_fd(self._ringer)
 
     def _give_signals_back(self) -> None:
-        signal.set_wakeup_fd(-1)
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
 
@@ -94,6 +106,9 @@ class Server:
         """
         pid = end.si_pid
         status = self._status_of.pop(pid, None)
+        if self._spare is not None and self._spare.pid == pid:
+            self._spare.forget()
+            self._spare = None
         _core.bury(pid)
         if status is not None:
             killed = end.si_code in (os.CLD_KILLED, os.CLD_DUMPED)
@@ -104,48 +119,66 @@ class Server:
     # -------------------------------------------------------------------------------------- forking
 
     def _answer(self, request: Request) -> None:
-        """Fork; tell the client what went wrong, if so. That all is well the child tells."""
+        """Make the child; tell its client what went wrong, if so; else the child tells."""
         try:
             if request.uid != os.geteuid() or request.key != _core.family_id():
                 raise PermissionError(errno.EPERM, "a stranger's request")
-            pid = _core.fork()
+            pid = self._hand_over(request) or self._fork(request)
         except OSError as error:
             write_answer(request.status, FAILED, 0, error.errno or 1)
             request.close()
             return
-        if pid == 0:
-            self._be_child(request)
         self._status_of[pid] = request.status
-        for fd in (request.lifeline, *request.others):
-            os.close(fd)
+        for fd in request.descriptors:
+            if fd != request.status:
+                os.close(fd)
+        self._wants_spare = self._spare is None
 
-    def _be_child(self, request: Request) -> NoReturn:
-        """Be the child that was asked for."""
+    def _fork(self, request: Request) -> int:
+        """Fork the child; return its process id."""
+        pid = lifeline.fork(request.ends)
+        if pid == 0:
+            self._be_child(lambda: request)
+        return pid
+
+    def _hand_over(self, request: Request) -> int | None:
+        """Have the spare be the child; return its process id, None if there is no spare."""
+        spare, self._spare = self._spare, None
+        return spare.pid if spare is not None and spare.hand_over(request) else None
+
+    def _make_spare(self) -> None:
+        """Fork a spare, now that there is nothing else to do."""
+        self._wants_spare = False
+        with suppress(OSError):  # the next request will tell its client of it
+            self._spare = Spare(self._be_child)
+
+    def _be_child(self, awaited: Callable[[], Request]) -> NoReturn:
+        """Be a child: the one that will be asked for when *awaited* returns."""
         code = 1
         try:
-            write_answer(request.status, STARTED, os.getpid())
             _finalize.start_afresh()
+            signal.set_wakeup_fd(-1)
+            self._sock.close()
+            util.close_fds(self._bell, self._ringer, *self._status_of.values())
+            request = awaited()
             self._give_signals_back()
-            self._drop_descriptors(request.status)
+            write_answer(request.status, STARTED, os.getpid())
+            os.close(request.status)
             code = become(request)
         except Exception:  # noqa: BLE001 - shown; the child ends here
             sys.excepthook(*sys.exc_info())
         finally:
             child.leave(code)
 
-    def _drop_descriptors(self, own_status: int) -> None:
-        self._sock.close()
-        util.close_fds(self._bell, self._ringer, own_status, *self._status_of.values())
-
 
 def become(request: Request) -> int:
     """In the child: be what *request* asks for; return the exit code."""
     global _arrived
     _arrived = request.others
-    parent_end = lifeline.adopt(request.lifeline, die_with_parent=request.bond)
     child.distinct_random_states()
     release: Callable[[], object] = lambda: _core.abandon(request.token)  # noqa: E731
-    return spawn.run(io.BytesIO(request.data), parent_end, release, request.others)
+    data = io.BytesIO(request.take_data())
+    return spawn.run(data, request.lifeline, release, request.others)
 
 
 _arrived: list[int] | None = None
