@@ -9,8 +9,11 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from .measurement import Measurement, of_delays
+
+PROGRAM = str(Path(__file__).with_name("start.py"))
 
 
 def start_and_join(method: str) -> Callable[[str, int], Measurement]:
@@ -24,7 +27,7 @@ def with_value(method: str) -> Callable[[str, int], Measurement]:
 
 
 def _starts(library: str, method: str, count: int, target: str) -> Measurement:
-    return of_delays(_printed_by("-m", "benchmarks.start", library, method, str(count), target))
+    return of_delays(_printed_by(PROGRAM, library, method, str(count), target))
 
 
 def imports(library: str, count: int) -> Measurement:
