@@ -148,8 +148,9 @@ $(SITE)/.installed: requirements-docs.txt
 docs: $(SITE)/.installed ## the site of the documentation, in .build/site; a warning is an error
 	NO_MKDOCS_2_WARNING=1 $(SITE)/bin/mkdocs build --strict --quiet
 
-plots: $(SITE)/.installed ## draw docs/benchmarks.json, a run's results, as docs/benchmarks.svg
+plots: $(SITE)/.installed ## draw the results of runs, docs/benchmarks.json and growth.json, as SVG
 	$(SITE)/bin/python tools/plot_benchmarks.py docs/benchmarks.json docs/benchmarks.svg
+	$(SITE)/bin/python tools/plot_benchmarks.py docs/growth.json docs/growth.svg
 
 # ---- checks ----------------------------------------------------------------------------------------
 

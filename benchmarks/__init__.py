@@ -9,7 +9,9 @@ The modules, each importing only those above it:
 - `measurement`: what one measurement gives
 - `libraries`: the packages compared, behind one interface
 - `queues`, `pipes`, `locks`, `pools`, `starts`: the work
+- `claim`: what one claim is
 - `claims`: which work, how much of it, and the ratio claimed
+- `growth`: the same work in several sizes, for curves
 - `measure`: one measurement, in a fresh interpreter
 - `report`: the tables
 - `__main__`: the run: who measures what in which order

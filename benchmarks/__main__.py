@@ -19,7 +19,9 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from . import libraries, measure, report
-from .claims import CLAIMS, Claim
+from .claim import Claim
+from .claims import CLAIMS
+from .growth import CURVES
 
 ROUNDS, QUICK_ROUNDS = 5, 2
 QUICK_SHARE = 0.1  # of the operations
@@ -29,6 +31,9 @@ def main() -> None:
     """Measure what the command line asks for and print the table."""
     options = parse()
     compile_package()
+    if options.growth:
+        grow(options)
+        return
     chosen = [claim for claim in CLAIMS if is_chosen(claim, options.claims)]
     rounds, share = (QUICK_ROUNDS, QUICK_SHARE) if options.quick else (ROUNDS, 1.0)
     print(*report.machine(), *report.absent(chosen), "", sep="\n")
@@ -38,6 +43,21 @@ def main() -> None:
         options.markdown.write_text(report.markdown(rows))
     if options.json:
         results = report.results(rows, options.quick)
+        options.json.write_text(json.dumps(results, indent=1) + "\n")
+
+
+def grow(options: argparse.Namespace) -> None:
+    """Measure the curves and print a table for each."""
+    rounds, share = (QUICK_ROUNDS, QUICK_SHARE) if options.quick else (ROUNDS, 1.0)
+    print(*report.machine(), sep="\n")
+    measured = []
+    for curve in CURVES:
+        rows = {place: row(claim, rounds, share) for place, claim in curve.points.items()}
+        print("", f"{curve.title}, by {curve.axis}", report.curve_table(rows), sep="\n")
+        print(*report.failures(rows.values()), sep="\n")
+        measured.append(report.curve(curve, rows))
+    if options.json:
+        results = {"machine": report.machine(), "quick": options.quick, "curves": measured}
         options.json.write_text(json.dumps(results, indent=1) + "\n")
 
 
@@ -57,6 +77,7 @@ def parse() -> argparse.Namespace:
         epilog=f"Claims: {names}.",
     )
     parser.add_argument("claims", nargs="*", help="names or patterns (default: all)")
+    parser.add_argument("--growth", action="store_true", help="the curves instead of the claims")
     parser.add_argument("--quick", action="store_true", help="a tenth of the work, in two rounds")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there too")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")

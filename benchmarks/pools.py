@@ -18,7 +18,12 @@ WARM_UP = 100  # tasks: every worker has started when they are done
 
 def single_tasks(context: Any, count: int) -> Measurement:
     """Tasks that do next to nothing, through imap_unordered with chunksize 1."""
-    with context.Pool(WORKERS) as pool:
+    return by_workers(context, count, WORKERS)
+
+
+def by_workers(context: Any, count: int, workers: int) -> Measurement:
+    """The same, by *workers* workers."""
+    with context.Pool(workers) as pool:
         pool.map(double, range(WARM_UP))
         began = time.perf_counter_ns()
         return of_throughput(_results(pool, count), count, began)

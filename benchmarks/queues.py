@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from .measurement import Measurement, of_delays, of_throughput
 
 ARRAY_BYTES = 10_000_000
+AHEAD = 32  # messages of any size: the bound of a queue that need not hold all of them
 ARRAYS_AHEAD = 4  # the bound of a queue of arrays: what a program with a sense for memory sets
 
 
@@ -47,6 +49,25 @@ def two_to_two(context: Any, count: int) -> Measurement:
     return Measurement(elapsed / (2 * half), [part / 2 for part in measured.parts])
 
 
+def of_size(context: Any, count: int, size: int) -> Measurement:
+    """Messages of *size* bytes each, from one process to one other."""
+    return _one_way(context, context.Queue(AHEAD), count, partial(_bytes, size), 1)
+
+
+def from_many(context: Any, count: int, producers: int) -> Measurement:
+    """Small ints from *producers* processes to this one."""
+    queue, each = context.Queue(), count // producers
+    go, children = _start_producers(context, queue, each, _int, producers)
+    taken = [0]
+    began = time.perf_counter_ns()
+    os.write(go, b"g" * producers)
+    measured = of_throughput(_added_up(queue, each * producers, taken), each * producers, began)
+    assert taken[0] == producers * sum(map(_int, range(each)))
+    _join(*children)
+    os.close(go)
+    return measured
+
+
 def arrays(context: Any, count: int) -> Measurement:
     """Arrays of 10 MB, from one process to one other; received, not read."""
     return _one_way(context, context.Queue(ARRAYS_AHEAD), count, _array, 1)
@@ -71,6 +92,10 @@ def _int(number: int) -> int:
 
 def _tuple(number: int) -> tuple[int, str, float]:
     return number, "x" * 75, number / 2
+
+
+def _bytes(size: int, number: int) -> bytes:
+    return number.to_bytes(8, "little") * (size // 8) + bytes(size % 8)
 
 
 def _array(number: int) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from importlib import metadata
@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from . import libraries
-from .claims import Claim
+from .claim import Claim
+from .growth import Curve
 from .measurement import Measurement
 
 HEADINGS = ("one operation", "standard", "p99", "procession", "p99", "ratio", "target", "peer")
@@ -79,7 +80,10 @@ def duration(nanoseconds: float | None) -> str:
 
 def table(rows: Iterable[Row]) -> str:
     """Return the table as plain text."""
-    lines = [list(HEADINGS), *(row.cells() for row in rows)]
+    return _aligned([list(HEADINGS), *(row.cells() for row in rows)])
+
+
+def _aligned(lines: Sequence[Sequence[str]]) -> str:
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     aligned = (
         "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])])
@@ -117,6 +121,35 @@ def results(rows: Iterable[Row], quick: bool) -> dict[str, Any]:
             for row in rows
         ],
     }
+
+
+def curve_table(rows: Mapping[int, Row]) -> str:
+    """Return the points of a curve as plain text: a column for each library."""
+    found = libraries_of(rows.values())
+    lines = [["", *found]]
+    for place, row in rows.items():
+        lines.append([f"{place:,}", *(duration(row.figure(library)) for library in found)])
+    return _aligned(lines)
+
+
+def curve(curve: Curve, rows: Mapping[int, Row]) -> dict[str, Any]:
+    """Return a curve as JSON knows it; times in nanoseconds of one operation."""
+    return {
+        "title": curve.title,
+        "axis": curve.axis,
+        "points": list(rows),
+        "figures": {
+            library: [row.figure(library) for row in rows.values()]
+            for library in libraries_of(rows.values())
+        },
+    }
+
+
+def libraries_of(rows: Iterable[Row]) -> list[str]:
+    """Return the libraries that were measured, the standard one first, then this one."""
+    found = {library for row in rows for library in row.measured}
+    first = (libraries.STANDARD, libraries.OURS)
+    return [*first, *sorted(found.difference(first))]
 
 
 def failures(rows: Iterable[Row]) -> list[str]:
