@@ -72,20 +72,6 @@ void family_kill(pid_t pid)
     CHECK_EQUAL(family_end(pid), -SIGKILL);
 }
 
-struct doomed {
-    const char *point;
-    unsigned passage;
-    void (*body)(void *with);
-    void *with;
-};
-
-static void run_doomed(void *argument)
-{
-    struct doomed *doomed = argument;
-    crash_point_arm(doomed->point, doomed->passage);
-    doomed->body(doomed->with);
-}
-
 bool family_killed_at(const char *point, unsigned passage, void (*body)(void *with), void *with)
 {
     struct doomed doomed = {point, passage, body, with};
@@ -145,4 +131,21 @@ struct handle family_condition(void)
 uint64_t family_serial(struct handle handle)
 {
     return word_get(&block_of(arena_at(&family, handle.payload))->serial);
+}
+
+struct slot *family_slot(uint32_t tag)
+{
+    return table_slot(&family, tag_index(tag));
+}
+
+uint32_t family_reserve_slot(void)
+{
+    uint32_t tag;
+    CHECK_EQUAL(table_reserve(&family, &tag), STATUS_OK);
+    return tag;
+}
+
+uint64_t family_references(struct handle handle)
+{
+    return word_get(&block_of(arena_at(&family, handle.payload))->references);
 }

@@ -30,5 +30,9 @@ struct handle family_block(uint64_t size);
 /* A new condition, likewise. */
 struct handle family_condition(void);
 uint64_t family_serial(struct handle handle);
+uint64_t family_references(struct handle handle);
+struct slot *family_slot(uint32_t tag);
+/* The tag of a slot that was free. */
+uint32_t family_reserve_slot(void);
 
 #endif

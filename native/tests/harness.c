@@ -1,6 +1,7 @@
 #include "harness.h"
 
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -87,16 +88,9 @@ bool child_sleeps(pid_t pid)
     return end && end[1] == ' ' && end[2] == 'S';
 }
 
-struct doomed {
-    const char *point;
-    unsigned passage;
-    void (*body)(void *with);
-    void *with;
-};
-
-static void run_doomed(void *argument)
+void run_doomed(void *with)
 {
-    struct doomed *doomed = argument;
+    struct doomed *doomed = with;
     crash_point_arm(doomed->point, doomed->passage);
     doomed->body(doomed->with);
 }
@@ -108,6 +102,30 @@ bool child_killed_at(const char *point, unsigned passage, void (*body)(void *wit
     if (status != 0 && status != -SIGKILL)
         FAIL("the child to be killed at passage %u of %s ended with %d", passage, point, status);
     return status == -SIGKILL;
+}
+
+void do_nothing(void *unused)
+{
+    (void)unused;
+}
+
+void sleep_on(void *unused)
+{
+    (void)unused;
+    for (;;)
+        pause();
+}
+
+/* ---- threads */
+
+void run_threads(void *(*body)(void *with), void *with, unsigned count)
+{
+    pthread_t threads[RUN_THREADS_MOST];
+    CHECK(count <= RUN_THREADS_MOST);
+    for (unsigned i = 0; i < count; i++)
+        CHECK_EQUAL(pthread_create(&threads[i], NULL, body, with), 0);
+    for (unsigned i = 0; i < count; i++)
+        pthread_join(threads[i], NULL);
 }
 
 /* ---- odds and ends */

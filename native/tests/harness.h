@@ -72,6 +72,26 @@ void child_kill(pid_t pid); /* SIGKILL; then waits */
 bool child_sleeps(pid_t pid);
 bool child_killed_at(const char *point, unsigned passage, void (*body)(void *with), void *with);
 
+/* Bodies of children: one that ends at once, one that never does; and one that does the body of a
+ * struct doomed and dies there. */
+void do_nothing(void *unused);
+void sleep_on(void *unused);
+void run_doomed(void *doomed);
+
+struct doomed {
+    const char *point;
+    unsigned passage;
+    void (*body)(void *with);
+    void *with;
+};
+
+/* ---- threads */
+
+#define RUN_THREADS_MOST 8
+
+/* Runs body(with) in so many threads, to the end of all. */
+void run_threads(void *(*body)(void *with), void *with, unsigned count);
+
 /* ---- odds and ends */
 
 /* Waits up to five seconds (at SLOWNESS 1) until *predicate* holds; fails if it never does. */

@@ -8,11 +8,6 @@
 static const uint32_t sizes[] = {0, 1, 7, 8, 100, 2047, 2048, 2049, 5000, 70000};
 enum { SIZES = sizeof sizes / sizeof *sizes };
 
-static uint64_t references_of(struct handle handle)
-{
-    return word_get(&block_of(arena_at(&family, handle.payload))->references);
-}
-
 /* ---- order, bounds, memory */
 
 TEST(messages_come_out_whole_and_in_order)
@@ -196,12 +191,12 @@ TEST(a_channel_let_go_with_messages_inside_lets_go_of_all)
         struct message message;
         for (unsigned i = 0; i < taken; i++)
             CHECK_EQUAL(line_try_get(line.channel, &message), STATUS_OK);
-        CHECK(references_of(block) > 60);
+        CHECK(family_references(block) > 60);
         family_check();
         line_close(&line);
         family_check();
         CHECK_EQUAL(family_used(), used);
-        CHECK_EQUAL(references_of(block), 1);
+        CHECK_EQUAL(family_references(block), 1);
     }
     family_check();
 }

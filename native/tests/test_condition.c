@@ -7,15 +7,6 @@
 
 enum { WORKERS = 4, ROUNDS = 4000 / SLOWNESS };
 
-static void run_threads(void *(*body)(void *), void *with, unsigned count)
-{
-    pthread_t threads[WORKERS];
-    for (unsigned i = 0; i < count; i++)
-        CHECK_EQUAL(pthread_create(&threads[i], NULL, body, with), 0);
-    for (unsigned i = 0; i < count; i++)
-        pthread_join(threads[i], NULL);
-}
-
 /* ---- a queue of numbers, with a mutex for the user's lock */
 
 struct stock {

@@ -8,31 +8,6 @@
 #include "../os/mutex.h"
 #include "family.h"
 
-static struct slot *slot_of(uint32_t tag)
-{
-    return table_slot(&family, tag_index(tag));
-}
-static uint32_t reserve(void)
-{
-    uint32_t tag;
-    CHECK_EQUAL(table_reserve(&family, &tag), STATUS_OK);
-    return tag;
-}
-static uint64_t references_of(struct handle handle)
-{
-    return word_get(&block_of(arena_at(&family, handle.payload))->references);
-}
-static void do_nothing(void *with)
-{
-    (void)with;
-}
-static void sleep_on(void *with)
-{
-    (void)with;
-    for (;;)
-        pause();
-}
-
 TEST(a_zombie_is_dead)
 {
     family_found(SMALL_RESERVE);
@@ -42,7 +17,7 @@ TEST(a_zombie_is_dead)
     CHECK_EQUAL(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
 
     CHECK_EQUAL(table_reap_dead(&family), 1);
-    CHECK_EQUAL(references_of(block), 1);
+    CHECK_EQUAL(family_references(block), 1);
     CHECK_EQUAL(child_end(pid), 0);
 }
 
@@ -64,13 +39,13 @@ static void adopt_in_a_thread_that_ends(void *with)
 TEST(a_pid_used_again_is_another_process)
 {
     family_found(SMALL_RESERVE);
-    uint32_t tag = reserve();
+    uint32_t tag = family_reserve_slot();
     pid_t pid = child_start(adopt_in_a_thread_that_ends, &tag);
-    WAIT_UNTIL((word_get(&slot_of(tag)->state) & 0xff) == SLOT_LIVE);
-    CHECK_EQUAL(mutex_owner(&slot_of(tag)->life), OWNER_NONE);
-    CHECK_EQUAL(word_get(&slot_of(tag)->start), life_start(pid));
+    WAIT_UNTIL((word_get(&family_slot(tag)->state) & 0xff) == SLOT_LIVE);
+    CHECK_EQUAL(mutex_owner(&family_slot(tag)->life), OWNER_NONE);
+    CHECK_EQUAL(word_get(&family_slot(tag)->start), life_start(pid));
     CHECK_EQUAL(table_reap_dead(&family), 0);
-    atomic_fetch_sub(&slot_of(tag)->start, 1); /* as if our process had begun a tick earlier */
+    atomic_fetch_sub(&family_slot(tag)->start, 1); /* as if our process had begun a tick earlier */
 
     CHECK(!table_is_alive(&family, tag));
     CHECK_EQUAL(table_reap_dead(&family), 1);
@@ -110,7 +85,7 @@ TEST(a_process_whose_main_thread_has_ended_lives_on)
     family_found(SMALL_RESERVE);
     pid_t pid = family_start(end_the_main_thread, NULL);
     uint32_t tag = table_find(&family, pid);
-    WAIT_UNTIL(mutex_owner(&slot_of(tag)->life) == OWNER_GONE);
+    WAIT_UNTIL(mutex_owner(&family_slot(tag)->life) == OWNER_GONE);
     for (unsigned i = 0; i < 100; i++) /* it is on its way to being a zombie, or is one */
         CHECK(table_is_alive(&family, tag));
     CHECK(!life_has_ended(pid, life_start(pid)));
@@ -163,12 +138,12 @@ TEST(a_process_that_gave_way_to_another_program_is_gone)
     struct handle block = family_block(10);
     struct way ways[] = {{0, become_another_program}, {0, start_a_thread_that_becomes_another}};
     for (unsigned i = 0; i < 2; i++) {
-        ways[i].tag = reserve();
+        ways[i].tag = family_reserve_slot();
         CHECK_EQUAL(table_copy_holdings(&family, ways[i].tag), STATUS_OK);
         pid_t pid = child_start(adopt_and_go, &ways[i]);
         WAIT_UNTIL(!table_is_alive(&family, ways[i].tag));
         CHECK_EQUAL(table_reap_dead(&family), 1);
-        CHECK_EQUAL(references_of(block), 1);
+        CHECK_EQUAL(family_references(block), 1);
         CHECK_EQUAL(table_find(&family, pid), 0);
         CHECK(!life_has_ended(pid, START_UNKNOWN));
         child_kill(pid);

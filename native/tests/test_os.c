@@ -149,13 +149,6 @@ TEST(a_futex_wait_ends_at_its_deadline)
     CHECK_EQUAL(clock_next_slice(7), 7);
 }
 
-static void sleep_on(void *with)
-{
-    (void)with;
-    for (;;)
-        pause();
-}
-
 static void end_at_once(void *unused)
 {
     (void)unused;

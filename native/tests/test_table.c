@@ -9,35 +9,6 @@
 #include "../os/life.h"
 #include "family.h"
 
-static struct slot *slot_of(uint32_t tag)
-{
-    return table_slot(&family, tag_index(tag));
-}
-
-static uint32_t reserve(void)
-{
-    uint32_t tag;
-    CHECK_EQUAL(table_reserve(&family, &tag), STATUS_OK);
-    return tag;
-}
-
-static uint64_t references_of(struct handle handle)
-{
-    return word_get(&block_of(arena_at(&family, handle.payload))->references);
-}
-
-static void do_nothing(void *with)
-{
-    (void)with;
-}
-
-static void sleep_on(void *with)
-{
-    (void)with;
-    for (;;)
-        pause();
-}
-
 /* A pid that was used and whose process has ended and been waited for. */
 static pid_t dead_pid(void)
 {
@@ -52,23 +23,23 @@ TEST(an_embryo_given_up_is_no_ones_to_adopt)
 {
     family_found(SMALL_RESERVE);
     struct handle block = family_block(10);
-    uint32_t tag = reserve();
+    uint32_t tag = family_reserve_slot();
     CHECK_EQUAL(table_copy_holdings(&family, tag), STATUS_OK);
-    CHECK_EQUAL(references_of(block), 2);
+    CHECK_EQUAL(family_references(block), 2);
     table_abandon(&family, tag);
 
-    CHECK_EQUAL(references_of(block), 1);
+    CHECK_EQUAL(family_references(block), 1);
     CHECK(!table_is_alive(&family, tag));
     CHECK_EQUAL(table_adopt(&family, tag), STATUS_STALE);
-    CHECK(reserve() != tag);
+    CHECK(family_reserve_slot() != tag);
     family_check();
 }
 
 TEST(an_embryo_whose_parent_lives_waits_for_its_process)
 {
     family_found(SMALL_RESERVE);
-    uint32_t tag = reserve();
-    atomic_store(&slot_of(tag)->born, 0);
+    uint32_t tag = family_reserve_slot();
+    atomic_store(&family_slot(tag)->born, 0);
 
     CHECK_EQUAL(table_reap_dead(&family), 0);
     CHECK(table_is_alive(&family, tag));
@@ -76,7 +47,7 @@ TEST(an_embryo_whose_parent_lives_waits_for_its_process)
 
 static void reserve_and_die(void *with)
 {
-    *(uint32_t *)with = reserve();
+    *(uint32_t *)with = family_reserve_slot();
 }
 
 TEST(an_embryo_whose_parent_died_is_given_time_and_then_given_up)
@@ -87,7 +58,7 @@ TEST(an_embryo_whose_parent_died_is_given_time_and_then_given_up)
 
     CHECK_EQUAL(table_reap_dead(&family), 0);
     CHECK(table_is_alive(&family, *tag));
-    atomic_store(&slot_of(*tag)->born, 0);
+    atomic_store(&family_slot(*tag)->born, 0);
     CHECK_EQUAL(table_reap_dead(&family), 1);
     CHECK(!table_is_alive(&family, *tag));
     family_check();
@@ -97,12 +68,12 @@ TEST(an_embryo_whose_parent_died_is_given_time_and_then_given_up)
 TEST(a_fork_killed_before_it_took_its_slot_does_not_keep_it)
 {
     family_found(SMALL_RESERVE);
-    uint32_t tag = reserve();
+    uint32_t tag = family_reserve_slot();
     pid_t pid = child_start(sleep_on, NULL); /* never adopts */
     table_forked(&family, tag);
 
     CHECK(table_is_alive(&family, tag));
-    CHECK_EQUAL(word_get(&slot_of(tag)->pid), pid);
+    CHECK_EQUAL(word_get(&family_slot(tag)->pid), pid);
     child_kill(pid);
     CHECK_EQUAL(table_reap_dead(&family), 1);
     family_check();
@@ -111,7 +82,7 @@ TEST(a_fork_killed_before_it_took_its_slot_does_not_keep_it)
 TEST(a_fork_that_failed_leaves_no_slot)
 {
     family_found(SMALL_RESERVE);
-    uint32_t tag = reserve();
+    uint32_t tag = family_reserve_slot();
     table_forked(&family, tag); /* there is no child */
 
     CHECK(!table_is_alive(&family, tag));
@@ -123,11 +94,11 @@ TEST(a_fork_that_failed_leaves_no_slot)
 TEST(a_slot_whose_child_nobody_can_name_is_kept_for_a_while_only)
 {
     family_found(SMALL_RESERVE);
-    uint32_t tag = reserve();
-    atomic_store(&slot_of(tag)->parent, 0);
+    uint32_t tag = family_reserve_slot();
+    atomic_store(&family_slot(tag)->parent, 0);
 
     CHECK(table_is_alive(&family, tag));
-    atomic_store(&slot_of(tag)->born, 0);
+    atomic_store(&family_slot(tag)->born, 0);
     CHECK_EQUAL(table_reap_dead(&family), 1);
     family_check();
 }
@@ -135,15 +106,16 @@ TEST(a_slot_whose_child_nobody_can_name_is_kept_for_a_while_only)
 static void adopt(void *with)
 {
     uint32_t tag = *(uint32_t *)with, parent = family.tag;
-    atomic_store(&slot_of(tag)->parent, 0); /* as if the parent came first, and learned nothing */
+    atomic_store(&family_slot(tag)->parent,
+                 0); /* as if the parent came first, and learned nothing */
     CHECK_EQUAL(table_adopt(&family, tag), STATUS_OK);
-    CHECK_EQUAL(word_get(&slot_of(tag)->parent), parent);
+    CHECK_EQUAL(word_get(&family_slot(tag)->parent), parent);
 }
 
 TEST(a_fork_that_took_its_slot_has_its_parent_back)
 {
     family_found(SMALL_RESERVE);
-    uint32_t tag = reserve();
+    uint32_t tag = family_reserve_slot();
     CHECK_EQUAL(child_end(child_start(adopt, &tag)), 0);
     CHECK_EQUAL(table_reap_dead(&family), 1);
 }
@@ -157,7 +129,7 @@ TEST(a_fork_killed_while_it_takes_its_slot_does_not_keep_it)
 {
     family_found(SMALL_RESERVE);
     for (unsigned passage = 1;; passage++) {
-        uint32_t tag = reserve();
+        uint32_t tag = family_reserve_slot();
         bool killed = child_killed_at("table.adopt.*", passage, adopt_in_a_fork, &tag);
 
         CHECK(!table_is_alive(&family, tag));
@@ -172,16 +144,16 @@ TEST(only_an_embryo_is_given_references)
 {
     family_found(SMALL_RESERVE);
     struct handle block = family_block(10);
-    uint32_t tag = reserve();
+    uint32_t tag = family_reserve_slot();
     CHECK_EQUAL(handle_give(&family, &block, tag), STATUS_OK);
-    CHECK_EQUAL(references_of(block), 2);
+    CHECK_EQUAL(family_references(block), 2);
     /* Its reaper was killed in between: the list is gone, its numbers are still there. */
-    uint64_t state = word_get(&slot_of(tag)->state);
-    atomic_store(&slot_of(tag)->state, (state & ~UINT64_C(0xff)) | SLOT_REAPING);
+    uint64_t state = word_get(&family_slot(tag)->state);
+    atomic_store(&family_slot(tag)->state, (state & ~UINT64_C(0xff)) | SLOT_REAPING);
 
     CHECK_EQUAL(handle_give(&family, &block, tag), STATUS_STALE);
     table_reap_dead(&family);
-    CHECK_EQUAL(references_of(block), 1);
+    CHECK_EQUAL(family_references(block), 1);
     CHECK_EQUAL(handle_give(&family, &block, tag), STATUS_STALE);
     family_check();
 }
@@ -199,7 +171,7 @@ TEST(a_fork_has_its_own_copy_of_what_its_parent_holds)
         handle_drop(&family, &blocks[i]);
     pid_t pid = family_start(sleep_on, NULL);
 
-    CHECK_EQUAL(references_of(blocks[1]), 2);
+    CHECK_EQUAL(family_references(blocks[1]), 2);
     family_check();
     for (unsigned i = 0; i < BLOCKS; i++)
         handle_drop(&family, &blocks[i]);
@@ -217,7 +189,7 @@ TEST_WITHIN(30, a_full_table_says_so_and_takes_the_places_of_the_dead)
     static uint32_t tags[SLOT_COUNT];
     family_found(SMALL_RESERVE);
     for (unsigned i = 1; i < SLOT_COUNT; i++)
-        tags[i] = reserve();
+        tags[i] = family_reserve_slot();
     uint32_t none;
     CHECK_EQUAL(table_reserve(&family, &none), STATUS_FULL_TABLE);
 
@@ -225,7 +197,7 @@ TEST_WITHIN(30, a_full_table_says_so_and_takes_the_places_of_the_dead)
     for (unsigned i = 1; i < SLOT_COUNT; i += 2)
         table_launched(&family, tags[i], dead, START_UNKNOWN);
     for (unsigned i = 1; i < SLOT_COUNT; i += 2)
-        CHECK(table_is_alive(&family, reserve()));
+        CHECK(table_is_alive(&family, family_reserve_slot()));
     CHECK_EQUAL(table_reserve(&family, &none), STATUS_FULL_TABLE);
     for (unsigned i = 2; i < SLOT_COUNT; i += 2)
         CHECK(table_is_alive(&family, tags[i]));
@@ -235,12 +207,12 @@ TEST_WITHIN(30, a_full_table_says_so_and_takes_the_places_of_the_dead)
 TEST(no_generation_of_a_slot_has_the_tag_zero)
 {
     family_found(SMALL_RESERVE);
-    uint32_t tag = reserve(), index = tag_index(tag);
+    uint32_t tag = family_reserve_slot(), index = tag_index(tag);
     uint64_t last = (UINT64_C(1) << SLOT_GENERATION_BITS) - 1;
-    atomic_store(&slot_of(tag)->state, last << 8 | SLOT_EMBRYO);
+    atomic_store(&family_slot(tag)->state, last << 8 | SLOT_EMBRYO);
     tag = table_tag(&family, index);
     table_abandon(&family, tag);
-    uint32_t next = reserve();
+    uint32_t next = family_reserve_slot();
 
     CHECK_EQUAL(tag_index(next), index);
     CHECK(next >> SLOT_INDEX_BITS != 0);
@@ -264,7 +236,7 @@ static void *reap_again_and_again(void *unused)
 TEST(the_state_of_a_reserved_slot_is_stored_last)
 {
     family_found(SMALL_RESERVE);
-    table_launched(&family, reserve(), dead_pid(), START_UNKNOWN);
+    table_launched(&family, family_reserve_slot(), dead_pid(), START_UNKNOWN);
     CHECK_EQUAL(table_reap_dead(&family), 1);
     struct slot *slot = table_slot(&family, 1);
     uint32_t *tag = shared_memory(PAGE_BYTES);
@@ -289,7 +261,7 @@ TEST_WITHIN(20, a_slot_just_reserved_is_not_taken_for_its_last_owner)
     pthread_t thread;
     CHECK_EQUAL(pthread_create(&thread, NULL, reap_again_and_again, NULL), 0);
     for (unsigned i = 0; i < 20000 / SLOWNESS; i++) {
-        uint32_t tag = reserve();
+        uint32_t tag = family_reserve_slot();
         for (unsigned j = 0; j < 20; j++)
             CHECK(table_is_alive(&family, tag));
         CHECK_EQUAL(table_tag(&family, tag_index(tag)), tag);

@@ -6,27 +6,10 @@
 #include "../os/life.h"
 #include "family.h"
 
-static uint32_t reserve(void)
-{
-    uint32_t tag;
-    CHECK_EQUAL(table_reserve(&family, &tag), STATUS_OK);
-    return tag;
-}
-
-static uint64_t references_of(struct handle handle)
-{
-    return word_get(&block_of(arena_at(&family, handle.payload))->references);
-}
-
-static void do_nothing(void *with)
-{
-    (void)with;
-}
-
 static void start_one_more(void *with)
 {
     (void)with;
-    uint32_t tag = reserve();
+    uint32_t tag = family_reserve_slot();
     CHECK_EQUAL(table_copy_holdings(&family, tag), STATUS_OK);
     table_launched(&family, tag, getpid(), START_UNKNOWN); /* dies with us */
 }
@@ -54,7 +37,7 @@ TEST_WITHIN(30, a_kill_at_any_point_of_a_start_is_cleaned_up)
         table_reap_dead(&family);
         family_check();
         CHECK_EQUAL(family_used(), used);
-        CHECK_EQUAL(references_of(blocks[69]), 1);
+        CHECK_EQUAL(family_references(blocks[69]), 1);
     }
     CHECK(kills > 200);
 }
@@ -96,7 +79,7 @@ TEST_WITHIN(30, a_reaper_killed_at_any_point_is_followed_by_the_next)
         table_reap_dead(&family);
         family_check();
         CHECK_EQUAL(family_used(), used);
-        CHECK_EQUAL(references_of(blocks[0]), 1);
+        CHECK_EQUAL(family_references(blocks[0]), 1);
     }
     CHECK(kills > 200);
     CHECK(word_get(&family.header->slots_used) < 8);
@@ -132,7 +115,7 @@ TEST_WITHIN(60, ten_thousand_kills_do_not_grow_the_arena)
             family_check();
     }
     CHECK_EQUAL(family_used(), used);
-    CHECK_EQUAL(references_of(kept), 1);
+    CHECK_EQUAL(family_references(kept), 1);
     /* One lives at a time, with eight blocks: at most so many of each class were ever needed. */
     CHECK(word_get(&family.header->top) < top + 400 * 1024);
     CHECK(word_get(&family.header->slots_used) <= 3);
