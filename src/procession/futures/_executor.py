@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from typing import Any, ParamSpec, TypeVar
 
-from .. import context, get_context, util
+from .. import _processors, context, get_context, util
 from .._errors import TimeoutError as PoolTimeoutError
 from ..pool import IMapIterator, Pool
 from ._errors import translated
@@ -36,7 +36,8 @@ class ProcessPoolExecutor(Executor):
     """An executor of calls in worker processes.
 
     Args:
-        max_workers: how many workers; None: as many as there are processors for this process.
+        max_workers: how many workers; None: as many as this process may use processors, by its
+            affinity and the quotas of its control groups.
         mp_context: where the processes come from: a context of this package, or of the standard
             one, which is then taken for the one of the same start method; None: the default.
         initializer, initargs: called in each worker when it starts.
@@ -60,7 +61,7 @@ class ProcessPoolExecutor(Executor):
             raise TypeError("initializer must be a callable")
         _check_tasks(max_tasks_per_child)
         self._mp_context = _own_context(mp_context)
-        self._max_workers = max_workers or len(os.sched_getaffinity(0))
+        self._max_workers = max_workers or _processors.share()
         self._make_pool = functools.partial(
             self._mp_context.Pool,
             self._max_workers,

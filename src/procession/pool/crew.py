@@ -22,7 +22,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from .. import _core, _log
+from .. import _ambient, _core, _log
 from .._deadline import Deadline
 from . import losses, spans
 from .cancelled import Cancelled
@@ -98,7 +98,8 @@ class Crew:
         block = self._seats.block
         inner = InnerThreads(self._options.threads)
         channels = self._tasks, self._results, self._noted
-        duty = Duty(inner, *channels, block, seat, number, self._options)
+        sharers = _ambient.sharers * len(self.workers)
+        duty = Duty(inner, *channels, block, seat, number, sharers, self._options)
         self._number_of[seat] = number
         self.workers[seat] = self._start_process(number, main, duty)
 

@@ -42,7 +42,9 @@ class Pool(Calls):
     """A pool of worker processes that run the caller's functions.
 
     Args:
-        processes: how many workers; None: as many as there are processors for this process.
+        processes: how many workers; None: as many as this process may use processors, by its
+            affinity and the quotas of its control groups; in the worker of a pool, its share of
+            them.
         initializer: called with *initargs* in each worker when it starts. If it raises, so does
             every call of the pool.
         maxtasksperchild: a worker is replaced after so many tasks; None: never.
@@ -229,7 +231,9 @@ class _Starter:
 
 def _size(processes: int | None) -> int:
     if processes is None:
-        processes = len(os.sched_getaffinity(0))
+        from .._processors import share  # for those alone who do not say
+
+        processes = share()
     if processes < 1:
         raise ValueError("Number of processes must be at least 1")
     return processes

@@ -217,7 +217,8 @@ class ThreadPool(Pool):
     """A pool of worker threads.
 
     Args:
-        processes: how many threads; None: as many as there are processors for this process.
+        processes: how many threads; None: as many as this process may use processors, by its
+            affinity and the quotas of its control groups.
         initializer, initargs: called in each thread when it starts.
     """
 

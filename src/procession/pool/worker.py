@@ -47,6 +47,7 @@ class Duty:
         seats: block with a seat for each worker.
         seat: the index of this worker's.
         number: of this worker; no other of the pool has it.
+        sharers: how many processes share the processors with this one, itself included.
         options: what the pool's owner asks for.
     """
 
@@ -57,6 +58,7 @@ class Duty:
     seats: _core.Block
     seat: int
     number: int
+    sharers: int
     options: Options
 
 
@@ -64,6 +66,7 @@ def main(duty: Duty) -> None:
     """Be a worker until told to stop, or until the tasks that were agreed are done."""
     _leave_interrupts_to_the_parent()
     _ambient.refused_goes_by_value = False  # it is an error of the task
+    _ambient.sharers = duty.sharers
     duty.inner_threads.settle()
     try:
         _prepare(duty.options, duty.number)
