@@ -164,6 +164,9 @@ class LocalCrew:
             threading.Thread(target=self._work, name=f"ThreadPoolWorker-{i}", daemon=True)
             for i in range(1, size + 1)
         ]
+
+    def start(self) -> None:
+        """Start the threads."""
         for worker in self.workers:
             worker.start()
 
@@ -202,7 +205,7 @@ class LocalCrew:
         """
         deadline = Deadline(GRACE if self._ended else None)
         for worker in self.workers:
-            if worker is not threading.current_thread():
+            if worker is not threading.current_thread() and worker.ident is not None:
                 worker.join(deadline.remaining())
 
     def end(self) -> None:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import _ambient, _core, _log
+from ..launch import interrupts
 from . import seats, seeds, state
 from .inner_threads import InnerThreads
 from .memory import Resident
@@ -118,6 +119,7 @@ def _leave_interrupts_to_the_parent() -> None:
     """
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, lambda number, frame: None)
+        interrupts.unblock()  # since before the start: see `Crew`
 
 
 def serve(
