@@ -12,6 +12,7 @@ Layer: pool.
 
 from __future__ import annotations
 
+import operator
 import os
 import threading
 import warnings
@@ -239,9 +240,13 @@ def _size(processes: int | None) -> int:
         from .._processors import share  # for those alone who do not say
 
         processes = share()
-    if processes < 1:
+    try:
+        count = operator.index(processes)
+    except TypeError:
+        raise TypeError(f"processes must be an int or None, not {processes!r}") from None
+    if count < 1:
         raise ValueError("Number of processes must be at least 1")
-    return processes
+    return count
 
 
 class _End:
