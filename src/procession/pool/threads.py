@@ -20,6 +20,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from .._deadline import Deadline
+from .contracts import Message
 from .crew import GRACE
 from .dispatcher import Dispatcher
 from .options import Options
@@ -28,14 +29,12 @@ from .program import MODES, Function
 from .tally import Seen
 from .worker import REFUSED, STOP, serve
 
-_Message = tuple[int, int, int, Any, BaseException | None]
-
 
 class LocalChannel:
     """The channel's interface over a queue in memory."""
 
     def __init__(self) -> None:
-        self._queue: SimpleQueue[_Message] = SimpleQueue()
+        self._queue: SimpleQueue[Message] = SimpleQueue()
         self._numbers = itertools.count()
         self._put_count = 0
 
@@ -51,11 +50,11 @@ class LocalChannel:
         numbers = [self.put_tagged(item, tag, extra) for item in items]
         return (numbers[0] if numbers else 0), len(numbers), None
 
-    def get_tagged(self, timeout: float | None, /) -> _Message:
+    def get_tagged(self, timeout: float | None, /) -> Message:
         """Take a message; queue.Empty when none came in time."""
         return self._queue.get(timeout=timeout)
 
-    def receive_into(self, inbox: list[_Message], limit: int, timeout: float | None, /) -> int:
+    def receive_into(self, inbox: list[Message], limit: int, timeout: float | None, /) -> int:
         """Append what is there, after waiting for one; queue.Empty when none came."""
         if timeout == 0:
             inbox.append(self._queue.get_nowait())
