@@ -86,3 +86,21 @@ def test_that_is_the_error_of_each_call(forked: Any, monkeypatch: pytest.MonkeyP
     with pytest.raises(RuntimeError, match="could not be replaced"):
         forked.apply(tasks.square, (3,))
     wait_until(lambda: len(seen) == 1)
+
+
+def test_a_pool_that_cannot_have_all_of_its_workers_has_none(
+    ctx: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Process(ctx.Process):  # type: ignore[name-defined, misc]
+        left = 2
+
+        def start(self) -> None:
+            if Process.left == 0:
+                raise BlockingIOError(11, "no more processes")
+            Process.left -= 1
+            super().start()
+
+    monkeypatch.setattr(ctx, "Process", Process)
+    with pytest.raises(BlockingIOError, match="no more processes"):
+        ctx.Pool(4)
+    assert procession.active_children() == []

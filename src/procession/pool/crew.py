@@ -91,9 +91,22 @@ class Crew:
 
     def start(self) -> None:
         """Start the workers, and the thread that watches them."""
-        for seat in range(len(self.workers)):
-            self._hire(seat)
+        try:
+            for seat in range(len(self.workers)):
+                self._hire(seat)
+        except Exception:
+            self._dismiss_unwatched()
+            raise
         self._start_watcher()
+
+    def _dismiss_unwatched(self) -> None:
+        """A worker could not be started: those that were must not stay behind."""
+        hired = [worker for worker in self.workers if worker is not None]
+        self.workers = [None] * len(self.workers)
+        for worker in hired:
+            worker.terminate()
+        for worker in hired:
+            worker.join()
 
     def _start_watcher(self) -> None:
         """Start one unless there is one; may be called again when it was interrupted."""
