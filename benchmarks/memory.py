@@ -73,7 +73,7 @@ def run(work: str, items: int) -> Iterator[Point]:
     with procession.get_context("fork").Pool(WORKERS) as pool:
         for done in WORK[work](pool, items):
             if done >= due:
-                due = done + items // POINTS
+                due += items // POINTS
                 yield look(done, began)
 
 

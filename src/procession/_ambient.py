@@ -49,6 +49,10 @@ main_goes_by_value: bool = False
 refused_goes_by_value: bool = True
 by_value_module: str = "procession.launch.byvalue"  # above all that sends messages
 
+# Among how many processes the processors are shared: for the worker of a pool as many as that has,
+# times the same number of the process that made the pool.
+sharers: int = 1
+
 # Descriptors that every member of the family shall have, whatever its start method, by name: the
 # way to the fork server, the resource tracker's pipe. Whoever opens one enters it here; in a child
 # it is here before the module that uses it is imported (under another number, perhaps).

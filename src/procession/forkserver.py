@@ -19,7 +19,7 @@ import socket
 from _thread import allocate_lock
 
 from . import _ambient, _core, _finalize, _log, spawn, util
-from .launch import payload
+from .launch import interrupts, payload
 from .launch.request import (
     MOST_DESCRIPTORS as MAXFDS_TO_SEND,
 )
@@ -143,9 +143,12 @@ class ForkServer:
         program = f"{spawn.importing('main', __name__)}; main({given}, token={token})"
         exe = spawn.executable()
         try:
-            pid = util.spawnv_passfds(
-                exe, [exe, *util._args_from_interpreter_flags(), "-c", program], numbers.values()
-            )
+            with interrupts.blocked():  # until it ignores them
+                pid = util.spawnv_passfds(
+                    exe,
+                    [exe, *util._args_from_interpreter_flags(), "-c", program],
+                    numbers.values(),
+                )
         except BaseException:
             _core.abandon(token)
             raise

@@ -16,7 +16,7 @@ import signal
 from contextlib import suppress
 
 from . import _ambient, _core, forkserver, spawn, util
-from .launch import lifeline, payload
+from .launch import interrupts, lifeline, payload
 from .launch.popen import UNKNOWN_EXITCODE, BasePopen
 from .launch.request import ENDED, FAILED, Request, read_answer
 from .launch.sentinel import wait_readable
@@ -103,12 +103,16 @@ class Popen(BasePopen):
                 request = Request(token, status, lifeline.read_end(), self._fds)
                 request.bond, request.root, request.data = bond, root, data
                 request.key = _core.family_id()
+                request.deaf = interrupts.are_blocked()  # in this thread: a child inherits that
                 self._ask(request)
             finally:
                 os.close(status)
+            if request.deaf:  # the server may only just have been started
+                with interrupts.let_through():
+                    wait_readable(self.sentinel, None)
             self._learn_pid()
         except BaseException:
-            os.close(self.sentinel)
+            os.close(self.sentinel)  # a child that comes to be only now leaves: nobody hears it
             raise
 
     def _ask(self, request: Request) -> None:

@@ -190,3 +190,18 @@ def _needs_threads(count: int) -> NeedsThreads:
     if os.environ.get("OMP_NUM_THREADS") != str(count):
         raise AssertionError("the variable is not set yet")
     return NeedsThreads(count)
+
+
+def sharers(_: object = None) -> int:
+    """Return how many processes share the processors with this one."""
+    from procession import _ambient
+
+    return _ambient.sharers
+
+
+def sharers_in_a_pool(size: int) -> int:
+    """Be a task that has a pool of its own: the same there."""
+    import procession
+
+    with procession.Pool(size) as pool:
+        return pool.apply(sharers)

@@ -362,12 +362,6 @@ def test_a_forgotten_pool_warns_and_ends(ctx: Any) -> None:
         del pool  # the fixture that watches for processes left behind does the rest
 
 
-@pytest.mark.parametrize("bad", [0, -1])
-def test_a_pool_needs_a_worker(bad: int) -> None:
-    with pytest.raises(ValueError, match="at least 1"):
-        procession.Pool(bad)
-
-
 def test_a_pool_is_not_sent(pool: Any) -> None:
     with pytest.raises(NotImplementedError, match="cannot be passed"):
         pool.apply_async(tasks.identity, (pool,))

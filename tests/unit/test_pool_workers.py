@@ -165,12 +165,6 @@ def test_a_library_that_is_loaded_is_told(monkeypatch: pytest.MonkeyPatch) -> No
     assert told[0] == 2
 
 
-@pytest.mark.parametrize("name", ["max_memory_per_child", "threads_per_worker"])
-def test_numbers_are_positive(name: str) -> None:
-    with pytest.raises(ValueError, match=f"{name} must be a positive int"):
-        procession.Pool(1, **{name: 0})
-
-
 # -------------------------------------------------------------------------------------------- loss
 
 # Not in this process: pytest has the dumps of its own crash go to a descriptor of its own.

@@ -17,7 +17,10 @@ pytestmark = pytest.mark.bare
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("_core",),
-    ("_errors", "_shut_down", "_deadline", "_ambient", "_explain", "_finalize", "_log", "util"),
+    (
+        *("_errors", "_shut_down", "_deadline", "_ambient", "_explain"),
+        *("_finalize", "_log", "_processors", "util"),
+    ),
     (
         *("reduction", "resource_sharer", "resource_tracker", "heap", "shared_memory"),
         *("sharedctypes", "synchronize", "connection", "queues", "shared", "_codec"),

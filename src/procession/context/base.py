@@ -43,8 +43,10 @@ class BaseContext(Factories):
     active_children = staticmethod(process.active_children)
 
     def cpu_count(self) -> int:
-        """Return the number of processors of the machine; `len(os.sched_getaffinity(0))` of them
-        are this process's.
+        """Return the number of processors of the machine.
+
+        This process may be allowed to use fewer: a pool that is given no number of workers has as
+        many as that.
         """
         count = os.cpu_count()
         if count is None:

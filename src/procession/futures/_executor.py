@@ -3,7 +3,8 @@
 Idea: the pool is made with the first call, closed by ``shutdown``. What a program forgets to shut
 down is closed likewise, and finishes its calls, at the latest when the interpreter exits.
 
-Invariant: after ``shutdown`` nothing is accepted, and each future comes to an end.
+Invariant: after ``shutdown`` nothing is accepted, and each future comes to an end. When Ctrl-C ends
+the ``with`` block or the program, nothing is finished: workers do not hear of it by themselves.
 
 Layer: on top.
 """
@@ -13,14 +14,16 @@ from __future__ import annotations
 import functools
 import os
 import signal
+import sys
 import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
+from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
-from .. import context, get_context, util
+from .. import _processors, context, get_context, util
 from .._errors import TimeoutError as PoolTimeoutError
 from ..pool import IMapIterator, Pool
 from ._errors import translated
@@ -36,7 +39,8 @@ class ProcessPoolExecutor(Executor):
     """An executor of calls in worker processes.
 
     Args:
-        max_workers: how many workers; None: as many as there are processors for this process.
+        max_workers: how many workers; None: as many as this process may use processors, by its
+            affinity and the quotas of its control groups.
         mp_context: where the processes come from: a context of this package, or of the standard
             one, which is then taken for the one of the same start method; None: the default.
         initializer, initargs: called in each worker when it starts.
@@ -60,7 +64,7 @@ class ProcessPoolExecutor(Executor):
             raise TypeError("initializer must be a callable")
         _check_tasks(max_tasks_per_child)
         self._mp_context = _own_context(mp_context)
-        self._max_workers = max_workers or len(os.sched_getaffinity(0))
+        self._max_workers = max_workers or _processors.share()
         self._make_pool = functools.partial(
             self._mp_context.Pool,
             self._max_workers,
@@ -164,6 +168,18 @@ class ProcessPoolExecutor(Executor):
         self._let_go.cancel()
         _finish(pool, self._buffered, wait)
 
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> None:
+        """Leave the ``with`` block: as `shutdown`; after Ctrl-C as `terminate_workers`."""
+        if isinstance(exc_val, KeyboardInterrupt):
+            self.terminate_workers()
+        else:
+            self.shutdown()
+
     def terminate_workers(self) -> None:
         """End the workers by SIGTERM, whatever they do; calls that are not done are broken."""
         self._end_workers(signal.SIGTERM)
@@ -227,10 +243,29 @@ def _finish(pool: Pool, buffered: Iterable[IMapIterator], wait: bool = False) ->
     pool.close()
     for results in list(buffered):
         results.give_up(RuntimeError("cannot schedule new futures after shutdown"))
-    if wait or util.is_exiting():
+    if util.is_exiting():
+        _finish_at_exit(pool)
+    elif wait:
         pool.join()
     else:
-        threading.Thread(target=pool.join, name="procession-futures").start()
+        _finish_by_thread(pool)
+
+
+def _finish_at_exit(pool: Pool) -> None:
+    if isinstance(getattr(sys, "last_value", None), KeyboardInterrupt) and not hasattr(sys, "ps1"):
+        pool.terminate()  # Ctrl-C ends the program
+    pool.join()
+
+
+def _finish_by_thread(pool: Pool) -> None:
+    """Let *pool* end when all is done, at the latest at exit."""
+    at_exit = util.Finalize(None, _finish_at_exit, (pool,), exitpriority=_EXIT_PRIORITY)
+
+    def wait() -> None:
+        pool.join()
+        at_exit.cancel()
+
+    threading.Thread(target=wait, name="procession-futures", daemon=True).start()
 
 
 def _own_context(other: Any) -> Any:

@@ -21,8 +21,8 @@ from array import array
 from . import payload
 
 # Key; the slot with what the child needs; whether it dies with the client; which of the descriptors
-# on their way to it reports the root's end; whether the payload is a file.
-_HEADER = struct.Struct("=16sIBBB")
+# on their way to it reports the root's end; whether the payload is a file; whether it is deaf.
+_HEADER = struct.Struct("=16sIBBBB")
 _NO_ROOT = 255  # more than there can be descriptors
 _ANSWER = struct.Struct("=bqq")
 
@@ -51,6 +51,7 @@ class Request:
         file: descriptor of that, -1 for none.
         uid: user id of the sender, as the kernel says; of a received request.
         key: what only members of the family know: its arena's random name.
+        deaf: whether SIGINT is blocked in the child at first, as it is in the client's thread.
     """
 
     def __init__(  # a dataclass would import inspect, which costs a tenth of the server's start
@@ -66,10 +67,11 @@ class Request:
         file: int = -1,
         uid: int = -1,
         key: bytes = b"",
+        deaf: bool = False,
     ):
         self.token, self.status, self.lifeline, self.others = token, status, lifeline, others
         self.bond, self.root, self.data, self.file = bond, root, data, file
-        self.uid, self.key = uid, key
+        self.uid, self.key, self.deaf = uid, key, deaf
 
     @property
     def descriptors(self) -> list[int]:
@@ -87,7 +89,8 @@ class Request:
     def message(self) -> bytes:
         """What is sent of it beside the descriptors."""
         root = _NO_ROOT if self.root is None else self.root
-        return _HEADER.pack(self.key, self.token, self.bond, root, self.file >= 0) + self.data
+        flags = self.bond, root, self.file >= 0, self.deaf
+        return _HEADER.pack(self.key, self.token, *flags) + self.data
 
     def close(self) -> None:
         """Close the descriptors, in the receiver."""
@@ -186,7 +189,7 @@ def _receive(sock: socket.socket) -> tuple[bytes, list[int], int]:
 def _read(message: bytes, fds: list[int], uid: int) -> Request:
     """Return the request that a message is, with its descriptors; ValueError if it is none."""
     if len(message) >= _HEADER.size:
-        key, token, bond, root, has_file = _HEADER.unpack_from(message)
+        key, token, bond, root, has_file, deaf = _HEADER.unpack_from(message)
         others = fds[2:-1] if has_file else fds[2:]
         if len(fds) - len(others) == 2 + has_file and (root == _NO_ROOT or root < len(others)):
             return Request(
@@ -200,6 +203,7 @@ def _read(message: bytes, fds: list[int], uid: int) -> Request:
                 file=fds[-1] if has_file else -1,
                 uid=uid,
                 key=key,
+                deaf=bool(deaf),
             )
     raise ValueError(f"{len(message)} bytes with {len(fds)} descriptors are no request")
 
@@ -225,9 +229,10 @@ def read_answer(fd: int) -> tuple[int, int, int]:
     return kind, pid, number
 
 
-def write_answer(fd: int, kind: int, pid: int, number: int = 0) -> None:
-    """Write an answer to the pipe *fd*, whose reader may be gone."""
+def write_answer(fd: int, kind: int, pid: int, number: int = 0) -> bool:
+    """Write an answer to the pipe *fd*; False: its reader is gone."""
     try:
         os.write(fd, _ANSWER.pack(kind, pid, number))
     except BrokenPipeError:
-        return
+        return False
+    return True

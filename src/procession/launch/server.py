@@ -26,7 +26,7 @@ import sys
 from contextlib import suppress
 
 from .. import _ambient, _core, _finalize, spawn, util
-from . import child, lifeline
+from . import child, interrupts, lifeline
 from .request import ENDED, FAILED, STARTED, Request, receive, write_answer
 from .spare import Spare
 
@@ -84,6 +84,7 @@ class Server:
         wanted: dict[int, Any] = {signal.SIGCHLD: _ignore, signal.SIGINT: signal.SIG_IGN}
         self._handlers = {number: signal.signal(number, to) for number, to in wanted.items()}
         signal.set_wakeup_fd(self._ringer)
+        interrupts.unblock()  # until now they were: see `ForkServer`
 
     def _give_signals_back(self) -> None:
         for number, handler in self._handlers.items():
@@ -161,10 +162,13 @@ class Server:
             self._sock.close()
             util.close_fds(self._bell, self._ringer, *self._status_of.values())
             request = awaited()
+            if request.deaf:
+                interrupts.block()
             self._give_signals_back()
-            write_answer(request.status, STARTED, os.getpid())
+            heard = write_answer(request.status, STARTED, os.getpid())
             os.close(request.status)
-            code = become(request)
+            if heard:  # else the client was interrupted: nobody knows of this child
+                code = become(request)
         except Exception:  # noqa: BLE001 - shown; the child ends here
             sys.excepthook(*sys.exc_info())
         finally:

@@ -25,7 +25,7 @@ from .fed import FedMapResult
 from .feed import SMALLEST_BOUND, InlineFeed, ThreadFeed, is_there_already
 from .imap import IMapIterator, IMapUnorderedIterator, Ordered, Unordered
 from .jobs import ApplyResult, Callback, MapResult
-from .options import check_retries
+from .options import check_callable, check_retries, checked_size
 from .progress import Wish
 from .progress import of as progress_of
 from .terms import Terms
@@ -80,6 +80,8 @@ class Calls:
         """
         self._check_running()
         check_retries(retries)
+        check_callable(callback, "callback")
+        check_callable(error_callback, "error_callback")
         task = (tuple(args), dict(kwds) if kwds else {})
         with self._dispatcher.lock:
             program = self._programs.get(func, "apply", timeout)
@@ -193,6 +195,10 @@ class Calls:
         terms: Terms,
     ) -> MapResult:
         self._check_running()
+        check_callable(callback, "callback")
+        check_callable(error_callback, "error_callback")
+        if chunksize is not None:
+            chunksize = checked_size(chunksize, "chunksize")
         items = _sliceable(iterable)
         if chunksize is None and terms.timeout is not None:
             chunksize = 1  # one that takes too long costs its neighbours nothing
@@ -256,10 +262,9 @@ class Calls:
         terms: Terms,
     ) -> _Job:
         self._check_running()
-        if chunksize < 1:
-            raise ValueError(f"Chunksize must be 1+, not {chunksize}")
-        if buffersize is not None and buffersize < 1:
-            raise ValueError(f"buffersize must be 1 or more, not {buffersize}")
+        chunksize = checked_size(chunksize, "chunksize")
+        if buffersize is not None:
+            buffersize = checked_size(buffersize, "buffersize")
         chunked = chunksize > 1
         with self._dispatcher.lock:
             program = self._programs.get(func, "chunk" if chunked else "each", terms.timeout)

@@ -42,6 +42,11 @@ def cut(length: int, workers: int, chunksize: int | None) -> Iterator[tuple[int,
         start = end
 
 
+def in_words(start: int, end: int) -> str:
+    """The piece (start, end) as messages name it."""
+    return f"item {start}" if end == start + 1 else f"items {start} to {end - 1}"
+
+
 def _share(left: int, workers: int) -> int:
     return -(-left // (workers * CHUNKS_PER_WORKER))
 

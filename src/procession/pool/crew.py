@@ -6,7 +6,8 @@ puts "lost" for that task into the results channel, behind whatever the worker h
 gives the seat to a new worker.
 
 Invariant: a task that a dead worker had taken is followed by its result or by "lost", in this order
-if by both; a task it had not taken yet is still in the channel.
+if by both; a task it had not taken yet is still in the channel. Whatever interrupts a start or an
+end (Ctrl-C does), `end` may be called (again), and leaves nobody.
 
 Layer: pool.
 """
@@ -18,12 +19,12 @@ import os
 import select
 import signal
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
-from .. import _core, _log
+from .. import _ambient, _core, _log
 from .._deadline import Deadline
+from ..launch import interrupts
 from . import losses, spans
 from .cancelled import Cancelled
 from .dispatcher import Dispatcher
@@ -55,6 +56,8 @@ class Crew:
         dispatcher: is told when nothing will work any more.
         options: what the pool's owner asks for.
         noted: where it is noted when tasks began and ended; None if nowhere.
+
+    There is no worker before `start`.
     """
 
     def __init__(
@@ -76,21 +79,39 @@ class Crew:
         self._numbers = itertools.count(1)
         self.workers: list[Any] = [None] * size
         self._number_of = [0] * size  # by seat: the worker's
-        self._replacing = True
+        self._dismissed = threading.Event()  # nobody is replaced any more
         self._ended = False  # by `end`: what workers had is not lost with them, but given up
         self._deaths_at_start = 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # the collector may end a forgotten pool anywhere
         self._doomed: dict[int, tuple[int, Deadline]] = {}  # by seat: a claim, until when
         self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._part = threading.Lock()  # of the watcher: taken by one thread, for good
+        self._watcher: threading.Thread | None = None
+        self._over = threading.Event()
+
+    def start(self) -> None:
+        """Start the workers, and the thread that watches them."""
         try:
-            for seat in range(size):
+            for seat in range(len(self.workers)):
                 self._hire(seat)
-        except BaseException:
+        except Exception:
             self._dismiss_unwatched()
-            os.close(self._bell)
             raise
-        self._watcher = threading.Thread(target=self._watch, name="procession-pool", daemon=True)
-        self._watcher.start()
+        self._start_watcher()
+
+    def _dismiss_unwatched(self) -> None:
+        """A worker could not be started: those that were must not stay behind."""
+        hired = [worker for worker in self.workers if worker is not None]
+        self.workers = [None] * len(self.workers)
+        for worker in hired:
+            worker.terminate()
+        for worker in hired:
+            worker.join()
+
+    def _start_watcher(self) -> None:
+        """Start one unless there is one; may be called again when it was interrupted."""
+        with interrupts.blocked():
+            threading.Thread(target=self._watch, name="procession-pool", daemon=True).start()
 
     def _hire(self, seat: int) -> None:
         self._seats.clear(seat)
@@ -98,22 +119,28 @@ class Crew:
         block = self._seats.block
         inner = InnerThreads(self._options.threads)
         channels = self._tasks, self._results, self._noted
-        duty = Duty(inner, *channels, block, seat, number, self._options)
+        sharers = _ambient.sharers * len(self.workers)
+        duty = Duty(inner, *channels, block, seat, number, sharers, self._options)
         self._number_of[seat] = number
-        self.workers[seat] = self._start_process(number, main, duty)
-
-    def _dismiss_unwatched(self) -> None:
-        """A worker could not be started: those that were must not stay behind."""
-        hired = [worker for worker in self.workers if worker is not None]
-        for worker in hired:
-            worker.terminate()
-        for worker in hired:
-            worker.join()
+        with interrupts.blocked():  # in the worker, until it knows what to do with them
+            self.workers[seat] = self._start_process(number, main, duty)
 
     # ------------------------------------------------------------------------------------- watching
 
     def _watch(self) -> None:
         """The thread: until no worker is left that would have to be watched."""
+        if not self._part.acquire(blocking=False):
+            return
+        self._watcher = threading.current_thread()
+        try:
+            self._watch_all()
+        finally:
+            with self._lock:
+                os.close(self._bell)
+                self._bell = -1
+            self._over.set()
+
+    def _watch_all(self) -> None:
         while alive := {w.sentinel: seat for seat, w in enumerate(self.workers) if w is not None}:
             poller = select.poll()
             poller.register(self._bell, select.POLLIN)
@@ -125,9 +152,6 @@ class Crew:
                 else:
                     self._bury(alive[ready])
             self._end_the_doomed()
-        with self._lock:
-            os.close(self._bell)
-            self._bell = -1
 
     def _bury(self, seat: int) -> None:
         worker = self.workers[seat]
@@ -146,30 +170,36 @@ class Crew:
             self.workers[seat] = None
             worker.close()
             self._doomed.pop(seat, None)
-            if not self._replacing:
-                return
-            if self._may_hire(exitcode, last.claim):
-                self._hire(seat)
-
-    def _may_hire(self, exitcode: int, claim: int) -> bool:
-        """Whether a new worker makes sense; after deaths at the start, not at once."""
-        if claim or exitcode == 0:
+        if last.claim or exitcode == 0:
             self._deaths_at_start = 0
-            return True
-        self._deaths_at_start += 1
-        if self._deaths_at_start > _DEATHS_AT_START * len(self.workers):
-            self._dispatcher.fail_all(
-                lambda: RuntimeError(
-                    f"{self._deaths_at_start} workers in a row ended (the last with exit code "
-                    f"{exitcode}) before they could take a task; see their output for the reason"
-                )
-            )
+        else:
+            self._died_at_start(exitcode)
+        self._replace(seat)
+
+    def _replace(self, seat: int) -> None:
+        """Give *seat* to a new worker, if there is to be one."""
         if self._dispatcher.is_over():  # the initializer raised, perhaps
-            return False
-        if self._deaths_at_start > len(self.workers):
-            rounds = self._deaths_at_start // len(self.workers)
-            time.sleep(min(_BACK_OFF * 2**rounds, _LONGEST_BACK_OFF))  # a pause, not a wait
-        return True
+            return
+        try:
+            with self._lock:
+                if not self._dismissed.is_set():
+                    self._hire(seat)
+        except Exception as error:  # noqa: BLE001 - the callers get it; the others are still watched
+            said = f"a worker that had ended could not be replaced: {error!r}"
+            self._dispatcher.fail_all(lambda: RuntimeError(said))
+
+    def _died_at_start(self, exitcode: int) -> None:
+        """A worker has, before it took a task. Pause before the next one; or give up."""
+        self._deaths_at_start += 1
+        deaths, rounds = self._deaths_at_start, self._deaths_at_start // len(self.workers)
+        if deaths > _DEATHS_AT_START * len(self.workers):
+            said = (
+                f"{deaths} workers in a row ended (the last with exit code {exitcode}) before they "
+                "could take a task; see their output for the reason"
+            )
+            self._dispatcher.fail_all(lambda: RuntimeError(said))
+        elif deaths > len(self.workers):
+            self._dismissed.wait(min(_BACK_OFF * 2**rounds, _LONGEST_BACK_OFF))
 
     # ------------------------------------------------------------------------ looking, cancelling
 
@@ -223,24 +253,34 @@ class Crew:
 
     def dismiss(self) -> int:
         """No worker is replaced any more; how many there are."""
+        self._dismissed.set()  # first: the watcher may be in a pause
         with self._lock:
-            self._replacing = False
             return sum(worker is not None for worker in self.workers)
 
-    def join(self) -> None:
-        """Wait until the last worker has ended."""
-        self._watcher.join()
+    @property
+    def is_over(self) -> bool:
+        """Whether no worker is left, and there will be none."""
+        return self._over.is_set()
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait until the last worker has ended, at most *timeout* seconds."""
+        watcher = self._watcher
+        if watcher is threading.current_thread():  # a callback, or the collector, ends the pool
+            return
+        if self._over.wait(timeout) and watcher is not None:
+            watcher.join()
 
     def end(self) -> None:
         """End all workers now, whatever they do; afterwards none is left."""
         self._ended = True
         self.dismiss()
+        if self._watcher is None:  # the start was interrupted: who is there has to be buried
+            self._start_watcher()
         self._signal(signal.SIGTERM)
-        deadline = Deadline(GRACE)
-        self._watcher.join(deadline.remaining())
-        if self._watcher.is_alive():
+        self.join(GRACE)
+        if not self.is_over:
             self._signal(signal.SIGKILL)
-            self._watcher.join()
+            self.join()
 
     def _signal(self, number: int) -> None:
         for worker in list(self.workers):

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from .. import _errors
 from .._deadline import Deadline
+from .chunks import in_words
 from .progress import Progress, both
 
 if TYPE_CHECKING:
@@ -201,9 +202,7 @@ class Unordered:
 
     def describe(self, number: int) -> str:
         """See `Job`."""
-        start, end = self._places[number]
-        items = f"item {start}" if end == start + 1 else f"items {start} to {end - 1}"
-        return f"{items} of an imap of {self.name}"
+        return f"{in_words(*self._places[number])} of an imap of {self.name}"
 
     def over(self) -> Callable[[], object] | None:
         """See `Job`."""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _errors
 from .._deadline import Deadline
+from .chunks import in_words
 from .progress import Progress, both
 
 if TYPE_CHECKING:
@@ -292,6 +293,4 @@ class MapResult(ApplyResult):
 
     def describe(self, number: int) -> str:
         """See `Job`."""
-        start, end = self._places[number]
-        items = f"item {start}" if end == start + 1 else f"items {start} to {end - 1}"
-        return f"{items} of a map of {self.name}"
+        return f"{in_words(*self._places[number])} of a map of {self.name}"

@@ -10,6 +10,7 @@ Layer: pool.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -46,11 +47,13 @@ class Options:
         _positive(self.max_tasks, "maxtasksperchild")
         _positive(self.max_memory, "max_memory_per_child")
         _positive(self.threads, "threads_per_worker")
-        _callable(self.initializer, "initializer")
-        _callable(self.worker_init, "worker_init")
-        _callable(self.worker_exit, "worker_exit")
+        check_callable(self.initializer, "initializer")
+        check_callable(self.worker_init, "worker_init")
+        check_callable(self.worker_exit, "worker_exit")
         if self.worker_exit is not None and self.worker_init is None:
             raise ValueError("worker_exit is given what worker_init returned: there must be one")
+        if self.name is not None and not isinstance(self.name, str):
+            raise TypeError(f"name must be a str or None, not {self.name!r}")
         if self.seed is not None and not isinstance(self.seed, int | str):
             raise TypeError(f"seed must be an int, a str or None, not {self.seed!r}")
 
@@ -60,12 +63,29 @@ def _positive(number: object, name: str) -> None:
         raise ValueError(f"{name} must be a positive int or None")
 
 
-def _callable(function: object, name: str) -> None:
+def check_callable(function: object, name: str) -> None:
+    """Raise TypeError unless *function* can be called or is None."""
     if function is not None and not callable(function):
         raise TypeError(f"{name} must be a callable")
 
 
+def checked_size(size: Any, name: str) -> int:
+    """Return *size*, so many items, as an int of 1 or more.
+
+    Raises:
+        TypeError: it is no whole number.
+        ValueError: it is less.
+    """
+    try:
+        number = operator.index(size)
+    except TypeError:
+        raise TypeError(f"{name} must be an int, not {size!r}") from None
+    if number < 1:
+        raise ValueError(f"{name.capitalize()} must be 1+, not {number}")
+    return number
+
+
 def check_retries(retries: int) -> None:
-    """Raises ValueError unless *retries* is a number of times."""
+    """Raise ValueError unless *retries* is a number of times."""
     if not isinstance(retries, int) or retries < 0:
         raise ValueError(f"retries must be 0 or more, not {retries!r}")

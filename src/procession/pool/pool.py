@@ -12,6 +12,7 @@ Layer: pool.
 
 from __future__ import annotations
 
+import operator
 import os
 import threading
 import warnings
@@ -42,7 +43,9 @@ class Pool(Calls):
     """A pool of worker processes that run the caller's functions.
 
     Args:
-        processes: how many workers; None: as many as there are processors for this process.
+        processes: how many workers; None: as many as this process may use processors, by its
+            affinity and the quotas of its control groups; in the worker of a pool, its share of
+            them.
         initializer: called with *initargs* in each worker when it starts. If it raises, so does
             every call of the pool.
         maxtasksperchild: a worker is replaced after so many tasks; None: never.
@@ -90,9 +93,13 @@ class Pool(Calls):
         self._set_up(options)
         self._dispatcher.cancelled = self._crew.cancelled
         self._dispatcher.interrupt = self._crew.interrupt
-        self._terminate = Finalize(
-            self, _end, (self._dispatcher, self._crew), exitpriority=_EXIT_PRIORITY
-        )
+        self._end = _End(self._dispatcher, self._crew)
+        self._terminate = Finalize(self, self._end, exitpriority=_EXIT_PRIORITY)
+        try:
+            self._crew.start()
+        except BaseException:
+            self._terminate()
+            raise
         self._state = RUN
 
     def _set_up(self, options: Options) -> None:
@@ -147,6 +154,7 @@ class Pool(Calls):
         _log.debug("terminating pool")
         self._state = TERMINATE
         self._terminate()
+        self._end()  # if it was interrupted before
 
     def join(self) -> None:
         """Wait until the workers have ended.
@@ -229,18 +237,39 @@ class _Starter:
 
 def _size(processes: int | None) -> int:
     if processes is None:
-        processes = len(os.sched_getaffinity(0))
-    if processes < 1:
+        from .._processors import share  # for those alone who do not say
+
+        processes = share()
+    try:
+        count = operator.index(processes)
+    except TypeError:
+        raise TypeError(f"processes must be an int or None, not {processes!r}") from None
+    if count < 1:
         raise ValueError("Number of processes must be at least 1")
-    return processes
+    return count
 
 
-def _end(dispatcher: Dispatcher, crew: Crew) -> None:
-    """Nothing runs on behalf of the pool when this returns."""
-    crew.end()
-    dispatcher.fail_all(_terminated)
-    dispatcher.close()
-    del dispatcher.interrupt  # it held the crew, which holds the dispatcher
+class _End:
+    """Ends a pool: nothing runs on its behalf afterwards. It does not know the pool itself."""
+
+    def __init__(self, dispatcher: Dispatcher, crew: Any):
+        self._dispatcher, self._crew = dispatcher, crew
+        self._is_done = False
+
+    def __call__(self) -> None:
+        if self._is_done:
+            return
+        try:
+            self._crew.end()
+            self._dispatcher.fail_all(_terminated)
+            self._dispatcher.close()
+        except BaseException:  # Ctrl-C, most likely: the rest is done at exit at the latest
+            Finalize(None, self, exitpriority=_EXIT_PRIORITY)
+            raise
+        vars(self._dispatcher).pop(
+            "interrupt", None
+        )  # it held the crew, which holds the dispatcher
+        self._is_done = True
 
 
 def _terminated() -> BaseException:

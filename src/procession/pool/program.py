@@ -96,6 +96,20 @@ def _limited(function: Function, limit: float) -> Function:
 # ------------------------------------------------------------------------------------- the parent
 
 
+def check_limit(limit: float | None) -> None:
+    """Raise unless *limit* is a length of time, or None.
+
+    Raises:
+        TypeError: it is no number.
+        ValueError: it is not more than 0.
+    """
+    try:
+        if limit is not None and not limit > 0:
+            raise ValueError(f"timeout must be more than 0 seconds, not {limit!r}")
+    except TypeError:
+        raise TypeError(f"timeout must be a number of seconds or None, not {limit!r}") from None
+
+
 class Program:
     """A function in shared memory.
 
@@ -104,13 +118,12 @@ class Program:
         mode: a key of `MODES`.
         limit: seconds that a call may take; None: no limit.
     Raises:
-        ValueError: the limit is not positive.
+        ValueError, TypeError: see `check_limit`.
         pickle.PicklingError, AttributeError, TypeError: the function cannot be sent.
     """
 
     def __init__(self, function: Function, mode: str, limit: float | None):
-        if limit is not None and not limit > 0:
-            raise ValueError(f"timeout must be more than 0 seconds, not {limit!r}")
+        check_limit(limit)
         data = byvalue.dumps((mode, function, limit))
         self.function = function  # keeps alive what the pickle refers to
         self.name = getattr(function, "__qualname__", None) or repr(function)

@@ -20,6 +20,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from .._deadline import Deadline
+from .contracts import Message
 from .crew import GRACE
 from .dispatcher import Dispatcher
 from .options import Options
@@ -28,14 +29,12 @@ from .program import MODES, Function
 from .tally import Seen
 from .worker import REFUSED, STOP, serve
 
-_Message = tuple[int, int, int, Any, BaseException | None]
-
 
 class LocalChannel:
     """The channel's interface over a queue in memory."""
 
     def __init__(self) -> None:
-        self._queue: SimpleQueue[_Message] = SimpleQueue()
+        self._queue: SimpleQueue[Message] = SimpleQueue()
         self._numbers = itertools.count()
         self._put_count = 0
 
@@ -51,11 +50,11 @@ class LocalChannel:
         numbers = [self.put_tagged(item, tag, extra) for item in items]
         return (numbers[0] if numbers else 0), len(numbers), None
 
-    def get_tagged(self, timeout: float | None, /) -> _Message:
+    def get_tagged(self, timeout: float | None, /) -> Message:
         """Take a message; queue.Empty when none came in time."""
         return self._queue.get(timeout=timeout)
 
-    def receive_into(self, inbox: list[_Message], limit: int, timeout: float | None, /) -> int:
+    def receive_into(self, inbox: list[Message], limit: int, timeout: float | None, /) -> int:
         """Append what is there, after waiting for one; queue.Empty when none came."""
         if timeout == 0:
             inbox.append(self._queue.get_nowait())
@@ -164,6 +163,9 @@ class LocalCrew:
             threading.Thread(target=self._work, name=f"ThreadPoolWorker-{i}", daemon=True)
             for i in range(1, size + 1)
         ]
+
+    def start(self) -> None:
+        """Start the threads."""
         for worker in self.workers:
             worker.start()
 
@@ -202,7 +204,7 @@ class LocalCrew:
         """
         deadline = Deadline(GRACE if self._ended else None)
         for worker in self.workers:
-            if worker is not threading.current_thread():
+            if worker is not threading.current_thread() and worker.ident is not None:
                 worker.join(deadline.remaining())
 
     def end(self) -> None:
@@ -217,7 +219,8 @@ class ThreadPool(Pool):
     """A pool of worker threads.
 
     Args:
-        processes: how many threads; None: as many as there are processors for this process.
+        processes: how many threads; None: as many as this process may use processors, by its
+            affinity and the quotas of its control groups.
         initializer, initargs: called in each thread when it starts.
     """
 

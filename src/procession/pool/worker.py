@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import _ambient, _core, _log
+from ..launch import interrupts
 from . import seats, seeds, state
 from .inner_threads import InnerThreads
 from .memory import Resident
@@ -47,6 +48,7 @@ class Duty:
         seats: block with a seat for each worker.
         seat: the index of this worker's.
         number: of this worker; no other of the pool has it.
+        sharers: how many processes share the processors with this one, itself included.
         options: what the pool's owner asks for.
     """
 
@@ -57,6 +59,7 @@ class Duty:
     seats: _core.Block
     seat: int
     number: int
+    sharers: int
     options: Options
 
 
@@ -64,6 +67,7 @@ def main(duty: Duty) -> None:
     """Be a worker until told to stop, or until the tasks that were agreed are done."""
     _leave_interrupts_to_the_parent()
     _ambient.refused_goes_by_value = False  # it is an error of the task
+    _ambient.sharers = duty.sharers
     duty.inner_threads.settle()
     try:
         _prepare(duty.options, duty.number)
@@ -115,6 +119,7 @@ def _leave_interrupts_to_the_parent() -> None:
     """
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, lambda number, frame: None)
+        interrupts.unblock()  # since before the start: see `Crew`
 
 
 def serve(
