@@ -30,7 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         *("popen_fork", "popen_spawn_posix", "popen_forkserver"),
     ),
     ("pool", "managers", "dummy"),
-    ("context", "_install", ""),
+    ("context", "_install", "_libraries", ""),
     ("futures", "engines", "observe", "__main__"),
 )
 LAYER_OF = {name: number for number, names in enumerate(LAYERS) for name in names}
