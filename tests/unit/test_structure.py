@@ -24,6 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         *("reduction", "resource_sharer", "resource_tracker", "heap", "shared_memory"),
         *("sharedctypes", "synchronize", "connection", "queues", "shared", "_codec"),
+        "_log_forwarding",
     ),
     (
         *("process", "launch", "spawn", "forkserver"),
