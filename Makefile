@@ -132,7 +132,7 @@ $(COMPAT)/.installed: requirements-compat.txt tools/develop.py
 # Fresh interpreters that import torch or sklearn take their time: more than a test may elsewhere.
 compat: build $(COMPAT)/.installed ## real libraries under procession run, in pinned versions; minutes
 	timeout -k 10 3000 $(COMPAT)/bin/python -m pytest tests/compat/test_libraries.py \
-	  -o faulthandler_timeout=300 $(PYTEST_ARGS)
+	  -o faulthandler_timeout=600 $(PYTEST_ARGS)
 
 conformance: build ## CPython's own tests of multiprocessing (CONFORM names their folder)
 	@test -f $(CONFORM)/conform.py || { echo "no $(CONFORM)/conform.py; set CONFORM"; exit 1; }

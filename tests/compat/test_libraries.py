@@ -23,11 +23,11 @@ from tests.support import Outcome, wait_until
 from tests.support.commands import run_command
 from tests.support.programs import kill_session
 
-pytestmark = [pytest.mark.bare, pytest.mark.orphans, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.bare, pytest.mark.orphans, pytest.mark.slow, pytest.mark.timeout(600)]
 
 PROGRAMS = Path(__file__).with_name("programs")
 METHODS = ("fork", "spawn", "forkserver")
-PATIENCE = 100  # seconds, for one of the two runs
+PATIENCE = 240  # seconds, for one of the two runs
 STANDARD: tuple[str, ...] = (sys.executable,)
 OURS = (sys.executable, "-m", "procession", "run")
 BOTH = (STANDARD, OURS)
