@@ -32,7 +32,7 @@ TESTS   := $(wildcard tests/unit tests/property tests/compat tests/stress)
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help build build-crash run test test-c test-python test-crash lint format bench conformance \
+.PHONY: help build build-crash run test test-c test-python test-crash test-debug lint format bench conformance \
         check-install clean models stepping docs plots compat
 
 help: ## explain the targets
@@ -90,7 +90,7 @@ run: build ## the main job under Procession, then under the standard package; bo
 # ---- tests -----------------------------------------------------------------------------------------
 
 test: test-c build-crash ## every test: C (plain, ASan, TSan), Python, kills at crash points
-	@$(MAKE) test-crash >$(CRASH)/tests.log 2>&1 & crash=$$!; \
+	@$(MAKE) test-crash test-debug >$(CRASH)/tests.log 2>&1 & crash=$$!; \
 	$(MAKE) test-python; failed=$$?; \
 	wait $$crash || failed=$$?; cat $(CRASH)/tests.log; exit $$failed
 
@@ -112,6 +112,14 @@ test-python: build ## unit, property, compat and stress tests with the release c
 test-crash: build build-crash ## tests/crash with the core that can be killed at named points
 	PYTHONPATH=$(CRASH)/site timeout -k 10 1800 $(BIN)/python -m pytest tests/crash $(PYTEST_ARGS)
 
+# A part of the stress tests: about a minute of a processor's time.
+UNDER_CHECKS := random_kills shared_kills pool_kills fifty_by_fifty
+
+test-debug: build build-crash ## stress with the core that checks its invariants, and the arena after each test
+	PYTHONPATH=$(CRASH)/site $(BIN)/python -c 'from procession._core import arena_check'
+	PYTHONPATH=$(CRASH)/site timeout -k 10 900 $(BIN)/python -m pytest \
+	  $(UNDER_CHECKS:%=tests/stress/test_%.py) $(PYTEST_ARGS)
+
 # The libraries' own environment; the package is found in src, as in the others.
 COMPAT := .venv-compat
 
@@ -121,8 +129,10 @@ $(COMPAT)/.installed: requirements-compat.txt tools/develop.py
 	$(COMPAT)/bin/python tools/develop.py
 	@touch $@
 
+# Fresh interpreters that import torch or sklearn take their time: more than a test may elsewhere.
 compat: build $(COMPAT)/.installed ## real libraries under procession run, in pinned versions; minutes
-	timeout -k 10 1800 $(COMPAT)/bin/python -m pytest tests/compat/test_libraries.py $(PYTEST_ARGS)
+	timeout -k 10 3000 $(COMPAT)/bin/python -m pytest tests/compat/test_libraries.py \
+	  -o faulthandler_timeout=600 $(PYTEST_ARGS)
 
 conformance: build ## CPython's own tests of multiprocessing (CONFORM names their folder)
 	@test -f $(CONFORM)/conform.py || { echo "no $(CONFORM)/conform.py; set CONFORM"; exit 1; }

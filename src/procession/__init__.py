@@ -17,6 +17,7 @@ TYPE_CHECKING = False  # as the type checkers know it; importing typing is not c
 if TYPE_CHECKING:
     from ._install import install as install
     from ._install import uninstall as uninstall
+    from ._log_forwarding import forward_logs as forward_logs
 del TYPE_CHECKING
 
 _default = context._default_context
@@ -122,6 +123,10 @@ def __getattr__(name: str) -> object:
         from . import _install
 
         return getattr(_install, name)
+    if name == "forward_logs":
+        from ._log_forwarding import forward_logs
+
+        return forward_logs
     if name == "shared":
         import importlib  # `from . import` would ask here again
 

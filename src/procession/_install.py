@@ -31,6 +31,10 @@ from . import _ambient
 STANDARD = "multiprocessing"
 PACKAGE = __name__.partition(".")[0]
 
+# Modules of libraries that reach into the standard package's inside, see `_libraries`.
+FITTED = frozenset({"loky.backend.process", "loky.backend.queues", "joblib.pool"})
+VENDOR = "joblib.externals."  # joblib has its own copy of loky
+
 # A module of the standard library that derives classes from the standard package's when it is
 # imported. It is simply imported again.
 IMPORTED_AGAIN = "concurrent.futures.process"
@@ -91,6 +95,8 @@ class _Finder:
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Return a spec if there is such a module here; nothing but parent packages is loaded."""
+        if fullname.removeprefix(VENDOR) in FITTED:
+            return _fitted(fullname, path, target)
         if not _is_part_of_standard(fullname):
             return None
         import importlib.util  # not needed by programs that import only the package itself
@@ -112,6 +118,21 @@ class _Finder:
 
 
 _finder: Any = _Finder()
+
+
+def _fitted(
+    fullname: str, path: Sequence[str] | None, target: ModuleType | None
+) -> ModuleSpec | None:
+    """The spec that the finders behind ours give, with a loader that fits the module to ours."""
+    for finder in sys.meta_path[sys.meta_path.index(_finder) + 1 :]:
+        spec = finder.find_spec(fullname, path, target)
+        if spec is not None:
+            from . import _libraries  # not needed by most programs
+
+            loader: Any = _libraries.Loader(spec.loader, fullname.removeprefix(VENDOR))
+            spec.loader = loader
+            return spec
+    return None
 
 
 def _is_part_of_standard(name: str) -> bool:

@@ -5,14 +5,17 @@ that requirements-compat.txt pins, in an environment of their own; where a libra
 its test is skipped.
 """
 
+import contextlib
 import hashlib
 import os
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,11 +23,11 @@ from tests.support import Outcome, wait_until
 from tests.support.commands import run_command
 from tests.support.programs import kill_session
 
-pytestmark = [pytest.mark.bare, pytest.mark.orphans, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.bare, pytest.mark.orphans, pytest.mark.slow, pytest.mark.timeout(600)]
 
 PROGRAMS = Path(__file__).with_name("programs")
 METHODS = ("fork", "spawn", "forkserver")
-PATIENCE = 100  # seconds, for one of the two runs
+PATIENCE = 240  # seconds, for one of the two runs
 STANDARD: tuple[str, ...] = (sys.executable,)
 OURS = (sys.executable, "-m", "procession", "run")
 BOTH = (STANDARD, OURS)
@@ -39,6 +42,8 @@ NEEDS = {
     "emcee_pool": ("emcee",),
     "logging_children": ("multiprocessing_logging",),
     "pandarallel_apply": ("pandas", "pandarallel"),
+    "torch_loader": ("torch",),
+    "torch_multiprocessing": ("torch",),
 }
 
 BAD_STYLE = "import os\n\ndef function(a):\n  x = 1\n  return  a\n"
@@ -79,17 +84,15 @@ def test_a_library_gives_the_same(name: str, method: str, tmp_path: Path) -> Non
     assert lines(ours) == lines(standard)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="loky starts interpreters by itself, in which the standard package is the standard one",
-)
-def test_the_default_backend_of_joblib(tmp_path: Path) -> None:
-    """It is loky. The backend "multiprocessing" works: see above."""
-    require("joblib")
+def test_the_default_backend_of_joblib_gives_the_same(tmp_path: Path) -> None:
+    """It is loky, whose workers are not started by a start method of `multiprocessing`."""
+    require("joblib", "numpy")
+    arguments = (str(PROGRAMS / "joblib_default.py"),)
 
-    ours = run(OURS, (str(PROGRAMS / "joblib_default.py"),), tmp_path)
+    standard, ours = (run(how, arguments, tmp_path) for how in BOTH)
 
-    assert ours.stdout == "[0, 1, 4, 9]\n"
+    assert standard.exitcode == 0, standard.stderr
+    assert ours == standard
 
 
 # ------------------------------------------------------------------------------------------ tools
@@ -178,30 +181,76 @@ def test_gunicorn_serves_with_workers_that_have_pools(tmp_path: Path) -> None:
     require("gunicorn")
     (tmp_path / "served.py").write_text(APPLICATION)
     address = str(tmp_path / "s")
-    command = ["-m", "gunicorn.app.wsgiapp", "-w", "2", "-b", f"unix:{address}"]
-    server = subprocess.Popen(
-        [*OURS, *command, "served:application"],
-        cwd=tmp_path,
-        env=os.environ | {"HOME": str(tmp_path)},
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
+    command = ("-m", "gunicorn.app.wsgiapp", "-w", "2", "-b", f"unix:{address}")
+    with serving((*command, "served:application"), tmp_path) as server:
         wait_until(lambda: os.path.exists(address), 30, "the server's socket")
-        answers = [ask(address) for _ in range(4)]
+        answers = [ask(socket.AF_UNIX, address) for _ in range(4)]
         server.send_signal(signal.SIGTERM)
         exitcode = server.wait(30)
-    finally:
-        kill_session(server.pid)
-        server.wait()
 
     assert answers == ["procession [0, 2, 4]"] * 4
     assert exitcode == 0
 
 
-def ask(address: str) -> str:
+ASYNCHRONOUS = """
+import multiprocessing
+
+from served import double
+
+async def application(scope, receive, send):
+    if scope["type"] != "http":
+        return
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        body = f"{multiprocessing.__name__} {pool.map(double, range(3))}".encode()
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": body})
+"""
+
+
+def test_uvicorn_serves_with_workers_that_have_pools(tmp_path: Path) -> None:
+    """It starts its workers by `multiprocessing` itself, with a listening socket as an argument."""
+    require("uvicorn")
+    (tmp_path / "served.py").write_text(APPLICATION)
+    (tmp_path / "asynchronous.py").write_text(ASYNCHRONOUS)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = ("-m", "uvicorn", "--workers", "2", "--port", str(port), "--log-level", "warning")
+    with serving((*command, "asynchronous:application"), tmp_path) as server:
+        wait_until(lambda: is_listening(port), 60, "the server's socket")
+        answers = [ask(socket.AF_INET, ("127.0.0.1", port)) for _ in range(4)]
+        server.send_signal(signal.SIGINT)
+        exitcode = server.wait(30)
+
+    assert answers == ["procession [0, 2, 4]"] * 4
+    assert exitcode == 0
+
+
+def is_listening(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextlib.contextmanager
+def serving(command: tuple[str, ...], folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run a server under this package; nothing of it is left afterwards."""
+    server = subprocess.Popen(
+        [*OURS, *command],
+        cwd=folder,
+        env=os.environ | {"HOME": str(folder)},
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield server
+    finally:
+        kill_session(server.pid)
+        server.wait()
+
+
+def ask(family: socket.AddressFamily, address: Any) -> str:
     """Ask the server at *address* for a page; its text."""
-    with socket.socket(socket.AF_UNIX) as client:
+    with socket.socket(family) as client:
         client.settimeout(30)
         client.connect(address)
         client.sendall(b"GET / HTTP/1.0\r\n\r\n")

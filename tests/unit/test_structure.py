@@ -24,13 +24,14 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         *("reduction", "resource_sharer", "resource_tracker", "heap", "shared_memory"),
         *("sharedctypes", "synchronize", "connection", "queues", "shared", "_codec"),
+        "_log_forwarding",
     ),
     (
         *("process", "launch", "spawn", "forkserver"),
         *("popen_fork", "popen_spawn_posix", "popen_forkserver"),
     ),
     ("pool", "managers", "dummy"),
-    ("context", "_install", ""),
+    ("context", "_install", "_libraries", ""),
     ("futures", "engines", "observe", "__main__"),
 )
 LAYER_OF = {name: number for number, names in enumerate(LAYERS) for name in names}

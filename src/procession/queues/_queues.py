@@ -59,6 +59,23 @@ class _BaseQueue(_core.Channel):
     what is there.
     """
 
+    def __getstate__(self) -> Any:
+        """What a subclass adds to: nothing, as a queue is pickled as a reference."""
+        return ()
+
+    def __setstate__(self, state: Any) -> None:
+        """Take what ``__getstate__`` gave."""
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        reference = super().__reduce_ex__(protocol)
+        cls = type(self)
+        if (
+            cls.__getstate__ is _BaseQueue.__getstate__
+            and cls.__setstate__ is _BaseQueue.__setstate__
+        ):
+            return reference
+        return (*reference, self.__getstate__())
+
     _reader: ReadEnd | _End = _End("ReadEnd")
     _writer: WriteEnd | _End = _End("WriteEnd")
 

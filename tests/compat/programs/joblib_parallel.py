@@ -1,6 +1,7 @@
 """joblib with its multiprocessing backend."""
 
 import sys
+import tempfile
 import warnings
 
 import joblib
@@ -9,6 +10,11 @@ import numpy as np
 
 def norm(row):
     return float(np.linalg.norm(row))
+
+
+def total(rows, totals, number):
+    totals[number] = rows[number].sum()
+    return type(rows).__name__, type(totals).__name__
 
 
 def fail(number):
@@ -26,6 +32,12 @@ def main():
             joblib.Parallel()(joblib.delayed(fail)(n) for n in range(6))
         except ValueError as error:
             print("error:", error)
+        # Large arrays are mapped by the workers; what they write to one of the caller's is there.
+        with tempfile.TemporaryDirectory() as folder:
+            large = np.ones((4, 300_000))
+            totals = np.memmap(f"{folder}/totals", dtype=float, shape=4, mode="w+")
+            print(joblib.Parallel()(joblib.delayed(total)(large, totals, n) for n in range(4)))
+            print(totals.tolist())
 
 
 if __name__ == "__main__":

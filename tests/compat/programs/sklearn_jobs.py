@@ -1,4 +1,4 @@
-"""scikit-learn: a search and a forest on joblib's multiprocessing backend."""
+"""scikit-learn: a search and a forest on joblib's multiprocessing backend, and on loky."""
 
 import sys
 
@@ -9,9 +9,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
 
-def main():
+def main(backend):
     features, classes = make_classification(200, 8, random_state=0)
-    with joblib.parallel_config(backend="multiprocessing", n_jobs=2):
+    with joblib.parallel_config(backend=backend, n_jobs=2):
         search = GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0, 10.0]}, cv=3)
         search.fit(features, classes)
         print(search.best_params_, search.cv_results_["mean_test_score"].round(6).tolist())
@@ -24,4 +24,6 @@ if __name__ == "__main__":
     import multiprocessing
 
     multiprocessing.set_start_method(sys.argv[1])
-    main()
+    main("multiprocessing")
+    if sys.argv[1] == "fork":  # it does not depend on the start method
+        main("loky")
