@@ -33,7 +33,7 @@ TESTS   := $(wildcard tests/unit tests/property tests/compat tests/stress)
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help build build-crash run test test-c test-python test-crash lint format bench conformance \
-        check-install clean models stepping docs plots compat
+        conformance-quick check-install clean models stepping docs plots compat
 
 help: ## explain the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -124,9 +124,24 @@ $(COMPAT)/.installed: requirements-compat.txt tools/develop.py
 compat: build $(COMPAT)/.installed ## real libraries under procession run, in pinned versions; minutes
 	timeout -k 10 1800 $(COMPAT)/bin/python -m pytest tests/compat/test_libraries.py $(PYTEST_ARGS)
 
-conformance: build ## CPython's own tests of multiprocessing (CONFORM names their folder)
+# Which of them: VERSIONS, METHODS (start methods), SUITES (mp, futures, users).
+VERSIONS ?= 3.11 3.12 3.13
+METHODS  ?= fork spawn forkserver
+SUITES   ?= mp futures users
+
+conformance: build ## CPython's own tests of multiprocessing, into docs/conformance.md (CONFORM: their folder)
 	@test -f $(CONFORM)/conform.py || { echo "no $(CONFORM)/conform.py; set CONFORM"; exit 1; }
-	$(BIN)/python $(CONFORM)/conform.py --package procession --python $(BIN)/python --path src \
+	@pythons=; for version in $(VERSIONS); do \
+	  python=$$(tools/find-python $$version) || { echo "no Python $$version here"; continue; }; \
+	  $(MAKE) --no-print-directory build PYTHON=$$python || exit; \
+	  pythons="$$pythons .venv-$$version/bin/python"; \
+	done; \
+	timeout -k 10 10800 $(BIN)/python tools/conformance.py $(CONFORM) --pythons $$pythons \
+	  --methods $(METHODS) --suites $(SUITES) $(CONFORM_ARGS)
+
+conformance-quick: build ## a selection of them for one interpreter; says so where their folder is not there
+	@test -f $(CONFORM)/conform.py || { echo "no $(CONFORM)/conform.py: not run"; exit 0; } && \
+	timeout -k 10 1800 $(BIN)/python tools/conformance.py $(CONFORM) --pythons $(BIN)/python --quick \
 	  $(CONFORM_ARGS)
 
 models: ## the protocols of the C core, checked by Spin (apt-get install spin)
