@@ -128,19 +128,21 @@ compat: build $(COMPAT)/.installed ## real libraries under procession run, in pi
 VERSIONS ?= 3.11 3.12 3.13
 METHODS  ?= fork spawn forkserver
 SUITES   ?= mp futures users
+# Where an interpreter is installed without its tests of concurrent.futures, another's serve.
+TESTS_OF ?= $(shell tools/find-python 3.10)
 
 conformance: build ## CPython's own tests of multiprocessing, into docs/conformance.md (CONFORM: their folder)
 	@test -f $(CONFORM)/conform.py || { echo "no $(CONFORM)/conform.py; set CONFORM"; exit 1; }
-	@pythons=; for version in $(VERSIONS); do \
+	@for version in $(VERSIONS); do \
 	  python=$$(tools/find-python $$version) || { echo "no Python $$version here"; continue; }; \
 	  $(MAKE) --no-print-directory build PYTHON=$$python || exit; \
-	  pythons="$$pythons .venv-$$version/bin/python"; \
-	done; \
-	timeout -k 10 10800 $(BIN)/python tools/conformance.py $(CONFORM) --pythons $$pythons \
+	done
+	timeout -k 10 10800 $(BIN)/python tools/conformance.py $(CONFORM) \
+	  --pythons $$(ls -L $(VERSIONS:%=.venv-%/bin/python) 2>/dev/null) --tests-of $(TESTS_OF) \
 	  --methods $(METHODS) --suites $(SUITES) $(CONFORM_ARGS)
 
 conformance-quick: build ## a selection of them for one interpreter; says so where their folder is not there
-	@test -f $(CONFORM)/conform.py || { echo "no $(CONFORM)/conform.py: not run"; exit 0; } && \
+	@test -f $(CONFORM)/conform.py || { echo "no $(CONFORM)/conform.py: CPython's own tests are not run"; exit 0; } && \
 	timeout -k 10 1800 $(BIN)/python tools/conformance.py $(CONFORM) --pythons $(BIN)/python --quick \
 	  $(CONFORM_ARGS)
 

@@ -81,7 +81,8 @@ def main() -> None:
     """Run what the arguments name; exit with 1 if something is wrong with the package."""
     options = parsed()
     interpreters = [interpreter_at(path) for path in options.pythons]
-    harness = Harness(options.harness / "conform.py", options.jobs, newest_futures(interpreters))
+    lenders = [interpreter_at(path) for path in options.tests_of] or interpreters[::-1]
+    harness = Harness(options.harness / "conform.py", options.jobs, futures_of(lenders))
     quick = options.quick or bool(options.select)
     folder = RESULTS / "some" if quick else RESULTS
     folder.mkdir(parents=True, exist_ok=True)
@@ -100,6 +101,9 @@ def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Run CPython's own tests of multiprocessing.")
     parser.add_argument("harness", type=Path, help="the folder of conform.py")
     parser.add_argument("--pythons", type=Path, nargs="+", required=True, help="interpreters")
+    parser.add_argument(
+        "--tests-of", type=Path, nargs="*", default=[], help="lends its tests of concurrent.futures"
+    )
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
     parser.add_argument("--suites", nargs="+", choices=list(SUITES), default=list(SUITES))
     parser.add_argument("--quick", action="store_true", help="the selection of conformance.toml")
@@ -120,10 +124,14 @@ def jobs(options: argparse.Namespace, interpreters: list[Interpreter]) -> Iterat
                 yield Job(interpreter, suite, start, tuple(options.select))
 
 
-def newest_futures(interpreters: list[Interpreter]) -> Path | None:
-    """Return the newest folder that has the tests of ``concurrent.futures``, if one has."""
-    folders = [each.tests for each in interpreters if (each.tests / FUTURES).is_dir()]
-    return folders[-1] if folders else None
+def has_futures(tests: Path) -> bool:
+    """Return whether the tests of ``concurrent.futures`` are in the folder *tests*."""
+    return (tests / FUTURES).is_dir() or (tests / f"{FUTURES}.py").exists()
+
+
+def futures_of(lenders: list[Interpreter]) -> Path | None:
+    """Return the folder of the first of *lenders* that has the tests of ``concurrent.futures``."""
+    return next((each.tests for each in lenders if has_futures(each.tests)), None)
 
 
 @dataclass(frozen=True)
@@ -158,14 +166,23 @@ class Harness:
 
     def standard(self, job: Job, run: Run, folder: Path) -> dict[str, str]:
         """Return what the standard package gave for the failures of *run*, where that is not ok."""
-        failed = [each for each in run.outcomes if each.verdict is Verdict.FAILED]
-        select = tuple(each.identity for each in failed if each.identity.startswith("test."))
-        if not select:
+        failed = {
+            each.identity: each.status
+            for each in run.outcomes
+            if each.verdict is Verdict.FAILED and each.identity.startswith("test.")
+        }
+        if not failed:
             return {}
+        # Python 3.12.1 does not announce a test that it skips, and one that is alone gives no
+        # result then: what was skipped is asked for with all of its class.
+        select = {
+            f"{name.rpartition('.')[0]}." if status == "missing" else name
+            for name, status in failed.items()
+        }
         file = folder / f"standard-{job.file}"
-        self.call(Job(job.interpreter, job.suite, job.start, select), file)
+        self.call(Job(job.interpreter, job.suite, job.start, tuple(select)), file)
         tests: dict[str, dict[str, Any]] = json.loads(file.read_text())["tests"]
-        return {name: word(tests[name]) for name in select if tests[name]["status"] != "ok"}
+        return {name: word(tests[name]) for name in failed if tests[name]["status"] != "ok"}
 
     def call(self, job: Job, file: Path, *arguments: str) -> list[str]:
         """Call the harness for *job*; its results go to *file*, its report beside them.
@@ -180,8 +197,8 @@ class Harness:
         command += ["--suite", job.suite, "--start", job.start, "--json", str(file), "--quiet"]
         command += ["--jobs", str(self.jobs), *arguments]
         command += [word for name in job.select for word in ("--select", name)]
-        lacking = not (job.interpreter.tests / FUTURES).exists()
-        if job.suite == "futures" and lacking and self.futures:
+        lacking = job.suite == "futures" and not has_futures(job.interpreter.tests)
+        if lacking and self.futures:
             command += ["--tests-from", str(self.futures)]
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         file.with_suffix(".txt").write_text(done.stdout + done.stderr)

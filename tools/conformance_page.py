@@ -37,8 +37,10 @@ COLUMNS = """\
   same; before the slash stand those that pass.
 - **differences**: tests that a [deliberate difference](compat.md) fails.
 - **leaks**: processes, and files of `/dev/shm`, five seconds after a class of tests.
-- **time**: on the clock, with {jobs} classes at once, and the processor's.
-"""
+- **time**: on the clock, with {jobs} classes at once, and the processor's."""
+
+STANDARD = """\
+- **standard fails**: the standard package does not pass these here either; they do not count."""
 
 
 def page(runs: Iterable[Run], jobs: int, machine: str) -> str:
@@ -53,7 +55,8 @@ def page(runs: Iterable[Run], jobs: int, machine: str) -> str:
             *table(standard, "start method", lambda run: run.start),
             "",
             COLUMNS.format(jobs=jobs),
-            f"{days(runs)}, on {machine}.\n",
+            *([STANDARD] if any(run.count(Verdict.STANDARD) for run in runs) else []),
+            f"\n{days(runs)}, on {machine}.\n",
             "## The tests of other modules\n",
             OTHERS,
             *table(others, "suite", lambda run: SUITES[run.suite]),
@@ -67,8 +70,7 @@ def page(runs: Iterable[Run], jobs: int, machine: str) -> str:
 OTHERS = """\
 `concurrent.futures` has a pool of processes that stands on `multiprocessing`; logging, asyncio,
 compileall, venv and others use it in their tests. An interpreter that is installed without the
-tests of `concurrent.futures` runs those of the newest. What these need of their own interpreter
-fails with the standard package, too: **standard fails** counts that.
+tests of `concurrent.futures` runs another's: of CPython 3.10, if that is there.
 """
 
 
@@ -105,7 +107,7 @@ def untried(runs: list[Run]) -> Iterator[str]:
     for run in runs:
         if run.unlisted:
             names = ", ".join(f"`{name}`" for name in run.unlisted)
-            yield f"Python {run.release} cannot import {names} of a newer one's tests.\n"
+            yield f"Python {run.release} cannot import {names} of another's tests.\n"
 
 
 def reasons(runs: list[Run]) -> Iterator[str]:
@@ -126,11 +128,10 @@ def reasons(runs: list[Run]) -> Iterator[str]:
         lambda one: f"with the standard package: {one.standard}",
     )
     yield "### Passed at the second try\n"
-    yield "A test that was not ok is run once more; then it counts by that."
-    yield "Limits of time in these tests are short for a machine that does other work.\n"
+    yield "A test that was not ok is run once more; then it counts by that.\n"
     yield from by_test(
         runs,
-        lambda one: bool(one.before) and one.status == "ok",
+        lambda one: bool(one.before) and one.verdict is Verdict.PASSED,
         lambda one: f"before: {'; '.join(one.before)}",
     ) or ["None."]
 
