@@ -147,12 +147,13 @@ class Harness:
         file = folder / job.file
         before = processor_seconds()
         package = ("--package", "procession", "--path", str(ROOT / "src"), "--rerun", "1")
-        unlisted = self.call(job, file, *package)
+        report = self.call(job, file, *package)
         data = json.loads(file.read_text())
         data["measured"] = {
             "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
             "processor_seconds": round(processor_seconds() - before, 1),
-            "unlisted": unlisted,
+            "unlisted": UNLISTED.findall(report),
+            "shared_memory": "note: /dev/shm was shared" not in report,
             "standard": {},
         }
         file.write_text(json.dumps(data, indent=1))
@@ -184,11 +185,11 @@ class Harness:
         tests: dict[str, dict[str, Any]] = json.loads(file.read_text())["tests"]
         return {name: word(tests[name]) for name in failed if tests[name]["status"] != "ok"}
 
-    def call(self, job: Job, file: Path, *arguments: str) -> list[str]:
+    def call(self, job: Job, file: Path, *arguments: str) -> str:
         """Call the harness for *job*; its results go to *file*, its report beside them.
 
         Returns:
-            What it said of modules of tests that the interpreter cannot import.
+            What it said.
         Raises:
             SystemExit: it wrote no results; the message is what it said.
         """
@@ -207,7 +208,7 @@ class Harness:
                 f"{' '.join(command)}: exit code {done.returncode}, no results\n"
                 f"{done.stdout}{done.stderr}"
             )
-        return UNLISTED.findall(done.stderr)
+        return done.stdout + done.stderr
 
 
 def word(row: dict[str, Any]) -> str:

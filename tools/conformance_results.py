@@ -103,7 +103,7 @@ class Run:
     seconds: float  # on the clock
     processor_seconds: float
     outcomes: tuple[Outcome, ...]
-    leaks: tuple[str, ...]  # processes and files of /dev/shm
+    leaks: tuple[str, ...]  # processes, and files of /dev/shm if each class had its own
     unlisted: tuple[str, ...]  # modules of tests that the interpreter cannot import
 
     def count(self, *verdicts: Verdict) -> int:
@@ -160,10 +160,19 @@ def read_run(path: Path, configuration: Configuration) -> Run:
         leaks=tuple(
             f"{leak['kind']} {leak['what']}, after {leak['class']}"
             for leak in data["leaks"]
-            if leak["kind"] != "temporary file"  # of the tests' own; the harness does not count it
+            if leak["kind"] in counted_leaks(data["measured"])
         ),
         unlisted=tuple(data["measured"]["unlisted"]),
     )
+
+
+def counted_leaks(measured: dict[str, Any]) -> set[str]:
+    """Return which kinds of leaks count: not temporary files, which the tests themselves leave.
+
+    Nor files of /dev/shm where the harness cannot give each class of tests its own, which takes
+    root: they may be those of any other program.
+    """
+    return {"process", "/dev/shm"} if measured.get("shared_memory", True) else {"process"}
 
 
 def outcome(

@@ -39,7 +39,15 @@ def row(status: str, **more: Any) -> dict[str, Any]:
     }
 
 
-def run_of(tools: SimpleNamespace, folder: Path, standard: dict[str, str], **rows: Any) -> Any:
+def run_of(
+    tools: SimpleNamespace,
+    folder: Path,
+    standard: dict[str, str],
+    leaks: list[str],
+    own_memory: bool = True,
+    unlisted: list[str] | None = None,
+    **rows: Any,
+) -> Any:
     """Return a run whose tests are *rows*, read from a file as the harness writes it."""
     file = folder / "mp-3.13-fork.json"
     data = {
@@ -49,11 +57,12 @@ def run_of(tools: SimpleNamespace, folder: Path, standard: dict[str, str], **row
         "seconds": 1.5,
         "tests": {f"test.x.WithProcessesTestQueue.{name}": row for name, row in rows.items()},
         "extra": [],
-        "leaks": [{"kind": "process", "what": "python -c pass", "class": "TestQueue"}],
+        "leaks": [{"kind": kind, "what": "one", "class": "TestQueue"} for kind in leaks],
         "measured": {
             "date": "2026-01-01",
             "processor_seconds": 1.0,
-            "unlisted": ["test_forms"],
+            "unlisted": unlisted or [],
+            "shared_memory": own_memory,
             "standard": {f"test.x.WithProcessesTestQueue.{k}": v for k, v in standard.items()},
         },
     }
@@ -89,18 +98,37 @@ def test_each_listed_test_names_one_line_of_the_list_of_differences(tools: Simpl
 def test_a_result_counts_unless_there_is_a_reason(
     tools: SimpleNamespace, tmp_path: Path, name: str, result: Any, standard: Any, verdict: str
 ) -> None:
-    run = run_of(tools, tmp_path, {name: standard} if standard else {}, **{name: result})
+    run = run_of(tools, tmp_path, {name: standard} if standard else {}, [], **{name: result})
 
     assert run.outcomes[0].verdict is tools.results.Verdict[verdict]
     assert run.outcomes[0].name == f"_TestQueue.{name}"
 
 
-def test_a_run_is_good_if_nothing_failed_hung_or_was_left(
+@pytest.mark.parametrize(
+    ("leaks", "own_memory", "good"),
+    [
+        ([], True, True),
+        (["process"], True, False),
+        (["/dev/shm"], True, False),
+        (["/dev/shm"], False, True),
+        (["temporary file"], True, True),
+    ],
+)
+def test_a_run_in_which_something_was_left_is_not_good(
+    tools: SimpleNamespace, tmp_path: Path, leaks: list[str], own_memory: bool, good: bool
+) -> None:
+    """Files of a /dev/shm that is shared with other programs may be theirs."""
+    run = run_of(tools, tmp_path, {}, leaks, own_memory, test_get=row("ok"))
+
+    assert len(run.leaks) == (not good)
+    assert run.good is good
+
+
+def test_a_run_in_which_a_module_could_not_be_tried_is_not_good(
     tools: SimpleNamespace, tmp_path: Path
 ) -> None:
-    run = run_of(tools, tmp_path, {}, test_get=row("ok"))
+    run = run_of(tools, tmp_path, {}, [], unlisted=["test_forms"], test_get=row("ok"))
 
-    assert run.leaks
     assert not run.good
 
 
@@ -111,6 +139,8 @@ def test_the_page_tells_of_each_test_that_did_not_pass_why(
         tools,
         tmp_path,
         {"test_new": "error: no such name"},
+        ["process"],
+        unlisted=["test_forms"],
         test_get=row("ok"),
         test_put=row("fail", message="1 != 2"),
         test_new=row("error"),
@@ -129,4 +159,4 @@ def test_the_page_tells_of_each_test_that_did_not_pass_why(
     }
     assert "| 3.13.0 | fork | 2 of 3 | 0 | 0/1 | 0 | 1 | 0 | 1 | 2 s (1 s) |" in text
     assert "Python 3.13.0 cannot import `test_forms`" in text
-    assert "- left over under mp, Python 3.13.0, fork: process python -c pass" in text
+    assert "- left over under mp, Python 3.13.0, fork: process one" in text
