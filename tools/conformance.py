@@ -34,6 +34,9 @@ RESULTS = ROOT / ".build" / "conformance"
 VERSIONS = ("3.11", "3.12", "3.13")
 METHODS = ("fork", "spawn", "forkserver")
 FUTURES = "test_concurrent_futures"
+# Seconds after which a test, and a class of them, has hung: some start two hundred processes, which
+# a machine that does other work needs minutes for, with the standard package as well.
+LIMITS = ("--test-timeout", "300", "--timeout", "900")
 
 PROBE = (
     "import os, sys, test; print('%d.%d' % sys.version_info[:2], os.path.dirname(test.__file__))"
@@ -196,7 +199,7 @@ class Harness:
         file.unlink(missing_ok=True)
         command = [sys.executable, str(self.program), "--python", str(job.interpreter.path)]
         command += ["--suite", job.suite, "--start", job.start, "--json", str(file), "--quiet"]
-        command += ["--jobs", str(self.jobs), *arguments]
+        command += ["--jobs", str(self.jobs), *LIMITS, *arguments]
         command += [word for name in job.select for word in ("--select", name)]
         lacking = job.suite == "futures" and not has_futures(job.interpreter.tests)
         if lacking and self.futures:

@@ -37,7 +37,8 @@ COLUMNS = """\
   same; before the slash stand those that pass.
 - **differences**: tests that a [deliberate difference](compat.md) fails.
 - **leaks**: processes, and files of `/dev/shm`, five seconds after a class of tests.
-- **time**: on the clock, with {jobs} classes at once, and the processor's."""
+- **time**: on the clock, with {jobs} classes at once, and the processor's. The clock's is longer
+  where the machine does other work."""
 
 STANDARD = """\
 - **standard fails**: the standard package does not pass these here either; they do not count."""
@@ -63,6 +64,7 @@ def page(runs: Iterable[Run], jobs: int, machine: str) -> str:
             "",
             *untried(runs),
             *reasons(runs),
+            "",
         ]
     )
 
