@@ -36,7 +36,7 @@ TESTS   := $(wildcard tests/unit tests/property tests/compat tests/stress)
         conformance-quick check-install clean models stepping docs plots compat
 
 help: ## explain the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 19
 	@echo "Variables: PYTHON=$(PYTHON) (environment $(VENV)), PYTEST_ARGS, CONFORM=$(CONFORM)"
 
 # ---- environment and builds ------------------------------------------------------------------------
