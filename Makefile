@@ -37,7 +37,7 @@ TESTS   := $(wildcard tests/unit tests/property tests/compat tests/stress)
 
 help: ## explain the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 19
-	@echo "Variables: PYTHON=$(PYTHON) (environment $(VENV)), PYTEST_ARGS, CONFORM=$(CONFORM)"
+	@echo "Variables: PYTHON=$(PYTHON) (environment $(VENV)), PYTEST_ARGS, CONFORM=$(CONFORM), VERSIONS, METHODS, SUITES"
 
 # ---- environment and builds ------------------------------------------------------------------------
 
