@@ -33,11 +33,11 @@ TESTS   := $(wildcard tests/unit tests/property tests/compat tests/stress)
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help build build-crash run test test-c test-python test-crash test-debug lint format bench conformance \
-        check-install clean models stepping docs plots compat
+        conformance-quick check-install clean models stepping docs plots compat
 
 help: ## explain the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
-	@echo "Variables: PYTHON=$(PYTHON) (environment $(VENV)), PYTEST_ARGS, CONFORM=$(CONFORM)"
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 19
+	@echo "Variables: PYTHON=$(PYTHON) (environment $(VENV)), PYTEST_ARGS, CONFORM=$(CONFORM), VERSIONS, METHODS, SUITES"
 
 # ---- environment and builds ------------------------------------------------------------------------
 
@@ -134,9 +134,26 @@ compat: build $(COMPAT)/.installed ## real libraries under procession run, in pi
 	timeout -k 10 3000 $(COMPAT)/bin/python -m pytest tests/compat/test_libraries.py \
 	  -o faulthandler_timeout=600 $(PYTEST_ARGS)
 
-conformance: build ## CPython's own tests of multiprocessing (CONFORM names their folder)
+# Which of them: VERSIONS, METHODS (start methods), SUITES (mp, futures, users).
+VERSIONS ?= 3.11 3.12 3.13
+METHODS  ?= fork spawn forkserver
+SUITES   ?= mp futures users
+# Where an interpreter is installed without its tests of concurrent.futures, another's serve.
+TESTS_OF ?= $(shell tools/find-python 3.10)
+
+conformance: build ## CPython's own tests of multiprocessing, into docs/conformance.md (CONFORM: their folder)
 	@test -f $(CONFORM)/conform.py || { echo "no $(CONFORM)/conform.py; set CONFORM"; exit 1; }
-	$(BIN)/python $(CONFORM)/conform.py --package procession --python $(BIN)/python --path src \
+	@for version in $(VERSIONS); do \
+	  python=$$(tools/find-python $$version) || { echo "no Python $$version here"; continue; }; \
+	  $(MAKE) --no-print-directory build PYTHON=$$python || exit; \
+	done
+	timeout -k 10 10800 $(BIN)/python tools/conformance.py $(CONFORM) \
+	  --pythons $$(ls -L $(VERSIONS:%=.venv-%/bin/python) 2>/dev/null) --tests-of $(TESTS_OF) \
+	  --methods $(METHODS) --suites $(SUITES) $(CONFORM_ARGS)
+
+conformance-quick: build ## a selection of them for one interpreter; says so where their folder is not there
+	@test -f $(CONFORM)/conform.py || { echo "no $(CONFORM)/conform.py: CPython's own tests are not run"; exit 0; } && \
+	timeout -k 10 1800 $(BIN)/python tools/conformance.py $(CONFORM) --pythons $(BIN)/python --quick \
 	  $(CONFORM_ARGS)
 
 models: ## the protocols of the C core, checked by Spin (apt-get install spin)
