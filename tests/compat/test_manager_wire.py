@@ -17,6 +17,8 @@ import procession
 from procession.managers import BaseManager, RemoteError, SyncManager
 from tests.support import Program, start_python
 
+pytestmark = pytest.mark.usefixtures("tracker")
+
 AUTHKEY = b"known to both"
 
 # So that whatever names this package in a message fails where it arrives.

@@ -17,7 +17,7 @@ import os
 import sys
 
 from .. import _ambient, _core, _finalize, _log, util
-from . import last_words, lifeline
+from . import imports, last_words, lifeline
 
 TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def after_fork(process_obj: BaseProcess, parent_end: int, sentinel: Sentinel) ->
     """Be the child, from right after the fork; *parent_end* is the parent's lifeline."""
     code = 1
     try:
+        imports.forget_those_of_other_threads()
         _finalize.start_afresh()
         sentinel.in_forked_child()
         lifeline.in_forked_child()
