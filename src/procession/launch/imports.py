@@ -1,9 +1,9 @@
 """Imports that other threads had under way when a process was forked.
 
-Idea: the interpreter locks each module while a thread imports it. A forked child has the thread that
-forked and no other; so what another was importing would stay locked there, and half made. The child
-forgets both, and imports the module anew if it needs it. A pool's worker that is replaced meets
-this: one thread forks it whenever a worker has died, whatever the program's threads are at.
+Idea: the interpreter locks each module while a thread imports it. A forked child has the thread
+that forked and no other; so what another was importing would stay locked there, and half made. The
+child forgets both, and imports the module anew if it needs it. A pool's worker that is replaced
+meets this: one thread forks it whenever a worker has died, whatever the program's threads are at.
 
 Invariant: what this thread itself is importing is left as it is.
 
@@ -12,16 +12,20 @@ Layer: process.
 
 from __future__ import annotations
 
+import _frozen_importlib as bootstrap  # also named importlib._bootstrap, once that is imported
 import sys
 from _thread import get_ident
 
-# What importlib._bootstrap is, whether or not anybody has imported that.
-import _frozen_importlib as bootstrap  # type: ignore[import-not-found]
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def forget_those_of_other_threads() -> None:
     """In a forked child, before it imports anything."""
-    locks = bootstrap._module_locks  # name -> weak reference; empty while nothing is imported
+    locks: dict[str, Any] = vars(bootstrap)[
+        "_module_locks"
+    ]  # name -> weak reference; empty while nothing is imported
     if not locks:
         return
     this = get_ident()
