@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 
 def forget_those_of_other_threads() -> None:
     """In a forked child, before it imports anything."""
-    locks: dict[str, Any] = vars(bootstrap)[
-        "_module_locks"
-    ]  # name -> weak reference; empty while nothing is imported
+    # Name -> weak reference to the lock; empty while nothing is imported.
+    locks: dict[str, Any] = vars(bootstrap)["_module_locks"]
     if not locks:
         return
     this = get_ident()
