@@ -248,15 +248,15 @@ def leave_unread(proxy: Any, name: str, *args: Any) -> None:
 
 @pytest.mark.parametrize("plain", [True, False])
 def test_an_item_whose_getter_was_killed_is_put_back(manager: Any, plain: bool) -> None:
-    """It had been taken from the queue, but not by the client."""
+    """It had been taken from the queue, but not by the client; it is back when that is noticed."""
     tasks = manager.Queue()
     tasks.put("first" if plain else Thing(7))
     tasks.put("second")
     die(leave_unread, tasks, "get")
 
-    first = tasks.get(timeout=10)
-    assert (first if plain else first.number) == ("first" if plain else 7)
-    assert tasks.get(timeout=10) == "second"
+    items = [tasks.get(timeout=10) for _ in range(2)]
+    items.remove("second")
+    assert (items[0] if plain else items[0].number) == ("first" if plain else 7)
 
 
 @pytest.mark.parametrize("kind", ["Lock", "RLock", "Semaphore"])
