@@ -24,14 +24,12 @@ import functools
 import io
 import os
 import pickle
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from importlib import import_module
-from threading import Lock
 from types import ModuleType
 from typing import Any
 
-from . import _ambient, _core, popen_spawn_posix, queues, spawn
+from . import _ambient, _core, _environment, popen_spawn_posix, queues, spawn
 from .launch import byvalue
 
 # ------------------------------------------------------------------------------- pickled otherwise
@@ -97,7 +95,8 @@ class _LokyPopen(popen_spawn_posix.Popen):
                 data = byvalue._plain(preparation) + dumps(process_obj)
             for handle in handles:
                 _core.hold(token, handle)
-            with _environment(process_obj.env):
+            env = {name: str(value) for name, value in process_obj.env.items()}
+            with _environment.inherited(env):
                 self._start(data, token, bond=process_obj.die_with_parent)
         except BaseException:
             _core.abandon(token)
@@ -122,25 +121,6 @@ def _adopt_tracker(module: str, fd: int) -> _Tracker:
     os.set_inheritable(fd, False)
     import_module(module)._resource_tracker._fd = fd
     return _Tracker(module)
-
-
-_changing_environment = Lock()
-
-
-@contextmanager
-def _environment(more: dict[str, Any]) -> Iterator[None]:
-    """Have a process that starts meanwhile inherit *more*; other threads see it too."""
-    with _changing_environment:
-        before = {name: os.environ.get(name) for name in more}
-        os.environ.update({name: str(value) for name, value in more.items()})
-        try:
-            yield
-        finally:
-            for name, value in before.items():
-                if value is None:
-                    os.environ.pop(name, None)
-                else:
-                    os.environ[name] = value
 
 
 def _change_loky_process(module: ModuleType) -> None:

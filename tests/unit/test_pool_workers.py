@@ -194,3 +194,14 @@ def test_the_last_words_of_a_worker_that_crashed_are_told(method: str) -> None:
 
     assert said.startswith(f"{-signal.SIGSEGV} True True\n")
     assert "was killed by SIGSEGV, while it ran a call of crash. Its last words:\nFatal" in said
+
+
+def _threads_of_an_inner_worker(count: int) -> str:
+    with procession.Pool(1, threads_per_worker=count) as pool:
+        return pool.apply_async(os.getenv, ("OMP_NUM_THREADS",)).get(timeout=30)
+
+
+def test_a_worker_with_a_share_of_threads_may_have_a_pool_with_another(ctx: Any) -> None:
+    """A forked one has begun while its parent was changing the environment for it."""
+    with ctx.Pool(1, threads_per_worker=3) as pool:
+        assert pool.apply_async(_threads_of_an_inner_worker, (2,)).get(timeout=60) == "2"

@@ -19,7 +19,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("_core",),
     (
         *("_errors", "_shut_down", "_deadline", "_ambient", "_explain"),
-        *("_finalize", "_log", "_processors", "util"),
+        *("_environment", "_finalize", "_log", "_processors", "util"),
     ),
     (
         *("reduction", "resource_sharer", "resource_tracker", "heap", "shared_memory"),

@@ -22,6 +22,7 @@ import socket
 
 # The module `signal` is not cheap, and each child would import it.
 from _signal import SIGKILL  # type: ignore[import-not-found]
+from functools import cache
 
 from .. import _ambient, _core, spawn
 from . import lifeline
@@ -83,6 +84,7 @@ class Spare:
         self._sock.close()
 
 
+@cache
 def _script() -> bytes:
     """Return pickles for `_rehearse`: of this process, and of a child that does nothing."""
     preparation = spawn.likeness() | {"start_method": "forkserver"}

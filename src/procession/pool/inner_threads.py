@@ -10,14 +10,14 @@ Layer: pool.
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import importlib.util
 import os
 import sys
-import threading
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import Any
+
+from .. import _environment
 
 VARIABLES = (
     "OMP_NUM_THREADS",
@@ -28,7 +28,6 @@ VARIABLES = (
     "NUMEXPR_NUM_THREADS",
 )
 
-_environment = threading.Lock()
 _limiter: Any = None
 
 
@@ -46,7 +45,7 @@ class InnerThreads:
         """Come into force in this process."""
         if self.count is None:
             return
-        os.environ.update(dict.fromkeys(VARIABLES, str(self.count)))
+        os.environ.update(self._variables())
         if "numpy" in sys.modules or "threadpoolctl" in sys.modules:
             self._limit_loaded(self.count)
 
@@ -55,23 +54,12 @@ class InnerThreads:
         if importlib.util.find_spec("threadpoolctl") is not None:
             _limiter = importlib.import_module("threadpoolctl").threadpool_limits(limits=count)
 
-    @contextlib.contextmanager
-    def inherited(self) -> Iterator[None]:
+    def inherited(self) -> AbstractContextManager[None]:
         """Have processes that start meanwhile inherit it; other threads see the variables too."""
-        if self.count is None:
-            yield
-            return
-        with _environment:
-            before = {name: os.environ.get(name) for name in VARIABLES}
-            os.environ.update(dict.fromkeys(VARIABLES, str(self.count)))
-            try:
-                yield
-            finally:
-                for name, value in before.items():
-                    if value is None:
-                        os.environ.pop(name, None)
-                    else:
-                        os.environ[name] = value
+        return _environment.inherited(self._variables())
+
+    def _variables(self) -> dict[str, str]:
+        return {} if self.count is None else dict.fromkeys(VARIABLES, str(self.count))
 
     def __reduce__(self) -> Any:
         return _arrive, (self.count,)

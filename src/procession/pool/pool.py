@@ -266,9 +266,8 @@ class _End:
         except BaseException:  # Ctrl-C, most likely: the rest is done at exit at the latest
             Finalize(None, self, exitpriority=_EXIT_PRIORITY)
             raise
-        vars(self._dispatcher).pop(
-            "interrupt", None
-        )  # it held the crew, which holds the dispatcher
+        # It held the crew, which holds the dispatcher.
+        vars(self._dispatcher).pop("interrupt", None)
         self._is_done = True
 
 
