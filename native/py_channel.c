@@ -98,7 +98,7 @@ void channel_raise(enum status status, enum channel_side side)
 {
     static PyObject *shut_down;
     if (status == STATUS_SHUT_DOWN)
-        raise_from(&shut_down, "procession._shut_down", "ShutDown");
+        raise_from(&shut_down, "procession._base.queue_shutdown", "ShutDown");
     else if (status != STATUS_AGAIN)
         raise_status(status);
     else if (side == CHANNEL_ROOM)

@@ -8,7 +8,7 @@
 #include "py_codec.h"
 
 static PyObject *loads;        /* of _pickle: what pickle adds to it is not cheap */
-static PyObject *name_culprit; /* of procession._codec */
+static PyObject *name_culprit; /* of procession._pickling.messages */
 
 bool decode_prepare(void)
 {
@@ -19,7 +19,7 @@ bool decode_prepare(void)
 static void explain(PyObject *stream)
 {
     PyObject *error = take_exception();
-    if (import_cached(&name_culprit, "procession._codec", "name_culprit"))
+    if (import_cached(&name_culprit, "procession._pickling.messages", "name_culprit"))
         Py_XDECREF(PyObject_CallFunctionObjArgs(name_culprit, error, stream, NULL));
     if (PyErr_Occurred())
         PyErr_WriteUnraisable(error); /* the first error matters more */

@@ -12,7 +12,7 @@
 
 #include "msg/payload.h"
 
-static PyObject *encode;                 /* of procession._codec */
+static PyObject *encode;                 /* of procession._pickling.messages */
 static PyObject *dumps, *pickling_error; /* of pickle */
 
 /* Whether pickle.dumps() does for every object what the package's own pickler would, except that it
@@ -254,7 +254,7 @@ static PyObject *pickle_object(PyObject *object, PyObject *handles, PyObject *bu
         PyList_SetSlice(handles, 0, PyList_Size(handles), NULL);
         PyList_SetSlice(buffers, 0, PyList_Size(buffers), NULL);
     }
-    if (import_cached(&encode, "procession._codec", "encode"))
+    if (import_cached(&encode, "procession._pickling.messages", "encode"))
         stream = PyObject_CallFunctionObjArgs(encode, object, buffers, NULL);
 done:
     handle_collector = outer;

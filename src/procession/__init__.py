@@ -15,9 +15,9 @@ from . import context
 
 TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
-    from ._install import install as install
-    from ._install import uninstall as uninstall
     from ._log_forwarding import forward_logs as forward_logs
+    from ._patching.install import install as install
+    from ._patching.install import uninstall as uninstall
 del TYPE_CHECKING
 
 _default = context._default_context
@@ -120,9 +120,9 @@ def __getattr__(name: str) -> object:
     if name == "reducer":  # the module that pickles for children
         return _default.reducer
     if name in ("install", "uninstall"):
-        from . import _install
+        from ._patching import install
 
-        return getattr(_install, name)
+        return getattr(install, name)
     if name == "forward_logs":
         from ._log_forwarding import forward_logs
 

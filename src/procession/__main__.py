@@ -21,7 +21,8 @@ from importlib.machinery import BuiltinImporter, SourceFileLoader, SourcelessFil
 from types import CodeType, ModuleType, TracebackType
 from typing import Any
 
-from . import __version__, _install
+from . import __version__
+from ._patching import install
 
 USAGE = """\
 usage: procession run PROGRAM [ARGUMENT ...]      run a file, a folder or an archive
@@ -75,7 +76,7 @@ def run(words: list[str]) -> int | None:
 
 def _run_main(program: Callable[[], int | None]) -> int | None:
     """Run *program*, which is going to be the main module."""
-    _install.install()
+    install.install()
     _make_main_module()
     try:
         return program()

@@ -22,8 +22,8 @@ import threading
 from queue import Full
 from typing import TYPE_CHECKING, Any
 
-from . import _ambient, _finalize, _log
-from ._shut_down import ShutDown
+from ._base import finalize, log, runtime
+from ._base.queue_shutdown import ShutDown
 from .queues import Queue
 
 if TYPE_CHECKING:
@@ -62,14 +62,14 @@ class LogForwarding:
         self._pid = os.getpid()
         self._records: Any = Queue(_MOST_WAITING)
         self._marks: dict[int, threading.Event] = {}
-        self._config: Any = _ambient.current_process()._config
+        self._config: Any = runtime.current_process()._config
         self._outer = self._config.get(_IN_CONFIG)  # of this process's own parent
         self._forwarder = _Forwarder(self._records, level)
         self._thread = threading.Thread(target=self._deliver, name="procession-logs", daemon=True)
         self._thread.start()
         self._config[_IN_CONFIG] = self._forwarder
-        _log.on_first_use()  # so that the handlers are still open when we end
-        self._stop_at_exit = _finalize.Finalize(None, self.stop, exitpriority=_EXIT_PRIORITY)
+        log.on_first_use()  # so that the handlers are still open when we end
+        self._stop_at_exit = finalize.Finalize(None, self.stop, exitpriority=_EXIT_PRIORITY)
 
     def is_active(self) -> bool:
         """Return whether this process takes records."""
@@ -156,14 +156,14 @@ class _Forwarder:
 
     def __init__(self, records: Any, level: int | str):
         self._records, self._level = records, level
-        _finalize.register_after_fork(self, _Forwarder.begin_after_fork)
+        finalize.register_after_fork(self, _Forwarder.begin_after_fork)
 
     def __reduce__(self) -> Any:
         return _arrive, (self._records, self._level, _levels(), logging.root.manager.disable)
 
     def begin_after_fork(self) -> None:
         """In a forked child: come into force, if it is a child that shall forward."""
-        if _ambient.current_process()._config.get(_IN_CONFIG) is self:
+        if runtime.current_process()._config.get(_IN_CONFIG) is self:
             self.begin()
 
     def begin(self) -> None:
@@ -179,7 +179,7 @@ def _arrive(records: Any, level: int | str, levels: dict[str, int], disable: int
     for name, its_level in levels.items():
         logging.getLogger(name).setLevel(its_level)
     logging.disable(disable)
-    _log.name_records()
+    log.name_records()
     forwarder = _Forwarder(records, level)
     forwarder.begin()
     return forwarder

@@ -15,8 +15,9 @@ import os
 import sys
 from typing import Any
 
-from . import _core, reduction
-from ._finalize import Finalize
+from . import _core
+from ._base.finalize import Finalize
+from ._pickling.fd_reduce import DupFd
 
 __all__ = ["BufferWrapper"]
 
@@ -118,7 +119,7 @@ def reduce_arena(arena: Arena) -> tuple[object, tuple[object, ...]]:
     """Take apart an arena, for pickling."""
     if arena._wrapper is not None:
         return Arena._around, (arena._wrapper,)
-    return rebuild_arena, (arena.size, reduction.DupFd(arena.fd))
+    return rebuild_arena, (arena.size, DupFd(arena.fd))
 
 
 def rebuild_arena(size: int, dupfd: Any) -> Arena:

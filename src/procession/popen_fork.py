@@ -16,9 +16,9 @@ import os
 import sys
 
 from . import _core, util
-from .launch import child, lifeline
-from .launch.popen import BasePopen
-from .launch.sentinel import Sentinel
+from ._launch import bootstrap, parent_death
+from ._launch.popen import BasePopen
+from ._launch.sentinel import Sentinel
 
 TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
@@ -37,19 +37,19 @@ class Popen(BasePopen):
             _warn_of_threads()
         if not _core.is_null(util._null):
             util._prepare_stdin()
-        parent_end = lifeline.read_end()
-        ends = lifeline.ends(
+        parent_end = parent_death.read_end()
+        ends = parent_death.ends(
             die_with_parent=process_obj.die_with_parent,
             die_with_root=not process_obj.outlives_family,
         )
         sentinel = Sentinel()
         try:
-            self.pid = lifeline.fork(ends)
+            self.pid = parent_death.fork(ends)
         except BaseException:
             sentinel.abandon()
             raise
         if self.pid == 0:
-            child.after_fork(process_obj, parent_end, sentinel)
+            bootstrap.after_fork(process_obj, parent_end, sentinel)
         self._watch(sentinel)
 
 

@@ -15,11 +15,12 @@ import os
 import signal
 from contextlib import suppress
 
-from . import _ambient, _core, forkserver, spawn, util
-from .launch import interrupts, lifeline, payload
-from .launch.popen import UNKNOWN_EXITCODE, BasePopen
-from .launch.request import ENDED, FAILED, Request, read_answer
-from .launch.sentinel import wait_readable
+from . import _core, forkserver, spawn, util
+from ._base import runtime
+from ._launch import parent_death, sigint_mask, start_data
+from ._launch.popen import UNKNOWN_EXITCODE, BasePopen
+from ._launch.sentinel import wait_readable
+from .forkserver._protocol import ENDED, FAILED, Request, read_answer
 
 TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
@@ -89,26 +90,26 @@ class Popen(BasePopen):
     def _payload(self, process_obj: BaseProcess, token: int) -> tuple[bytes, int | None]:
         """Return the two pickles and, if the child dies with it, the place of the root's pipe."""
         preparation: dict[str, Any] = spawn.get_preparation_data(process_obj.name)
-        heirlooms = _ambient.heirlooms.items()
+        heirlooms = runtime.heirlooms.items()
         places = {name: self.duplicate_for_child(fd) for name, fd in heirlooms}
         preparation["heirlooms"] = places
-        root = None if process_obj.outlives_family else places[lifeline.ROOT]
-        return payload.build(process_obj, preparation, self, token), root
+        root = None if process_obj.outlives_family else places[parent_death.ROOT]
+        return start_data.build(process_obj, preparation, self, token), root
 
     def _start(self, data: bytes, token: int, bond: bool, root: int | None) -> None:
         """Ask for the child and learn its process id."""
         self.sentinel, status = os.pipe()
         try:
             try:
-                request = Request(token, status, lifeline.read_end(), self._fds)
+                request = Request(token, status, parent_death.read_end(), self._fds)
                 request.bond, request.root, request.data = bond, root, data
                 request.key = _core.family_id()
-                request.deaf = interrupts.are_blocked()  # in this thread: a child inherits that
+                request.deaf = sigint_mask.are_blocked()  # in this thread: a child inherits that
                 self._ask(request)
             finally:
                 os.close(status)
             if request.deaf:  # the server may only just have been started
-                with interrupts.let_through():
+                with sigint_mask.let_through():
                     wait_readable(self.sentinel, None)
             self._learn_pid()
         except BaseException:

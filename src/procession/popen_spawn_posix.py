@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import os
 
-from . import _ambient, _core, spawn, util
-from .launch import lifeline, payload
-from .launch.popen import BasePopen
-from .launch.sentinel import Sentinel
+from . import _core, spawn, util
+from ._base import runtime
+from ._launch import parent_death, start_data
+from ._launch.popen import BasePopen
+from ._launch.sentinel import Sentinel
 
 TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Popen(BasePopen):
         token = _core.reserve_slot()
         try:
             preparation = spawn.get_preparation_data(process_obj.name)
-            data = payload.build(process_obj, preparation, self, token)
+            data = start_data.build(process_obj, preparation, self, token)
             self._start(data, token, bond=process_obj.die_with_parent)
         except BaseException:
             _core.abandon(token)
@@ -65,15 +66,15 @@ class Popen(BasePopen):
     def _start(self, data: bytes, token: int, bond: bool) -> None:
         """Start the interpreter."""
         sentinel = Sentinel()
-        payload_fd = payload.in_memory_file(data)
+        payload_fd = start_data.in_memory_file(data)
         numbers = {
             "payload": payload_fd,
             "family": _core.family_fd(),
-            "lifeline": lifeline.read_end(),
+            "lifeline": parent_death.read_end(),
             "sentinel": sentinel.fd_for_child,
         }
         passed = {fd for fd in numbers.values() if fd is not None}
-        passed.update(self._fds, _ambient.heirlooms.values())
+        passed.update(self._fds, runtime.heirlooms.values())
         command = spawn.get_command_line(**numbers, token=token, bond=int(bond))
         try:
             self.pid = util.spawnv_passfds(spawn.executable(), command, passed)

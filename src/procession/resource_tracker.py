@@ -19,7 +19,8 @@ import os
 import sys
 from _thread import RLock
 
-from . import _ambient, _log, util
+from . import util
+from ._base import log, runtime
 
 TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
@@ -106,12 +107,12 @@ class ResourceTracker:
     @property
     def _fd(self) -> int | None:
         """The write end of the pipe; None if there is no tracker yet."""
-        return _ambient.heirlooms.get(_HEIRLOOM)
+        return runtime.heirlooms.get(_HEIRLOOM)
 
     def getfd(self) -> int:
         """Return the write end of the tracker's pipe; the tracker runs."""
         self.ensure_running()
-        return _ambient.heirlooms[_HEIRLOOM]
+        return runtime.heirlooms[_HEIRLOOM]
 
     def ensure_running(self) -> None:
         """Start the tracker unless the family has one."""
@@ -167,7 +168,7 @@ class ResourceTracker:
         try:
             if self._fd is not None:
                 self._forget()
-                _log.sub_warning("the resource tracker has died; it is started anew")
+                log.sub_warning("the resource tracker has died; it is started anew")
             reader, writer = os.pipe()
             try:
                 self._pid = _launch(reader)
@@ -176,7 +177,7 @@ class ResourceTracker:
                 raise
             finally:
                 os.close(reader)
-            _ambient.heirlooms[_HEIRLOOM] = writer
+            runtime.heirlooms[_HEIRLOOM] = writer
             for (rtype, name), identity in self._own.items():
                 self._write(_message("REGISTER", name, rtype, identity))
         finally:
@@ -184,13 +185,13 @@ class ResourceTracker:
 
     def _forget(self) -> None:
         """Let go of the tracker, which ends when nobody holds on to it, and reap it."""
-        os.close(_ambient.heirlooms.pop(_HEIRLOOM))
+        os.close(runtime.heirlooms.pop(_HEIRLOOM))
         pid, self._pid = self._pid, None
         if pid is not None:
             try:
                 self._exitcode = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
             except ChildProcessError:
-                _log.debug("the resource tracker was reaped by other code of this program")
+                log.debug("the resource tracker was reaped by other code of this program")
 
     def _stop(self) -> None:
         """End the tracker, for tests."""
@@ -206,7 +207,7 @@ def _launch(reader: int) -> int:
     """Start a tracker that reads from *reader*; its process id."""
     import signal  # not cheap
 
-    parent = _ambient.parent_process()
+    parent = runtime.parent_process()
     lifeline = -1 if parent is None else parent.sentinel
     passed = [fd for fd in (reader, lifeline) if fd >= 0]
     program = f"from {__name__} import main; main({reader}, {lifeline})"

@@ -16,8 +16,9 @@ import os
 import sys
 from _pickle import load
 
-from . import _ambient, _log, util
-from .launch import mainmodule
+from . import util
+from ._base import log, runtime
+from ._pickling import main_module
 
 TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
@@ -41,9 +42,9 @@ WINSERVICE = False
 
 _python_exe: bytes | None = os.fsencode(sys.executable) if sys.executable else None
 
-old_main_modules = mainmodule.replaced
-import_main_path = _fixup_main_from_path = mainmodule.from_path
-_fixup_main_from_name = mainmodule.from_name
+old_main_modules = main_module.replaced
+import_main_path = _fixup_main_from_path = main_module.from_path
+_fixup_main_from_name = main_module.from_name
 
 
 def set_executable(exe: str | bytes | os.PathLike[str] | None) -> None:
@@ -113,7 +114,12 @@ def executable() -> bytes:
 
 
 def spawn_main(
-    payload: int, family: int, token: int, lifeline: int, sentinel: int | None = None, bond: int = 0
+    payload: int,
+    family: int,
+    token: int,
+    parent_death: int,
+    sentinel: int | None = None,
+    bond: int = 0,
 ) -> None:
     """Be the child described by the descriptor *payload*, and exit.
 
@@ -127,15 +133,15 @@ def spawn_main(
     """
     assert is_forking(sys.argv), "Not forking"
     from . import _core
-    from .launch import lifeline as parents
+    from ._launch import parent_death as parents
 
-    for fd in (payload, family, lifeline, sentinel):
+    for fd in (payload, family, parent_death, sentinel):
         if fd is not None:
             os.set_inheritable(fd, False)
     if bond:
-        parents.tie_to(lifeline)
+        parents.tie_to(parent_death)
     _core.join_family(family, token)
-    sys.exit(_main(payload, lifeline))
+    sys.exit(_main(payload, parent_death))
 
 
 def _main(fd: int, parent_sentinel: int | None) -> int:
@@ -159,7 +165,7 @@ def run(
         descriptors: what the numbers of heirlooms are places in; None if they are descriptors, and
             this process has not been tied to its root.
     """
-    current: Any = _ambient.current_process()
+    current: Any = runtime.current_process()
     current._inheriting = True
     try:
         preparation = load(from_parent)
@@ -171,10 +177,10 @@ def run(
     finally:
         del current._inheriting
     release()
-    from .launch import lifeline
+    from ._launch import parent_death
 
     die_with_root = descriptors is None and not process_obj.outlives_family
-    lifeline.belong(die_with_root=die_with_root)
+    parent_death.belong(die_with_root=die_with_root)
     return process_obj._bootstrap(parent_sentinel)
 
 
@@ -187,28 +193,28 @@ def get_preparation_data(name: str) -> dict[str, Any]:
     Raises:
         RuntimeError: this process is itself a child that is just importing the main module.
     """
-    from .launch import lifeline  # not needed in a child that starts none
+    from ._launch import parent_death  # not needed in a child that starts none
 
     _check_not_importing_main()
-    lifeline.read_end()  # makes the root's an heirloom, if this is the root
-    context: Any = _ambient.default_context
+    parent_death.read_end()  # makes the root's an heirloom, if this is the root
+    context: Any = runtime.default_context
     data = likeness() | {
         "name": name,
-        "authkey": _ambient.current_process().authkey,
+        "authkey": runtime.current_process().authkey,
         "start_method": context.get_start_method(),
-        "stand_in": _ambient.stand_in,
-        "heirlooms": dict(_ambient.heirlooms),
+        "stand_in": runtime.stand_in,
+        "heirlooms": dict(runtime.heirlooms),
     }
-    return data | _log.preparation() | mainmodule.describe()
+    return data | log.preparation() | main_module.describe()
 
 
 def likeness() -> dict[str, Any]:
     """Return what of preparation data is about the interpreter."""
-    path = [_ambient.original_dir if entry == "" else entry for entry in sys.path]
+    path = [runtime.original_dir if entry == "" else entry for entry in sys.path]
     return {
         "sys_path": [entry for entry in path if entry is not None],
         "sys_argv": sys.argv,
-        "orig_dir": _ambient.original_dir,
+        "orig_dir": runtime.original_dir,
         "dir": _working_directory(),
     }
 
@@ -222,12 +228,12 @@ def _working_directory() -> str | None:
 
 def prepare(data: dict[str, Any]) -> None:
     """Make this interpreter like the parent that *data* is from."""
-    current = _ambient.current_process()
+    current = runtime.current_process()
     if "name" in data:
         current.name = data["name"]
     if "authkey" in data:
         current.authkey = data["authkey"]
-    _log.prepare(data.get("log_to_stderr", False), data.get("log_level"))
+    log.prepare(data.get("log_to_stderr", False), data.get("log_level"))
     if "sys_path" in data:
         sys.path = data["sys_path"]
     if "sys_argv" in data:
@@ -237,33 +243,31 @@ def prepare(data: dict[str, Any]) -> None:
             os.chdir(data["dir"])
         except FileNotFoundError:  # removed meanwhile: then stay, as the parent would
             pass
-    _ambient.original_dir = data.get("orig_dir", _ambient.original_dir)
+    runtime.original_dir = data.get("orig_dir", runtime.original_dir)
     _inherit(data.get("heirlooms", {}))
     _prepare_context(data)
-    mainmodule.make(data)
+    main_module.make(data)
 
 
 def _inherit(heirlooms: dict[str, int]) -> None:
     for fd in heirlooms.values():
         os.set_inheritable(fd, False)
-    _ambient.heirlooms.update(heirlooms)
+    runtime.heirlooms.update(heirlooms)
 
 
 def _prepare_context(data: dict[str, Any]) -> None:
-    context: Any = _ambient.default_context
+    context: Any = runtime.default_context
     if "start_method" in data:
         context.set_start_method(data["start_method"], force=True)
     if data.get("stand_in"):
-        from importlib import import_module
-
-        import_module(_ambient.stand_in_module).install()
+        runtime.install()
 
 
 def _check_not_importing_main() -> None:
     """Raise RuntimeError if this is a child that has not become its process yet."""
-    if not getattr(_ambient.current_process(), "_inheriting", False):
+    if not getattr(runtime.current_process(), "_inheriting", False):
         return
-    where = mainmodule.offending_line()
+    where = main_module.offending_line()
     shown = "" if where is None else '\n  File "{}", line {}\n    {}\n'.format(*where)
     raise RuntimeError(f"""
         An attempt has been made to start a new process before the

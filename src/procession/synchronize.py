@@ -16,10 +16,11 @@ from __future__ import annotations
 import os
 import sys
 
-from . import _ambient, _core
-from ._deadline import Deadline
-from ._errors import BrokenLockError
-from ._finalize import Finalize, register_after_fork
+from . import _core
+from ._base import runtime
+from ._base.deadline import Deadline
+from ._base.errors import BrokenLockError
+from ._base.finalize import Finalize, register_after_fork
 
 TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def _report_inheritance(pid: int, name: str, site: str) -> None:
     """Log that a lock was passed on by a process that died. The core calls this."""
     import logging  # on first use: most programs never log here
 
-    from ._log import get_logger
+    from ._base.log import get_logger
 
     where = f", taken at {site}" if site else ""
     get_logger().log(
@@ -88,7 +89,7 @@ def _report_inheritance(pid: int, name: str, site: str) -> None:
 
 def _own_name() -> str:
     """Return this process's name, and the thread's unless that is the main one."""
-    name: str = _ambient.current_process().name
+    name: str = runtime.current_process().name
     threading = sys.modules.get("threading")
     if threading is not None:
         thread: str = threading.current_thread().name

@@ -15,8 +15,8 @@ import os
 import sys
 from _thread import _local, allocate_lock
 
-from . import _ambient, _log
-from ._finalize import (
+from ._base import log, runtime
+from ._base.finalize import (
     Finalize,
     _afterfork_registry,
     _exit_function,
@@ -27,7 +27,7 @@ from ._finalize import (
     is_exiting,
     register_after_fork,
 )
-from ._log import (
+from ._base.log import (
     DEBUG,
     DEFAULT_LOGGING_FORMAT,
     INFO,
@@ -86,9 +86,9 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """The names under which older programs look at the state of the log."""
     if name == "_logger":
-        return _log.logger
+        return log.logger
     if name == "_log_to_stderr":
-        return _log.to_stderr
+        return log.to_stderr
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -124,7 +124,7 @@ def get_temp_dir(
         announce: is told the name before a new folder has it; nobody else can have it.
         forget: is told the name when that folder is gone.
     """
-    config = _ambient.current_process()._config
+    config = runtime.current_process()._config
     folder: str | None = config.get("tempdir")
     if folder is None:
         import tempfile  # on first use: costs as much as all the rest at start-up
@@ -146,7 +146,7 @@ def _remove_temp_dir(folder: str, forget: Callable[[str], object] | None) -> Non
     import shutil
 
     shutil.rmtree(folder, ignore_errors=True)
-    _ambient.current_process()._config["tempdir"] = None
+    runtime.current_process()._config["tempdir"] = None
     if forget is not None:
         forget(folder)
 
@@ -336,7 +336,7 @@ def _cleanup_tests() -> None:
         helper = getattr(sys.modules.get(f"procession.{module}"), name, None)
         if helper is not None:
             helper._stop()
-    _ambient.active_children()  # reaps those that have ended
+    runtime.active_children()  # reaps those that have ended
     _run_finalizers()
     from test import support  # type: ignore[import-not-found]  # not in every interpreter
 

@@ -25,7 +25,7 @@ from procession.connection import (
     answer_challenge,
     deliver_challenge,
 )
-from procession.connection import _wire as wire  # type: ignore[attr-defined]
+from procession.connection import _framing as wire  # type: ignore[attr-defined]
 from tests.support.connecting import FAMILIES, beside
 
 pytestmark = [pytest.mark.bare, pytest.mark.usefixtures("tracker")]

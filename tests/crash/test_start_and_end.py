@@ -116,7 +116,7 @@ def test_a_killed_reaper_is_followed_by_the_next(point: str) -> None:
 @pytest.mark.parametrize("point", REAPING)
 def test_a_lock_is_broken_though_the_first_reaper_was_killed(point: str) -> None:
     """The news of a holder's death is not lost with the one who was about to spread it."""
-    from procession._errors import BrokenLockError
+    from procession._base.errors import BrokenLockError
 
     lock, pid = _core.Lock(), _core.Block(8)
 

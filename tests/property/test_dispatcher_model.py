@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
 import procession
-from procession.pool import worker
-from procession.pool.dispatcher import Dispatcher
-from procession.pool.jobs import ApplyResult, MapResult
+from procession.pool import _worker
+from procession.pool._dispatcher import Dispatcher
+from procession.pool._results import ApplyResult, MapResult
 
 pytestmark = pytest.mark.bare
 
@@ -149,7 +149,7 @@ class DispatcherTellsEachEndOnce(RuleBasedStateMachine):
             return
         number, _, _, task, _ = self.tasks.take()
         if number in self.book.numbers:
-            self.results.put_tagged(None, number, worker.CANCELLED)
+            self.results.put_tagged(None, number, _worker.CANCELLED)
         else:
             self.held[number] = task
             self.runs[task] = self.runs.get(task, 0) + 1
@@ -157,23 +157,23 @@ class DispatcherTellsEachEndOnce(RuleBasedStateMachine):
     def _one_held(self, data: Any) -> int | None:
         return data.draw(st.sampled_from(sorted(self.held))) if self.held else None
 
-    @rule(data=st.data(), kind=st.sampled_from([worker.OK, worker.FAILED]), dies=st.booleans())
+    @rule(data=st.data(), kind=st.sampled_from([_worker.OK, _worker.FAILED]), dies=st.booleans())
     def answer(self, data: Any, kind: int, dies: bool) -> None:
         number = self._one_held(data)
         if number is None:
             return
         del self.held[number]
-        value = ["value"] * 3 if kind == worker.OK else ValueError("its own")
+        value = ["value"] * 3 if kind == _worker.OK else ValueError("its own")
         self.results.put_tagged(value, number, kind)
         if dies:  # behind its answer, before it has taken another task
-            self.results.put_tagged(A_LOSS, number, worker.LOST)
+            self.results.put_tagged(A_LOSS, number, _worker.LOST)
 
-    @rule(data=st.data(), kind=st.sampled_from([worker.LOST, worker.TIMED_OUT]))
+    @rule(data=st.data(), kind=st.sampled_from([_worker.LOST, _worker.TIMED_OUT]))
     def die(self, data: Any, kind: int) -> None:
         number = self._one_held(data)
         if number is not None:
             del self.held[number]
-            said = A_LOSS if kind == worker.LOST else "took longer"
+            said = A_LOSS if kind == _worker.LOST else "took longer"
             self.results.put_tagged(said, number, kind)
 
     # -------------------------------------------------------------------------------------- claims
@@ -199,7 +199,7 @@ class DispatcherTellsEachEndOnce(RuleBasedStateMachine):
             self.take()
             for number in list(self.held):
                 del self.held[number]
-                self.results.put_tagged(["value"] * 3, number, worker.OK)
+                self.results.put_tagged(["value"] * 3, number, _worker.OK)
             self.receive()
         assert self.dispatcher.is_idle()
         assert not self.book.numbers

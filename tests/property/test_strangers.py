@@ -21,15 +21,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from procession import AuthenticationError
-from procession._deadline import Deadline
-from procession.connection import (
-    Connection,
-    Listener,
-    Pipe,
-    SocketClient,
-    _auth,  # type: ignore[attr-defined]
-    _handshake,  # type: ignore[attr-defined]
-)
+from procession._base.deadline import Deadline
+from procession.connection import Connection, Listener, Pipe, SocketClient, _auth, _handshake  # type: ignore[attr-defined] # type: ignore[attr-defined]
 from procession.connection._listener import make_link
 from tests.support.connecting import server_context
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from procession import BufferTooShort
 from procession.connection import Connection
-from procession.connection import _wire as wire  # type: ignore[attr-defined]
+from procession.connection import _framing as wire  # type: ignore[attr-defined]
 
 pytestmark = pytest.mark.bare
 

@@ -194,9 +194,9 @@ def _needs_threads(count: int) -> NeedsThreads:
 
 def sharers(_: object = None) -> int:
     """Return how many processes share the processors with this one."""
-    from procession import _ambient
+    from procession._base import runtime
 
-    return _ambient.sharers
+    return runtime.sharers
 
 
 def sharers_in_a_pool(size: int) -> int:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import procession
-from procession import _explain
+from procession._pickling import diagnose
 from tests.support import programs_process as programs
 from tests.support import run_python
 
@@ -167,9 +167,9 @@ SHAPES: list[tuple[Callable[[], Any], str]] = [
 @pytest.mark.parametrize(("make", "words"), SHAPES)
 def test_the_place_of_the_trouble_is_named(make: Callable[[], Any], words: str) -> None:
     """By the pickler that children are sent with."""
-    from procession.launch import byvalue
+    from procession._pickling import by_value
 
-    assert words in _explain.explanation("obj", make(), byvalue.dumps)
+    assert words in diagnose.explanation("obj", make(), by_value.dumps)
 
 
 @pytest.mark.bare
@@ -183,7 +183,7 @@ def test_a_global_variable_of_a_function_is_named() -> None:
         if obj in (GLOBAL, function) or obj is GLOBAL["lock"]:
             raise TypeError
 
-    place, culprit = _explain.find("f", function, refuse)
+    place, culprit = diagnose.find("f", function, refuse)
 
     assert (place, culprit) == ("f.<global GLOBAL>['lock']", GLOBAL["lock"])
 
@@ -194,7 +194,7 @@ def test_a_search_ends_in_very_deep_objects() -> None:
     for _ in range(300):
         deep = [deep]
 
-    place, _ = _explain.find("obj", deep, pickle.dumps)
+    place, _ = diagnose.find("obj", deep, pickle.dumps)
 
     assert place == "obj" + "[0]" * 100
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from procession import BufferTooShort
-from procession.connection import Connection, Pipe, _wire  # type: ignore[attr-defined]
+from procession.connection import Connection, Pipe, _framing  # type: ignore[attr-defined]
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.bare
@@ -137,7 +137,7 @@ def test_many_large_parts_of_one_object_arrive(ends: Ends) -> None:
 def test_long_messages_have_a_long_header(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is beyond 2 GiB in the world is beyond 20,000 bytes in this test."""
     receiver, sender = ends
-    monkeypatch.setattr(_wire, "LONGEST_SHORT", 20_000)
+    monkeypatch.setattr(_framing, "LONGEST_SHORT", 20_000)
     message = os.urandom(20_001)
 
     sender.send_bytes(message)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from procession.connection import Connection, Pipe, _wire  # type: ignore[attr-defined]
+from procession.connection import Connection, Pipe, _framing  # type: ignore[attr-defined]
 
 pytestmark = pytest.mark.bare
 
@@ -297,4 +297,4 @@ def test_many_connections_on_one_loop(ctx: Any) -> None:
         assert child.exitcode == 0
 
 
-assert _wire.LONG_HEADER.size == len(HEADER_LONG)
+assert _framing.LONG_HEADER.size == len(HEADER_LONG)

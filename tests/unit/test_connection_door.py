@@ -14,13 +14,13 @@ import pytest
 
 import procession
 from procession import AuthenticationError
-from procession.connection import (
+from procession.connection import (  # type: ignore[attr-defined] # type: ignore[attr-defined]
     Client,
     Connection,
     Listener,
     SocketClient,
-    _door,  # type: ignore[attr-defined]
-    _handshake,  # type: ignore[attr-defined]
+    _acceptor,
+    _handshake,
     answer_challenge,
     deliver_challenge,
 )
@@ -97,7 +97,7 @@ def test_the_silent_are_dropped_in_the_end(
 def test_no_crowd_of_the_silent_uses_up_the_descriptors(
     listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_door, "MOST_WAITING", 3)
+    monkeypatch.setattr(_acceptor, "MOST_WAITING", 3)
     with contextlib.ExitStack() as silent:
         crowd = [silent.enter_context(SocketClient(listener.address)) for _ in range(8)]
         with pytest.raises(TimeoutError):

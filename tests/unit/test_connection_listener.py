@@ -12,14 +12,14 @@ import pytest
 
 import procession
 from procession import AuthenticationError
-from procession.connection import (
+from procession.connection import (  # type: ignore[attr-defined]
     Client,
     Connection,
     Listener,
     SocketClient,
     XmlClient,
     XmlListener,
-    _handshake,  # type: ignore[attr-defined]
+    _handshake,
     address_type,
     answer_challenge,
     arbitrary_address,

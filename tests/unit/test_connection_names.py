@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 import procession
-from procession import connection, resource_sharer
-from procession.connection import Client, Connection, Listener
+from procession import connection
+from procession.connection import Client, Connection, Listener, _fd_sharer
 from tests.support.connecting import KEY, assert_connected, beside
 
 pytestmark = [pytest.mark.bare, pytest.mark.usefixtures("tracker")]
@@ -164,7 +164,7 @@ def test_subclasses_and_annotations_find_their_base(monkeypatch: pytest.MonkeyPa
         with rebuild(*arguments) as again:
             again.send("through the duplicate")
             assert there.recv() == "through the duplicate"
-    resource_sharer.stop(timeout=10)
+    _fd_sharer.stop(timeout=10)
     monkeypatch.setattr(connection, "BUFSIZE", 2**24)  # which does nothing here
 
 

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from procession import resource_sharer
-from procession.connection import Connection, Pipe
+from procession.connection import Connection, Pipe, _fd_sharer
 
 
 def echo(connection: Connection) -> None:
@@ -69,7 +68,7 @@ def echo_over_what_comes(connection: Connection) -> None:
 
 def stop_sharing() -> None:
     """End the thread that hands out descriptors."""
-    resource_sharer.stop(timeout=10)
+    _fd_sharer.stop(timeout=10)
 
 
 def test_plain_pickle_carries_the_descriptor_too() -> None:

@@ -11,15 +11,8 @@ import pytest
 
 import procession
 from procession import AuthenticationError
-from procession.connection import (
-    Client,
-    Connection,
-    Listener,
-    SocketClient,
-    _handshake,  # type: ignore[attr-defined]
-    wait,
-)
-from procession.connection import _wire as wire  # type: ignore[attr-defined]
+from procession.connection import Client, Connection, Listener, SocketClient, _handshake, wait  # type: ignore[attr-defined]
+from procession.connection import _framing as wire  # type: ignore[attr-defined]
 from tests.support.connecting import (
     KEY,
     assert_connected,

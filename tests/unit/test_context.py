@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 import procession
-from procession import _ambient, context, forkserver, reduction, spawn
+from procession import context, forkserver, reduction, spawn
+from procession._base import runtime
 from tests.support import programs_process as programs
 from tests.support import run_python
 
@@ -405,10 +406,10 @@ def test_the_logger_is_one_and_has_no_handler_of_its_own(ctx: Any) -> None:
 
 @pytest.mark.bare
 def test_log_to_stderr_adds_a_handler_with_the_documented_format(capsys: Any, ctx: Any) -> None:
-    from procession import _log
+    from procession._base import log
 
     logger = ctx.get_logger()
-    level, told = logger.level, _log.to_stderr
+    level, told = logger.level, log.to_stderr
     try:
         assert ctx.log_to_stderr("INFO") is logger
         logger.info("%d items", 3)
@@ -417,7 +418,7 @@ def test_log_to_stderr_adds_a_handler_with_the_documented_format(capsys: Any, ct
     finally:
         logger.handlers.pop()
         logger.setLevel(level)
-        _log.to_stderr = told
+        log.to_stderr = told
 
 
 # ---------------------------------------------------------------------------------------- reducer
@@ -453,4 +454,4 @@ def test_children_are_pickled_by_the_reducer_set(method: str) -> None:
         ctx.reducer = reduction
     assert Shouting.pickled == 2  # the preparation, the process
     assert ctx.reducer is reduction
-    assert _ambient.reducer is None
+    assert runtime.reducer is None

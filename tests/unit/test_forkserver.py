@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 import procession
-from procession import _ambient, _core, forkserver
-from procession.launch.request import FAILED, Request, read_answer, send
+from procession import _core, forkserver
+from procession._base import runtime
+from procession.forkserver._protocol import FAILED, Request, read_answer, send
 from tests.support import Outcome, run_python
 
 PRELOADING = """
@@ -96,7 +97,7 @@ def way_to_the_server() -> socket.socket:
     """Return this process's end of the socket; the caller detaches it."""
     forkserver.ensure_running()
     return socket.socket(
-        socket.AF_UNIX, socket.SOCK_SEQPACKET, fileno=_ambient.heirlooms["forkserver"]
+        socket.AF_UNIX, socket.SOCK_SEQPACKET, fileno=runtime.heirlooms["forkserver"]
     )
 
 

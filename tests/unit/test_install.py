@@ -122,7 +122,7 @@ def test_installing_twice_is_installing_once() -> None:
         before = list(sys.meta_path)
         procession.install(); procession.install()
         assert len(sys.meta_path) == len(before) + 1
-        from procession._install import uninstall
+        from procession._patching.install import uninstall
         uninstall(); uninstall()
         assert sys.meta_path == before
         """
@@ -134,7 +134,7 @@ def test_after_uninstall_an_import_gives_the_standard_package() -> None:
     succeeds(
         """
         import procession
-        from procession._install import uninstall
+        from procession._patching.install import uninstall
         procession.install()
         import multiprocessing.queues
         assert multiprocessing is procession
@@ -205,7 +205,7 @@ def test_uninstall_moves_them_back() -> None:
         import multiprocessing
         from multiprocessing import Process
         before = multiprocessing, Process
-        from procession._install import install, uninstall
+        from procession._patching.install import install, uninstall
         install()
         uninstall()
         import sys
@@ -340,7 +340,7 @@ def test_children_do_not_have_it_after_uninstall(method: str) -> None:
         """
         import sys
         import procession
-        from procession._install import install, uninstall
+        from procession._patching.install import install, uninstall
 
         def child():
             import multiprocessing

@@ -28,7 +28,7 @@ from procession.managers import (
     SharedMemoryManager,
     SyncManager,
 )
-from procession.managers._referents import Holder, Referents
+from procession.managers._objects import Holder, Referents
 from procession.shared_memory import SharedMemory
 from tests.support import wait_until
 
@@ -331,8 +331,8 @@ def pass_on(ctx: Any, shared: Any, depth: int) -> None:
 
 def test_pickles_that_nobody_reads_end_with_their_writer(monkeypatch: pytest.MonkeyPatch) -> None:
     """A while later, for those who read them late; or when there are too many of them."""
-    monkeypatch.setattr("procession.managers._referents.GRACE", 0.0)
-    monkeypatch.setattr("procession.managers._referents.MOST_LEASES", 3)
+    monkeypatch.setattr("procession.managers._objects.GRACE", 0.0)
+    monkeypatch.setattr("procession.managers._objects.MOST_LEASES", 3)
     referents, writer, reader = Referents(), Holder(), Holder()
     ident = referents.add("list", [], ["append"], None, writer).id
     leases = [referents.lease(ident, writer) for _ in range(5)]

@@ -14,13 +14,13 @@ import pytest
 import procession
 from procession import _core
 from procession.managers import ManagerLostError, SyncManager
-from procession.managers._channel_calls import ChannelCalls
-from procession.managers._peers import AFTER_A_FETCH
-from procession.managers._served_events import Event
-from procession.managers._served_locks import Lock, RLock, Semaphore
-from procession.managers._served_queue import Queue
-from procession.managers._serving import MustWait, service
-from procession.managers._token import DONE, ELSEWHERE, RAISED, WAIT
+from procession.managers._client import AFTER_A_FETCH
+from procession.managers._protocol import DONE, ELSEWHERE, RAISED, WAIT
+from procession.managers._server_events import Event
+from procession.managers._server_locks import Lock, RLock, Semaphore
+from procession.managers._server_queue import Queue
+from procession.managers._shm_client import ChannelCalls
+from procession.managers._wait_queue import MustWait, service
 from tests.support import start_python, wait_until
 
 FAMILY = procession.get_context("fork")

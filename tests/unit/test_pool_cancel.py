@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import procession
-from procession.pool.cancelled import WORDS, Cancelled, Notices
+from procession.pool._cancel_table import WORDS, Cancelled, Notices
 from tests.support import tasks
 from tests.support.tasks import WORKERS
 from tests.support.waiting import wait_until

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import procession
-from procession.pool.chunks import Plan
+from procession.pool._chunking import Plan
 from tests.support import tasks
 from tests.support.tasks import WORKERS
 

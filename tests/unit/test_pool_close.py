@@ -10,7 +10,7 @@ import pytest
 
 import procession
 from procession.pool import ThreadPool
-from procession.pool.feed import SMALLEST_BOUND
+from procession.pool._prefetch import SMALLEST_BOUND
 from tests.support import tasks
 from tests.support.waiting import wait_until
 

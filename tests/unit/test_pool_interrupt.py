@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import procession
-from procession.pool import crew
+from procession.pool import _supervisor
 from tests.support import tasks
 from tests.support.kill import is_asleep
 from tests.support.programs import session_members, start_python
@@ -129,7 +129,7 @@ def at_first(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Returns what has a method of a crew raise KeyboardInterrupt, after its work, once."""
 
     def interrupt(name: str) -> list[Any]:
-        whole, seen = getattr(crew.Crew, name), []
+        whole, seen = getattr(_supervisor.Crew, name), []
 
         def interrupted(self: Any, *args: Any) -> Any:
             result = whole(self, *args)
@@ -138,7 +138,7 @@ def at_first(monkeypatch: pytest.MonkeyPatch) -> Any:
                 raise KeyboardInterrupt
             return result
 
-        monkeypatch.setattr(crew.Crew, name, interrupted)
+        monkeypatch.setattr(_supervisor.Crew, name, interrupted)
         return seen
 
     return interrupt

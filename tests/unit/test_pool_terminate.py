@@ -12,7 +12,7 @@ import pytest
 
 import procession
 from benchmarks import promptness
-from procession.pool import crew
+from procession.pool import _supervisor
 from tests.support import tasks
 from tests.support.waiting import wait_until
 
@@ -45,8 +45,8 @@ def test_a_pause_before_the_next_worker_does_not_hold_it_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Workers that die at their start are replaced more and more slowly."""
-    monkeypatch.setattr(crew, "_BACK_OFF", 1000)
-    monkeypatch.setattr(crew, "_LONGEST_BACK_OFF", 1000)
+    monkeypatch.setattr(_supervisor, "_BACK_OFF", 1000)
+    monkeypatch.setattr(_supervisor, "_LONGEST_BACK_OFF", 1000)
     pool = procession.get_context("fork").Pool(tasks.WORKERS, tasks.die)
     wait_until(lambda: pool._crew._deaths_at_start > tasks.WORKERS)
     pool.terminate()
@@ -78,7 +78,7 @@ def test_that_is_the_error_of_each_call(forked: Any, monkeypatch: pytest.MonkeyP
     waiting = forked.apply_async(tasks.nap, (100,), error_callback=lambda _: seen.append(look()))
     look = forked.stats  # a callback that looks at the workers gets its answer
     wait_until(lambda: "busy" in [worker.state for worker in forked.stats().workers])
-    monkeypatch.setattr(crew.Crew, "_hire", refuse)
+    monkeypatch.setattr(_supervisor.Crew, "_hire", refuse)
     idle = next(worker for worker in forked.stats().workers if worker.state != "busy")
     os.kill(idle.pid, 9)
     with pytest.raises(RuntimeError, match="could not be replaced: BlockingIOError"):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import procession
-from procession.pool.trace import Trace
+from procession.pool._trace import Trace
 from tests.support import tasks
 
 A_NANOSECOND = 0.001  # of the microseconds that the file has

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import procession
-from procession.launch import death, last_words
+from procession._launch import crash_report, exit_reason
 from tests.support import programs_process as programs
 from tests.support import run_python, wait_until
 
@@ -169,13 +169,13 @@ def test_a_program_with_handlers_of_its_own_keeps_them() -> None:
 def test_a_closed_process_has_no_words() -> None:
     """Nor one that was never started."""
     process = procession.Process(target=int)
-    assert last_words.of(process) == ""
+    assert crash_report.of(process) == ""
     process.start()
     process.join()
 
     process.close()
 
-    assert last_words.of(process) == ""
+    assert crash_report.of(process) == ""
 
 
 def test_the_error_survives_a_pickle() -> None:
@@ -210,10 +210,10 @@ V1_IN_HYBRID = "9:name=systemd:/\n4:cpu,memory:/a/b\n0::/\n"
 @pytest.fixture
 def fresh(monkeypatch: Any, tmp_path: Path) -> Iterator[Any]:
     """Make control groups of files; the counter has not been looked at."""
-    monkeypatch.setattr(death, "_GROUPS", str(tmp_path / "self"))
-    monkeypatch.setattr(death, "_MOUNT", str(tmp_path))
-    monkeypatch.setattr(death, "_watching", False)
-    monkeypatch.setattr(death, "_explained", None)
+    monkeypatch.setattr(exit_reason, "_GROUPS", str(tmp_path / "self"))
+    monkeypatch.setattr(exit_reason, "_MOUNT", str(tmp_path))
+    monkeypatch.setattr(exit_reason, "_watching", False)
+    monkeypatch.setattr(exit_reason, "_explained", None)
     return lambda lines: Groups(tmp_path, lines)
 
 
@@ -233,17 +233,17 @@ def test_a_counter_that_moved_explains_a_kill(fresh: Any, lines: str, file: str)
     """Version 1 and 2, nested groups, containers; each kill counted explains one."""
     groups = fresh(lines)
     groups.count(file, 7)
-    death.watch_memory()
-    assert death.description(-9) == "was killed by SIGKILL"
+    exit_reason.watch_memory()
+    assert exit_reason.description(-9) == "was killed by SIGKILL"
 
     groups.count(file, 9)
 
     for _ in range(2):
         assert "by the out-of-memory killer: this control group ran out of memory" in (
-            death.description(-9)
+            exit_reason.description(-9)
         )
-    assert death.description(-9) == "was killed by SIGKILL"
-    assert death.description(-15) == "was killed by SIGTERM"
+    assert exit_reason.description(-9) == "was killed by SIGKILL"
+    assert exit_reason.description(-15) == "was killed by SIGTERM"
 
 
 @pytest.mark.bare
@@ -251,17 +251,17 @@ def test_a_counter_that_moved_explains_a_kill(fresh: Any, lines: str, file: str)
 def test_without_a_counter_the_hint_is_a_possibility(fresh: Any, lines: str) -> None:
     """Nobody counts, or not where we can see it."""
     fresh(lines)
-    death.watch_memory()
+    exit_reason.watch_memory()
 
-    assert "often by the out-of-memory killer: see dmesg" in death.description(-9)
+    assert "often by the out-of-memory killer: see dmesg" in exit_reason.description(-9)
 
 
 @pytest.mark.bare
 def test_ends_are_told_in_words() -> None:
     """Exit codes, signals, signals without a name."""
-    assert death.description(3) == "exited with code 3"
-    assert death.description(-11) == "was killed by SIGSEGV"
-    assert death.description(-40) == "was killed by signal 40"
+    assert exit_reason.description(3) == "exited with code 3"
+    assert exit_reason.description(-11) == "was killed by SIGSEGV"
+    assert exit_reason.description(-40) == "was killed by signal 40"
 
 
 GREEDY = """
@@ -318,7 +318,7 @@ def test_a_child_killed_for_memory_is_known_as_such(method: str, small_group: Pa
 
 def test_a_child_killed_by_hand_is_not(ctx: Any) -> None:
     """Where there is a counter."""
-    if death._oom_kills() is None:
+    if exit_reason._oom_kills() is None:
         pytest.skip("no control group counts here")
     process = ctx.Process(target=programs.die, args=(signal.SIGKILL,))
     process.start()

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 import procession
-from procession import _ambient, _processors, dummy, futures
+from procession import dummy, futures
+from procession._base import cpu_quota, runtime
 from procession.pool import ThreadPool
 from tests.support import run_python, tasks
 
@@ -148,11 +149,11 @@ MACHINES = {
 
 @pytest.mark.parametrize("machine", MACHINES.values(), ids=MACHINES.keys())
 def test_the_tightest_quota_counts_rounded_up(machine: Machine, tmp_path: Path) -> None:
-    assert _processors.quota(machine.lay_out(tmp_path)) == machine.allowed
+    assert cpu_quota.quota(machine.lay_out(tmp_path)) == machine.allowed
 
 
 def test_without_proc_there_is_no_limit(tmp_path: Path) -> None:
-    assert _processors.quota(str(tmp_path)) is None
+    assert cpu_quota.quota(str(tmp_path)) is None
 
 
 def test_what_cannot_be_read_is_no_limit(tmp_path: Path) -> None:
@@ -160,7 +161,7 @@ def test_what_cannot_be_read_is_no_limit(tmp_path: Path) -> None:
     quota_file = tmp_path / "sys/fs/cgroup/a/cpu.max"
     quota_file.unlink()
     quota_file.mkdir()  # not even root can read that
-    assert _processors.quota(root) is None
+    assert cpu_quota.quota(root) is None
 
 
 IN_A_GROUP = """
@@ -214,15 +215,15 @@ def test_a_quota_lessens_the_processors_of_the_process(
     monkeypatch: pytest.MonkeyPatch, own: int, quota: int | None, usable: int
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(own)))
-    monkeypatch.setattr(_processors, "quota", lambda: quota)
-    assert _processors.usable() == usable
+    monkeypatch.setattr(cpu_quota, "quota", lambda: quota)
+    assert cpu_quota.usable() == usable
 
 
 def test_the_machine_that_this_runs_on() -> None:
     own = len(os.sched_getaffinity(0))
-    allowed = _processors.quota()
+    allowed = cpu_quota.quota()
     assert allowed is None or allowed >= 1
-    assert _processors.usable() == min(own, allowed or own)
+    assert cpu_quota.usable() == min(own, allowed or own)
     assert procession.cpu_count() == os.cpu_count()  # the machine's, whatever the limits are
 
 
@@ -232,9 +233,9 @@ def test_the_machine_that_this_runs_on() -> None:
 def test_workers_share_what_there_is(
     monkeypatch: pytest.MonkeyPatch, usable: int, sharers: int, share: int
 ) -> None:
-    monkeypatch.setattr(_processors, "usable", lambda: usable)
-    monkeypatch.setattr(_ambient, "sharers", sharers)
-    assert _processors.share() == share
+    monkeypatch.setattr(cpu_quota, "usable", lambda: usable)
+    monkeypatch.setattr(runtime, "sharers", sharers)
+    assert cpu_quota.share() == share
 
 
 def test_a_pool_in_a_worker_has_that_workers_share(ctx: Any) -> None:
@@ -242,19 +243,19 @@ def test_a_pool_in_a_worker_has_that_workers_share(ctx: Any) -> None:
         assert pool.apply(tasks.sharers) == 3
         assert pool.apply(tasks.sharers_in_a_pool, (2,)) == 6
     pool.join()
-    assert _ambient.sharers == 1
+    assert runtime.sharers == 1
 
 
 @pytest.mark.parametrize("make", [procession.Pool, ThreadPool, dummy.Pool])
 def test_pools_have_as_many_workers(monkeypatch: pytest.MonkeyPatch, make: Any) -> None:
-    monkeypatch.setattr(_processors, "share", lambda: 3)
+    monkeypatch.setattr(cpu_quota, "share", lambda: 3)
     with make() as pool:
         assert len(pool.stats().workers) == 3
     pool.join()
 
 
 def test_executors_have_as_many_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_processors, "share", lambda: 3)
+    monkeypatch.setattr(cpu_quota, "share", lambda: 3)
     with futures.ProcessPoolExecutor() as executor:
         executor.submit(os.getpid).result()
         assert executor._pool is not None
@@ -262,10 +263,10 @@ def test_executors_have_as_many_workers(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 PRINTS_THE_DEFAULT = """
-import os, procession, procession._processors
-procession._processors.quota = lambda: 1
+import os, procession, procession._base.cpu_quota
+procession._base.cpu_quota.quota = lambda: 1
 os.sched_getaffinity = lambda pid: {0, 1}
-print(procession._processors.usable())
+print(procession._base.cpu_quota.usable())
 """
 
 
@@ -280,7 +281,7 @@ def test_what_the_interpreter_was_told_counts_alone(told: str, usable: str) -> N
 A_POOL_OF_ONE = """
 import sys, procession
 with procession.Pool(1):
-    print("procession._processors" in sys.modules)
+    print("procession._base.cpu_quota" in sys.modules)
 """
 
 

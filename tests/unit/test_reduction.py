@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from procession import reduction, resource_sharer
-from procession.connection import Client, Pipe
+from procession import reduction
+from procession.connection import Client, Pipe, _fd_sharer
 from procession.reduction import DupFd, ForkingPickler
 
 pytestmark = pytest.mark.bare
@@ -32,7 +32,7 @@ def as_seven(thing: Any) -> tuple[Any, ...]:
 def no_sharing() -> Iterator[None]:
     """End the thread that hands out descriptors, after each test."""
     yield
-    resource_sharer.stop(timeout=10)
+    _fd_sharer.stop(timeout=10)
 
 
 @pytest.fixture
@@ -197,10 +197,10 @@ def test_a_descriptor_can_be_fetched_once() -> None:
 def test_what_nobody_fetched_is_closed_by_stop() -> None:
     with open_null() as fd:
         stand_in = DupFd(fd)
-    resource_sharer.stop(timeout=10)
+    _fd_sharer.stop(timeout=10)
     with pytest.raises(OSError, match="has ended or stopped sharing"):
         stand_in.detach()
-    resource_sharer.stop()  # again: nothing to do
+    _fd_sharer.stop()  # again: nothing to do
 
 
 def test_the_sharer_survives_strangers_and_bad_requests() -> None:
@@ -209,7 +209,7 @@ def test_the_sharer_survives_strangers_and_bad_requests() -> None:
         address, _ = stand_in._id
         with Client(address) as stranger:
             stranger.send_bytes(b"no key")
-        confused = resource_sharer._resource_sharer.get_connection((address, 987))
+        confused = _fd_sharer._resource_sharer.get_connection((address, 987))
         with confused, pytest.raises(EOFError):
             confused.recv()
         os.close(stand_in.detach())

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 import procession
-from procession import reduction, resource_sharer, resource_tracker
+from procession import reduction, resource_tracker
+from procession.connection import _fd_sharer
 from procession.reduction import ForkingPickler
 from tests.support import run_python
 
@@ -26,7 +27,7 @@ def no_traces() -> Iterator[None]:
     yield
     ForkingPickler._extra_reducers.clear()
     ForkingPickler._extra_reducers.update(before)
-    resource_sharer.stop(timeout=10)
+    _fd_sharer.stop(timeout=10)
 
 
 # ------------------------------------------------------- tensors by descriptor, as PyTorch does it

@@ -5,12 +5,7 @@ from typing import Any
 
 import pytest
 
-from procession.sharedctypes import (
-    Array,
-    RawArray,
-    Value,
-    typecode_to_type,
-)
+from procession.sharedctypes import Array, RawArray, Value, typecode_to_type
 from procession.synchronize import Lock, RLock
 
 INTEGERS = "bBhHiIlLqQ"

@@ -17,22 +17,19 @@ pytestmark = pytest.mark.bare
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("_core",),
+    ("_base", "util"),
     (
-        *("_errors", "_shut_down", "_deadline", "_ambient", "_explain"),
-        *("_environment", "_finalize", "_log", "_processors", "util"),
-    ),
-    (
-        *("reduction", "resource_sharer", "resource_tracker", "heap", "shared_memory"),
-        *("sharedctypes", "synchronize", "connection", "queues", "shared", "_codec"),
+        *("_pickling", "reduction", "resource_sharer", "resource_tracker", "heap"),
+        *("shared_memory", "sharedctypes", "synchronize", "connection", "queues", "shared"),
         "_log_forwarding",
     ),
     (
-        *("process", "launch", "spawn", "forkserver"),
+        *("process", "_launch", "spawn", "forkserver"),
         *("popen_fork", "popen_spawn_posix", "popen_forkserver"),
     ),
     ("pool", "managers", "dummy"),
-    ("context", "_install", "_libraries", ""),
-    ("futures", "engines", "observe", "__main__"),
+    ("context", "_patching", ""),
+    ("futures", "__main__"),
 )
 LAYER_OF = {name: number for number, names in enumerate(LAYERS) for name in names}
 

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import sys
 
-from .._errors import AuthenticationError, BufferTooShort
-from ..reduction._pickler import current_pickler, replace_pickler
+from .._base.errors import AuthenticationError, BufferTooShort
+from .._pickling.pickler import current_pickler, replace_pickler
 from ._address import address_type, arbitrary_address, default_family, families
 from ._address import validate_family as _validate_family
 from ._auth import (
@@ -31,8 +31,8 @@ from ._auth import (
     deliver_challenge,
 )
 from ._base import _ConnectionBase
-from ._stream import Connection, Pipe
-from ._travel import rebuild_connection, reduce_connection
+from ._fd_connection import Connection, Pipe
+from ._reduce import rebuild_connection, reduce_connection
 from ._wait import wait
 
 TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap

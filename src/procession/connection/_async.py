@@ -17,14 +17,14 @@ import asyncio
 import select
 import weakref
 
-from . import _descriptor, _wire
+from . import _fd_io, _framing
 
 TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
     from typing import Any
 
     from .. import _core
-    from ._stream import Connection
+    from ._fd_connection import Connection
 
 # Bytes read in one step, so that a long message with a fast sender leaves the loop its turns.
 _ONE_STEP = 1 << 20
@@ -89,7 +89,7 @@ class Unfinished:
         self._connection = weakref.ref(connection)
         self._line = line
         self._data = bytearray()  # of the header, then of the body
-        self._missing = _wire.SHORT_HEADER.size
+        self._missing = _framing.SHORT_HEADER.size
         self._size: int | None = None
 
     def advance(self, fd: int) -> bytearray | None:
@@ -125,11 +125,11 @@ class Unfinished:
 
     def _read_header(self) -> None:
         """The header is complete, or its first four bytes are, which say how long it is."""
-        if len(self._data) == _wire.SHORT_HEADER.size:
-            self._missing = _wire.bytes_of_header(self._data) - len(self._data)
+        if len(self._data) == _framing.SHORT_HEADER.size:
+            self._missing = _framing.bytes_of_header(self._data) - len(self._data)
             if self._missing:
                 return
-        size = _wire.announced(self._data)
+        size = _framing.announced(self._data)
         if size is None:
             connection = self._connection()
             assert connection is not None, "its method is being executed"
@@ -150,7 +150,7 @@ class Unfinished:
         if fd is None:
             raise OSError("handle is closed")
         while (message := self.advance(fd)) is None:
-            _descriptor.await_events(fd, select.POLLIN)
+            _fd_io.await_events(fd, select.POLLIN)
         return bytes(message)
 
     def send(self, fd: int | None, data: Any) -> int | None:

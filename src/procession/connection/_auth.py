@@ -20,8 +20,8 @@ from __future__ import annotations
 
 import os
 
-from .. import _log
-from .._errors import AuthenticationError
+from .._base import log
+from .._base.errors import AuthenticationError
 
 TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def deliver_steps(authkey: bytes, digest_name: str = "sha256") -> Steps:
         try:
             yield _FAILURE
         except OSError:  # that he had a wrong key is what counts
-            _log.debug("a peer with a wrong key did not stay to be told")
+            log.debug("a peer with a wrong key did not stay to be told")
         raise
     yield _WELCOME
 

@@ -14,16 +14,16 @@ from __future__ import annotations
 
 import pickle
 
-from .._errors import BufferTooShort
-from ..reduction._pickler import explained, pieces
-from . import _wire
+from .._base.errors import BufferTooShort
+from .._pickling.pickler import explained, pieces
+from . import _framing
 
 TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, NoReturn, Self, SupportsIndex
 
-    from ..reduction._pickler import Piece
+    from .._pickling.pickler import Piece
 
 _loads = pickle.loads
 
@@ -262,7 +262,7 @@ class _ConnectionBase:
     def _send_parts(self, parts: list[Piece]) -> None:
         """Send one message that consists of *parts*."""
         try:
-            self._write([_wire.header(sum(map(len, parts))), *parts])
+            self._write([_framing.header(sum(map(len, parts))), *parts])
         except BlockingIOError:
             raise  # nothing was written
         except BaseException:
@@ -274,7 +274,7 @@ class _ConnectionBase:
 
     def _recv_size(self, short_header: bytes) -> int:
         """The size of the message that *short_header* begins."""
-        size = _wire.size_of_message(short_header, self._read_begun)
+        size = _framing.size_of_message(short_header, self._read_begun)
         if size is None:
             self._bad_message_length("the header gives none that can be")
         return size

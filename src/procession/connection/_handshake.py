@@ -15,12 +15,12 @@ import builtins
 import select
 import socket
 
-from .. import _errors, _log
-from .._deadline import Deadline
-from .._errors import AuthenticationError
-from . import _wire
+from .._base import errors, log
+from .._base.deadline import Deadline
+from .._base.errors import AuthenticationError
+from . import _framing
 from ._auth import LONGEST_MESSAGE, both_steps
-from ._stream import Connection
+from ._fd_connection import Connection
 
 TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 LIMIT = 10.0
 
 
-class ConnectionTimeout(_errors.TimeoutError, builtins.TimeoutError):
+class ConnectionTimeout(errors.TimeoutError, builtins.TimeoutError):
     """Nobody came, or not to an end, in time: it is caught as either kind of TimeoutError."""
 
 
@@ -80,7 +80,7 @@ class PlainLink:
         try:
             self._sock.shutdown(socket.SHUT_RDWR)
         except OSError as error:  # the other side was faster
-            _log.debug("a connection ended by itself: %s", error)
+            log.debug("a connection ended by itself: %s", error)
         self._sock.close()
 
     def close(self) -> None:
@@ -137,7 +137,7 @@ class Handshake:
             self._steps = None
         else:
             if answer is not None:
-                self._outgoing = _wire.header(len(answer)) + answer
+                self._outgoing = _framing.header(len(answer)) + answer
 
     def answered(self) -> None:
         """The other side has given a sign of life: from now on its time is limited."""
@@ -173,7 +173,7 @@ class Handshake:
         """How many bytes there are to come, as far as is known: of the header, or of the rest."""
         if len(self._incoming) < 4:
             return 4 - len(self._incoming)
-        (size,) = _wire.SHORT_HEADER.unpack(self._incoming[:4])
+        (size,) = _framing.SHORT_HEADER.unpack(self._incoming[:4])
         if not 0 <= size <= LONGEST_MESSAGE:
             raise AuthenticationError(
                 f"the other side announced a message of {size:,} bytes, where at most "

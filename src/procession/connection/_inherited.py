@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from ._stream import Connection
+    from ._fd_connection import Connection
 
 # Every connection of this process that lives.
 everyone: WeakSet[Connection] = WeakSet()

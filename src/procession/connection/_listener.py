@@ -16,17 +16,12 @@ import struct
 from functools import partial
 
 from .. import util
-from .._deadline import Deadline
-from . import _auth, _descriptor, _handshake, _socket_file
-from ._address import (
-    address_type,
-    arbitrary_address,
-    default_family,
-    validate_family,
-)
-from ._door import Door, take_peer
+from .._base.deadline import Deadline
+from . import _auth, _fd_io, _handshake, _socket_file
+from ._acceptor import Door, take_peer
+from ._address import address_type, arbitrary_address, default_family, validate_family
+from ._fd_connection import Connection
 from ._handshake import ConnectionTimeout, Handshake, PlainLink
-from ._stream import Connection
 
 TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
@@ -78,7 +73,7 @@ class SocketListener:
             if taken is not None:
                 sock, self._last_accepted = taken
                 return prepared(sock)
-            if not _descriptor.await_readable(self._socket.fileno(), deadline):
+            if not _fd_io.await_readable(self._socket.fileno(), deadline):
                 raise ConnectionTimeout("no connection was accepted in time")
 
     def default_timeout(self) -> float | None:

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import os
 
-from .. import _ambient, resource_tracker, util
+from .. import resource_tracker, util
+from .._base import runtime
 
 TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def bind(sock: socket.socket, path: str | bytes, owner: Any) -> util.Finalize:
 
 def _goes_with_a_folder(path: str) -> bool:
     """Whether *path* is in the private folder, which is known to the tracker itself."""
-    return os.path.dirname(path) == _ambient.current_process()._config.get("tempdir")
+    return os.path.dirname(path) == runtime.current_process()._config.get("tempdir")
 
 
 def _announce(path: str) -> bool:

@@ -17,10 +17,10 @@ import ssl
 from _thread import allocate_lock
 from typing import Any, NoReturn
 
-from .._deadline import Deadline
-from .._errors import AuthenticationError
-from ..reduction._pickler import Piece
-from . import _descriptor
+from .._base.deadline import Deadline
+from .._base.errors import AuthenticationError
+from .._pickling.pickler import Piece
+from . import _fd_io
 from ._base import _ConnectionBase
 from ._handshake import PlainLink
 
@@ -148,14 +148,14 @@ class TLSConnection(_ConnectionBase):
                     return call(argument)
             except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as error:
                 events = _events(error)
-            _descriptor.await_events(self._open_handle(), events)
+            _fd_io.await_events(self._open_handle(), events)
 
     # ----------------------------------------------------------------------------------- waiting
 
     def _poll(self, timeout: float | None) -> bool:
         deadline = Deadline(timeout)
         while not self.ready():
-            if not _descriptor.await_readable(self._open_handle(), deadline):
+            if not _fd_io.await_readable(self._open_handle(), deadline):
                 return False
         return True
 

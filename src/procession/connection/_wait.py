@@ -17,7 +17,7 @@ import errno
 import select
 
 from .. import _core
-from .._deadline import Deadline
+from .._base.deadline import Deadline
 
 TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ Layer: context; re-exports only.
 
 from __future__ import annotations
 
-from .. import _ambient
-from .._ambient import assert_spawning, set_spawning_popen
-from .._ambient import spawning_popen as get_spawning_popen
-from .._errors import AuthenticationError, BufferTooShort, ProcessError, TimeoutError  # noqa: A004
-from .base import BaseContext, _concrete_contexts
-from .methods import (
+from .._base.errors import AuthenticationError, BufferTooShort, ProcessError, TimeoutError  # noqa: A004
+from .._base.runtime import assert_spawning, set_spawning_popen
+from .._base.runtime import spawning_popen as get_spawning_popen
+from . import _hooks
+from ._base import BaseContext, _concrete_contexts
+from ._methods import (
     DefaultContext,
     ForkContext,
     ForkProcess,
@@ -27,6 +27,8 @@ from .methods import (
     _default_context,
     _force_start_method,
 )
+
+_hooks.fill()
 
 TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
@@ -46,7 +48,6 @@ __all__ = [
     "SpawnContext",
     "SpawnProcess",
     "TimeoutError",
-    "_ambient",
     "_concrete_contexts",
     "_default_context",
     "_force_start_method",

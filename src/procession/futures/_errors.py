@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from concurrent.futures import BrokenExecutor
 
-from .._errors import ProcessError, WorkerLostError
+from .._base.errors import ProcessError, WorkerLostError
 
 
 class LostWorkerError(WorkerLostError, BrokenExecutor):

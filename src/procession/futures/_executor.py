@@ -23,8 +23,9 @@ from concurrent.futures import Executor, Future
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
-from .. import _processors, context, get_context, util
-from .._errors import TimeoutError as PoolTimeoutError
+from .. import context, get_context, util
+from .._base import cpu_quota
+from .._base.errors import TimeoutError as PoolTimeoutError
 from ..pool import IMapIterator, Pool
 from ._errors import translated
 from ._future import PoolFuture
@@ -64,7 +65,7 @@ class ProcessPoolExecutor(Executor):
             raise TypeError("initializer must be a callable")
         _check_tasks(max_tasks_per_child)
         self._mp_context = _own_context(mp_context)
-        self._max_workers = max_workers or _processors.share()
+        self._max_workers = max_workers or cpu_quota.share()
         self._make_pool = functools.partial(
             self._mp_context.Pool,
             self._max_workers,

@@ -15,7 +15,7 @@ Layer: pools and managers; re-exports only.
 from __future__ import annotations
 
 from ._manager import BaseManager, State
-from ._memory import SharedMemoryManager, SharedMemoryServer
+from ._protocol import ManagerLostError, RemoteError, Token, convert_to_error
 from ._proxies import (
     AcquirerProxy,
     ArrayProxy,
@@ -34,10 +34,10 @@ from ._proxies import (
     ValueProxy,
 )
 from ._proxy import AutoProxy, BaseProxy, MakeProxyType, RebuildProxy
-from ._route import dispatch, listener_client
 from ._server import Server, all_methods, public_methods
+from ._shared_memory import SharedMemoryManager, SharedMemoryServer
 from ._sync import Array, Namespace, SyncManager, Value
-from ._token import ManagerLostError, RemoteError, Token, convert_to_error
+from ._transport import dispatch, listener_client
 
 __all__ = [
     "AcquirerProxy",

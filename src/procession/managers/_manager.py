@@ -16,16 +16,17 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from .. import _ambient, _log, util
-from .._errors import AuthenticationError, ProcessError
+from .. import util
+from .._base import log, runtime
+from .._base.errors import AuthenticationError, ProcessError
+from .._launch.authkey import AuthenticationString
 from ..connection import Pipe
-from ..launch.authkey import AuthenticationString
-from ..pool.remote import portable
-from ._peers import forget, go_with, peer_at
+from ..pool._remote_errors import portable
+from ._client import forget, go_with, peer_at
+from ._protocol import Token
 from ._proxy import STARTED, AutoProxy, make_counted
-from ._route import listener_client
 from ._server import Registry, Server
-from ._token import Token
+from ._transport import listener_client
 
 if TYPE_CHECKING:
     import ssl
@@ -78,14 +79,14 @@ class BaseManager:
         ssl_context: Security = None,
     ):
         if authkey is None:
-            authkey = _ambient.current_process().authkey
+            authkey = runtime.current_process().authkey
         self._address = address
         self._authkey = AuthenticationString(authkey)
         self._state = State()
         self._state.value = State.INITIAL
         self._serializer = serializer
         self._Listener, self._Client = listener_client[serializer]
-        default: Any = _ambient.default_context
+        default: Any = runtime.default_context
         self._ctx = ctx or default.get_context()
         self._shutdown_timeout = shutdown_timeout
         self._ssl_context = ssl_context
@@ -210,7 +211,7 @@ class BaseManager:
             return
         with writer:
             writer.send((True, server.address))
-        _log.info("manager serving at %r", server.address)
+        log.info("manager serving at %r", server.address)
         server.serve_forever()
 
     # ---------------------------------------------------------------------------------- what it has
@@ -259,16 +260,16 @@ class BaseManager:
     def _finalize_manager(process: Any, peer: Any, state: State, timeout: float) -> None:
         """End the server: by asking, then by SIGTERM, then by SIGKILL."""
         if process.is_alive():
-            _log.info("sending shutdown message to manager")
+            log.info("sending shutdown message to manager")
             try:
                 peer.control("shutdown")
             except (OSError, EOFError, AuthenticationError) as error:
-                _log.info("manager does not answer: %r", error)
+                log.info("manager does not answer: %r", error)
             for harder in (process.terminate, process.kill, None):
                 process.join(timeout)
                 if not process.is_alive() or harder is None:
                     break
-                _log.info("manager still alive after %s s", timeout)
+                log.info("manager still alive after %s s", timeout)
                 harder()
         state.value = State.SHUTDOWN
         forget(peer.route.address)
@@ -315,7 +316,7 @@ def _creator(typeid: str, proxytype: Callable[..., Any]) -> Callable[..., Any]:
     """The method of managers that makes a referent and returns a proxy."""
 
     def create(self: BaseManager, /, *args: Any, **kwds: Any) -> Any:
-        _log.debug("requesting creation of a shared %r object", typeid)
+        log.debug("requesting creation of a shared %r object", typeid)
         token, exposed = self._create(typeid, *args, **kwds)
         return make_counted(proxytype, token, self._serializer, self, self._authkey, exposed)
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from types import GenericAlias
 from typing import Any, Self
 
-from .._deadline import Deadline
+from .._base.deadline import Deadline
 from ._proxy import BaseProxy, MakeProxyType
 
 

@@ -16,11 +16,12 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from .. import _ambient, _log, util
-from ..launch.authkey import AuthenticationString
-from ._peers import Peer, home_of, key_for, note_home, peer_at
-from ._route import listener_client
-from ._token import PROXY, RETURN, Token, convert_to_error
+from .. import util
+from .._base import log, runtime
+from .._launch.authkey import AuthenticationString
+from ._client import Peer, home_of, key_for, note_home, peer_at
+from ._protocol import PROXY, RETURN, Token, convert_to_error
+from ._transport import listener_client
 
 # What the results of methods are made into where the manager object is not at hand.
 _default_proxies: dict[str, Callable[..., Any]] = {}
@@ -135,13 +136,13 @@ class BaseProxy:
         try:
             self._incref()
         except Exception as error:  # noqa: BLE001 - the proxy may never be used here
-            _log.info("incref failed: %s", error)
+            log.info("incref failed: %s", error)
 
     # --------------------------------------------------------------------------------------- travel
 
     def __reduce__(self) -> tuple[Any, ...]:
         kwds: dict[str, Any] = {}
-        if _ambient.spawning_popen() is not None:
+        if runtime.spawning_popen() is not None:
             kwds["authkey"] = self._authkey
         func: Any = type(self)
         if getattr(self, "_isauto", False):
@@ -179,7 +180,7 @@ def _chosen_key(authkey: bytes | None, manager: Any, token: Token) -> bytes:
         authkey = manager._authkey
     if authkey is None:
         authkey = key_for(token.address)
-    return _ambient.current_process().authkey if authkey is None else authkey
+    return runtime.current_process().authkey if authkey is None else authkey
 
 
 def _decref(ident: str, peer: Peer, state: Any) -> None:
@@ -216,7 +217,7 @@ def make_counted(
 
 def _own_server() -> Any:
     """The server that this process is; None if it is none."""
-    return getattr(_ambient.current_process(), "_manager_server", None)
+    return getattr(runtime.current_process(), "_manager_server", None)
 
 
 def RebuildProxy(

@@ -19,16 +19,17 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NoReturn
 
-from .. import _ambient, _core, _log
-from .._errors import AuthenticationError
-from ._answers import error_answer
-from ._channel_service import ChannelService
-from ._referents import Holder, Referent, Referents
-from ._route import call_on, listen
-from ._serving import ClientGone, service
+from .. import _core
+from .._base import log, runtime
+from .._base.errors import AuthenticationError
+from ._objects import Holder, Referent, Referents
+from ._pickle import Conversation
+from ._protocol import PROXY, RETURN, TRACEBACK, UNSERIALIZABLE, Token
+from ._replies import error_answer
 from ._sessions import PROTOCOL, Caller, Sessions, is_greeting
-from ._token import PROXY, RETURN, TRACEBACK, UNSERIALIZABLE, Token
-from ._wire import Conversation
+from ._shm_server import ChannelService
+from ._transport import call_on, listen
+from ._wait_queue import ClientGone, service
 
 # typeid -> what makes the referent, methods exposed, those that return referents, proxy type
 Registry = Mapping[
@@ -83,21 +84,21 @@ class Server:
 
     def serve_forever(self) -> NoReturn:
         """Serve until a client calls ``shutdown``, or Ctrl-C; then exit the process."""
-        process: Any = _ambient.current_process()
+        process: Any = runtime.current_process()
         process._manager_server = self
         accepter = threading.Thread(target=self._accept, name="manager-accepter", daemon=True)
         try:
             accepter.start()
             while not self.stop_event.wait(self.referents.expire()):
-                _log.sub_debug("manager looked for leases that have ended")
+                log.sub_debug("manager looked for leases that have ended")
         except (KeyboardInterrupt, SystemExit):
-            _log.info("manager was interrupted")
+            log.info("manager was interrupted")
         finally:
             process._manager_server = None
             self._channels.end()
             self._wake(accepter)
             _restore_standard_streams()
-            _log.debug("manager exiting")
+            log.debug("manager exiting")
             sys.exit(0)
 
     def _wake(self, accepter: threading.Thread) -> None:
@@ -110,7 +111,7 @@ class Server:
             with call_on(self.address, self.authkey, self._secure):
                 accepter.join(1.0)
         except (OSError, EOFError, AuthenticationError) as error:
-            _log.info("manager's listener stays open until the process ends: %s", error)
+            log.info("manager's listener stays open until the process ends: %s", error)
 
     def _accept(self) -> None:
         """Let clients in, for ever."""
@@ -119,11 +120,11 @@ class Server:
             try:
                 conn = self.listener.accept()
             except (AuthenticationError, EOFError) as error:
-                _log.info("manager sent a client away: %s", error)
+                log.info("manager sent a client away: %s", error)
             except OSError as error:
                 if self.stop_event.is_set() or self.listener._listener is None:
                     break
-                _log.sub_warning("manager cannot accept: %s", error)
+                log.sub_warning("manager cannot accept: %s", error)
                 self._room.wait(1.0)  # as a rule no descriptor is free: one will be
             else:
                 if self.stop_event.is_set():
@@ -144,7 +145,7 @@ class Server:
         try:
             self._serve_first(talk, caller)
         except (EOFError, OSError, ClientGone) as error:
-            _log.debug("manager's client has gone: %r", error)
+            log.debug("manager's client has gone: %r", error)
         finally:
             self._channels.close(caller)
             service.end()
@@ -345,7 +346,7 @@ class Server:
 
     def shutdown(self, c: Any) -> None:
         """End the server, once the client has its answer."""
-        _log.debug("manager received shutdown message")
+        log.debug("manager received shutdown message")
         self._told_to_end = True
 
 

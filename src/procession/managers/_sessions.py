@@ -15,7 +15,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from ._referents import Holder, Referents
+from ._objects import Holder, Referents
 
 PROTOCOL = "procession/1"
 """What kin say to one another, in a place that the standard protocol does not use."""

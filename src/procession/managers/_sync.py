@@ -11,7 +11,7 @@ import array
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from . import _prompt, _proxies, _proxy, _served_events, _served_locks, _served_queue, _server
+from . import _nonblocking, _proxies, _proxy, _server, _server_events, _server_locks, _server_queue
 from ._manager import BaseManager
 
 
@@ -72,15 +72,15 @@ class SyncManager(BaseManager):
         def __getattr__(self, name: str) -> Any: ...
 
 
-SyncManager.register("Queue", _served_queue.Queue)
-SyncManager.register("JoinableQueue", _served_queue.Queue)
-SyncManager.register("Event", _served_events.Event, _proxies.EventProxy)
-SyncManager.register("Lock", _served_locks.Lock, _proxies.LockProxy)
-SyncManager.register("RLock", _served_locks.RLock, _proxies.LockProxy)
-SyncManager.register("Semaphore", _served_locks.Semaphore, _proxies.AcquirerProxy)
-SyncManager.register("BoundedSemaphore", _served_locks.BoundedSemaphore, _proxies.AcquirerProxy)
-SyncManager.register("Condition", _served_events.Condition, _proxies.ConditionProxy)
-SyncManager.register("Barrier", _served_events.Barrier, _proxies.BarrierProxy)
+SyncManager.register("Queue", _server_queue.Queue)
+SyncManager.register("JoinableQueue", _server_queue.Queue)
+SyncManager.register("Event", _server_events.Event, _proxies.EventProxy)
+SyncManager.register("Lock", _server_locks.Lock, _proxies.LockProxy)
+SyncManager.register("RLock", _server_locks.RLock, _proxies.LockProxy)
+SyncManager.register("Semaphore", _server_locks.Semaphore, _proxies.AcquirerProxy)
+SyncManager.register("BoundedSemaphore", _server_locks.BoundedSemaphore, _proxies.AcquirerProxy)
+SyncManager.register("Condition", _server_events.Condition, _proxies.ConditionProxy)
+SyncManager.register("Barrier", _server_events.Barrier, _proxies.BarrierProxy)
 SyncManager.register("Pool", _pool, _proxies.PoolProxy)
 SyncManager.register("list", list, _proxies.ListProxy)
 SyncManager.register("dict", dict, _proxies.DictProxy)
@@ -98,16 +98,16 @@ _proxy._default_proxies.update(
 
 # ------------------------------------------------- what may be carried out by one thread for all
 
-_prompt.declare(Namespace, _proxies.NamespaceProxy._exposed_)
-_prompt.declare(Value, _proxies.ValueProxy._exposed_)
-_prompt.declare(_served_queue.Queue, _server.public_methods(_served_queue.Queue))
-_prompt.declare(_served_events.Event, _proxies.EventProxy._exposed_)
-_LOCKS = (_served_locks.Lock, _served_locks.RLock)
-for _kind in (*_LOCKS, _served_locks.Semaphore, _served_locks.BoundedSemaphore):
-    _prompt.declare(_kind, _proxies.LockProxy._exposed_)
+_nonblocking.declare(Namespace, _proxies.NamespaceProxy._exposed_)
+_nonblocking.declare(Value, _proxies.ValueProxy._exposed_)
+_nonblocking.declare(_server_queue.Queue, _server.public_methods(_server_queue.Queue))
+_nonblocking.declare(_server_events.Event, _proxies.EventProxy._exposed_)
+_LOCKS = (_server_locks.Lock, _server_locks.RLock)
+for _kind in (*_LOCKS, _server_locks.Semaphore, _server_locks.BoundedSemaphore):
+    _nonblocking.declare(_kind, _proxies.LockProxy._exposed_)
 # Not `wait`, which has released the lock before it has to wait.
-_prompt.declare(
-    _served_events.Condition,
+_nonblocking.declare(
+    _server_events.Condition,
     {*_proxies.ConditionProxy._exposed_} - {"wait"},
     lambda condition: type(condition._lock) in _LOCKS,
 )

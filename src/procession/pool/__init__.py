@@ -16,14 +16,14 @@ timeline of a pool; `threads` the same with threads.
 Layer: pool.
 """
 
-from .chunks import CHUNKS_PER_WORKER
-from .imap import IMapIterator, IMapUnorderedIterator
-from .jobs import ApplyResult, AsyncResult, MapResult
-from .pool import CLOSE, INIT, RUN, TERMINATE, Pool
-from .remote import ExceptionWithTraceback, MaybeEncodingError, RemoteTraceback
-from .state import worker_state
-from .tally import PoolStats, WorkerStats
-from .threads import ThreadPool
+from ._chunking import CHUNKS_PER_WORKER
+from ._imap import IMapIterator, IMapUnorderedIterator
+from ._pool import CLOSE, INIT, RUN, TERMINATE, Pool
+from ._remote_errors import ExceptionWithTraceback, MaybeEncodingError, RemoteTraceback
+from ._results import ApplyResult, AsyncResult, MapResult
+from ._state import worker_state
+from ._stats import PoolStats, WorkerStats
+from ._thread_pool import ThreadPool
 
 __all__ = [
     "CHUNKS_PER_WORKER",

@@ -5,9 +5,9 @@ Layer: process; re-exports only.
 
 from __future__ import annotations
 
-from .. import _ambient
-from ..launch.authkey import AuthenticationString
-from .base import (
+from .._base import runtime
+from .._launch.authkey import AuthenticationString
+from ._base import (
     BaseProcess,
     _children,
     _cleanup,
@@ -46,9 +46,9 @@ del _exported, _function
 def __getattr__(name: str) -> Any:
     """The names under which older programs look at the state of this module."""
     if name == "_current_process":
-        return _ambient._current_process
+        return runtime._current_process
     if name == "_parent_process":
-        return _ambient._parent_process
+        return runtime._parent_process
     if name == "ORIGINAL_DIR":
-        return _ambient.original_dir
+        return runtime.original_dir
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

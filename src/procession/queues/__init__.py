@@ -23,7 +23,7 @@ _sentinel = object()
 def __getattr__(name: str) -> Any:
     """`ShutDown`, the exception of queues that were shut down, on first use."""
     if name == "ShutDown":
-        from .._shut_down import ShutDown
+        from .._base.queue_shutdown import ShutDown
 
         return ShutDown
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .._pickling.pickler import ForkingPickler
 from ..connection import wait
-from ..reduction import ForkingPickler
 
 if TYPE_CHECKING:
     from .. import _core

@@ -106,7 +106,7 @@ class _BaseQueue(_core.Channel):
 
         It also ends when this process has called ``close``.
         """
-        from .._shut_down import ShutDown
+        from .._base.queue_shutdown import ShutDown
 
         while not self.closed:
             try:

@@ -1,6 +1,6 @@
 """Pickling for other processes, and passing descriptors to them.
 
-Idea: this module is the public face of its package.
+Idea: this module is the public face of `_pickling`, and of what `connection` does with descriptors.
 
 Invariant: what is exported says that it is from here.
 
@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import pickle
 
-from ._handles import HAVE_SEND_HANDLE, recv_handle, recvfds, send_handle, sendfds
-from ._pickler import ForkingPickler, Piece, dump, explained, pieces, register
-from ._travel import DupFd, _rebuild_socket, _reduce_socket  # noqa: F401 - dill imports the latter
+from .._pickling.fd_reduce import DupFd
+from .._pickling.fd_reduce import rebuild_socket as _rebuild_socket  # dill imports these two
+from .._pickling.fd_reduce import reduce_socket as _reduce_socket
+from .._pickling.pickler import ForkingPickler, Piece, dump, explained, pieces, register
+from ..connection._fd_messages import HAVE_SEND_HANDLE, recv_handle, recvfds, send_handle, sendfds
 
 TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ __all__ = [
     "DupFd",
     "ForkingPickler",
     "Piece",
+    "_rebuild_socket",
+    "_reduce_socket",
     "dump",
     "explained",
     "pickle",

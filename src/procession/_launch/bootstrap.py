@@ -1,0 +1,160 @@
+"""From the first line of a child to its exit code.
+
+Idea: however it was started, a child becomes the process its object describes, runs it, and turns
+the way that ended into an exit code. A forked child then leaves by `os._exit`, since what is
+further down its stack is the parent's.
+
+Invariant: a forked child never returns into the parent's code, whatever is raised, and runs none of
+the parent's exit functions.
+
+Layer: process; imports base.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+
+from .. import _core, util
+from .._base import finalize, log, runtime
+from . import crash_report, import_locks, parent_death
+
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import NoReturn
+
+    from ..process import BaseProcess
+    from .sentinel import Sentinel
+
+
+def after_fork(process_obj: BaseProcess, parent_end: int, sentinel: Sentinel) -> NoReturn:
+    """Be the child, from right after the fork; *parent_end* is the parent's lifeline."""
+    code = 1
+    try:
+        import_locks.forget_those_of_other_threads()
+        finalize.start_afresh()
+        sentinel.in_forked_child()
+        parent_death.in_forked_child()
+        distinct_random_states()
+        if "procession.connection._inherited" in sys.modules:
+            leave_to_the_parent(sys._getframe(), process_obj)
+        code = process_obj._bootstrap(parent_sentinel=parent_end)
+    finally:
+        leave(code)
+
+
+def leave_to_the_parent(frame: FrameType, process_obj: BaseProcess) -> None:
+    """Close the ends of pipes that only the parent's frames, the callers of *frame*, refer to.
+
+    Whoever reads at the other end is to see the end of the stream when they have closed theirs.
+    """
+    inherited = sys.modules["procession.connection._inherited"]
+    inherited.close_unreachable(frame, process_obj)
+
+
+def leave(code: int) -> NoReturn:
+    """End a forked child: its exit functions, then the process."""
+    try:
+        atexit._run_exitfuncs()
+        finalize._exit_function()
+        util._flush_std_streams()
+    finally:
+        os._exit(code)
+
+
+def distinct_random_states() -> None:
+    """Give a forked child a state of numpy's global generator other than its siblings'.
+
+    The interpreter itself does so for `random`.
+    """
+    numpy_random = sys.modules.get("numpy.random")
+    if numpy_random is not None:
+        numpy_random.seed()
+
+
+def run(process_obj: BaseProcess) -> int:
+    """Run the process and return its exit code."""
+    try:
+        _settle_in(process_obj)
+        log.info("child process calling self.run()")
+        result = process_obj.run()
+        if result is not None:
+            _send_result(process_obj, result)
+        code = 0
+    except SystemExit as end:
+        code = _exit_code(end)
+    except BaseException as error:  # noqa: BLE001 - the child ends here, whatever it was
+        _report(process_obj, error)
+        code = 1
+    finally:
+        _end_threads()
+        util._flush_std_streams()
+    log.info("process exiting with exitcode %d", code)
+    return code
+
+
+def run_after_forkers() -> None:
+    """Do what a forked child has to do that a fresh interpreter has not."""
+    finalize._finalizer_registry.clear()
+    finalize._run_after_forkers()
+
+
+def _settle_in(process_obj: BaseProcess) -> None:
+    threading = sys.modules.get("threading")
+    if threading is not None:
+        threading.main_thread()._set_native_id()
+    _core.set_process_name(process_obj._name)  # for what others say of it after its death
+    if process_obj._last_words is not None:
+        crash_report.keep(process_obj._last_words)
+    if "logging" in sys.modules:
+        log.name_records()
+    process_obj._after_fork()
+
+
+def _exit_code(end: SystemExit) -> int:
+    """What sys.exit means: nothing is success, a number itself, anything else a message."""
+    if end.code is None:
+        return 0
+    if isinstance(end.code, int):
+        return end.code
+    sys.stderr.write(f"{end.code}\n")
+    return 1
+
+
+def _report(process_obj: BaseProcess, error: BaseException) -> None:
+    """Show the exception that ended the process, as the interpreter would, and tell the parent."""
+    import traceback  # only for an error
+
+    from .result import send_exception
+
+    sys.stderr.write(f"Process {process_obj.name}:\n")
+    traceback.print_exception(error)
+    send_exception(process_obj, error)
+
+
+_PLAIN = (int, float, str, bytes, bool)  # what a channel carries as it is
+
+
+def _send_result(process_obj: BaseProcess, result: object) -> None:
+    if type(result) in _PLAIN and process_obj._outcome is not None:
+        process_obj._outcome.put(result)
+        return
+    from .result import send_result  # not cheap, and most targets return nothing
+
+    send_result(process_obj, result)
+
+
+def _end_threads() -> None:
+    """Join the threads that are not daemons, as at the end of a main program."""
+    threading = sys.modules.get("threading")
+    if threading is not None:
+        threading._shutdown()
+
+
+def begin(method: str | None) -> None:
+    """Be a child, started by *method*, by which it will start its own children."""
+    if method is not None and runtime.default_context is not None:
+        runtime.default_context._force_start_method(method)
+    util._close_stdin()

@@ -1,0 +1,105 @@
+"""The pipe by which children learn, or die of, the end of their parent.
+
+Idea: every process that starts children has one pipe. The write end is held by that process
+alone and nothing is ever written; each child holds the read end. When the parent ends, in
+whatever way, the kernel closes the write end and the read end reports a hang-up: that is the
+child's `parent_process().sentinel`. A child that shall not outlive its parent asks the kernel to
+make a SIGKILL of that event (see `tie` in the core), so nobody has to watch: not a thread, which a
+busy child would starve, and not PR_SET_PDEATHSIG, which takes the end of the parent's *thread* for
+the end of the parent.
+
+The first process of a family is its root. When that is killed nothing of the family shall stay, so
+its read end is an heirloom: every process that the family starts arms it as well, unless it was
+made to outlive its parent. (A child by plain `os.fork` is a root of its own.)
+
+Invariant: no process but its owner holds a write end once the core's hooks of a fork have run.
+After a plain fork the heirloom is that of another family, which shows in the number of forks that
+the core counts.
+
+Layer: process; imports base and the core.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+
+# The module `signal` is not cheap, and each child would import it.
+from _signal import SIGKILL  # type: ignore[import-not-found]
+from _thread import start_new_thread
+
+from .. import _core
+from .._base import runtime
+
+ROOT = "root"  # the name of the heirloom
+
+_root_since = 0  # the number of forks behind this process when the heirloom was entered
+
+
+def read_end() -> int:
+    """Return the read end of this process's pipe, for its children; it stays open here."""
+    global _root_since
+    end, forks = _core.lifeline(), _core.forks()
+    if _root_since != forks or ROOT not in runtime.heirlooms:
+        _root_since = forks
+        runtime.heirlooms[ROOT] = os.dup(end)
+    return end
+
+
+def ends(*, die_with_parent: bool, die_with_root: bool) -> tuple[int, ...]:
+    """Return the read ends of those that a child of this process is to die with."""
+    parent = read_end()
+    root = (runtime.heirlooms[ROOT],) if die_with_root else ()
+    return (*root, parent) if die_with_parent else root
+
+
+def fork(read_ends: tuple[int, ...]) -> int:
+    """Fork a child that is killed when the write end of one of these pipes is closed.
+
+    A crash of it is shown by `faulthandler`, see `last_words`.
+
+    Raises:
+        OSError: no process, descriptor or memory is left.
+    """
+    try:
+        return _core.fork(read_ends, faulthandler)
+    except FileNotFoundError:  # no /proc here
+        pid = _core.fork((), faulthandler)
+        if pid == 0:
+            for fd in read_ends:
+                start_new_thread(_die_with, (fd,))
+        return pid
+
+
+def in_forked_child() -> None:
+    """In a child that the family forked: `belong`, in fewer steps; `fork` has tied it."""
+    global _root_since
+    _root_since += 1  # the parent's was right
+
+
+def belong(*, die_with_root: bool) -> None:
+    """In a child that was given the heirlooms of its family: its root is theirs.
+
+    Args:
+        die_with_root: whether to be killed when the root is gone, however it ended.
+    """
+    global _root_since
+    _root_since = _core.forks()
+    root = runtime.heirlooms.get(ROOT)
+    if die_with_root and root is not None:
+        tie_to(root)
+
+
+def tie_to(fd: int) -> None:
+    """Tie this process, which was not when it was forked, to the write end of *fd*."""
+    try:
+        _core.tie(_core.open_bond(fd))
+    except FileNotFoundError:  # no /proc here
+        start_new_thread(_die_with, (fd,))
+
+
+def _die_with(fd: int) -> None:
+    from .sentinel import wait_readable  # rarely needed, and every spawned child would import it
+
+    wait_readable(fd, None)
+    os.kill(os.getpid(), SIGKILL)

@@ -1,0 +1,154 @@
+"""A parent's hold on a child: how it ended, waiting for that, and signals.
+
+Idea: a child's exit status can be fetched once. Fetching (reaping) is therefore one short step
+under a lock, after a wait that takes nothing away: any number of threads may wait for one child,
+and all of them learn its exit code.
+
+Invariant: the process id is signalled only while the child is not reaped, under the same lock, so a
+signal never reaches a stranger that got the id anew. What the child held of the shared arena is
+released at once when it is reaped.
+
+Layer: process; imports base and the core.
+"""
+
+from __future__ import annotations
+
+import os
+from _thread import allocate_lock
+
+from .. import _core, util
+from .._base import log
+from . import exit_reason
+from .sentinel import Sentinel, wait_readable
+
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+if TYPE_CHECKING:
+    from ..process import BaseProcess
+
+# The exit code of a child whose status somebody else took away.
+UNKNOWN_EXITCODE = 255
+
+exit_reason.watch_memory()  # the first start imports this, just before the first child is there
+
+
+class BasePopen:
+    """Starts a child for a process object and keeps hold of it.
+
+    A subclass gives `_launch`, which must set `pid`, `sentinel` and `finalizer`.
+    """
+
+    method = ""
+    pid: int
+    sentinel: int
+    finalizer: util.Finalize | None
+
+    def __init__(self, process_obj: BaseProcess):
+        util._flush_std_streams()
+        self.returncode: int | None = None
+        self.finalizer = None
+        self._reaping = allocate_lock()
+        self._launch(process_obj)
+
+    def _launch(self, process_obj: BaseProcess) -> None:
+        raise NotImplementedError
+
+    def _watch(self, sentinel: Sentinel) -> None:
+        """Have the child, just started, watched; if that fails, it must not run unwatched.
+
+        Raises:
+            OSError: no descriptor is left; the child has been killed.
+        """
+        try:
+            self.sentinel = sentinel.in_parent(self.pid)
+        except BaseException:
+            from signal import SIGKILL
+
+            os.kill(self.pid, SIGKILL)
+            os.waitpid(self.pid, 0)
+            _core.bury(self.pid)
+            raise
+        self.finalizer = util.Finalize(self, os.close, (self.sentinel,))
+
+    def duplicate_for_child(self, fd: int) -> int:
+        """Give the child *fd* too; return the number by which it will find it."""
+        return fd
+
+    def poll(self, flag: int = os.WNOHANG) -> int | None:
+        """Return the exit code, None while the child runs; with *flag* 0 wait for its end."""
+        if self.returncode is None:
+            if flag != os.WNOHANG:
+                self._await_end()
+            with self._reaping:
+                if self.returncode is None:
+                    self._reap()
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        """Wait up to *timeout* seconds (None: for ever) and return the exit code, or None."""
+        if self.returncode is not None:
+            return self.returncode
+        if timeout is None:
+            return self.poll(0)
+        return self.poll() if wait_readable(self.sentinel, timeout) else None
+
+    def _await_end(self) -> None:
+        """Wait until the child has ended, leaving its status to be fetched."""
+        try:
+            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+        except ChildProcessError:  # somebody else reaped it: `_reap` will see
+            wait_readable(self.sentinel, None)
+
+    def _reap(self) -> None:
+        """Fetch the status if the child has ended; the lock is held."""
+        try:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+        except ChildProcessError:
+            self._somebody_else_reaped()
+            return
+        if pid == self.pid:
+            self.returncode = os.waitstatus_to_exitcode(status)
+            _core.bury(self.pid)
+
+    def _somebody_else_reaped(self) -> None:
+        """There is no such child: a SIGCHLD handler fetched its status, or SIGCHLD is ignored."""
+        if not wait_readable(self.sentinel, 0):
+            return
+        self.returncode = UNKNOWN_EXITCODE
+        log.sub_warning(
+            "the exit status of process %d was taken by other code of this program; "
+            "its exit code is reported as %d",
+            self.pid,
+            UNKNOWN_EXITCODE,
+        )
+
+    def _send_signal(self, number: int) -> None:
+        """Send a signal unless the child has been reaped."""
+        with self._reaping:
+            if self.returncode is not None:
+                return
+            try:
+                os.kill(self.pid, number)
+            except ProcessLookupError:  # somebody else reaped it
+                pass
+
+    def terminate(self) -> None:
+        """Send SIGTERM."""
+        self._send_named("SIGTERM")
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+        self._send_named("SIGKILL")
+
+    def interrupt(self) -> None:
+        """Send SIGINT."""
+        self._send_named("SIGINT")
+
+    def _send_named(self, name: str) -> None:
+        from signal import Signals  # not cheap, and rarely needed
+
+        self._send_signal(Signals[name])
+
+    def close(self) -> None:
+        """Close the descriptors; the child has ended."""
+        if self.finalizer is not None:
+            self.finalizer()

@@ -1,0 +1,79 @@
+"""What a fresh interpreter is sent to become a child.
+
+Idea: two pickles, one after the other. The first, the preparation data, makes the interpreter like
+its parent (paths, arguments, main module); only then can the second, the process object, be
+unpickled. They travel in a memory file: writing to it never waits for the child, as writing to a
+pipe would, so a start cannot hang on a child that died early.
+
+Invariant: what the process object refers to in the shared arena is held for the child until the
+child has its own references, or the start has failed.
+
+Layer: process; imports base, ipc and the core.
+"""
+
+from __future__ import annotations
+
+import os
+from pickle import PicklingError
+
+from .. import _core
+from .._base import runtime
+from .._pickling import by_value, diagnose
+
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..process import BaseProcess
+
+
+def build(process_obj: BaseProcess, preparation: dict[str, Any], popen: Any, token: int) -> bytes:
+    """Pickle everything for the child that has slot *token*.
+
+    Raises:
+        pickle.PicklingError, AttributeError, TypeError: something cannot be pickled; the message
+            says what and where.
+    """
+    with runtime.spawning(popen):
+        start = by_value._plain(preparation)
+        with runtime.collecting() as handles:
+            try:
+                process = by_value.dumps(process_obj)
+            except by_value._REFUSALS as refusal:
+                raise _explained(refusal, process_obj) from refusal
+    for handle in handles:
+        _core.hold(token, handle)
+    return start + process
+
+
+def _explained(refusal: Exception, process_obj: BaseProcess) -> Exception:
+    """The same error with the place of the trouble and a remedy in its message."""
+    parts = dict(vars(process_obj))
+    named = {name: parts.pop(f"_{name}", None) for name in ("target", "args", "kwargs")}
+    for name, part in {**named, **{f"self.{key}": value for key, value in parts.items()}}.items():
+        if not diagnose._works(by_value.dumps, part):
+            why = diagnose.explanation(name, part, by_value.dumps)
+            return _same_kind(refusal)(f"{refusal}: {why}")
+    return refusal
+
+
+def _same_kind(refusal: Exception) -> type[Exception]:
+    """The type of pickle's that *refusal* is of."""
+    for kind in (TypeError, AttributeError):
+        if isinstance(refusal, kind):
+            return kind
+    return PicklingError
+
+
+def in_memory_file(data: bytes) -> int:
+    """Return a descriptor, closed on exec, from which *data* can be read."""
+    fd = os.memfd_create("procession-start", os.MFD_CLOEXEC)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(fd, view) :]
+        os.lseek(fd, 0, os.SEEK_SET)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd

@@ -1,0 +1,46 @@
+"""Descriptors and sockets in pickles.
+
+Idea: in a message stands a stand-in for the descriptor, which the receiver turns into a descriptor
+of its own: a child being launched has inherited it, anybody else fetches it from the sender.
+
+Invariant: what is pickled is a duplicate: the sender may close the original as soon as the call
+that pickled it has returned.
+
+Layer: pickling; imports the base layer; `socket` on first use.
+"""
+
+from __future__ import annotations
+
+from .._base import runtime
+
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+if TYPE_CHECKING:
+    import socket
+    from typing import Any
+
+
+def DupFd(fd: int) -> Any:
+    """Return a picklable stand-in for the descriptor *fd*.
+
+    Pickled for a process that is being launched, the descriptor is inherited; in any other message
+    the receiver fetches it from this process.
+
+    Returns:
+        An object whose ``detach()`` gives the receiver its own descriptor, once.
+    """
+    popen = runtime.spawning_popen()
+    if popen is not None:
+        return popen.DupFd(popen.duplicate_for_child(fd))
+    return runtime.share_fd(fd)
+
+
+def reduce_socket(sock: socket.socket) -> tuple[Any, ...]:
+    """Return what a pickle of *sock* holds."""
+    return rebuild_socket, (DupFd(sock.fileno()), sock.family, sock.type, sock.proto)
+
+
+def rebuild_socket(stand_in: Any, family: int, type: int, proto: int) -> socket.socket:
+    """Make a socket of what `reduce_socket` put into a pickle."""
+    import socket
+
+    return socket.socket(family, type, proto, fileno=stand_in.detach())

@@ -1,0 +1,214 @@
+"""A connection over a descriptor: a pipe or a socket.
+
+Idea: a small message is one call of the core, there and back. Its header and body go out with one
+system call and come in with two, of which neither reads ahead, so `select`, asyncio and processes
+that share the descriptor always see the truth. To a receiver that waits at this moment at the other
+end of a `Pipe` it goes through shared memory instead (native/msg/mailbox.h). What the core does not
+finish at once, large messages above all, is finished here.
+
+Invariant: see `_descriptor` (exact reads), `_base` (whole messages) and mailbox.h (order).
+
+Layer: ipc; imports the base layer, the core and `reduction`.
+"""
+
+from __future__ import annotations
+
+import _socket  # the pair of descriptors is all that is needed; `socket` takes long to import
+import os
+import pickle
+import select
+
+from .. import _core
+from .._base.deadline import Deadline
+from .._base.errors import BufferTooShort
+from .._pickling.pickler import explained, pieces
+from . import _fd_io, _framing
+from ._base import _ConnectionBase
+from ._inherited import everyone
+
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+if TYPE_CHECKING:
+    from typing import Any, SupportsIndex
+
+    from .._pickling.pickler import Piece
+    from ._async import Unfinished, Waiter
+
+    # What `Line.receive` says of a message that it did not read as a whole.
+    _Begun = int | tuple[int, bytes] | tuple[None, bytes]
+
+# Bound once: the small message is what this module is made for, and each look-up shows.
+_loads = pickle.loads
+_dumps = pickle.dumps
+_pack = _framing.SHORT_HEADER.pack
+_unpack = _framing.SHORT_HEADER.unpack
+_os_close = os.close
+
+# Any pickler writes the same for these: a plain one is the quickest to make.
+_PLAIN = frozenset((int, float, bool, type(None)))
+
+# Up to here a message's frame is put together when a part of it is left to write; see py_line.c.
+_ONE_WRITE = 16384
+
+
+class Connection(_ConnectionBase):
+    """One end of a pipe or of a socket: messages go through its descriptor.
+
+    Args, Raises: as for the base class.
+    """
+
+    _line: _core.Line | Unfinished
+    _waiter: Waiter | None = None  # of the task that is in `arecv`
+
+    def __init__(self, handle: SupportsIndex, readable: bool = True, writable: bool = True):
+        super().__init__(handle, readable, writable)
+        self._line = _core.Line()
+        everyone.add(self)
+
+    # ---------------------------------------------------------------------------- small messages
+
+    def send(self, obj: Any) -> None:
+        if self._handle is None or not self._writable:  # a call for each message would show
+            self._target()
+        if type(obj) in _PLAIN:
+            self._send_bytes(_dumps(obj))
+            return
+        try:
+            parts = pieces(obj)
+        except (pickle.PicklingError, TypeError, AttributeError) as error:
+            raise explained(error, obj) from error
+        if len(parts) == 1:
+            self._send_bytes(parts[0])
+        else:
+            self._send_parts(parts)
+
+    def recv(self) -> Any:
+        if not self._readable:
+            self._source()
+        message = self._line.receive(self._handle)
+        if not isinstance(message, bytes):
+            message = self._finish(message)
+        return _loads(message)
+
+    async def arecv(self) -> Any:
+        """Return the next object that the other end sent; the event loop goes on meanwhile.
+
+        Cancelled, it loses nothing: what arrived of a message is kept for who receives next. The
+        loop's reader of this descriptor is ours while one task waits.
+
+        Raises:
+            RuntimeError: another task is waiting for this connection.
+            EOFError, OSError: as `recv`; OSError also when the connection is closed meanwhile.
+        """
+        self._source()
+        from ._async import receive  # asyncio takes long to import
+
+        return _loads(await receive(self))
+
+    def _send_bytes(self, buf: Piece) -> None:
+        if len(buf) > _ONE_WRITE:
+            self._send_parts([buf])
+            return
+        count = self._line.send(self._handle, buf)
+        if count is not None:
+            self._write_rest(buf, count)
+
+    def _write_rest(self, buf: Piece, count: int) -> None:
+        """Write what is missing of a message of whose frame *count* bytes were written."""
+        frame = memoryview(_pack(len(buf)) + buf)[count:]
+        try:
+            _fd_io.write(self._target(), [frame], begun=count > 0)
+        except BlockingIOError:
+            raise  # nothing was written
+        except BaseException:
+            self.close()
+            raise
+
+    def _recv_bytes(self, maxsize: int | None = None) -> bytes:
+        message = self._line.receive(self._handle)
+        if not isinstance(message, bytes):
+            return self._finish(message, maxsize)
+        if maxsize is not None and len(message) > maxsize:
+            self._refuse_longer(len(message), maxsize)
+        return message
+
+    def _recv_into(self, target: memoryview) -> int:
+        message = self._line.receive(self._handle)
+        if not isinstance(message, bytes):
+            size, part = self._size_and_part(message)
+            if not part and size <= len(target):
+                return self._fill(target[:size])
+            message = part + self._recv_body(size - len(part))
+        size = len(message)
+        if size > len(target):
+            raise BufferTooShort(message)
+        target[:size] = message
+        return size
+
+    # ------------------------------------------------------------- what the core did not finish
+
+    def _finish(self, begun: _Begun, maxsize: int | None = None) -> bytes:
+        """The message that the core has begun to read."""
+        size, part = self._size_and_part(begun)
+        if maxsize is not None and size > maxsize:
+            self._refuse_longer(size, maxsize)
+        rest = self._read_begun(size - len(part))
+        return part + rest if part else rest
+
+    def _size_and_part(self, begun: _Begun) -> tuple[int, bytes]:
+        """The size of the message, and what of its body was read."""
+        size, part = (begun, b"") if isinstance(begun, int) else begun
+        if size is None:
+            (size,) = _unpack(part + self._read_begun(_framing.SHORT_HEADER.size - len(part)))
+            part = b""
+        return (size if size >= 0 else self._recv_size(_pack(size))), part
+
+    # ---------------------------------------------------------------------------- the primitives
+
+    def close(self) -> None:
+        super().close()
+        self._line = _NO_LINE  # the pipe's shared memory is let go of
+
+    def _close(self, close: Any = _os_close) -> None:  # bound early: __del__ may run at shutdown
+        if self._waiter is not None:
+            self._waiter.give_up()
+        close(self._handle)
+
+    def _write(self, parts: list[Piece]) -> None:
+        _fd_io.write(self._target(), parts)
+
+    def _read(self, size: int, begun: bool) -> bytes:
+        return _fd_io.read(self._open_handle(), size, begun)
+
+    def _read_into(self, target: memoryview) -> None:
+        _fd_io.read_into(self._open_handle(), target)
+
+    def _poll(self, timeout: float | None) -> bool:
+        fd = self._open_handle()
+        if self._line.has_legacy():
+            return True
+        if timeout is not None and timeout <= 0:
+            return _fd_io.await_events(fd, select.POLLIN, 0) != 0
+        return _fd_io.await_readable(fd, Deadline(timeout))
+
+
+_NO_LINE = _core.Line()
+
+# -------------------------------------------------------------------------------------------- pipes
+
+
+def Pipe(duplex: bool = True) -> tuple[Connection, Connection]:
+    """Return the two ends of a new pipe.
+
+    Args:
+        duplex: both ends can send and receive; else the first receives and the second sends.
+    """
+    if duplex:
+        one, other = _socket.socketpair()
+        one.setblocking(True)  # a default timeout for sockets is not meant for pipes
+        other.setblocking(True)
+        first, second = Connection(one.detach()), Connection(other.detach())
+    else:
+        reader, writer = os.pipe()
+        first, second = Connection(reader, writable=False), Connection(writer, readable=False)
+    first._line, second._line = _core.pipe_lines(duplex)
+    return first, second

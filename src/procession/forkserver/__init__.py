@@ -1,0 +1,34 @@
+"""The fork server: a process with imported modules and nothing else, which forks on request.
+
+Idea: this module is the public face of its package. `_client` is the side of those who ask,
+`_protocol` what the two sides say to one another, `_server` the side that forks, `_prefork` the
+child that the server has ready.
+
+Invariant: what is exported is what programs and libraries know of the standard module.
+
+Layer: process.
+"""
+
+from ._client import (
+    MAXFDS_TO_SEND,
+    ForkServer,
+    _forkserver,
+    connect_to_new_process,
+    ensure_running,
+    get_inherited_fds,
+    give_up,
+    main,
+    set_forkserver_preload,
+)
+
+__all__ = [
+    "MAXFDS_TO_SEND",
+    "ForkServer",
+    "_forkserver",
+    "connect_to_new_process",
+    "ensure_running",
+    "get_inherited_fds",
+    "give_up",
+    "main",
+    "set_forkserver_preload",
+]

@@ -1,0 +1,227 @@
+"""The fork server, as its clients see it.
+
+Idea: client and server are joined by one pair of sockets. The server has one end; the other is an
+heirloom, which every process of the family has, whatever its start method. So there is no
+address that a stranger could connect to and no file to be removed, and the server learns from the
+kernel, as the end of its input, that the last of its clients is gone.
+
+Invariant: at most one server per family as long as it lives; if it dies, the next start of each
+process that notices makes a new one.
+
+Layer: process; imports base, ipc and the core.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import socket
+from _thread import allocate_lock
+
+from .. import _core, spawn, util
+from .._base import finalize, log, runtime
+from .._launch import sigint_mask, start_data
+from .._launch.sentinel import have_pidfd, wait_readable
+from ._protocol import MOST_DESCRIPTORS as MAXFDS_TO_SEND
+from ._protocol import Request, send
+from ._server import Server, arrived_descriptors, preload
+
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any, Literal
+
+    _Reaction = Literal["ignore", "warn", "fail"]
+
+__all__ = [
+    "MAXFDS_TO_SEND",
+    "connect_to_new_process",
+    "ensure_running",
+    "get_inherited_fds",
+    "main",
+    "set_forkserver_preload",
+]
+
+_HEIRLOOM = "forkserver"
+_PATIENCE = 0.5  # seconds that an exit waits for the server, which needs a millisecond as a rule
+
+
+class ForkServer:
+    """A client's side of the server of its family."""
+
+    def __init__(self) -> None:
+        self._lock = allocate_lock()
+        os.register_at_fork(after_in_child=self._after_fork_in_child)
+        self._forkserver_pid: int | None = None  # of the process that started it only
+        self._preload_modules = ["__main__"]
+        self._on_error: _Reaction = "ignore"
+
+    def _after_fork_in_child(self) -> None:
+        self._lock = allocate_lock()
+        self._forkserver_pid = None
+
+    def set_forkserver_preload(
+        self, modules_names: Iterable[str], *, on_error: _Reaction = "ignore"
+    ) -> None:
+        """Set what a server that is started from now on imports before it forks.
+
+        Raises:
+            TypeError: a name is not a string.
+            ValueError: *on_error* is not one of ``ignore``, ``warn`` and ``fail``.
+        """
+        names = list(modules_names)
+        if not all(type(name) is str for name in names):
+            raise TypeError("module_names must be a list of strings")
+        if on_error not in ("ignore", "warn", "fail"):
+            raise ValueError(f"on_error must be 'ignore', 'warn' or 'fail', not {on_error!r}")
+        self._preload_modules, self._on_error = names, on_error
+
+    def ensure_running(self) -> None:
+        """Start a server unless the family has one."""
+        with self._lock:
+            self._ensure_running()
+
+    def _ensure_running(self) -> int:
+        """Return this process's descriptor of the server; the lock is held."""
+        fd = runtime.heirlooms.get(_HEIRLOOM)
+        if fd is not None and _is_served(fd):
+            return fd
+        self._let_go()
+        self._reap()
+        return self._start()
+
+    def connect_to_new_process(self, request: Request) -> int:
+        """Ask the server for a child; it answers through the request's status pipe.
+
+        Returns:
+            This process's descriptor of the server, for `give_up`.
+
+        Raises:
+            ValueError: too many descriptors.
+            OSError: the server has just ended.
+        """
+        with self._lock:
+            fd = self._ensure_running()
+            sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, fileno=fd)
+            try:
+                send(sock, request)
+            finally:
+                sock.detach()
+            return fd
+
+    def give_up(self, fd: int) -> None:
+        """The server that *fd* leads to has ended, or is about to: use it no more."""
+        with self._lock:
+            if runtime.heirlooms.get(_HEIRLOOM) == fd:
+                self._let_go()
+                self._reap()
+
+    # ---------------------------------------------------------------------------- the server's life
+
+    def _start(self) -> int:
+        """Start a server and make the way to it an heirloom."""
+        ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with ours, its:
+            # Before the first request: the kernel notes the sender only from now on.
+            its.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+            self._forkserver_pid = self._spawn(its.fileno())
+            runtime.heirlooms[_HEIRLOOM] = fd = ours.detach()
+        if self._leave not in finalize.farewells:
+            finalize.farewells.append(self._leave)
+        log.debug("fork server started, pid %d", self._forkserver_pid)
+        return fd
+
+    def _spawn(self, its_end: int) -> int:
+        wanted = ("sys_path", "sys_argv", "orig_dir", "dir", "stand_in")
+        data = spawn.get_preparation_data("fork server")
+        chosen = {k: v for k, v in data.items() if k in wanted or k.startswith("init_main")}
+        todo = start_data.in_memory_file(
+            pickle.dumps((self._preload_modules, self._on_error, chosen))
+        )
+        token = _core.reserve_slot()
+        numbers = {"server": its_end, "family": _core.family_fd(), "todo": todo}
+        given = ", ".join(f"{name}={number}" for name, number in numbers.items())
+        program = f"{spawn.importing('main', __name__)}; main({given}, token={token})"
+        exe = spawn.executable()
+        try:
+            with sigint_mask.blocked():  # until it ignores them
+                pid = util.spawnv_passfds(
+                    exe,
+                    [exe, *util._args_from_interpreter_flags(), "-c", program],
+                    numbers.values(),
+                )
+        except BaseException:
+            _core.abandon(token)
+            raise
+        finally:
+            os.close(todo)
+        _core.launched(token, pid)
+        return pid
+
+    def _let_go(self) -> None:
+        """Close this process's way to the server, which ends when nobody has one."""
+        fd = runtime.heirlooms.pop(_HEIRLOOM, None)
+        if fd is not None:
+            os.close(fd)
+
+    def _reap(self) -> None:
+        """Wait for the end of the server that this process has started."""
+        if self._forkserver_pid is not None:
+            try:
+                os.waitpid(self._forkserver_pid, 0)
+            except ChildProcessError:
+                log.debug("fork server was reaped by other code of this program")
+            _core.bury(self._forkserver_pid)
+            self._forkserver_pid = None
+
+    def _stop(self) -> None:
+        """End the server, for tests."""
+        with self._lock:
+            self._let_go()
+            self._reap()
+
+    def _leave(self) -> None:
+        """At exit: wait for the server's end, lest it be a zombie; not if others still need it."""
+        with self._lock:
+            self._let_go()
+            if self._forkserver_pid is None or not have_pidfd():
+                return
+            pidfd = os.pidfd_open(self._forkserver_pid)
+            ended = wait_readable(pidfd, _PATIENCE)
+            os.close(pidfd)
+            if ended:
+                self._reap()
+
+
+def _is_served(fd: int) -> bool:
+    """Whether the other end of the socket *fd* is open."""
+    import select
+
+    poller = select.poll()
+    poller.register(fd, 0)
+    return not poller.poll(0)
+
+
+# -------------------------------------------------------------------------------- the server's side
+
+
+def main(server: int, family: int, todo: int, token: int) -> None:
+    """Be the fork server. The arguments are descriptors, but the last: a slot of the arena."""
+    for fd in (server, family, todo):
+        os.set_inheritable(fd, False)
+    _core.join_family(family, token)
+    with open(todo, "rb", closefd=True) as file:
+        modules, on_error, preparation = pickle.load(file)
+    preload(modules, on_error, preparation)
+    util._close_stdin()
+    util._flush_std_streams()  # else each child would write out what the imports have printed
+    with socket.socket(fileno=server) as sock:
+        Server(sock).serve()
+
+
+_forkserver = ForkServer()
+ensure_running = _forkserver.ensure_running
+connect_to_new_process = _forkserver.connect_to_new_process
+give_up = _forkserver.give_up
+set_forkserver_preload = _forkserver.set_forkserver_preload
+get_inherited_fds: Any = arrived_descriptors

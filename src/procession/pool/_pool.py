@@ -1,0 +1,278 @@
+"""`Pool`: the interface, the states, the end.
+
+Idea: the pool makes jobs and hands their tasks to the dispatcher; everything else is elsewhere. Its
+own is the order of its end: after ``close`` the workers are let go when the last task is done;
+``terminate``, the loss of the last reference and the exit of the program end them at once.
+
+Invariant: a job holds the pool while it has open tasks; the dispatcher, the crew and its thread do
+not, so a forgotten pool is garbage and is ended.
+
+Layer: pool.
+"""
+
+from __future__ import annotations
+
+import operator
+import os
+import threading
+import warnings
+from collections.abc import Callable, Iterable
+from types import GenericAlias, TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from .. import _core
+from .._base import log, runtime
+from .._base.deadline import Deadline
+from .._base.finalize import Finalize
+from ._dispatcher import Dispatcher
+from ._functions import Programs
+from ._inner_threads import InnerThreads
+from ._options import Options
+from ._stats import PoolStats
+from ._submit import Calls
+from ._supervisor import Crew
+
+if TYPE_CHECKING:
+    from ..context import BaseContext
+
+INIT, RUN, CLOSE, TERMINATE = "INIT", "RUN", "CLOSE", "TERMINATE"
+
+_EXIT_PRIORITY = 15  # before the processes that the program itself started are joined
+
+
+class Pool(Calls):
+    """A pool of worker processes that run the caller's functions.
+
+    Args:
+        processes: how many workers; None: as many as this process may use processors, by its
+            affinity and the quotas of its control groups; in the worker of a pool, its share of
+            them.
+        initializer: called with *initargs* in each worker when it starts. If it raises, so does
+            every call of the pool.
+        maxtasksperchild: a worker is replaced after so many tasks; None: never.
+        context: where the processes come from; None: the default context.
+        name: what the workers are called after: name-1, name-2, ...
+        seed: the workers' `random` states, and numpy's where it is loaded, are made of it and the
+            worker's number; None: they are distinct, and others each time.
+        max_memory_per_child: a worker that occupies more bytes than that when it has done a task is
+            replaced.
+        worker_init, worker_exit: what the first returns is `pool.worker_state()` in tasks; the
+            second is called with it when a worker ends in order.
+        threads_per_worker: how many threads numerical libraries (OpenMP, BLAS) use in a worker.
+        trace: a file to write a timeline to, which Perfetto (https://ui.perfetto.dev) and
+            chrome://tracing show: a row for each worker, what it did when, and how that ended.
+    Raises:
+        ValueError: a number is less than 1.
+        TypeError: something that is to be called cannot be.
+        OSError: the trace cannot be written.
+    """
+
+    def __init__(
+        self,
+        processes: int | None = None,
+        initializer: Callable[..., object] | None = None,
+        initargs: Iterable[Any] = (),
+        maxtasksperchild: int | None = None,
+        context: BaseContext | None = None,
+        *,
+        name: str | None = None,
+        seed: int | str | None = None,
+        max_memory_per_child: int | None = None,
+        worker_init: Callable[[], Any] | None = None,
+        worker_exit: Callable[[Any], object] | None = None,
+        threads_per_worker: int | None = None,
+        trace: str | os.PathLike[str] | None = None,
+    ):
+        self._state = INIT
+        self._ctx = context or runtime.default_context
+        self._processes = _size(processes)
+        options = Options(
+            *(initializer, tuple(initargs), maxtasksperchild, name, seed),
+            *(max_memory_per_child, worker_init, worker_exit, threads_per_worker),
+            trace=None if trace is None else os.fspath(trace),
+        )
+        self._set_up(options)
+        self._dispatcher.cancelled = self._crew.cancelled
+        self._dispatcher.interrupt = self._crew.interrupt
+        self._end = _End(self._dispatcher, self._crew)
+        self._terminate = Finalize(self, self._end, exitpriority=_EXIT_PRIORITY)
+        try:
+            self._crew.start()
+        except BaseException:
+            self._terminate()
+            raise
+        self._state = RUN
+
+    def _set_up(self, options: Options) -> None:
+        tasks, results = _core.TaskChannel(), _core.TaskChannel()
+        self._programs: Any = Programs()
+        noted = None
+        if options.trace is None:
+            self._dispatcher = Dispatcher(tasks, results)
+        else:
+            from ._trace import Trace, TracingDispatcher  # rarely needed
+
+            trace = Trace(options.trace, options.name or "Pool")
+            self._dispatcher = TracingDispatcher(tasks, results, trace)
+            noted = trace.channel
+        start = _Starter(self._ctx, self.Process, options)
+        try:
+            self._crew: Any = Crew(
+                start, self._processes, tasks, results, self._dispatcher, options, noted
+            )
+        except BaseException:
+            self._dispatcher.close()
+            raise
+
+    @staticmethod
+    def Process(ctx: Any, *args: Any, **kwds: Any) -> Any:
+        """Make a worker's process object, as subclasses of the standard pool override it."""
+        return ctx.Process(*args, **kwds)
+
+    @property
+    def _pool(self) -> list[Any]:
+        """The workers, as third parties look at them."""
+        return [worker for worker in self._crew.workers if worker is not None]
+
+    def stats(self) -> PoolStats:
+        """What has become of the tasks so far, and what the workers do."""
+        return self._dispatcher.stats(self._crew.seen())
+
+    # -------------------------------------------------------------------------------- the end
+
+    def _check_running(self) -> None:
+        if self._state != RUN:
+            raise ValueError("Pool not running")
+
+    def close(self) -> None:
+        """Take no more work; the workers end when all that was given is done."""
+        log.debug("closing pool")
+        if self._state == RUN:
+            self._state = CLOSE
+
+    def terminate(self) -> None:
+        """End the workers at once; open calls raise ``ProcessError`` for their callers."""
+        log.debug("terminating pool")
+        self._state = TERMINATE
+        self._terminate()
+        self._end()  # if it was interrupted before
+
+    def join(self) -> None:
+        """Wait until the workers have ended.
+
+        After ``close`` they do all that was given first, the input of each imap included whose
+        results nobody has taken yet; those can be taken afterwards.
+
+        Raises:
+            ValueError: neither ``close`` nor ``terminate`` was called.
+        """
+        if self._state == RUN:
+            raise ValueError("Pool is still running")
+        if self._state not in (CLOSE, TERMINATE):
+            raise ValueError("In unknown state")
+        if self._state == CLOSE and self._terminate.still_active():
+            self._dispatcher.finish_feeding()
+            self._dispatcher.wait_until(self._dispatcher.is_idle, Deadline(None))
+            self._dispatcher.stop_workers(self._crew.dismiss())
+            self._crew.join()
+            self._terminate()
+        self._crew.join()
+        receiver = self._dispatcher.receiver
+        if receiver is not None and receiver is not threading.current_thread():
+            receiver.join()
+
+    def __enter__(self) -> Self:
+        self._check_running()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> None:
+        self.terminate()
+
+    def __del__(self) -> None:
+        if getattr(self, "_state", INIT) == RUN:
+            warnings.warn(
+                f"unclosed running multiprocessing pool {self!r}",
+                ResourceWarning,
+                source=self,
+                stacklevel=2,
+            )
+
+    def __repr__(self) -> str:
+        cls = type(self)
+        size = len(self._pool) if self._state != INIT else 0
+        return f"<{cls.__module__}.{cls.__qualname__} state={self._state} pool_size={size}>"
+
+    def __reduce__(self) -> Any:
+        raise NotImplementedError(
+            "pool objects cannot be passed between processes or pickled; make a pool in the "
+            "process that uses it, which may be a worker of another pool"
+        )
+
+    __class_getitem__: Any = classmethod(GenericAlias)
+
+
+class _Starter:
+    """Starts a worker; it knows the context, not the pool."""
+
+    def __init__(self, context: Any, make: Callable[..., Any], options: Options):
+        self._context = context
+        self._make = make
+        self._name = options.name
+        self._inner = InnerThreads(options.threads)
+
+    def __call__(self, number: int, target: Callable[..., object], *args: Any) -> Any:
+        process = self._make(self._context, target=target, args=args, daemon=True)
+        if self._name is None:
+            process.name = process.name.replace("Process", "PoolWorker")
+        else:
+            process.name = f"{self._name}-{number}"
+        with self._inner.inherited():
+            process.start()
+        return process
+
+
+def _size(processes: int | None) -> int:
+    if processes is None:
+        from .._base.cpu_quota import share  # for those alone who do not say
+
+        processes = share()
+    try:
+        count = operator.index(processes)
+    except TypeError:
+        raise TypeError(f"processes must be an int or None, not {processes!r}") from None
+    if count < 1:
+        raise ValueError("Number of processes must be at least 1")
+    return count
+
+
+class _End:
+    """Ends a pool: nothing runs on its behalf afterwards. It does not know the pool itself."""
+
+    def __init__(self, dispatcher: Dispatcher, crew: Any):
+        self._dispatcher, self._crew = dispatcher, crew
+        self._is_done = False
+
+    def __call__(self) -> None:
+        if self._is_done:
+            return
+        try:
+            self._crew.end()
+            self._dispatcher.fail_all(_terminated)
+            self._dispatcher.close()
+        except BaseException:  # Ctrl-C, most likely: the rest is done at exit at the latest
+            Finalize(None, self, exitpriority=_EXIT_PRIORITY)
+            raise
+        # It held the crew, which holds the dispatcher.
+        vars(self._dispatcher).pop("interrupt", None)
+        self._is_done = True
+
+
+def _terminated() -> BaseException:
+    from .._base.errors import ProcessError
+
+    return ProcessError("the pool was terminated before this call had ended")

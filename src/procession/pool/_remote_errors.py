@@ -1,0 +1,87 @@
+"""Errors on their way from a worker to the caller.
+
+Idea: an exception loses its traceback when it is pickled, so the text of it travels along and comes
+back as the exception's cause. What cannot be pickled, or cannot be rebuilt from its pickle, is
+found out in the worker and replaced by an error that says so: the caller always gets an exception.
+
+Invariant: what `portable` returns has been pickled and rebuilt once, so it will be again.
+
+Layer: pool.
+"""
+
+from __future__ import annotations
+
+import pickle
+import traceback
+from types import TracebackType
+from typing import Any
+
+from .._launch.result import RemoteTraceback as RemoteTraceback
+
+
+class MaybeEncodingError(Exception):
+    """A task's result, or its exception, cannot be sent to the caller.
+
+    Attributes:
+        exc: what was wrong, as text.
+        value: what could not be sent, as text.
+    """
+
+    def __init__(self, exc: object, value: object):
+        self.exc = exc if isinstance(exc, str) else repr(exc)
+        self.value = value if isinstance(value, str) else _safe_repr(value)
+        super().__init__(self.exc, self.value)
+
+    def __str__(self) -> str:
+        return f"Error sending result: '{self.value}'. Reason: '{self.exc}'"
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self}>"
+
+
+class ExceptionWithTraceback:
+    """An exception on its way: unpickled it is itself again, its remote traceback the cause.
+
+    Args:
+        exc: the exception.
+        tb: its traceback in this process.
+    """
+
+    def __init__(self, exc: BaseException, tb: TracebackType | None):
+        lines = traceback.format_exception(type(exc), exc, tb)
+        self.exc = exc
+        self.tb = f'\n"""\n{"".join(lines)}"""'
+        # The frames would keep everything alive that the task had.
+        self.exc.__traceback__ = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return rebuild_exc, (self.exc, self.tb)
+
+
+def rebuild_exc(exc: BaseException, tb: str) -> BaseException:
+    """Give *exc* its remote traceback as the cause."""
+    exc.__cause__ = RemoteTraceback(tb)
+    return exc
+
+
+def portable(exc: BaseException) -> ExceptionWithTraceback:
+    """*exc* with its traceback, or a substitute that names it if it cannot travel."""
+    wrapped = ExceptionWithTraceback(exc, exc.__traceback__)
+    try:
+        pickle.loads(pickle.dumps(wrapped))
+    except Exception as reason:  # noqa: BLE001 - whatever its own methods raise
+        what = "".join(traceback.format_exception_only(exc)).strip()
+        substitute = MaybeEncodingError(
+            f"{type(reason).__name__}: {reason} (an exception must be rebuilt from its args: see "
+            f"__reduce__ of {type(exc).__qualname__})",
+            what,
+        )
+        wrapped.exc = substitute
+    return wrapped
+
+
+def _safe_repr(value: object) -> str:
+    try:
+        return repr(value)
+    except Exception as error:  # noqa: BLE001 - a broken __repr__ must not hide the real trouble
+        return f"<{type(value).__name__}, whose repr raises {type(error).__name__}>"

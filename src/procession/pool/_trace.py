@@ -1,0 +1,196 @@
+"""A timeline of a pool's tasks: a file for Perfetto or chrome://tracing.
+
+Idea: when a worker was at which task is noted in a channel of its own (see `spans`). What the task
+was and how it ended the dispatcher knows. Both are joined by the task's number when the end is
+told. A pool without a trace has none of this: its dispatcher and its workers are the plain ones.
+
+Invariant: the span of a task is in the channel before its end is. The file is whole JSON after each
+write: a write begins at the closing brackets of the one before, and ends with new ones. So whatever
+becomes of workers it is whole; only a kill of the writing process itself in a write cuts it short.
+
+Source: the Trace Event Format of Chromium, as a JSON object; times in microseconds.
+
+Layer: pool.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import warnings
+from collections.abc import Callable
+from queue import Empty
+from time import monotonic_ns
+from typing import Any
+
+from .. import _core
+from . import _worker
+from ._dispatcher import NOBODY, Dispatcher
+from ._protocols import Channel, Job, Message
+from ._trace_spans import HELLO
+
+_OUTCOMES = {
+    _worker.OK: "done",
+    _worker.FAILED: "failed",
+    _worker.LOST: "lost with its worker",
+    _worker.TIMED_OUT: "timed out",
+    _worker.CANCELLED: "cancelled",
+}
+_ENDED_WITH_THE_POOL = "ended with the pool"
+
+_OPENING = b'{"displayTimeUnit": "ms", "traceEvents": [\n'
+_CLOSING = b"\n]}\n"
+_MOST_LINES, _LONGEST_NS = 1000, 500_000_000  # until what is known is written
+_BATCH = 1024
+_NS_PER_US = 1000
+
+
+class Trace:
+    """The file. The dispatcher's lock is held by whoever calls.
+
+    Args:
+        path: of the file; what was there is replaced.
+        name: of the pool.
+    Raises:
+        OSError: it cannot be written.
+    """
+
+    def __init__(self, path: str, name: str):
+        self._path = path
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        self.channel = _core.TaskChannel()
+        self._pid = os.getpid()
+        self._spans: dict[int, tuple[int, int, int]] = {}  # by task: worker, begin, end
+        self._free_at: dict[int, int] = {}  # by worker: when its latest task ended
+        self._lines: list[str] = []
+        self._end = 0  # where the closing brackets are
+        self._add({"ph": "M", "name": "process_name", "args": {"name": name}}, 0)
+        self._append(_OPENING)
+
+    def told(self, task: int, name: str, what: str, outcome: str) -> None:
+        """*task* has ended: a call of the function *name*."""
+        span = self.forget(task)
+        if span is None:
+            return  # no worker had begun it
+        number, began, ended = span
+        began = max(began, self._free_at.get(number, 0))  # a killed worker's note may be an old one
+        ended = self._free_at[number] = max(began, ended)
+        event = {
+            "ph": "X",
+            "name": name,
+            "cat": "task",
+            "ts": began / _NS_PER_US,
+            "dur": (ended - began) / _NS_PER_US,
+            "args": {"task": what, "number": task, "outcome": outcome},
+        }
+        self._add(event, number)
+        if len(self._lines) >= _MOST_LINES or ended >= self._due:
+            self._write()
+
+    def forget(self, task: int) -> tuple[int, int, int] | None:
+        """Return the span of *task*, if a worker has begun it, for the last time."""
+        if task not in self._spans:
+            self._receive()
+        return self._spans.pop(task, None)
+
+    def _receive(self) -> None:
+        inbox: list[Message] = []
+        try:
+            while True:
+                self.channel.receive_into(inbox, _BATCH, 0)
+        except Empty:
+            pass  # that was all
+        for _, task, number, value, _ in inbox:
+            if task == HELLO:
+                self._introduce(number, *value)
+            else:
+                self._spans[task] = (number, *value)
+
+    def _introduce(self, number: int, name: str, pid: int) -> None:
+        self._add({"ph": "M", "name": "thread_name", "args": {"name": f"{name} ({pid})"}}, number)
+        self._add({"ph": "M", "name": "thread_sort_index", "args": {"sort_index": number}}, number)
+
+    def _add(self, event: dict[str, object], number: int) -> None:
+        self._lines.append(json.dumps({**event, "pid": self._pid, "tid": number}))
+
+    def _write(self) -> None:
+        if self._fd < 0 or not self._lines:
+            return
+        try:
+            self._append(b",\n")
+        except OSError as error:
+            self._give_up(error)
+
+    def _append(self, separator: bytes) -> None:
+        data = separator + ",\n".join(self._lines).encode()
+        self._lines.clear()
+        _write_all(self._fd, data + _CLOSING, self._end)
+        self._end += len(data)
+        self._due = monotonic_ns() + _LONGEST_NS
+
+    def _give_up(self, error: OSError) -> None:
+        """The tasks go on; who reads the trace must know that it does not."""
+        os.close(self._fd)
+        self._fd = -1
+        said = f"the trace {self._path} ends here, at {time.ctime()}: {error}"
+        warnings.warn(said, RuntimeWarning, stacklevel=2)
+
+    def close(self) -> None:
+        """Write what is known. Nothing more is told."""
+        self._receive()
+        self._write()
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def _write_all(fd: int, data: bytes, offset: int) -> None:
+    while data:
+        written = os.pwrite(fd, data, offset)
+        data, offset = data[written:], offset + written
+
+
+class TracingDispatcher(Dispatcher):
+    """A dispatcher that tells *trace* too. Args: as `Dispatcher`, and the trace."""
+
+    def __init__(self, tasks: Channel, results: Channel, trace: Trace):
+        super().__init__(tasks, results)
+        self._trace = trace
+        self._cancelled: dict[int, tuple[str, str]] = {}  # by task: what it was
+
+    def _take(self, message: Message, callbacks: list[Callable[[], object]]) -> None:
+        _, number, kind, _, error = message
+        job = self._open.get(number)
+        if kind in _OUTCOMES and number != NOBODY:
+            if job is not None:
+                failed = kind == _worker.OK and error is not None
+                outcome = _OUTCOMES[_worker.FAILED if failed else kind]
+                self._trace.told(number, job.name, job.describe(number), outcome)
+            elif number in self._cancelled:
+                self._trace.told(number, *self._cancelled.pop(number), "cancelled")
+            else:
+                self._trace.forget(number)
+        super()._take(message, callbacks)
+
+    def _withdraw(self, job: Any, number: int, error: BaseException) -> None:
+        self._cancelled[number] = job.name, job.describe(number)
+        super()._withdraw(job, number, error)
+
+    def fail_all(self, error: Callable[[], BaseException]) -> None:
+        """See `Dispatcher`."""
+        with self.lock:
+            for number, job in self._open.items():
+                self._tell_end(number, job)
+            for number, what in self._cancelled.items():
+                self._trace.told(number, *what, "cancelled")
+            self._cancelled.clear()
+        super().fail_all(error)
+
+    def _tell_end(self, number: int, job: Job) -> None:
+        self._trace.told(number, job.name, job.describe(number), _ENDED_WITH_THE_POOL)
+
+    def close(self) -> None:
+        """See `Dispatcher`."""
+        with self.lock:
+            self._trace.close()

@@ -1,0 +1,354 @@
+"""What a process does: start, run, end.
+
+Idea: a process object is made in the parent, goes to the child with its target and arguments, and
+is there what `current_process()` returns. How it gets there is the affair of the start method, a
+class attribute that the contexts fill; all else is the same for every method.
+
+Invariant: the set of children holds exactly those that were started here and not seen to end.
+
+Layer: process; imports base. What only a start needs is imported by the first start.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from _weakrefset import WeakSet
+
+from .._base import runtime
+from .._base.errors import TimeoutError  # noqa: A004 - the package's own
+from .._launch.authkey import AuthenticationString
+from ._info import Facts
+
+TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any
+
+    from .._core import Block, Channel
+    from .._launch.popen import BasePopen
+    from .._launch.result import Outcome
+
+try:
+    runtime.original_dir = os.path.abspath(os.getcwd())
+except OSError:  # the folder is gone
+    runtime.original_dir = None
+
+
+def current_process() -> BaseProcess:
+    """Return the object that stands for this process."""
+    return runtime.current_process()
+
+
+def parent_process() -> BaseProcess | None:
+    """Return the object that stands for the parent process; None in the main process."""
+    return runtime.parent_process()
+
+
+def active_children() -> list[BaseProcess]:
+    """Return the children of this process that are alive; those that ended are reaped."""
+    _cleanup()
+    return list(_children)
+
+
+def _cleanup() -> None:
+    """Reap the children that have ended."""
+    for bootstrap in list(_children):
+        if bootstrap._popen is not None and bootstrap._popen.poll() is not None:
+            _children.discard(bootstrap)
+
+
+runtime.active_children = active_children
+
+
+class BaseProcess(Facts):
+    """An activity that runs in a process of its own, as a `threading.Thread` does in a thread.
+
+    Args:
+        group: None; there for the likeness to threads.
+        target: what `run` calls, with *args* and *kwargs*.
+        name: None for one made of the ancestors' numbers, ``Process-2:1``.
+        daemon: whether the process is ended when its parent ends; None to be as its creator.
+        die_with_parent: whether it is killed when its parent is gone, however that ended, a SIGKILL
+            included. None: daemons are, and so is every child of one that is; others are killed
+            when the first process of the family is gone. False: neither, nor its descendants.
+    """
+
+    _start_method: str | None = None
+
+    @staticmethod
+    def _Popen(process_obj: Any) -> BasePopen:
+        """Start a child for *process_obj*; the start methods give this."""
+        raise NotImplementedError
+
+    def __init__(
+        self,
+        group: None = None,
+        target: Callable[..., object] | None = None,
+        name: str | None = None,
+        args: Iterable[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        daemon: bool | None = None,
+        die_with_parent: bool | None = None,
+    ):
+        assert group is None, "group argument must be None for now"
+        creator = runtime.current_process()
+        self._identity: tuple[int, ...] = (*creator._identity, next(_process_counter))
+        self._config: dict[str, Any] = creator._config.copy()
+        self._parent_pid = os.getpid()
+        self._parent_name = creator._name
+        self._popen = None
+        self._closed = False
+        self._target = target
+        self._args = tuple(args)
+        self._kwargs = dict(kwargs or {})
+        self._name = name or type(self).__name__ + "-" + ":".join(map(str, self._identity))
+        self._die_with_parent = die_with_parent
+        if die_with_parent is False:
+            self._config["outlives_family"] = True
+        self._outcome: Channel | None = None
+        self._last_words: Block | None = None
+        self._fetched: Outcome | None = None
+        if daemon is not None:
+            self.daemon = daemon
+        _dangling.add(self)
+
+    # --------------------------------------------------------------------------------- what it does
+
+    def run(self) -> object:
+        """What the process does, in the child: call the target. Subclasses may give another."""
+        if self._target:
+            return self._target(*self._args, **self._kwargs)
+        return None
+
+    def start(self) -> None:
+        """Start the process. At most once, and by the process that made the object.
+
+        Raises:
+            RuntimeError: the main module is just being imported by a child (its guard is missing).
+        """
+        self._check_closed()
+        assert self._popen is None, "cannot start a process twice"
+        assert self._parent_pid == os.getpid(), (
+            "can only start a process object created by current process"
+        )
+        launching = _launching()
+        _cleanup()
+        # Known before the child is there, so that the child inherits it, whatever its method.
+        self._die_with_parent = self._config["die_with_parent"] = self.die_with_parent
+        self._outcome = launching._core.Channel()  # the first one founds the family
+        self._last_words = launching.last_words.page()
+        self._popen = self._Popen(self)
+        self._sentinel = self._popen.sentinel
+        # The target may refer to this object: the cycle would keep both alive.
+        del self._target, self._args, self._kwargs
+        _children.add(self)
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait until the process has ended, or up to *timeout* seconds."""
+        self._check_closed()
+        assert self._parent_pid == os.getpid(), "can only join a child process"
+        assert self._popen is not None, "can only join a started process"
+        if self._popen.wait(timeout) is not None:
+            _children.discard(self)
+            if self._outcome is not None and not self._outcome.empty():
+                # What this child had to import to send a result, the next forked one inherits.
+                pass
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Wait for the end of the process, up to *timeout* seconds, and return what `run` did.
+
+        Raises:
+            TimeoutError: it has not ended in time.
+            ProcessLostError: it was killed, or exited with a code other than 0, or gave something
+                that cannot be sent.
+            BaseException: what `run` raised; its cause is the traceback in the child, as text.
+        """
+        error = self.exception(timeout)
+        if error is not None:
+            raise error
+        assert self._fetched is not None
+        return self._fetched.result
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Wait like `result`, and return what that would raise; None if it would return."""
+        self.join(timeout)
+        exitcode = self.exitcode
+        if exitcode is None:
+            raise TimeoutError(f"process {self.name} has not ended within {timeout} seconds")
+        from .._launch.result import of  # rarely used
+
+        return of(self, exitcode).error
+
+    def is_alive(self) -> bool:
+        """Return whether the process runs: it was started and has not ended."""
+        self._check_closed()
+        if self is current_process():
+            return True
+        assert self._parent_pid == os.getpid(), "can only test a child process"
+        if self._popen is None:
+            return False
+        if self._popen.poll() is None:
+            return True
+        _children.discard(self)
+        return False
+
+    def terminate(self, *, tree: bool = False) -> None:
+        """Send SIGTERM; with *tree* to its descendants too. Nothing if it has ended."""
+        self._signal("SIGTERM", tree)
+
+    def kill(self, *, tree: bool = False) -> None:
+        """Send SIGKILL; with *tree* to its descendants too. Nothing if it has ended."""
+        self._signal("SIGKILL", tree)
+
+    def interrupt(self) -> None:
+        """Send SIGINT: the process sees a KeyboardInterrupt. Nothing if it has ended."""
+        self._signal("SIGINT", tree=False)
+
+    def _signal(self, name: str, tree: bool) -> None:
+        self._check_closed()
+        from signal import Signals  # not cheap, and rarely needed
+
+        popen = self._started()
+        if tree:
+            from .._launch.descendants import signal_descendants
+
+            signal_descendants(popen.pid, Signals[name])
+        popen._send_signal(Signals[name])
+
+    def close(self) -> None:
+        """Release what the object holds; from then on its methods raise ValueError.
+
+        Raises:
+            ValueError: the process still runs.
+        """
+        if self._popen is not None:
+            if self._popen.poll() is None:
+                raise ValueError(
+                    "Cannot close a process while it is still running. "
+                    "You should first call join() or terminate()."
+                )
+            self._popen.close()
+            self._popen = None
+            del self._sentinel
+            self._outcome = self._last_words = None
+            _children.discard(self)
+        self._closed = True
+
+    def _started(self) -> BasePopen:
+        if self._popen is None:
+            raise AttributeError(f"process {self._name} has not been started")
+        return self._popen
+
+    # --------------------------------------------------------------------------------- in the child
+
+    def _bootstrap(self, parent_sentinel: int | None = None) -> int:
+        """Be this process, from here to its end; return the exit code."""
+        bootstrap = _launching()
+        bootstrap.begin(self._start_method)
+        _begin_family_of_own()
+        old_process = runtime.current_process()
+        runtime.become(self, parent_sentinel)
+        code: int = bootstrap.run(self)
+        del old_process  # until now: its finalizers shall run after the after-fork functions
+        return code
+
+    @staticmethod
+    def _after_fork() -> None:
+        """What a forked child has to do that a fresh interpreter has not."""
+        _launching().run_after_forkers()
+
+
+class _ParentProcess(BaseProcess):
+    """What a child knows of its parent."""
+
+    def __init__(self, name: str, pid: int | None, sentinel: int | None):
+        self._identity = ()
+        self._name = name
+        self._pid = pid
+        self._parent_pid = None
+        self._popen = None
+        self._closed = False
+        self._config = {}
+        self._die_with_parent = None
+        self._outcome = self._last_words = None
+        if sentinel is not None:
+            self._sentinel = sentinel
+
+    def is_alive(self) -> bool:
+        """Return whether the parent still runs."""
+        return not self._wait(0)
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait until the parent has ended, or up to *timeout* seconds."""
+        self._wait(timeout)
+
+    def _wait(self, timeout: float | None) -> bool:
+        from .._launch.sentinel import wait_readable  # rarely used
+
+        return wait_readable(self.sentinel, timeout)
+
+    @property
+    def ident(self) -> int | None:
+        """The parent's process id."""
+        return self._pid
+
+    pid = ident
+
+
+class _MainProcess(BaseProcess):
+    """The process that the user started."""
+
+    def __init__(self) -> None:
+        self._identity = ()
+        self._name = "MainProcess"
+        self._parent_pid = None
+        self._popen = None
+        self._closed = False
+        self._die_with_parent = None
+        # All of this is inherited by the descendants.
+        self._config = {"authkey": AuthenticationString(os.urandom(32)), "semprefix": "/mp"}
+
+    def close(self) -> None:
+        """Nothing: this process goes on."""
+
+
+_process_counter = itertools.count(1)
+_children: set[BaseProcess] = set()
+_dangling: WeakSet[BaseProcess] = WeakSet()  # for programs that look for forgotten processes
+
+
+_child: Any = None
+
+
+def _launching() -> Any:
+    """The module `launch.child`, which the first start imports.
+
+    Kept, since an import statement takes a walk through the import system even for a module that is
+    there, and whatever Python code a forked child walks through costs it copies of pages.
+    """
+    global _child
+    if _child is None:
+        from .._launch import bootstrap
+
+        _child = bootstrap
+    return _child
+
+
+def _begin_family_of_own() -> None:
+    """In a child: it has no children yet."""
+    global _process_counter
+    _process_counter = itertools.count(1)
+    if _children:
+        _children.clear()
+
+
+def _make_parent(bootstrap: BaseProcess, sentinel: int | None) -> BaseProcess:
+    return _ParentProcess(bootstrap._parent_name, bootstrap._parent_pid, sentinel)
+
+
+runtime.make_parent = _make_parent
+
+
+runtime.begin(_MainProcess())
