@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "process_table.h"
 #include "size_class.h"
-#include "table.h"
 
 enum place { NOWHERE, ON_FREE_LIST, ON_DEAD_LIST };
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "../crash_point.h"
-#include "../shm/table.h"
+#include "../shm/process_table.h"
 
 /* ---- the word */
 

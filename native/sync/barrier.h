@@ -25,10 +25,10 @@
 #define PROCESSION_SYNC_BARRIER_H
 
 #include "../os/mutex.h"
-#include "../shm/table.h"
-#include "eventcount.h"
-#include "obituary.h"
-#include "patience.h"
+#include "../shm/process_table.h"
+#include "dead_owner.h"
+#include "event_count.h"
+#include "spin_wait.h"
 
 enum { BARRIER_HISTORY = 512 };
 #define BARRIER_MOST_PARTIES UINT32_C(1000000)

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "../crash_point.h"
-#include "../shm/table.h"
+#include "../shm/process_table.h"
 
 /* How many seats a notifier marks before it lets go of the mutex for once. */
 enum { ROUND = 32 };

@@ -28,9 +28,9 @@
 #define PROCESSION_SYNC_CONDITION_H
 
 #include "../os/mutex.h"
-#include "../shm/annex.h"
-#include "eventcount.h"
-#include "patience.h"
+#include "../shm/overflow.h"
+#include "event_count.h"
+#include "spin_wait.h"
 
 /* 16, 32, 64, ... seats: 65,520 in all, 32 for each process that a family may have. */
 enum { CONDITION_FIRST = 16, CONDITION_PARTS = 12 };

@@ -17,8 +17,8 @@
 #include <stdbool.h>
 
 #include "../shm/arena.h"
-#include "eventcount.h"
-#include "patience.h"
+#include "event_count.h"
+#include "spin_wait.h"
 
 struct event {
     _Atomic uint32_t word;

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "../os/futex.h"
-#include "../shm/table.h"
-#include "patience.h"
+#include "../shm/process_table.h"
+#include "spin_wait.h"
 
 /* Short enough that nobody notices, long enough that a batch of fast acquisitions outweighs the
  * futex round trip that ends it (some 40 us). */

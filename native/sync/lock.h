@@ -31,7 +31,7 @@
 
 #include "../crash_point.h"
 #include "../os/clock.h"
-#include "obituary.h"
+#include "dead_owner.h"
 
 #define LOCK_FREE UINT32_C(0)
 #define LOCK_CONTENDED (UINT32_C(1) << 30)

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "../crash_point.h"
-#include "../shm/table.h"
+#include "../shm/process_table.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "spinners watch the low half of the word at its address");

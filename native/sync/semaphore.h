@@ -44,10 +44,10 @@
 #ifndef PROCESSION_SYNC_SEMAPHORE_H
 #define PROCESSION_SYNC_SEMAPHORE_H
 
-#include "../shm/annex.h"
-#include "../shm/table.h"
-#include "eventcount.h"
-#include "patience.h"
+#include "../shm/overflow.h"
+#include "../shm/process_table.h"
+#include "event_count.h"
+#include "spin_wait.h"
 
 /* Entries: 64, 64, 128, 256 ...: enough for each slot that there is. */
 enum { SEMAPHORE_FIRST = 64, SEMAPHORE_PARTS = 6 };

@@ -2,7 +2,7 @@
 #ifndef PROCESSION_TESTS_BATCHES_H
 #define PROCESSION_TESTS_BATCHES_H
 
-#include "../msg/batch.h"
+#include "../channel/batch.h"
 
 enum { BATCH_MOST = 40 };
 

@@ -3,11 +3,11 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "../channel/channel_block.h"
+#include "../channel/payload.h"
+#include "../container/container.h"
 #include "../crash_point.h"
-#include "../msg/channel.h"
-#include "../msg/payload.h"
-#include "../msg/store.h"
-#include "../os/life.h"
+#include "../os/liveness.h"
 #include "../sync/barrier.h"
 #include "../sync/condition.h"
 #include "../sync/lock.h"

@@ -3,7 +3,7 @@
 #define PROCESSION_TESTS_FAMILY_H
 
 #include "../shm/check.h"
-#include "../shm/table.h"
+#include "../shm/process_table.h"
 #include "harness.h"
 
 #define SMALL_RESERVE (UINT64_C(64) << 20)

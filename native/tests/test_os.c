@@ -13,10 +13,10 @@
 
 #include "../os/clock.h"
 #include "../os/futex.h"
-#include "../os/life.h"
-#include "../os/lifeline.h"
+#include "../os/liveness.h"
 #include "../os/mapping.h"
 #include "../os/mutex.h"
+#include "../os/parent_death.h"
 #include "harness.h"
 
 /* ---- mutex */

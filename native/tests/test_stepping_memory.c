@@ -2,7 +2,7 @@
  * everything usable, and nothing is lost but what the dead process alone had.
  *
  * The limits of time are for `make stepping`, which tries every position. */
-#include "../msg/batch.h"
+#include "../channel/batch.h"
 #include "stepping.h"
 #include "traffic.h"
 

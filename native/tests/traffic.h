@@ -2,8 +2,8 @@
 #ifndef PROCESSION_TESTS_TRAFFIC_H
 #define PROCESSION_TESTS_TRAFFIC_H
 
-#include "../msg/channel.h"
-#include "../msg/payload.h"
+#include "../channel/channel_block.h"
+#include "../channel/payload.h"
 #include "family.h"
 
 /* A channel held by this process. */

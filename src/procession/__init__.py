@@ -13,7 +13,7 @@ import sys
 
 from . import context
 
-TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._log_forwarding import forward_logs as forward_logs
     from ._patching.install import install as install

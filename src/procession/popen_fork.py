@@ -20,7 +20,7 @@ from ._launch import bootstrap, parent_death
 from ._launch.popen import BasePopen
 from ._launch.sentinel import Sentinel
 
-TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .process import BaseProcess
 

@@ -22,7 +22,7 @@ from ._launch.popen import UNKNOWN_EXITCODE, BasePopen
 from ._launch.sentinel import wait_readable
 from .forkserver._protocol import ENDED, FAILED, Request, read_answer
 
-TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 

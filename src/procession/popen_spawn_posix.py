@@ -19,7 +19,7 @@ from ._launch import parent_death, start_data
 from ._launch.popen import BasePopen
 from ._launch.sentinel import Sentinel
 
-TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .process import BaseProcess
 
@@ -70,7 +70,7 @@ class Popen(BasePopen):
         numbers = {
             "payload": payload_fd,
             "family": _core.family_fd(),
-            "lifeline": parent_death.read_end(),
+            "death_link": parent_death.read_end(),
             "sentinel": sentinel.fd_for_child,
         }
         passed = {fd for fd in numbers.values() if fd is not None}

@@ -22,7 +22,7 @@ from _thread import RLock
 from . import util
 from ._base import log, runtime
 
-TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import IO

@@ -20,7 +20,7 @@ from . import util
 from ._base import log, runtime
 from ._pickling import main_module
 
-TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import IO, Any
@@ -117,7 +117,7 @@ def spawn_main(
     payload: int,
     family: int,
     token: int,
-    parent_death: int,
+    death_link: int,
     sentinel: int | None = None,
     bond: int = 0,
 ) -> None:
@@ -127,21 +127,21 @@ def spawn_main(
         payload: descriptor of the two pickles.
         family: descriptor of the family's arena.
         token: this process's slot in the arena.
-        lifeline: descriptor that reports the parent's end.
+        death_link: descriptor that reports the parent's end.
         sentinel: descriptor to hold until the end, where the system has no pidfd.
         bond: whether to die with the parent.
     """
     assert is_forking(sys.argv), "Not forking"
     from . import _core
-    from ._launch import parent_death as parents
+    from ._launch import parent_death
 
-    for fd in (payload, family, parent_death, sentinel):
+    for fd in (payload, family, death_link, sentinel):
         if fd is not None:
             os.set_inheritable(fd, False)
     if bond:
-        parents.tie_to(parent_death)
+        parent_death.tie_to(death_link)
     _core.join_family(family, token)
-    sys.exit(_main(payload, parent_death))
+    sys.exit(_main(payload, death_link))
 
 
 def _main(fd: int, parent_sentinel: int | None) -> int:

@@ -22,7 +22,7 @@ from ._base.deadline import Deadline
 from ._base.errors import BrokenLockError
 from ._base.finalize import Finalize, register_after_fork
 
-TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Literal, TypeVar

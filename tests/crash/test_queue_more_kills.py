@@ -174,13 +174,13 @@ def _report_wait(queue: Any, there: Any) -> None:
     there.put(wait([queue], timeout=20) == [queue])
 
 
-@pytest.mark.parametrize("point", crash_points("companions."))
+@pytest.mark.parametrize("point", crash_points("owned_lock."))
 def test_a_queues_own_lock_is_made_once_whoever_is_killed(ctx: Any, point: str) -> None:
     queue = ctx.Queue()
 
-    assert kill_child_at(ctx, point, queue.companion, (0,)) == -signal.SIGKILL
+    assert kill_child_at(ctx, point, queue.owned_lock, (0,)) == -signal.SIGKILL
 
-    place = queue.companion(0)
-    assert place == queue.companion(0)
+    place = queue.owned_lock(0)
+    assert place == queue.owned_lock(0)
     with queue._rlock:
         assert not queue._rlock.acquire(timeout=0)

@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 
 from procession import _core
 
-# As in native/msg/record.h: size, kind, unused, sequence, tag, extra; and, as in payload.h: owned,
-# references, spans, kind, unused.
+# As in native/channel/record.h: size, kind, unused, sequence, tag, extra; and, as in payload.h:
+# owned, references, spans, kind, unused.
 HEADER = struct.Struct("=IHHQQQ")
 PAYLOAD_HEAD = struct.Struct("=QIIII")
 FIELDS = {"size": (0, 4), "kind": (4, 2), "sequence": (8, 8), "tag": (16, 8), "extra": (24, 8)}

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from _thread import _local
 
-TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any

@@ -20,7 +20,7 @@ from .. import _core, util
 from .._base import finalize, log, runtime
 from . import crash_report, import_locks, parent_death
 
-TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
     from typing import NoReturn

@@ -17,7 +17,7 @@ import os
 
 from .. import _core
 
-TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..process import BaseProcess
 

@@ -11,7 +11,7 @@ Layer: process; imports the standard library only.
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

@@ -16,7 +16,7 @@ import _frozen_importlib as bootstrap  # also named importlib._bootstrap, once t
 import sys
 from _thread import get_ident
 
-TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 

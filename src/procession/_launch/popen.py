@@ -21,7 +21,7 @@ from .._base import log
 from . import exit_reason
 from .sentinel import Sentinel, wait_readable
 
-TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..process import BaseProcess
 

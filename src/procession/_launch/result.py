@@ -20,7 +20,7 @@ from .._base.errors import ProcessLostError
 from .._pickling import by_value, diagnose
 from . import crash_report, exit_reason
 
-TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 

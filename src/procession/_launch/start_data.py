@@ -20,7 +20,7 @@ from .. import _core
 from .._base import runtime
 from .._pickling import by_value, diagnose
 
-TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 

@@ -28,7 +28,7 @@ from .. import _core
 from .._base import runtime
 from . import main_module, pickler
 
-TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any

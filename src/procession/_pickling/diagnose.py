@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import deque
 from types import FunctionType
 
-TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import CodeType

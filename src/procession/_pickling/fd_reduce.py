@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from .._base import runtime
 
-TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
     from typing import Any

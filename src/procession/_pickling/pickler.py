@@ -20,7 +20,7 @@ from types import FunctionType
 
 from .. import _core
 
-TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any

@@ -35,7 +35,7 @@ from ._fd_connection import Connection, Pipe
 from ._reduce import rebuild_connection, reduce_connection
 from ._wait import wait
 
-TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 

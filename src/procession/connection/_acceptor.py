@@ -27,7 +27,7 @@ from .._base.deadline import Deadline
 from .._base.errors import AuthenticationError
 from ._handshake import ConnectionTimeout, soonest_ms
 
-TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any

@@ -19,7 +19,7 @@ import weakref
 
 from . import _fd_io, _framing
 
-TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 

@@ -23,7 +23,7 @@ import os
 from .._base import log
 from .._base.errors import AuthenticationError
 
-TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator
     from typing import Any

@@ -18,7 +18,7 @@ from .._base.errors import BufferTooShort
 from .._pickling.pickler import explained, pieces
 from . import _framing
 
-TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, NoReturn, Self, SupportsIndex

@@ -3,8 +3,8 @@
 Idea: a small message is one call of the core, there and back. Its header and body go out with one
 system call and come in with two, of which neither reads ahead, so `select`, asyncio and processes
 that share the descriptor always see the truth. To a receiver that waits at this moment at the other
-end of a `Pipe` it goes through shared memory instead (native/msg/mailbox.h). What the core does not
-finish at once, large messages above all, is finished here.
+end of a `Pipe` it goes through shared memory instead (native/channel/pipe_fastpath.h). What the
+core does not finish at once, large messages above all, is finished here.
 
 Invariant: see `_descriptor` (exact reads), `_base` (whole messages) and mailbox.h (order).
 
@@ -26,7 +26,7 @@ from . import _fd_io, _framing
 from ._base import _ConnectionBase
 from ._inherited import everyone
 
-TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, SupportsIndex
 
@@ -46,7 +46,8 @@ _os_close = os.close
 # Any pickler writes the same for these: a plain one is the quickest to make.
 _PLAIN = frozenset((int, float, bool, type(None)))
 
-# Up to here a message's frame is put together when a part of it is left to write; see py_line.c.
+# Up to here a message's frame is put together when a part of it is left to write: see
+# native/python/pipe_end.c.
 _ONE_WRITE = 16384
 
 

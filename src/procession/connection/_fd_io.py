@@ -17,7 +17,7 @@ import os
 import select
 from io import BufferedReader, FileIO
 
-TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .._base.deadline import Deadline
 

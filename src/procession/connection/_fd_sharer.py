@@ -24,7 +24,7 @@ from .._base import runtime
 from .._base.errors import AuthenticationError
 from ._fd_messages import recv_handle, send_handle
 
-TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any

@@ -16,7 +16,7 @@ from __future__ import annotations
 import struct
 import sys
 
-TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 

@@ -22,7 +22,7 @@ from . import _framing
 from ._auth import LONGEST_MESSAGE, both_steps
 from ._fd_connection import Connection
 
-TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._auth import Steps
     from ._base import _ConnectionBase

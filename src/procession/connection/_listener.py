@@ -23,7 +23,7 @@ from ._address import address_type, arbitrary_address, default_family, validate_
 from ._fd_connection import Connection
 from ._handshake import ConnectionTimeout, Handshake, PlainLink
 
-TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
     from types import TracebackType

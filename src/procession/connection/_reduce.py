@@ -18,7 +18,7 @@ from .. import _core
 from .._pickling.fd_reduce import DupFd
 from ._fd_connection import Connection
 
-TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 

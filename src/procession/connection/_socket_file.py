@@ -17,7 +17,7 @@ import os
 from .. import resource_tracker, util
 from .._base import runtime
 
-TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
     from typing import Any

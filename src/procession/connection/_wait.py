@@ -19,7 +19,7 @@ import select
 from .. import _core
 from .._base.deadline import Deadline
 
-TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any, Protocol

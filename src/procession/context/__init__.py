@@ -30,7 +30,7 @@ from ._methods import (
 
 _hooks.fill()
 
-TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 

@@ -17,7 +17,7 @@ from .. import process
 from .._base import errors, runtime
 from ._factories import Factories
 
-TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import logging
     from typing import Any, Literal

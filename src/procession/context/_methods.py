@@ -16,7 +16,7 @@ from .. import process
 from .._base import runtime
 from ._base import BaseContext, _concrete_contexts
 
-TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 

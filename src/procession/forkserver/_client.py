@@ -26,7 +26,7 @@ from ._protocol import MOST_DESCRIPTORS as MAXFDS_TO_SEND
 from ._protocol import Request, send
 from ._server import Server, arrived_descriptors, preload
 
-TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any, Literal

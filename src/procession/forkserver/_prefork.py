@@ -29,7 +29,7 @@ from .._base import runtime
 from .._launch import parent_death
 from ._protocol import Request, forward, receive_forwarded
 
-TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, NoReturn

@@ -31,7 +31,7 @@ from .._launch import bootstrap, parent_death, sigint_mask
 from ._prefork import Spare
 from ._protocol import ENDED, FAILED, STARTED, Request, receive, write_answer
 
-TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, NoReturn

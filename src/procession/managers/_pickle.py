@@ -42,7 +42,7 @@ _TO_STANDARD: dict[str, str] = {
     },
     f"{_PACKAGE}.pool.MaybeEncodingError": f"{_STANDARD}.pool:MaybeEncodingError",
     f"{_PACKAGE}.pool.RemoteTraceback": f"{_STANDARD}.pool:RemoteTraceback",
-    f"{_PACKAGE}.pool.remote.rebuild_exc": f"{_STANDARD}.pool:rebuild_exc",
+    f"{_PACKAGE}.pool._remote_errors.rebuild_exc": f"{_STANDARD}.pool:rebuild_exc",
     # What the standard package has nothing like, as the next best thing.
     f"{_PACKAGE}.managers.LockProxy": f"{_STANDARD}.managers:AcquirerProxy",
     f"{_PACKAGE}.BrokenLockError": f"{_STANDARD}.context:ProcessError",

@@ -5,7 +5,7 @@ be repeated, and no two workers draw the same numbers. Numbers are never given t
 worker that replaces another begins a stream of its own.
 
 Invariant: without a seed nothing is touched; each process has distinct states then, too: see
-`launch.child.distinct_random_states`.
+`_launch.bootstrap.distinct_random_states`.
 
 Layer: pool; runs in the workers.
 """

@@ -19,7 +19,7 @@ from ._base import (
     parent_process,
 )
 
-TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 

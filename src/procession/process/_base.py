@@ -20,7 +20,7 @@ from .._base.errors import TimeoutError  # noqa: A004 - the package's own
 from .._launch.authkey import AuthenticationString
 from ._info import Facts
 
-TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Any
@@ -53,9 +53,9 @@ def active_children() -> list[BaseProcess]:
 
 def _cleanup() -> None:
     """Reap the children that have ended."""
-    for bootstrap in list(_children):
-        if bootstrap._popen is not None and bootstrap._popen.poll() is not None:
-            _children.discard(bootstrap)
+    for child in list(_children):
+        if child._popen is not None and child._popen.poll() is not None:
+            _children.discard(child)
 
 
 runtime.active_children = active_children
@@ -138,7 +138,7 @@ class BaseProcess(Facts):
         # Known before the child is there, so that the child inherits it, whatever its method.
         self._die_with_parent = self._config["die_with_parent"] = self.die_with_parent
         self._outcome = launching._core.Channel()  # the first one founds the family
-        self._last_words = launching.last_words.page()
+        self._last_words = launching.crash_report.page()
         self._popen = self._Popen(self)
         self._sentinel = self._popen.sentinel
         # The target may refer to this object: the cycle would keep both alive.
@@ -319,21 +319,21 @@ _children: set[BaseProcess] = set()
 _dangling: WeakSet[BaseProcess] = WeakSet()  # for programs that look for forgotten processes
 
 
-_child: Any = None
+_bootstrap: Any = None
 
 
 def _launching() -> Any:
-    """The module `launch.child`, which the first start imports.
+    """The module `_launch.bootstrap`, which the first start imports.
 
     Kept, since an import statement takes a walk through the import system even for a module that is
     there, and whatever Python code a forked child walks through costs it copies of pages.
     """
-    global _child
-    if _child is None:
+    global _bootstrap
+    if _bootstrap is None:
         from .._launch import bootstrap
 
-        _child = bootstrap
-    return _child
+        _bootstrap = bootstrap
+    return _bootstrap
 
 
 def _begin_family_of_own() -> None:
@@ -344,8 +344,8 @@ def _begin_family_of_own() -> None:
         _children.clear()
 
 
-def _make_parent(bootstrap: BaseProcess, sentinel: int | None) -> BaseProcess:
-    return _ParentProcess(bootstrap._parent_name, bootstrap._parent_pid, sentinel)
+def _make_parent(child: BaseProcess, sentinel: int | None) -> BaseProcess:
+    return _ParentProcess(child._parent_name, child._parent_pid, sentinel)
 
 
 runtime.make_parent = _make_parent

@@ -16,7 +16,7 @@ import os
 from .._base import runtime
 from .._launch.authkey import AuthenticationString
 
-TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 

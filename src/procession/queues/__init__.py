@@ -6,7 +6,7 @@ from queue import Empty, Full  # noqa: F401 - programs import them from here as 
 
 from ._queues import JoinableQueue, Queue, SimpleQueue
 
-TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 

@@ -19,7 +19,7 @@ from types import GenericAlias
 
 from .. import _core
 
-TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any, Self
@@ -134,7 +134,7 @@ class _BaseQueue(_core.Channel):
         # Libraries take these locks. No put() or get() does: they lock out only one another.
         from ..synchronize import Lock
 
-        offset, serial = self.companion(side)
+        offset, serial = self.owned_lock(side)
         return _core._attach(Lock, _core.family_id(), offset, serial)
 
     def _poll(self, timeout: float | None = 0.0) -> bool:

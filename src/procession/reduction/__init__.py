@@ -17,7 +17,7 @@ from .._pickling.fd_reduce import reduce_socket as _reduce_socket
 from .._pickling.pickler import ForkingPickler, Piece, dump, explained, pieces, register
 from ..connection._fd_messages import HAVE_SEND_HANDLE, recv_handle, recvfds, send_handle, sendfds
 
-TYPE_CHECKING = False  # as the type checkers know it; importing typing is not cheap
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 

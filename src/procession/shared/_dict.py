@@ -21,7 +21,7 @@ from collections.abc import (
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import _core
-from ._lock import companion
+from ._lock import owned_lock
 
 if TYPE_CHECKING:
     from ..synchronize import RLock
@@ -158,7 +158,7 @@ class Dict(_core.SharedDict, MutableMapping[K, V]):
         ``with d.get_lock(): d[key] += 1``. It locks out only who takes it as well: no operation of
         the mapping needs it.
         """
-        return companion(self)
+        return owned_lock(self)
 
 
 def _pairs(source: Any) -> list[tuple[Any, Any]]:

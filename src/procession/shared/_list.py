@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, MutableSequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import _core
-from ._lock import companion
+from ._lock import owned_lock
 
 if TYPE_CHECKING:
     from ..synchronize import RLock
@@ -168,4 +168,4 @@ class List(_core.SharedList, MutableSequence[T]):
         ``with items.get_lock(): items[0] += 1``. It locks out only who takes it as well: no
         operation of the list needs it.
         """
-        return companion(self)
+        return owned_lock(self)

@@ -14,8 +14,8 @@ from .. import _core
 from ..synchronize import RLock
 
 
-def companion(shared: Any) -> RLock:
+def owned_lock(shared: Any) -> RLock:
     """Return the lock of *shared*, the same for all processes."""
-    offset, serial = shared._companion()
+    offset, serial = shared._owned_lock()
     lock: RLock = _core._attach(RLock, _core.family_id(), offset, serial)
     return lock

@@ -1,0 +1,46 @@
+/* The chain of segments under a channel: growing at the tail, shrinking at the head. */
+#ifndef PROCESSION_CHANNEL_SEGMENT_H
+#define PROCESSION_CHANNEL_SEGMENT_H
+
+#include "channel.h"
+#include "payload.h"
+
+static inline struct record *record_at(struct segment *segment, uint64_t offset)
+{
+    return (struct record *)(segment->data + offset);
+}
+
+static inline struct segment *segment_at(struct arena *arena, word_t *where)
+{
+    return arena_at(arena, word_get(where));
+}
+
+static inline bool is_plausible(struct segment *segment, uint64_t offset,
+                                const struct record *record, uint64_t sequence)
+{
+    return record->sequence == sequence && record->size <= RECORD_DATA_LIMIT &&
+           record->kind < RECORD_KINDS && offset + record_bytes(record->size) <= segment->bytes;
+}
+
+/* All of the message but its data. */
+static inline void read_head(const struct record *record, struct message *message)
+{
+    message->kind = record->kind;
+    message->size = record->size;
+    message->sequence = record->sequence;
+    message->tag = record->tag;
+    message->extra = record->extra;
+}
+
+/* Room for *bytes* and an end mark at the tail, in a further segment if need be. Put side locked. */
+enum status segments_make_room(struct arena *arena, struct channel *channel, uint64_t bytes);
+
+/* The segment of the next record, after dropping one that has been read to its end. Get side locked,
+ * and there is a next record. NULL: the chain ends here, which cannot be. */
+struct segment *segments_skip_end(struct arena *arena, struct channel *channel);
+
+/* Stages: the head goes on in the next segment. The old one is returned if it is to be released. */
+struct block *segments_stage_next(struct arena *arena, struct channel *channel, struct segment *old,
+                                  bool keep_spare);
+
+#endif

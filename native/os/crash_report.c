@@ -1,0 +1,156 @@
+#include "crash_report.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static const int fatal_signals[] = {SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSEGV};
+#define FATAL_SIGNALS (sizeof fatal_signals / sizeof fatal_signals[0])
+
+static struct {
+    char *place;
+    size_t size;
+    pid_t pid; /* whose words they are: a forked child inherits all this */
+} kept;
+
+static void (*next_handler[FATAL_SIGNALS])(int);
+static atomic_flag speaking = ATOMIC_FLAG_INIT;
+static char words[32 * 1024]; /* not on the stack: that may be what ran out */
+
+/* Standard error, for a while. */
+struct diversion {
+    int file;  /* what it is now; -1: it is what it was */
+    int error; /* what it was; -1: closed */
+};
+
+static struct diversion divert(void)
+{
+    struct diversion now = {.file = -1};
+    now.error = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (now.error < 0 && errno != EBADF)
+        return now; /* it could not be given back */
+    now.file = memfd_create("last-words", MFD_CLOEXEC);
+    if (now.file >= 0 && dup2(now.file, STDERR_FILENO) < 0) {
+        close(now.file);
+        now.file = -1;
+    }
+    if (now.file < 0 && now.error >= 0)
+        close(now.error);
+    return now;
+}
+
+static void write_all(int fd, const char *bytes, size_t size)
+{
+    while (size > 0) {
+        ssize_t written = write(fd, bytes, size);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            return;
+        bytes += written;
+        size -= (size_t)written;
+    }
+}
+
+static size_t read_words(int file, off_t from)
+{
+    ssize_t length = pread(file, words, sizeof words, from);
+    return length > 0 ? (size_t)length : 0;
+}
+
+/* Gives standard error back, and writes to it what was diverted. */
+static void undivert(struct diversion now)
+{
+    if (now.error < 0) {
+        close(STDERR_FILENO);
+        if (now.file != STDERR_FILENO)
+            close(now.file);
+        return;
+    }
+    dup2(now.error, STDERR_FILENO);
+    close(now.error);
+    off_t from = 0;
+    for (size_t length; (length = read_words(now.file, from)) > 0; from += (off_t)length)
+        write_all(STDERR_FILENO, words, length);
+    close(now.file);
+}
+
+/* The first line, which tells the signal, and all from the crashed thread's stack on. */
+static void keep(size_t length)
+{
+    const char *line_end = memchr(words, '\n', length);
+    const char *thread = memmem(words, length, "Current thread", strlen("Current thread"));
+    size_t head = line_end ? (size_t)(line_end + 1 - words) : length;
+    size_t rest = thread ? (size_t)(thread - words) : head;
+    size_t room = kept.size - 1;
+    if (head > room)
+        head = room;
+    memcpy(kept.place, words, head);
+    size_t tail = rest < length ? length - rest : 0;
+    memcpy(kept.place + head, words + rest, tail < room - head ? tail : room - head);
+}
+
+static size_t index_of(int number)
+{
+    size_t i = 0;
+    while (i < FATAL_SIGNALS - 1 && fatal_signals[i] != number)
+        i++;
+    return i;
+}
+
+/* faulthandler's handler takes itself away and raises the signal again. It is blocked here, so the
+ * process ends when this returns. */
+static void on_fatal_signal(int number)
+{
+    int error = errno;
+    bool is_ours = kept.pid == getpid() && !atomic_flag_test_and_set(&speaking);
+    struct diversion now = is_ours ? divert() : (struct diversion){.file = -1};
+    next_handler[index_of(number)](number);
+    if (now.file >= 0) {
+        keep(read_words(now.file, 0));
+        undivert(now);
+    }
+    if (is_ours)
+        atomic_flag_clear(
+            &speaking); /* it was no fatal end: a Python function handles the signal */
+    errno = error;
+}
+
+/* Whether *action* calls a function that is told no more than the signal's number: faulthandler's is
+ * such a one. A virtual machine's is not; it may take a fault as a matter of course. */
+static bool calls_simply(const struct sigaction *action)
+{
+    return !(action->sa_flags & SA_SIGINFO) && action->sa_handler != SIG_DFL &&
+           action->sa_handler != SIG_IGN;
+}
+
+bool last_words_unhandled(void)
+{
+    for (size_t i = 0; i < FATAL_SIGNALS; i++) {
+        struct sigaction action;
+        if (sigaction(fatal_signals[i], NULL, &action) != 0 || action.sa_handler != SIG_DFL)
+            return false;
+    }
+    return true;
+}
+
+void last_words_keep(char *place, size_t size)
+{
+    kept.place = place;
+    kept.size = size;
+    kept.pid = getpid();
+    for (size_t i = 0; i < FATAL_SIGNALS; i++) {
+        struct sigaction action;
+        if (sigaction(fatal_signals[i], NULL, &action) != 0 || !calls_simply(&action) ||
+            action.sa_handler == on_fatal_signal)
+            continue;
+        next_handler[i] = action.sa_handler;
+        action.sa_handler = on_fatal_signal;
+        action.sa_flags &= ~SA_NODEFER;
+        sigaction(fatal_signals[i], &action, NULL);
+    }
+}

@@ -1,0 +1,72 @@
+#include "kill_timer.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* ---- a time */
+
+static timer_t timer;
+static pid_t timer_owner; /* timers are not inherited: a forked child makes its own */
+
+static bool have_timer(void)
+{
+    if (timer_owner == getpid())
+        return true;
+    struct sigevent event;
+    memset(&event, 0, sizeof event);
+    event.sigev_notify = SIGEV_SIGNAL;
+    event.sigev_signo = SIGKILL;
+    if (timer_create(CLOCK_MONOTONIC, &event, &timer) != 0)
+        return false;
+    timer_owner = getpid();
+    return true;
+}
+
+bool ending_set(deadline_t deadline)
+{
+    struct itimerspec when;
+    memset(&when, 0, sizeof when);
+    when.it_value.tv_sec = (time_t)(deadline / NS_PER_S);
+    when.it_value.tv_nsec = (long)(deadline % NS_PER_S);
+    return have_timer() && timer_settime(timer, TIMER_ABSTIME, &when, NULL) == 0;
+}
+
+void ending_forget(void)
+{
+    struct itimerspec never;
+    memset(&never, 0, sizeof never);
+    if (timer_owner == getpid())
+        timer_settime(timer, 0, &never, NULL);
+}
+
+/* ---- a thing */
+
+static const _Atomic uint64_t *watched_doing, *watched_unwanted;
+
+static void on_signal(int number)
+{
+    (void)number;
+    uint64_t doing = atomic_load(watched_doing);
+    if (doing != 0 && doing == atomic_load(watched_unwanted))
+        kill(getpid(), SIGKILL);
+}
+
+/* One of those that the C library leaves to programs, far from the first ones, which are used most. */
+int ending_signal(void)
+{
+    return SIGRTMAX - 3;
+}
+
+bool ending_watch(const _Atomic uint64_t *doing, const _Atomic uint64_t *unwanted)
+{
+    watched_doing = doing;
+    watched_unwanted = unwanted;
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = on_signal;
+    action.sa_flags = SA_RESTART; /* a signal in vain shows nowhere */
+    return sigaction(ending_signal(), &action, NULL) == 0;
+}

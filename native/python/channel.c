@@ -1,0 +1,393 @@
+/* Channel: the binding of channel/channel.h. Queues and the pool's traffic are built on it. */
+#include "channel.h"
+
+#include "../channel/channel_block.h"
+#include "../sync/owned_lock.h"
+
+PyTypeObject *Channel_Type;
+
+bool channel_is_open(ChannelObject *self)
+{
+    if (!handle_is_ready(&self->base))
+        return false;
+    if (self->closed)
+        PyErr_Format(PyExc_ValueError, "Queue %R is closed", self);
+    return !self->closed;
+}
+
+static PyObject *full, *empty; /* queue.Full, queue.Empty */
+
+/* What calls of a channel may need, while it can still be imported. The module queue is not cheap, and
+ * a channel that carries the result of a process does without; where queues are, it has been imported. */
+static bool prepare(void)
+{
+    if (full == NULL || empty == NULL) {
+        PyObject *name = PyUnicode_FromString("queue");
+        PyObject *module = name ? PyImport_GetModule(name) : NULL;
+        Py_XDECREF(name);
+        bool failed = module ? !import_cached(&full, "queue", "Full") ||
+                                   !import_cached(&empty, "queue", "Empty")
+                             : PyErr_Occurred() != NULL;
+        Py_XDECREF(module);
+        if (failed)
+            return false;
+    }
+    return encode_prepare() && decode_prepare();
+}
+
+static PyObject *Channel_new(PyTypeObject *type, PyObject *Py_UNUSED(args),
+                             PyObject *Py_UNUSED(kwargs))
+{
+    ChannelObject *self = prepare() ? (ChannelObject *)handle_new(type) : NULL;
+    if (self)
+        patience_init(&self->patience);
+    return (PyObject *)self;
+}
+
+static void Channel_dealloc(ChannelObject *self)
+{
+    Py_CLEAR(self->claim_block);
+    Py_CLEAR(self->bell);
+    handle_dealloc((PyObject *)self);
+}
+
+/* Channel(maxsize=0) */
+static int Channel_init(ChannelObject *self, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"maxsize", NULL};
+    Py_ssize_t max = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|n", names, &max) || !family_ensure())
+        return -1;
+    if (self->base.memory) {
+        PyErr_SetString(PyExc_ValueError, "a channel is initialised once");
+        return -1;
+    }
+    enum status status = channel_create(&family, max > 0 ? (uint64_t)max : 0, &self->base.handle);
+    if (status != STATUS_OK) {
+        raise_status(status);
+        return -1;
+    }
+    self->base.memory = arena_at(&family, self->base.handle.payload);
+    return 0;
+}
+
+/* ---- waiting */
+
+bool channel_await(ChannelObject *self, enum channel_side side, deadline_t *deadline)
+{
+    struct channel *channel = channel_of(self);
+    enum status status;
+    Py_BEGIN_ALLOW_THREADS
+    if (side == CHANNEL_ROOM)
+        status = channel_wait_for_room(channel, &self->patience, *deadline);
+    else
+        status = channel_wait_for_message(channel, &self->patience, *deadline);
+    Py_END_ALLOW_THREADS
+    if (status != STATUS_TIMED_OUT)
+        return go_on(status);
+    *deadline = 0; /* one last look */
+    return true;
+}
+
+static void raise_from(PyObject **cache, const char *module, const char *name)
+{
+    if (import_cached(cache, module, name))
+        PyErr_SetNone(*cache);
+}
+
+void channel_raise(enum status status, enum channel_side side)
+{
+    static PyObject *shut_down;
+    if (status == STATUS_SHUT_DOWN)
+        raise_from(&shut_down, "procession._base.queue_shutdown", "ShutDown");
+    else if (status != STATUS_AGAIN)
+        raise_status(status);
+    else if (side == CHANNEL_ROOM)
+        raise_from(&full, "queue", "Full");
+    else
+        raise_from(&empty, "queue", "Empty");
+}
+
+/* ---- put */
+
+/* Until there is room or *deadline* has passed. False: exception set. */
+static bool put_message(ChannelObject *self, struct message *message, deadline_t deadline)
+{
+    struct channel *channel = channel_of(self);
+    enum status status;
+    while ((status = channel_try_put(&family, channel, message)) == STATUS_AGAIN && deadline != 0)
+        if (!channel_await(self, CHANNEL_ROOM, &deadline))
+            return false;
+    if (status != STATUS_OK)
+        channel_raise(status, CHANNEL_ROOM);
+    return status == STATUS_OK;
+}
+
+/* Puts what *message* was encoded into, and *keep* (stolen) is to be kept for until then. */
+static bool put_encoded(ChannelObject *self, struct message *message, PyObject *keep,
+                        deadline_t deadline)
+{
+    bool done = put_message(self, message, deadline);
+    if (!done)
+        message_discard(message);
+    self->used = true;
+    Py_DECREF(keep);
+    return done;
+}
+
+bool channel_put_object(ChannelObject *self, PyObject *object, uint64_t tag, uint64_t extra,
+                        deadline_t deadline, uint64_t *sequence)
+{
+    struct message message;
+    message.tag = tag;
+    message.extra = extra;
+    PyObject *keep = message_encode(object, &message);
+    if (keep == NULL || !put_encoded(self, &message, keep, deadline))
+        return false;
+    *sequence = message.sequence;
+    return true;
+}
+
+bool channel_put_plain(ChannelObject *self, PyObject *object, uint64_t tag, bool *plain)
+{
+    struct message message;
+    message.tag = tag;
+    message.extra = 0;
+    PyObject *keep = message_encode_plain(object, &message);
+    *plain = keep != NULL;
+    if (keep == NULL)
+        return PyErr_Occurred() == NULL;
+    return put_encoded(self, &message, keep, DEADLINE_NEVER);
+}
+
+/* Channel.put(obj, block=True, timeout=None) */
+static PyObject *Channel_put(ChannelObject *self, PyObject *const *args, Py_ssize_t nargs,
+                             PyObject *names)
+{
+    if (!channel_is_open(self))
+        return NULL;
+    deadline_t deadline = DEADLINE_NEVER;
+    PyObject *object = nargs ? args[0] : NULL;
+    if ((nargs != 1 || names) && !parse_wait(args, nargs, names, "put", &object, &deadline))
+        return NULL;
+    uint64_t sequence;
+    if (!channel_put_object(self, object, 0, 0, deadline, &sequence))
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+/* ---- get */
+
+bool channel_get_message(ChannelObject *self, struct message *message, word_t *claim,
+                         deadline_t deadline)
+{
+    struct channel *channel = channel_of(self);
+    enum status status;
+    while ((status = channel_try_get(&family, channel, message, claim)) == STATUS_AGAIN &&
+           deadline != 0)
+        if (!channel_await(self, CHANNEL_MESSAGES, &deadline))
+            return false;
+    if (self->bell)
+        channel_settle_bell(self);
+    if (status != STATUS_OK)
+        channel_raise(status, CHANNEL_MESSAGES);
+    return status == STATUS_OK;
+}
+
+/* Channel.get(block=True, timeout=None) */
+static PyObject *Channel_get(ChannelObject *self, PyObject *const *args, Py_ssize_t nargs,
+                             PyObject *names)
+{
+    if (!channel_is_open(self))
+        return NULL;
+    deadline_t deadline = DEADLINE_NEVER;
+    if ((nargs || names) && !parse_wait(args, nargs, names, "get", NULL, &deadline))
+        return NULL;
+    struct message message;
+    return channel_get_message(self, &message, NULL, deadline) ? message_decode(&message) : NULL;
+}
+
+/* ---- done with */
+
+static PyObject *Channel_task_done(ChannelObject *self, PyObject *Py_UNUSED(unused))
+{
+    if (!handle_is_ready(&self->base))
+        return NULL;
+    if (channel_task_done(channel_of(self)))
+        Py_RETURN_NONE;
+    PyErr_SetString(PyExc_ValueError, "task_done() called too many times");
+    return NULL;
+}
+
+/* Channel.wait_done(timeout) -> bool */
+static PyObject *Channel_wait_done(ChannelObject *self, PyObject *timeout)
+{
+    deadline_t deadline;
+    if (!handle_is_ready(&self->base) || !parse_timeout(timeout, &deadline))
+        return NULL;
+    struct channel *channel = channel_of(self);
+    while (!channel_is_done(channel)) {
+        enum status status;
+        Py_BEGIN_ALLOW_THREADS
+        status = channel_wait_for_done(channel, &self->patience, deadline);
+        Py_END_ALLOW_THREADS
+        if (status == STATUS_TIMED_OUT)
+            return PyBool_FromLong(channel_is_done(channel));
+        if (!go_on(status))
+            return NULL;
+    }
+    Py_RETURN_TRUE;
+}
+
+/* ---- closing */
+
+static PyObject *Channel_close(ChannelObject *self, PyObject *Py_UNUSED(unused))
+{
+    self->closed = true;
+    Py_CLEAR(self->bell);
+    Py_RETURN_NONE;
+}
+
+/* Channel.shutdown(immediate=False): for all processes. */
+static PyObject *Channel_shutdown(ChannelObject *self, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"immediate", NULL};
+    int immediate = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|p", names, &immediate) ||
+        !handle_is_ready(&self->base))
+        return NULL;
+    channel_shut_down(&family, channel_of(self), immediate);
+    Py_RETURN_NONE;
+}
+
+static PyObject *Channel_is_shut_down(ChannelObject *self, void *Py_UNUSED(closure))
+{
+    if (!handle_is_ready(&self->base))
+        return NULL;
+    return PyBool_FromLong(channel_end(channel_of(self)) != CHANNEL_OPEN);
+}
+
+static PyObject *Channel_closed(ChannelObject *self, void *Py_UNUSED(closure))
+{
+    return PyBool_FromLong(self->closed);
+}
+
+/* Channel.owned_lock(side) -> (offset, serial) of the lock that belongs to the side */
+static PyObject *Channel_owned_lock(ChannelObject *self, PyObject *side)
+{
+    long number = PyLong_AsLong(side);
+    if (!handle_is_ready(&self->base) || PyErr_Occurred())
+        return NULL;
+    offset_t payload;
+    uint64_t serial;
+    enum status status = channel_owned_lock(
+        &family, channel_of(self), number ? CHANNEL_ROOM : CHANNEL_MESSAGES, &payload, &serial);
+    if (status != STATUS_OK)
+        return raise_status(status);
+    return Py_BuildValue("KK", (unsigned long long)payload, (unsigned long long)serial);
+}
+
+/* ---- looking */
+
+static PyObject *Channel_qsize(ChannelObject *self, PyObject *Py_UNUSED(unused))
+{
+    if (!handle_is_ready(&self->base))
+        return NULL;
+    return PyLong_FromUnsignedLongLong(channel_size(channel_of(self)));
+}
+
+/* The standard library's queue can still be asked after close() if nothing was ever put through it. */
+static PyObject *Channel_empty(ChannelObject *self, PyObject *Py_UNUSED(unused))
+{
+    if (!handle_is_ready(&self->base))
+        return NULL;
+    if (self->closed && self->used)
+        return PyErr_Format(PyExc_OSError, "Queue %R is closed", self);
+    return PyBool_FromLong(channel_size(channel_of(self)) == 0);
+}
+
+static PyObject *Channel_full(ChannelObject *self, PyObject *Py_UNUSED(unused))
+{
+    if (!handle_is_ready(&self->base))
+        return NULL;
+    struct channel *channel = channel_of(self);
+    return PyBool_FromLong(!channel_has_room(channel));
+}
+
+static PyObject *Channel_count(ChannelObject *self, void *which)
+{
+    if (!handle_is_ready(&self->base))
+        return NULL;
+    struct channel *channel = channel_of(self);
+    word_t *count = which ? &channel->got_count : &channel->put_count;
+    return PyLong_FromUnsignedLongLong(atomic_load_explicit(count, memory_order_acquire));
+}
+
+static PyObject *Channel_maxsize(ChannelObject *self, void *Py_UNUSED(closure))
+{
+    if (!handle_is_ready(&self->base))
+        return NULL;
+    return PyLong_FromUnsignedLongLong(channel_of(self)->max_messages);
+}
+
+#define FASTCALL(function) ((PyCFunction)(void (*)(void))(function))
+
+static PyMethodDef methods[] = {
+    {"put", FASTCALL(Channel_put), METH_FASTCALL | METH_KEYWORDS,
+     "put(obj, block=True, timeout=None): queue.Full when there was no room in time."},
+    {"get", FASTCALL(Channel_get), METH_FASTCALL | METH_KEYWORDS,
+     "get(block=True, timeout=None): queue.Empty when nothing came in time."},
+    {"put_many", FASTCALL(Channel_put_many), METH_FASTCALL | METH_KEYWORDS,
+     "put_many(items, block=True, timeout=None): how many were put in time, one at least."},
+    {"get_many", FASTCALL(Channel_get_many), METH_FASTCALL | METH_KEYWORDS,
+     "get_many(limit, block=True, timeout=None): a list of what is there, one item at least."},
+    {"task_done", (PyCFunction)Channel_task_done, METH_NOARGS,
+     "One message that was taken is done with; ValueError when more than were put."},
+    {"wait_done", (PyCFunction)Channel_wait_done, METH_O,
+     "wait_done(timeout): whether each message was done with in time."},
+    {"close", (PyCFunction)Channel_close, METH_NOARGS,
+     "No more put() or get() through this object; the messages stay for others."},
+    {"shutdown", (PyCFunction)(void (*)(void))Channel_shutdown, METH_VARARGS | METH_KEYWORDS,
+     "shutdown(immediate=False): nothing more can be put, by anyone; what is there is dropped if "
+     "immediate, else it can still be taken."},
+    {"bell_fd", (PyCFunction)Channel_bell_fd, METH_NOARGS,
+     "A descriptor that is readable while get() would not have to wait."},
+    {"owned_lock", (PyCFunction)Channel_owned_lock, METH_O,
+     "owned_lock(side): (offset, serial) of a lock that belongs to the channel."},
+    {"qsize", (PyCFunction)Channel_qsize, METH_NOARGS, "Messages put and not yet taken; exact."},
+    {"empty", (PyCFunction)Channel_empty, METH_NOARGS, "qsize() == 0."},
+    {"full", (PyCFunction)Channel_full, METH_NOARGS, "Whether put() would have to wait."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef getters[] = {
+    {"put_count", (getter)Channel_count, NULL, "Messages ever put.", NULL},
+    {"got_count", (getter)Channel_count, NULL, "Messages ever taken.", (void *)1},
+    {"closed", (getter)Channel_closed, NULL, "Whether close() was called on this object.", NULL},
+    {"is_shut_down", (getter)Channel_is_shut_down, NULL, "Whether shutdown() was called.", NULL},
+    {"maxsize", (getter)Channel_maxsize, NULL, "The most messages at a time; 0: no bound.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot slots[] = {
+    {Py_tp_new, Channel_new},
+    {Py_tp_init, Channel_init},
+    {Py_tp_dealloc, Channel_dealloc},
+    {Py_tp_methods, methods},
+    {Py_tp_getset, getters},
+    {Py_tp_doc, "Channel(maxsize=0): a kill-safe queue of messages between processes."},
+    {0, NULL},
+};
+
+static PyType_Spec spec = {
+    .name = "procession._core.Channel",
+    .basicsize = sizeof(ChannelObject),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+    .slots = slots,
+};
+
+int add_channel(PyObject *module)
+{
+    Channel_Type = add_type(module, &spec, Handle_Type);
+    return Channel_Type ? 0 : -1;
+}

@@ -1,0 +1,345 @@
+/* Encoding: what travels as itself, what as a pickle, what in a block of its own. For the way back see
+ * python/decode.c.
+ *
+ * Idea   None, bool, int, float, str and bytes of exactly these types are written as they are, small
+ *        containers of them by python/compact_format.c. All else is pickled: a stream, buffers that stay out of it (pickle protocol 5), and the handles
+ *        that were pickled on the way. What is small and has neither lies in the record; the rest goes into a payload block: one copy in, none out,
+ *        since the receiver's buffers are views of the block, which lives as long as they do.
+ */
+#include "message.h"
+
+#include <string.h>
+
+#include "../channel/payload.h"
+
+static PyObject *encode;                 /* of procession._pickling.messages */
+static PyObject *dumps, *pickling_error; /* of pickle */
+
+/* Whether pickle.dumps() does for every object what the package's own pickler would, except that it
+ * refuses some: false once a program has registered reducers of its own. */
+static bool plain_pickle_suffices = true;
+
+enum { PICKLE_PROTOCOL = 5 };
+
+/* Buffers of at least so many bytes stay out of the stream; for smaller ones a part of their own
+ * costs more than the copy. */
+enum { OUT_OF_BAND = 4096 };
+
+/* From here on the GIL is given up for a copy. */
+#define LARGE_COPY (256 * 1024)
+
+/* ---- scalars */
+
+static void inline_bytes(struct message *message, uint16_t kind, const void *data, size_t size)
+{
+    message->kind = kind;
+    message->size = (uint32_t)size;
+    message->data = data;
+}
+
+static void inline_word(struct message *message, uint16_t kind, const void *word)
+{
+    memcpy(message->buffer, word, 8);
+    inline_bytes(message, kind, message->buffer, 8);
+}
+
+/* True when *object* was a scalar that fits a record. */
+static bool encode_scalar(PyObject *object, struct message *message)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    if (object == Py_None)
+        inline_bytes(message, RECORD_NONE, "", 0);
+    else if (type == &PyLong_Type) {
+        int overflow;
+        long long value = PyLong_AsLongLongAndOverflow(object, &overflow);
+        if (overflow)
+            return false;
+        inline_word(message, RECORD_INT, &value);
+    } else if (type == &PyFloat_Type) {
+        double value = PyFloat_AsDouble(object);
+        inline_word(message, RECORD_FLOAT, &value);
+    } else if (type == &PyBool_Type)
+        inline_bytes(message, object == Py_True ? RECORD_BOOL_TRUE : RECORD_BOOL_FALSE, "", 0);
+    else
+        return false;
+    return true;
+}
+
+/* The bytes of an exact str or bytes, else NULL. */
+static const char *text_of(PyObject *object, Py_ssize_t *size, uint16_t *kind)
+{
+    if (Py_TYPE(object) == &PyBytes_Type) {
+        *kind = RECORD_BYTES;
+        *size = PyBytes_Size(object);
+        return PyBytes_AsString(object);
+    }
+    if (Py_TYPE(object) != &PyUnicode_Type)
+        return NULL;
+    *kind = RECORD_STR;
+    const char *text = PyUnicode_AsUTF8AndSize(object, size);
+    if (text == NULL)
+        PyErr_Clear(); /* lone surrogates: pickle knows how */
+    return text;
+}
+
+/* ---- payloads */
+
+struct parts {
+    Py_buffer *views; /* the stream first */
+    Py_ssize_t count;
+};
+
+static void release_parts(struct parts *parts)
+{
+    for (Py_ssize_t i = 0; i < parts->count; i++)
+        PyBuffer_Release(&parts->views[i]);
+    PyMem_Free(parts->views);
+}
+
+static bool view_parts(struct parts *parts, PyObject *stream, PyObject *buffers)
+{
+    Py_ssize_t extra = buffers ? PyList_Size(buffers) : 0;
+    parts->count = 0;
+    parts->views = PyMem_Calloc((size_t)extra + 1, sizeof(Py_buffer));
+    if (parts->views == NULL) {
+        PyErr_NoMemory();
+        return false;
+    }
+    for (Py_ssize_t i = 0; i <= extra; i++) {
+        PyObject *source = i == 0 ? stream : PyList_GetItem(buffers, i - 1);
+        if (PyObject_GetBuffer(source, &parts->views[i], PyBUF_SIMPLE) != 0) {
+            release_parts(parts);
+            return false;
+        }
+        parts->count++;
+    }
+    return true;
+}
+
+static void copy_parts(char *base, const struct parts *parts, const struct payload_span *spans)
+{
+    for (Py_ssize_t i = 0; i < parts->count; i++)
+        if (parts->views[i].len)
+            memcpy(base + spans[i].start, parts->views[i].buf, (size_t)parts->views[i].len);
+}
+
+static enum status make_payload(struct message *message, uint16_t kind, const struct parts *parts,
+                                PyObject *handles, struct payload_span *spans)
+{
+    Py_ssize_t references = handles ? PyList_Size(handles) : 0;
+    uint64_t total = 0;
+    for (Py_ssize_t i = 0; i < parts->count; i++) {
+        spans[i].size = (uint64_t)parts->views[i].len;
+        spans[i].readonly = (uint64_t)parts->views[i].readonly;
+        total += spans[i].size;
+    }
+    enum status status;
+    /* A large block may need fresh pages, which take as long as the copy. */
+    PyThreadState *save = total > LARGE_COPY ? PyEval_SaveThread() : NULL;
+    status = payload_create(&family, kind, (uint32_t)references, spans, (uint32_t)parts->count,
+                            &message->payload);
+    if (status == STATUS_OK)
+        copy_parts(arena_at(&family, message->payload.payload), parts, spans);
+    if (save)
+        PyEval_RestoreThread(save);
+    if (status != STATUS_OK)
+        return status;
+    struct payload *payload = arena_at(&family, message->payload.payload);
+    for (Py_ssize_t i = 0; i < references; i++)
+        payload_take(&family, payload, &((HandleObject *)PyList_GetItem(handles, i))->handle);
+    message->kind = RECORD_PAYLOAD;
+    message->size = sizeof(struct payload_reference);
+    return STATUS_OK;
+}
+
+static bool encode_payload(struct message *message, uint16_t kind, PyObject *stream,
+                           PyObject *buffers, PyObject *handles)
+{
+    struct parts parts;
+    if (!view_parts(&parts, stream, buffers))
+        return false;
+    struct payload_span *spans = PyMem_Calloc((size_t)parts.count, sizeof *spans);
+    enum status status = STATUS_NO_MEMORY;
+    if (spans)
+        status = make_payload(message, kind, &parts, handles, spans);
+    PyMem_Free(spans);
+    release_parts(&parts);
+    if (status != STATUS_OK)
+        raise_status(status);
+    return status == STATUS_OK;
+}
+
+static bool encode_text(struct message *message, PyObject *object, const char *text,
+                        Py_ssize_t size, uint16_t kind)
+{
+    if (size <= RECORD_DATA_LIMIT) {
+        inline_bytes(message, kind, text, (size_t)size);
+        return true;
+    }
+    if (kind == RECORD_BYTES)
+        return encode_payload(message, kind, object, NULL, NULL);
+    PyObject *view = PyMemoryView_FromMemory((char *)text, size, PyBUF_READ);
+    bool done = view && encode_payload(message, kind, view, NULL, NULL);
+    Py_XDECREF(view);
+    return done;
+}
+
+/* ---- everything else */
+
+/* The pickler's buffer_callback; *buffers* is the list that it is bound to. True: keep it in band. */
+static PyObject *take_buffer(PyObject *buffers, PyObject *buffer)
+{
+    PyObject *raw = PyObject_CallMethod(buffer, "raw", NULL);
+    if (raw == NULL)
+        return NULL;
+    Py_ssize_t size = PyObject_Size(raw); /* raw views are of single bytes */
+    int failed = size < OUT_OF_BAND ? 0 : PyList_Append(buffers, raw);
+    Py_DECREF(raw);
+    return size < 0 || failed ? NULL : PyBool_FromLong(size < OUT_OF_BAND);
+}
+
+static PyMethodDef take_buffer_method = {"take_buffer", take_buffer, METH_O, NULL};
+
+bool encode_prepare(void)
+{
+    return import_cached(&dumps, "_pickle", "dumps") &&
+           import_cached(&pickling_error, "_pickle", "PicklingError");
+}
+
+/* pickle.dumps(object, 5, buffer_callback=...) */
+static PyObject *pickle_plainly(PyObject *object, PyObject *buffers)
+{
+    if (!encode_prepare())
+        return NULL;
+    PyObject *callback = PyCFunction_New(&take_buffer_method, buffers);
+    PyObject *arguments = Py_BuildValue("(Oi)", object, PICKLE_PROTOCOL);
+    PyObject *keywords = callback ? Py_BuildValue("{sO}", "buffer_callback", callback) : NULL;
+    PyObject *stream = NULL;
+    if (arguments && keywords)
+        stream = PyObject_Call(dumps, arguments, keywords);
+    Py_XDECREF(callback);
+    Py_XDECREF(arguments);
+    Py_XDECREF(keywords);
+    return stream;
+}
+
+/* Takes the exception away if it is one that pickle raises when it refuses an object: another pickler
+ * may know better. */
+static bool was_refused(void)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    bool refused = encode_prepare() && (PyErr_GivenExceptionMatches(type, PyExc_TypeError) ||
+                                        PyErr_GivenExceptionMatches(type, PyExc_AttributeError) ||
+                                        PyErr_GivenExceptionMatches(type, pickling_error));
+    if (!refused) {
+        PyErr_Restore(type, value, traceback);
+        return false;
+    }
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(traceback);
+    return true;
+}
+
+/* The stream as bytes; *handles* and *buffers* are filled on the way. */
+static PyObject *pickle_object(PyObject *object, PyObject *handles, PyObject *buffers)
+{
+    PyObject *outer = handle_collector, *stream = NULL;
+    handle_collector = handles;
+    if (plain_pickle_suffices) {
+        stream = pickle_plainly(object, buffers);
+        if (stream || !was_refused())
+            goto done;
+        PyList_SetSlice(handles, 0, PyList_Size(handles), NULL);
+        PyList_SetSlice(buffers, 0, PyList_Size(buffers), NULL);
+    }
+    if (import_cached(&encode, "procession._pickling.messages", "encode"))
+        stream = PyObject_CallFunctionObjArgs(encode, object, buffers, NULL);
+done:
+    handle_collector = outer;
+    return stream;
+}
+
+static bool encode_stream(struct message *message, PyObject *stream, PyObject *buffers,
+                          PyObject *handles)
+{
+    if (!PyBytes_Check(stream)) {
+        PyErr_SetString(PyExc_TypeError, "a pickle stream must be bytes");
+        return false;
+    }
+    Py_ssize_t size = PyBytes_Size(stream);
+    if (size > RECORD_DATA_LIMIT || PyList_Size(buffers) || PyList_Size(handles))
+        return encode_payload(message, RECORD_PICKLE, stream, buffers, handles);
+    inline_bytes(message, RECORD_PICKLE, PyBytes_AsString(stream), (size_t)size);
+    return true;
+}
+
+static PyObject *encode_pickle(PyObject *object, struct message *message)
+{
+    PyObject *handles = PyList_New(0), *buffers = PyList_New(0), *stream = NULL;
+    if (handles && buffers)
+        stream = pickle_object(object, handles, buffers);
+    if (stream && !encode_stream(message, stream, buffers, handles)) {
+        Py_DECREF(stream);
+        stream = NULL;
+    }
+    Py_XDECREF(handles);
+    Py_XDECREF(buffers);
+    return stream;
+}
+
+/* What travels without pickle. False: it does not, or an exception is set. */
+static bool encode_without_pickle(PyObject *object, struct message *message)
+{
+    message->payload.payload = 0;
+    Py_ssize_t size;
+    uint16_t kind;
+    if (encode_scalar(object, message))
+        return true;
+    const char *text = text_of(object, &size, &kind);
+    if (text)
+        return encode_text(message, object, text, size, kind);
+    return compact_encode(object, message);
+}
+
+PyObject *message_encode(PyObject *object, struct message *message)
+{
+    if (encode_without_pickle(object, message))
+        return Py_NewRef(object);
+    return PyErr_Occurred() ? NULL : encode_pickle(object, message);
+}
+
+PyObject *message_encode_plain(PyObject *object, struct message *message)
+{
+    if (encode_without_pickle(object, message))
+        return Py_NewRef(object);
+    return PyErr_Occurred() || !is_plain(object) ? NULL : encode_pickle(object, message);
+}
+
+void message_discard(struct message *message)
+{
+    if (message->kind == RECORD_PAYLOAD)
+        handle_drop(&family, &message->payload);
+}
+
+/* set_plain_pickle(suffices) */
+static PyObject *set_plain_pickle(PyObject *Py_UNUSED(module), PyObject *suffices)
+{
+    int truth = PyObject_IsTrue(suffices);
+    if (truth < 0)
+        return NULL;
+    plain_pickle_suffices = truth;
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef functions[] = {
+    {"set_plain_pickle", set_plain_pickle, METH_O,
+     "Whether pickle.dumps may be tried before the package's own pickler."},
+    {NULL, NULL, 0, NULL},
+};
+
+int add_codec(PyObject *module)
+{
+    return PyModule_AddFunctions(module, functions);
+}

@@ -1,0 +1,189 @@
+/* Handle: the base of every Python object that stands for a block of the arena.
+ *
+ * Idea   Each such object owns one entry of its process's slot, and so one reference to the block.
+ *        Pickled, it is the arena's id, an offset and a serial number; unpickled in any process of
+ *        the family it is a new handle to the same block.
+ * Life   A pickle holds no reference by itself. Whoever transports it (a channel, the start of a
+ *        process) collects the handles that were pickled and holds them until the receiver has its own.
+ */
+#include <string.h>
+
+#include "core.h"
+
+PyTypeObject *Handle_Type;
+
+__thread PyObject *handle_collector;
+
+static PyObject *attach_function; /* _core._attach, for __reduce__ */
+static PyObject *collect;         /* procession._base.runtime.collect */
+
+bool handle_is_ready(HandleObject *self)
+{
+    if (self->memory != NULL && family.tag != 0)
+        return true;
+    PyErr_Format(PyExc_ValueError,
+                 family.header != NULL && family.tag == 0
+                     ? "%R: this process could not be given a place in its family's process table"
+                     : "%R was not initialised; its __init__ must be called",
+                 Py_TYPE((PyObject *)self));
+    return false;
+}
+
+void handle_dealloc(PyObject *object)
+{
+    HandleObject *self = (HandleObject *)object;
+    PyTypeObject *type = Py_TYPE(object);
+    if (family.tag != 0)
+        handle_drop(&family, &self->handle);
+    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
+    release(object);
+    Py_DECREF(type);
+}
+
+PyObject *handle_new(PyTypeObject *type)
+{
+    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+    return allocate(type, 0);
+}
+
+static PyObject *new_bytes_of_id(void)
+{
+    return PyBytes_FromStringAndSize((const char *)family.header->id, sizeof family.header->id);
+}
+
+static uint64_t serial_of(HandleObject *self)
+{
+    return word_get(&block_of(self->memory)->serial);
+}
+
+/* A message in the making takes the handle, else a launch, if there is one. */
+static bool give_to_collector(PyObject *self)
+{
+    if (handle_collector)
+        return PyList_Append(handle_collector, self) == 0;
+    if (!import_cached(&collect, "procession._base.runtime", "collect"))
+        return false;
+    PyObject *done = PyObject_CallFunctionObjArgs(collect, self, NULL);
+    Py_XDECREF(done);
+    return done != NULL;
+}
+
+static PyObject *Handle_reduce(HandleObject *self, PyObject *Py_UNUSED(protocol))
+{
+    if (!handle_is_ready(self) || !give_to_collector((PyObject *)self))
+        return NULL;
+    return Py_BuildValue("O(ONKK)", attach_function, Py_TYPE((PyObject *)self), new_bytes_of_id(),
+                         (unsigned long long)self->handle.payload,
+                         (unsigned long long)serial_of(self));
+}
+
+PyObject *handle_reduce_with(HandleObject *self, PyObject *state)
+{
+    PyObject *reference = Handle_reduce(self, NULL);
+    if (reference == NULL)
+        return NULL;
+    PyObject *result = PyTuple_Pack(3, PyTuple_GetItem(reference, 0), PyTuple_GetItem(reference, 1),
+                                    state);
+    Py_DECREF(reference);
+    return result;
+}
+
+/* _attach(type, arena id, offset, serial): what a pickled handle calls. */
+static PyObject *attach(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    PyTypeObject *type;
+    const char *id;
+    Py_ssize_t id_size;
+    unsigned long long offset, serial;
+    if (!PyArg_ParseTuple(args, "O!y#KK", &PyType_Type, &type, &id, &id_size, &offset, &serial))
+        return NULL;
+    if (!PyType_IsSubtype(type, Handle_Type))
+        return PyErr_Format(PyExc_TypeError, "%R is no handle of shared memory", type);
+    if (family.header == NULL || id_size != sizeof family.header->id ||
+        memcmp(id, family.header->id, sizeof family.header->id) != 0)
+        return PyErr_Format(PyExc_RuntimeError,
+                            "this %R belongs to another family of processes; shared objects reach "
+                            "only the descendants of the process that first used procession: pass "
+                            "it to a Process, or share through a manager",
+                            type);
+    PyObject *empty = PyTuple_New(0);
+    newfunc make = (newfunc)PyType_GetSlot(type, Py_tp_new);
+    HandleObject *self = empty ? (HandleObject *)make(type, empty, NULL) : NULL;
+    Py_XDECREF(empty);
+    if (self == NULL)
+        return NULL;
+    /* A class may have a __new__ of its own: what it gives must be ours to fill in. */
+    if (!PyObject_TypeCheck((PyObject *)self, Handle_Type) || self->memory) {
+        Py_DECREF(self);
+        return PyErr_Format(PyExc_TypeError,
+                            "%R.__new__() must give a new object of this class each time it is "
+                            "called, so that a reference can be unpickled",
+                            type);
+    }
+    enum status status = handle_attach(&family, offset, serial, &self->handle);
+    if (status != STATUS_OK) {
+        Py_DECREF(self);
+        return raise_status(status);
+    }
+    self->memory = arena_at(&family, offset);
+    return (PyObject *)self;
+}
+
+static PyObject *Handle_offset(HandleObject *self, void *Py_UNUSED(closure))
+{
+    return PyLong_FromUnsignedLongLong(self->handle.payload);
+}
+
+static PyObject *Handle_serial(HandleObject *self, void *Py_UNUSED(closure))
+{
+    return handle_is_ready(self) ? PyLong_FromUnsignedLongLong(serial_of(self)) : NULL;
+}
+
+static PyMethodDef methods[] = {
+    {"__reduce__", (PyCFunction)Handle_reduce, METH_NOARGS, "Pickle as a reference."},
+    {"__reduce_ex__", (PyCFunction)Handle_reduce, METH_O, "Pickle as a reference."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef getters[] = {
+    {"offset", (getter)Handle_offset, NULL, "Where the block is in the arena, in bytes.", NULL},
+    {"serial", (getter)Handle_serial, NULL, "The block's number; no other ever has it.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot slots[] = {
+    {Py_tp_dealloc, handle_dealloc},
+    {Py_tp_methods, methods},
+    {Py_tp_getset, getters},
+    {Py_tp_doc, "A reference to a block of the family's arena."},
+    {0, NULL},
+};
+
+static PyType_Spec spec = {
+    .name = "procession._core.Handle",
+    .basicsize = sizeof(HandleObject),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+    .slots = slots,
+};
+
+static PyMethodDef functions[] = {
+    {"_attach", attach, METH_VARARGS, "Make a handle to an existing block."},
+    {NULL, NULL, 0, NULL},
+};
+
+PyTypeObject *add_type(PyObject *module, PyType_Spec *type_spec, PyTypeObject *base)
+{
+    PyObject *type = PyType_FromModuleAndSpec(module, type_spec, (PyObject *)base);
+    if (type == NULL || PyModule_AddType(module, (PyTypeObject *)type) != 0)
+        return NULL;
+    return (PyTypeObject *)type;
+}
+
+int add_handle(PyObject *module)
+{
+    Handle_Type = add_type(module, &spec, NULL);
+    if (Handle_Type == NULL || PyModule_AddFunctions(module, functions) != 0)
+        return -1;
+    attach_function = PyObject_GetAttrString(module, "_attach");
+    return attach_function ? 0 : -1;
+}

@@ -1,0 +1,271 @@
+/* Lock and RLock: the bindings of sync/lock.h. */
+#include <string.h>
+
+#include "sync.h"
+
+PyTypeObject *Lock_Type, *RLock_Type;
+
+/* ---- making */
+
+bool handle_begin_init(HandleObject *self, const char *type)
+{
+    if (self->memory == NULL)
+        return family_ensure();
+    PyErr_Format(PyExc_ValueError, "a %s is initialised once", type);
+    return false;
+}
+
+int handle_finish_init(HandleObject *self, uint64_t size, enum block_kind kind,
+                       void (*fill)(void *payload, uint64_t size, const void *with),
+                       const void *with)
+{
+    enum status status = handle_create(&family, size, kind, fill, with, &self->handle);
+    if (status != STATUS_OK) {
+        raise_status(status);
+        return -1;
+    }
+    self->memory = arena_at(&family, self->handle.payload);
+    return 0;
+}
+
+static bool parse_heritage(const char *word, enum lock_heritage *heritage)
+{
+    bool breaks = strcmp(word, "raise") == 0;
+    *heritage = breaks ? LOCK_BREAKS : LOCK_PASSES_ON;
+    if (breaks || strcmp(word, "release") == 0)
+        return true;
+    PyErr_Format(PyExc_ValueError, "on_owner_death must be 'raise' or 'release', not '%s'", word);
+    return false;
+}
+
+static void fill(void *memory, uint64_t Py_UNUSED(size), const void *with)
+{
+    lock_init(memory, *(const enum lock_heritage *)with);
+}
+
+/* Lock(*, ctx=None, on_owner_death="raise") */
+static int Lock_init(HandleObject *self, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"ctx", "on_owner_death", NULL};
+    PyObject *ctx;
+    const char *word = "raise";
+    enum lock_heritage heritage;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$Os", names, &ctx, &word) ||
+        !parse_heritage(word, &heritage) || !handle_begin_init(self, "lock"))
+        return -1;
+    return handle_finish_init(self, sizeof(struct lock), BLOCK_LOCK, fill, &heritage);
+}
+
+/* ---- Lock */
+
+static PyObject *wait_result(enum status status)
+{
+    if (status != STATUS_OK && status != STATUS_TIMED_OUT)
+        return NULL;
+    return PyBool_FromLong(status == STATUS_OK);
+}
+
+/* False: exception set. */
+static bool parse_acquire(HandleObject *self, PyObject *const *args, Py_ssize_t nargs,
+                          PyObject *names, deadline_t *deadline)
+{
+    *deadline = DEADLINE_NEVER;
+    if (!handle_is_ready(self))
+        return false;
+    return (nargs == 0 && names == NULL) ||
+           parse_wait(args, nargs, names, "acquire", NULL, deadline);
+}
+
+/* Lock.acquire(block=True, timeout=None) -> bool */
+static PyObject *Lock_acquire(HandleObject *self, PyObject *const *args, Py_ssize_t nargs,
+                              PyObject *names)
+{
+    deadline_t deadline;
+    if (!parse_acquire(self, args, nargs, names, &deadline))
+        return NULL;
+    if (!lock_try(lock_of(self), family.tag))
+        return wait_result(lock_take_slowly(lock_of(self), deadline));
+    lock_note_if_wanted(lock_of(self));
+    Py_RETURN_TRUE;
+}
+
+static PyObject *Lock_release(HandleObject *self, PyObject *Py_UNUSED(unused))
+{
+    if (!handle_is_ready(self))
+        return NULL;
+    enum status status = lock_give_back(lock_of(self));
+    if (status == STATUS_OK)
+        Py_RETURN_NONE;
+    return status == STATUS_OWNER_DIED ? raise_broken(lock_of(self)) : raise_status(status);
+}
+
+static PyObject *Lock_enter(PyObject *self, PyObject *const *Py_UNUSED(args),
+                            Py_ssize_t Py_UNUSED(nargs))
+{
+    return Lock_acquire((HandleObject *)self, NULL, 0, NULL);
+}
+
+static PyObject *Lock_exit(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    return unless_raising(Lock_release((HandleObject *)self, NULL), args, nargs);
+}
+
+/* ---- RLock */
+
+/* RLock.acquire(block=True, timeout=None) -> bool */
+static PyObject *RLock_acquire(HandleObject *self, PyObject *const *args, Py_ssize_t nargs,
+                               PyObject *names)
+{
+    deadline_t deadline;
+    if (!parse_acquire(self, args, nargs, names, &deadline))
+        return NULL;
+    uint64_t thread = thread_id(family.tag);
+    if (!rlock_try(lock_of(self), family.tag, thread)) {
+        enum status status = lock_take_slowly(lock_of(self), deadline);
+        if (status == STATUS_OK)
+            rlock_taken(lock_of(self), thread, 1);
+        return wait_result(status);
+    }
+    CRASH_POINT("rlock.acquired"); /* for the first time, or once more */
+    lock_note_if_wanted(lock_of(self));
+    Py_RETURN_TRUE;
+}
+
+static PyObject *RLock_release(HandleObject *self, PyObject *Py_UNUSED(unused))
+{
+    if (!handle_is_ready(self))
+        return NULL;
+    if (rlock_release(lock_of(self), thread_id(family.tag)) != STATUS_OK)
+        return raise_not_owner(lock_of(self));
+    CRASH_POINT("rlock.released"); /* altogether, or once */
+    Py_RETURN_NONE;
+}
+
+static PyObject *RLock_enter(PyObject *self, PyObject *const *Py_UNUSED(args),
+                             Py_ssize_t Py_UNUSED(nargs))
+{
+    return RLock_acquire((HandleObject *)self, NULL, 0, NULL);
+}
+
+static PyObject *RLock_exit(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    return unless_raising(RLock_release((HandleObject *)self, NULL), args, nargs);
+}
+
+/* How often this thread has taken it and not released it yet. */
+static PyObject *RLock_count(HandleObject *self, PyObject *Py_UNUSED(unused))
+{
+    if (!handle_is_ready(self))
+        return NULL;
+    bool mine = rlock_is_mine(lock_of(self), thread_id(family.tag));
+    return PyLong_FromLong(mine ? (long)atomic_load(&lock_of(self)->depth) : 0);
+}
+
+/* ---- both */
+
+static PyObject *locked(HandleObject *self, PyObject *Py_UNUSED(unused))
+{
+    return handle_is_ready(self) ? PyBool_FromLong(lock_is_held(lock_of(self))) : NULL;
+}
+
+static PyObject *reset(HandleObject *self, PyObject *Py_UNUSED(unused))
+{
+    if (!handle_is_ready(self))
+        return NULL;
+    CRASH_POINT("lock.reset.before_commit");
+    bool was_broken = lock_reset(lock_of(self));
+    CRASH_POINT("lock.reset.committed");
+    return PyBool_FromLong(was_broken);
+}
+
+/* The holder's pid: 0 nobody, negative a dead one. */
+static PyObject *holder(HandleObject *self, PyObject *Py_UNUSED(unused))
+{
+    if (!handle_is_ready(self))
+        return NULL;
+    struct lock *lock = lock_of(self);
+    uint32_t word = atomic_load(&lock->word);
+    if (word & LOCK_BROKEN)
+        return PyLong_FromLong(-(long)word_get(&lock->dead.pid));
+    if ((word & LOCK_TAG) == 0)
+        return PyLong_FromLong(0);
+    return PyLong_FromLong((long)word_get(&table_slot(&family, tag_index(word & LOCK_TAG))->pid));
+}
+
+#define ACQUIRE_DOC                                                                                \
+    "acquire($self, /, block=True, timeout=None)\n--\n\n"                                          \
+    "True when taken, False when *timeout* seconds have passed; BrokenLockError when its holder "  \
+    "died."
+#define COMMON                                                                                     \
+    {"locked", (PyCFunction)locked, METH_NOARGS,                                                   \
+     "locked($self, /)\n--\n\nWhether anybody holds the lock."},                                   \
+        {"reset", (PyCFunction)reset, METH_NOARGS,                                                 \
+         "reset($self, /)\n--\n\nMake a lock usable again whose holder died; True when it was "    \
+         "broken."},                                                                               \
+        {"holder", (PyCFunction)holder, METH_NOARGS,                                               \
+         "holder($self, /)\n--\n\nThe pid of the process that holds the lock; 0: nobody; "         \
+         "negative: it died."}
+
+static PyMethodDef lock_methods[] = {
+    {"acquire", FASTCALL(Lock_acquire), METH_FASTCALL | METH_KEYWORDS, ACQUIRE_DOC},
+    {"release", (PyCFunction)Lock_release, METH_NOARGS,
+     "release($self, /)\n--\n\nFree the lock, whoever holds it; ValueError when nobody does."},
+    COMMON,
+    {NULL, NULL, 0, NULL},
+};
+
+static PyMethodDef rlock_methods[] = {
+    {"acquire", FASTCALL(RLock_acquire), METH_FASTCALL | METH_KEYWORDS, ACQUIRE_DOC},
+    {"release", (PyCFunction)RLock_release, METH_NOARGS,
+     "release($self, /)\n--\n\nUndo one acquire; AssertionError when another thread holds the "
+     "lock, or nobody."},
+    {"_count", (PyCFunction)RLock_count, METH_NOARGS,
+     "_count($self, /)\n--\n\nHow often this thread holds it."},
+    COMMON,
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot lock_slots[] = {
+    {Py_tp_init, Lock_init},
+    {Py_tp_methods, lock_methods},
+    {Py_tp_doc, "Lock(*, ctx=None, on_owner_death='raise')\n--\n\nA lock between processes that "
+                "knows its holder."},
+    {0, NULL},
+};
+
+static PyType_Slot rlock_slots[] = {
+    {Py_tp_init, Lock_init},
+    {Py_tp_methods, rlock_methods},
+    {Py_tp_doc, "RLock(*, ctx=None, on_owner_death='raise')\n--\n\nA lock between processes that "
+                "its owner, a thread, may take again."},
+    {0, NULL},
+};
+
+static PyType_Spec lock_spec = {
+    .name = "procession._core.Lock",
+    .basicsize = sizeof(HandleObject),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+    .slots = lock_slots,
+};
+
+static PyType_Spec rlock_spec = {
+    .name = "procession._core.RLock",
+    .basicsize = sizeof(HandleObject),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+    .slots = rlock_slots,
+};
+
+int add_lock(PyObject *module)
+{
+    if (add_bound(module) != 0)
+        return -1;
+    Lock_Type = add_type(module, &lock_spec, Handle_Type);
+    RLock_Type = add_type(module, &rlock_spec, Handle_Type);
+    if (Lock_Type == NULL || RLock_Type == NULL || add_guard(module) != 0 ||
+        add_context_manager(Lock_Type, Lock_enter, Lock_exit) != 0 ||
+        add_context_manager(RLock_Type, RLock_enter, RLock_exit) != 0)
+        return -1;
+    if (add_semaphore(module) != 0 || add_event(module) != 0 || add_condition(module) != 0)
+        return -1;
+    return add_barrier(module) == 0 && add_value(module) == 0 ? 0 : -1;
+}

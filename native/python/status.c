@@ -1,0 +1,67 @@
+/* The one place where a status of the core becomes a Python exception. */
+#include <errno.h>
+
+#include "core.h"
+
+PyObject *import_cached(PyObject **cache, const char *module, const char *name)
+{
+    if (*cache)
+        return *cache;
+    PyObject *imported = PyImport_ImportModule(module);
+    if (imported == NULL)
+        return NULL;
+    *cache = PyObject_GetAttrString(imported, name);
+    Py_DECREF(imported);
+    return *cache;
+}
+
+PyObject *take_exception(void)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    if (traceback && PyException_SetTraceback(value, traceback) != 0)
+        PyErr_Clear();
+    Py_XDECREF(type);
+    Py_XDECREF(traceback);
+    return value;
+}
+
+PyObject *raise_status(enum status status)
+{
+    switch (status) {
+    case STATUS_NO_MEMORY:
+        PyErr_SetString(PyExc_MemoryError,
+                        "the shared arena cannot grow: memory (or this container's limit, or the "
+                        "address space) is used up; drop what is no longer needed, or send less "
+                        "at a time");
+        break;
+    case STATUS_FULL_TABLE:
+        PyErr_Format(PyExc_RuntimeError,
+                     "more than %d processes in one family; let some of them end first",
+                     (int)SLOT_COUNT);
+        break;
+    case STATUS_STALE:
+        PyErr_SetString(PyExc_RuntimeError,
+                        "the shared object no longer exists: everyone who held it has let go of it "
+                        "or has died; keep a reference until the receiver has its own");
+        break;
+    case STATUS_CORRUPT:
+        PyErr_SetString(PyExc_RuntimeError,
+                        "shared memory holds what no correct program writes; something has written "
+                        "over it");
+        break;
+    case STATUS_NOT_HELD:
+        PyErr_SetString(PyExc_ValueError, "semaphore or lock released too many times");
+        break;
+    case STATUS_MISSING:
+        PyErr_SetString(PyExc_IndexError, "index out of range");
+        break;
+    case STATUS_SYSTEM:
+        PyErr_SetFromErrno(PyExc_OSError);
+        break;
+    default:
+        PyErr_Format(PyExc_SystemError, "unexpected status %d of the core", (int)status);
+    }
+    return NULL;
+}

@@ -1,0 +1,180 @@
+/* TaskChannel: a channel whose messages carry two tags, and go many at a time. For pools. */
+#include "channel.h"
+
+/* TaskChannel.put_tagged(obj, tag, extra) -> sequence; waits for room. */
+static PyObject *TaskChannel_put_tagged(ChannelObject *self, PyObject *const *args,
+                                        Py_ssize_t nargs)
+{
+    if (!channel_is_open(self))
+        return NULL;
+    if (nargs != 3) {
+        PyErr_SetString(PyExc_TypeError, "put_tagged() takes 3 arguments: obj, tag, extra");
+        return NULL;
+    }
+    uint64_t tag = PyLong_AsUnsignedLongLong(args[1]), sequence;
+    uint64_t extra = PyErr_Occurred() ? 0 : PyLong_AsUnsignedLongLong(args[2]);
+    if (PyErr_Occurred() ||
+        !channel_put_object(self, args[0], tag, extra, DEADLINE_NEVER, &sequence))
+        return NULL;
+    return PyLong_FromUnsignedLongLong(sequence);
+}
+
+/* TaskChannel.put_plain(obj, tag) -> whether it was put */
+static PyObject *TaskChannel_put_plain(ChannelObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    if (!channel_is_open(self))
+        return NULL;
+    if (nargs != 2) {
+        PyErr_SetString(PyExc_TypeError, "put_plain() takes 2 arguments: obj, tag");
+        return NULL;
+    }
+    bool plain;
+    uint64_t tag = PyLong_AsUnsignedLongLong(args[1]);
+    if (PyErr_Occurred() || !channel_put_plain(self, args[0], tag, &plain))
+        return NULL;
+    return PyBool_FromLong(plain);
+}
+
+/* TaskChannel.put_batch(list, tag, extra) -> (sequence of the first, how many, error)
+ *
+ * Stops at the first object that cannot be put; *error* is then the exception, else None. The numbers
+ * are consecutive if nobody else puts at the same time. */
+static PyObject *TaskChannel_put_batch(ChannelObject *self, PyObject *args)
+{
+    PyObject *list, *error = NULL;
+    unsigned long long tag, extra, first = 0;
+    if (!PyArg_ParseTuple(args, "O!KK", &PyList_Type, &list, &tag, &extra) ||
+        !channel_is_open(self))
+        return NULL;
+    Py_ssize_t count = 0;
+    for (; count < PyList_Size(list); count++) {
+        uint64_t sequence;
+        PyObject *object = Py_NewRef(
+            PyList_GetItem(list, count)); /* pickling may change the list */
+        bool done = channel_put_object(self, object, tag, extra, DEADLINE_NEVER, &sequence);
+        Py_DECREF(object);
+        if (!done) {
+            error = take_exception();
+            break;
+        }
+        if (count == 0)
+            first = sequence;
+    }
+    return Py_BuildValue("(KnN)", first, count, error ? error : Py_NewRef(Py_None));
+}
+
+/* (sequence, tag, extra, object, error): an object that cannot be rebuilt is None and its error the
+ * exception, so that the tags still say whose message it was. */
+static PyObject *tagged(struct message *message)
+{
+    PyObject *object = message_decode(message), *error = NULL;
+    if (object == NULL) {
+        error = take_exception();
+        object = Py_NewRef(Py_None);
+    }
+    return Py_BuildValue("(KKKNN)", (unsigned long long)message->sequence,
+                         (unsigned long long)message->tag, (unsigned long long)message->extra,
+                         object, error ? error : Py_NewRef(Py_None));
+}
+
+/* TaskChannel.get_tagged(timeout) -> (sequence, tag, extra, object, error) */
+static PyObject *TaskChannel_get_tagged(ChannelObject *self, PyObject *timeout)
+{
+    deadline_t deadline;
+    if (!channel_is_open(self) || !parse_timeout(timeout, &deadline))
+        return NULL;
+    struct message message;
+    if (!channel_get_message(self, &message, self->claim, deadline))
+        return NULL;
+    if (self->claim)
+        atomic_store_explicit(self->claim + 1, (uint64_t)clock_now(), memory_order_relaxed);
+    return tagged(&message);
+}
+
+/* TaskChannel.receive_into(inbox, limit, timeout) -> count
+ *
+ * Waits for a first message, takes up to *limit* that are there, and appends each to *inbox* as
+ * get_tagged() would give it. So no signal handler can come between taking and keeping. */
+static PyObject *TaskChannel_receive_into(ChannelObject *self, PyObject *args)
+{
+    PyObject *inbox, *timeout;
+    Py_ssize_t limit, count = 0;
+    deadline_t deadline;
+    if (!PyArg_ParseTuple(args, "O!nO", &PyList_Type, &inbox, &limit, &timeout) ||
+        !channel_is_open(self) || !parse_timeout(timeout, &deadline))
+        return NULL;
+    struct message message;
+    if (!channel_get_message(self, &message, NULL, deadline))
+        return NULL;
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK) {
+        PyObject *item = tagged(&message);
+        int failed = item == NULL || PyList_Append(inbox, item) != 0;
+        Py_XDECREF(item);
+        if (failed)
+            return NULL;
+        if (++count >= limit)
+            break;
+        status = channel_try_get(&family, channel_of(self), &message, NULL);
+    }
+    if (status != STATUS_OK && status != STATUS_AGAIN)
+        return raise_status(status);
+    return PyLong_FromSsize_t(count);
+}
+
+/* TaskChannel.claim_in(block, index): from now on get_tagged() of this object first writes the message's
+ * sequence + 1 as the block's index-th 64-bit word, and then, once it is taken, the time as the next. */
+static PyObject *TaskChannel_claim_in(ChannelObject *self, PyObject *args)
+{
+    HandleObject *block;
+    Py_ssize_t index;
+    if (!PyArg_ParseTuple(args, "O!n", Block_Type, &block, &index) || !handle_is_ready(block))
+        return NULL;
+    uint64_t size = word_get(&block_of(block->memory)->size);
+    if (index < 0 || (uint64_t)index + 2 > size / sizeof(word_t)) {
+        PyErr_SetString(PyExc_IndexError, "the block has no such word");
+        return NULL;
+    }
+    PyObject *before = self->claim_block;
+    self->claim_block = Py_NewRef((PyObject *)block);
+    Py_XDECREF(before);
+    self->claim = (word_t *)block->memory + index;
+    Py_RETURN_NONE;
+}
+
+#define FASTCALL(function) ((PyCFunction)(void (*)(void))(function))
+
+static PyMethodDef methods[] = {
+    {"put_tagged", FASTCALL(TaskChannel_put_tagged), METH_FASTCALL,
+     "put_tagged(obj, tag, extra): the message's number in the channel, from 0."},
+    {"put_plain", FASTCALL(TaskChannel_put_plain), METH_FASTCALL,
+     "put_plain(obj, tag): put it if it is plain, of simple types all the way down; whether it "
+     "was."},
+    {"put_batch", (PyCFunction)TaskChannel_put_batch, METH_VARARGS,
+     "put_batch(list, tag, extra): (number of the first, how many were put, error)."},
+    {"receive_into", (PyCFunction)TaskChannel_receive_into, METH_VARARGS,
+     "receive_into(inbox, limit, timeout): how many messages were appended; queue.Empty if none."},
+    {"get_tagged", (PyCFunction)TaskChannel_get_tagged, METH_O,
+     "get_tagged(timeout): (sequence, tag, extra, object, error)."},
+    {"claim_in", (PyCFunction)TaskChannel_claim_in, METH_VARARGS,
+     "claim_in(block, index): write down there what get_tagged() takes, before it is taken."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot slots[] = {
+    {Py_tp_methods, methods},
+    {Py_tp_doc, "TaskChannel(maxsize=0): a Channel whose messages carry two tags."},
+    {0, NULL},
+};
+
+static PyType_Spec spec = {
+    .name = "procession._core.TaskChannel",
+    .basicsize = sizeof(ChannelObject),
+    .flags = Py_TPFLAGS_DEFAULT,
+    .slots = slots,
+};
+
+int add_task_channel(PyObject *module)
+{
+    return add_type(module, &spec, Channel_Type) ? 0 : -1;
+}

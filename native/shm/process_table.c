@@ -1,0 +1,332 @@
+/* The process table: slots, from embryo to reaping. What they hold: see holdings.c. */
+#include "process_table.h"
+
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "../crash_point.h"
+#include "../os/clock.h"
+#include "../os/liveness.h"
+#include "reference.h"
+#include "waker.h"
+
+/* How long an embryo whose parent is dead, and whose own pid nobody knows, may take to be born. */
+#define BIRTH_LIMIT_NS (10 * NS_PER_S)
+
+struct slot *table_slot(const struct arena *arena, uint32_t index)
+{
+    return &arena->header->slots[index];
+}
+
+static enum slot_state state_of(struct slot *slot)
+{
+    return (enum slot_state)(atomic_load_explicit(&slot->state, memory_order_acquire) & 0xff);
+}
+
+static uint64_t generation_of(struct slot *slot)
+{
+    return word_get(&slot->state) >> 8;
+}
+
+static uint64_t state_word(uint64_t generation, enum slot_state state)
+{
+    return generation << 8 | (uint64_t)state;
+}
+
+/* Generation 0 is never used, so a tag is never 0. */
+static uint32_t tag_of(uint64_t state_word, uint32_t index)
+{
+    uint64_t generation = state_word >> 8;
+    return (uint32_t)(generation & ((1u << SLOT_GENERATION_BITS) - 1)) << SLOT_INDEX_BITS | index;
+}
+
+uint32_t table_tag(const struct arena *arena, uint32_t index)
+{
+    return tag_of(word_get(&table_slot(arena, index)->state), index);
+}
+
+/* A look at a slot without the mutex: one load, so that tag and state belong together.
+ * Acquire, pairs with the stores of the state, which come after those of all else in the slot:
+ * what is read of the slot next is that process's, or that of one which came after it, and then
+ * the tag is not the slot's any more. */
+struct glance {
+    uint32_t tag;
+    enum slot_state state;
+};
+
+static struct glance glance_at(const struct arena *arena, uint32_t index)
+{
+    uint64_t word = atomic_load_explicit(&table_slot(arena, index)->state, memory_order_acquire);
+    return (struct glance){.tag = tag_of(word, index), .state = (enum slot_state)(word & 0xff)};
+}
+
+bool table_is_embryo(const struct arena *arena, uint32_t tag)
+{
+    struct glance glance = glance_at(arena, tag_index(tag));
+    return glance.tag == tag && glance.state == SLOT_EMBRYO;
+}
+
+static uint64_t next_generation(uint64_t generation)
+{
+    generation++;
+    return (generation & ((1u << SLOT_GENERATION_BITS) - 1)) == 0 ? generation + 1 : generation;
+}
+
+static bool has_ended(struct arena *arena, struct glance glance)
+{
+    if (glance.state == SLOT_REAPING)
+        return true; /* and perhaps its reaper has, too: who gets the mutex will see */
+    if (glance.state == SLOT_FREE)
+        return false;
+    struct slot *slot = table_slot(arena, tag_index(glance.tag));
+    /* Acquire, pairs with set_identity: the start time beside a pid is that process's. */
+    pid_t pid = (pid_t)atomic_load_explicit(&slot->pid, memory_order_acquire);
+    if (glance.state == SLOT_LIVE)
+        switch (mutex_owner(&slot->life)) {
+        case OWNER_HOLDS:
+            return false;
+        case OWNER_GONE:
+            return life_has_left(pid);
+        case OWNER_NONE:
+            break;
+        }
+    if (pid != 0)
+        return life_has_ended(pid, word_get(&slot->start));
+    uint32_t parent = (uint32_t)word_get(&slot->parent);
+    deadline_t late = (deadline_t)word_get(&slot->born) + BIRTH_LIMIT_NS;
+    return clock_now() > late && !table_is_alive(arena, parent);
+}
+
+/* ---- reaping; the arena is locked */
+
+static void reap(struct arena *arena, uint32_t index)
+{
+    struct slot *slot = table_slot(arena, index);
+    uint64_t generation = generation_of(slot);
+    uint32_t tag = table_tag(arena, index);
+    /* One store: from here on the slot belongs to whoever has the mutex. */
+    atomic_store_explicit(&slot->state, state_word(generation, SLOT_REAPING), memory_order_release);
+    CRASH_POINT("table.reap.begun");
+    bells_forget(arena, tag);
+    holdings_release(arena, index, tag);
+    arena_stage(arena, &slot->state, state_word(next_generation(generation), SLOT_FREE));
+    arena_stage(arena, &slot->next_free, word_get(&arena->header->free_slot));
+    arena_stage(arena, &arena->header->free_slot, index + 1);
+    CRASH_POINT("table.reap.before_end");
+    arena_commit(arena);
+}
+
+/* Looks without the mutex, since a look is a system call; a dead process stays dead, and the tag
+ * tells whether its slot is still its own once the mutex is held. */
+static bool reap_if_dead(struct arena *arena, uint32_t index)
+{
+    struct glance glance = glance_at(arena, index);
+    if (index == arena->self || !has_ended(arena, glance))
+        return false;
+    table_abandon(arena, glance.tag);
+    return true;
+}
+
+unsigned table_reap_dead(struct arena *arena)
+{
+    unsigned count = 0;
+    for (uint32_t i = 0; i < word_get(&arena->header->slots_used); i++)
+        count += reap_if_dead(arena, i);
+    return count;
+}
+
+/* Looks at a few slots only, so that the cost of a start does not grow with the family. */
+static void reap_a_few(struct arena *arena, unsigned looks)
+{
+    uint64_t used = word_get(&arena->header->slots_used);
+    while (looks-- > 0 && used > 0) {
+        uint64_t hand = word_get(&arena->header->reaper_hand);
+        atomic_store_explicit(&arena->header->reaper_hand, hand + 1, memory_order_relaxed);
+        reap_if_dead(arena, (uint32_t)(hand % used));
+    }
+}
+
+/* ---- a slot's life */
+
+static enum status take_slot(struct arena *arena, uint32_t *index)
+{
+    struct arena_header *header = arena->header;
+    uint64_t first = word_get(&header->free_slot), used = word_get(&header->slots_used);
+    if (first) {
+        *index = (uint32_t)first - 1;
+        arena_stage(arena, &header->free_slot, word_get(&table_slot(arena, *index)->next_free));
+        return STATUS_OK;
+    }
+    if (used == SLOT_COUNT)
+        return STATUS_FULL_TABLE;
+    *index = (uint32_t)used;
+    arena_stage(arena, &header->slots_used, used + 1);
+    return STATUS_OK;
+}
+
+static enum status reserve_locked(struct arena *arena, uint32_t *tag)
+{
+    uint32_t index;
+    enum status status = take_slot(arena, &index);
+    if (status != STATUS_OK)
+        return status;
+    struct slot *slot = table_slot(arena, index);
+    uint64_t generation = generation_of(slot);
+    if (generation == 0) { /* the slot was never used */
+        generation = 1;
+        mutex_init(&slot->life);
+    }
+    memset(slot->name, 0, sizeof slot->name);
+    arena_stage(arena, &slot->pid, 0);
+    arena_stage(arena, &slot->start, START_UNKNOWN);
+    arena_stage(arena, &slot->parent, arena->tag);
+    arena_stage(arena, &slot->born, (uint64_t)clock_now());
+    arena_stage(arena, &slot->free_entry, 0);
+    arena_stage(arena, &slot->state, state_word(generation, SLOT_EMBRYO)); /* last: see glance */
+    CRASH_POINT("table.reserve.before_commit");
+    arena_commit(arena);
+    *tag = table_tag(arena, index);
+    return STATUS_OK;
+}
+
+static enum status reserve(struct arena *arena, uint32_t *tag)
+{
+    arena_lock(arena);
+    enum status status = reserve_locked(arena, tag);
+    arena_unlock(arena);
+    return status;
+}
+
+enum status table_reserve(struct arena *arena, uint32_t *tag)
+{
+    reap_a_few(arena, 2);
+    enum status status = reserve(arena, tag);
+    if (status == STATUS_FULL_TABLE && table_reap_dead(arena) > 0)
+        status = reserve(arena, tag);
+    return status;
+}
+
+enum status table_copy_holdings(struct arena *arena, uint32_t tag)
+{
+    arena_lock(arena);
+    enum status status = holdings_copy(arena, arena->self, tag_index(tag));
+    arena_unlock(arena);
+    return status;
+}
+
+static void set_identity(struct slot *slot, pid_t pid, uint64_t start)
+{
+    /* The start time first: who sees the pid must not find another's start time beside it. */
+    atomic_store_explicit(&slot->start, start, memory_order_relaxed);
+    atomic_store_explicit(&slot->pid, (uint64_t)pid, memory_order_release);
+}
+
+void table_launched(struct arena *arena, uint32_t tag, int pid, uint64_t start)
+{
+    arena_lock(arena);
+    struct slot *slot = table_slot(arena, tag_index(tag));
+    if (table_tag(arena, tag_index(tag)) == tag && word_get(&slot->pid) == 0)
+        set_identity(slot, pid, start);
+    arena_unlock(arena);
+}
+
+void table_forked(struct arena *arena, uint32_t tag)
+{
+    pid_t pid = life_newest_child();
+    if (pid != CHILDREN_UNKNOWN) {
+        uint32_t known = pid ? table_find(arena, pid) : 0;
+        if (pid != 0 && known == 0)
+            table_launched(arena, tag, pid, life_start(pid));
+        else if (known != tag)
+            table_abandon(arena, tag); /* no child is new: the fork failed */
+        return;
+    }
+    /* Whose child it is no longer counts: has_ended() then asks for the time alone. */
+    arena_lock(arena);
+    struct slot *slot = table_slot(arena, tag_index(tag));
+    if (table_is_embryo(arena, tag) && word_get(&slot->pid) == 0)
+        atomic_store_explicit(&slot->parent, 0, memory_order_relaxed);
+    arena_unlock(arena);
+}
+
+/* Any thread may found a family, and then end; only the end of the main one means anything. Without
+ * its word the start time is needed, to tell the process from a later one. The mutex is the slot's for
+ * ever: it may still be marked by the death of the slot's last process. */
+static void hold_for_life(struct slot *slot, bool is_main_thread)
+{
+    if (mutex_try(&slot->life) && !is_main_thread)
+        mutex_unlock(&slot->life);
+}
+
+enum status table_adopt(struct arena *arena, uint32_t tag)
+{
+    arena_lock(arena);
+    struct slot *slot = table_slot(arena, tag_index(tag));
+    bool ours = table_is_embryo(arena, tag);
+    if (ours) {
+        if (word_get(&slot->parent) == 0) /* see table_forked; we still have our parent's tag */
+            atomic_store_explicit(&slot->parent, arena->tag, memory_order_relaxed);
+        bool is_main_thread = syscall(SYS_gettid) == getpid();
+        set_identity(slot, getpid(), is_main_thread ? START_UNKNOWN : life_start(getpid()));
+        CRASH_POINT("table.adopt.named");
+        hold_for_life(slot, is_main_thread);
+        CRASH_POINT("table.adopt.before_commit");
+        atomic_store_explicit(&slot->state, state_word(generation_of(slot), SLOT_LIVE),
+                              memory_order_release);
+        arena->self = tag_index(tag);
+        arena->tag = tag;
+    }
+    arena_unlock(arena);
+    return ours ? STATUS_OK : STATUS_STALE;
+}
+
+void table_abandon(struct arena *arena, uint32_t tag)
+{
+    uint32_t index = tag_index(tag);
+    arena_lock(arena);
+    if (table_tag(arena, index) == tag && state_of(table_slot(arena, index)) != SLOT_FREE)
+        reap(arena, index);
+    arena_bury_dead(arena, BURY_STEPS);
+    arena_unlock(arena);
+}
+
+uint32_t table_find(struct arena *arena, int pid)
+{
+    for (uint32_t i = 0; i < word_get(&arena->header->slots_used); i++) {
+        struct glance glance = glance_at(arena, i);
+        if ((pid_t)word_get(&table_slot(arena, i)->pid) == pid &&
+            (glance.state == SLOT_LIVE || glance.state == SLOT_EMBRYO) && !has_ended(arena, glance))
+            return glance.tag;
+    }
+    return 0;
+}
+
+/* The pid may be another's by now, so look before we bury. That the main thread is gone says enough
+ * here, since the caller knows that the process is. */
+void table_bury(struct arena *arena, int pid)
+{
+    for (uint32_t i = 0; i < word_get(&arena->header->slots_used); i++) {
+        struct glance glance = glance_at(arena, i);
+        struct slot *slot = table_slot(arena, i);
+        if ((pid_t)word_get(&slot->pid) != pid || glance.tag == arena->tag)
+            continue;
+        bool main_is_gone = glance.state == SLOT_LIVE && mutex_owner(&slot->life) == OWNER_GONE;
+        if (main_is_gone || has_ended(arena, glance))
+            table_abandon(arena, glance.tag);
+    }
+}
+
+bool table_is_alive(struct arena *arena, uint32_t tag)
+{
+    struct glance glance = glance_at(arena, tag_index(tag));
+    if (glance.tag != tag || glance.state == SLOT_FREE || glance.state == SLOT_REAPING)
+        return false;
+    return tag == arena->tag || !has_ended(arena, glance);
+}
+
+void table_set_name(struct arena *arena, const char *name)
+{
+    struct slot *slot = table_slot(arena, arena->self);
+    strncpy(slot->name, name, sizeof slot->name - 1);
+}

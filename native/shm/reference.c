@@ -1,0 +1,276 @@
+/* What a slot holds: a list of references with stable numbers.
+ *
+ * Idea      Parts of 64, 128, 256, ... entries, so that entry number i is found by its highest bit,
+ *           and a list that grows never moves. A used entry is the offset of a block's payload,
+ *           an unused one the number of the next unused one, made odd.
+ * Invariant Entry and reference count change in one transaction (see table.h).
+ */
+#include "reference.h"
+#include "../crash_point.h"
+
+static uint32_t part_of(uint32_t entry)
+{
+    return 31 - (uint32_t)__builtin_clz(entry / HOLDINGS_FIRST + 1);
+}
+
+static uint32_t part_start(uint32_t part)
+{
+    return HOLDINGS_FIRST * ((1u << part) - 1);
+}
+
+static uint32_t part_entries(uint32_t part)
+{
+    return (uint32_t)HOLDINGS_FIRST << part;
+}
+
+static word_t *entry_word(struct arena *arena, uint32_t index, uint32_t entry)
+{
+    uint32_t part = part_of(entry);
+    word_t *words = arena_at(arena, word_get(&table_slot(arena, index)->parts[part]));
+    return words + (entry - part_start(part));
+}
+
+uint64_t table_entry(struct arena *arena, uint32_t index, uint32_t entry)
+{
+    return word_get(entry_word(arena, index, entry));
+}
+
+static bool lists(struct arena *arena, const struct handle *handle)
+{
+    return word_get(&table_slot(arena, arena->self)->parts[part_of(handle->entry)]) != 0 &&
+           word_get(entry_word(arena, arena->self, handle->entry)) == handle->payload;
+}
+
+static bool is_used(uint64_t entry_value)
+{
+    return (entry_value & 1) == 0;
+}
+
+static uint64_t unused_before(uint64_t next_free)
+{
+    return next_free << 1 | 1;
+}
+
+/* Adds a part to the slot, its entries linked as unused: one transaction. */
+static enum status add_part(struct arena *arena, uint32_t index)
+{
+    struct slot *slot = table_slot(arena, index);
+    uint32_t part = 0;
+    while (part < HOLDINGS_PARTS && word_get(&slot->parts[part]))
+        part++;
+    if (part == HOLDINGS_PARTS)
+        return STATUS_NO_MEMORY;
+    struct block *block;
+    uint32_t count = part_entries(part), start = part_start(part);
+    enum status status = arena_stage_block(arena, count * sizeof(word_t), BLOCK_HOLDINGS, &block);
+    if (status != STATUS_OK)
+        return status;
+    word_t *words = block_payload(block);
+    for (uint32_t i = 0; i < count; i++) /* numbers are stored plus one: 0 is "none" */
+        atomic_store_explicit(&words[i], unused_before(i + 1 < count ? start + i + 2 : 0),
+                              memory_order_relaxed);
+    arena_stage(arena, &slot->parts[part], arena_offset(arena, words));
+    arena_stage(arena, &slot->free_entry, start + 1);
+    arena_commit(arena);
+    return STATUS_OK;
+}
+
+enum status table_ensure_entry(struct arena *arena, uint32_t index)
+{
+    return word_get(&table_slot(arena, index)->free_entry) ? STATUS_OK : add_part(arena, index);
+}
+
+uint32_t table_stage_entry(struct arena *arena, uint32_t index, struct block *block)
+{
+    struct slot *slot = table_slot(arena, index);
+    uint32_t entry = (uint32_t)word_get(&slot->free_entry) - 1;
+    word_t *word = entry_word(arena, index, entry);
+    arena_stage(arena, &slot->free_entry, word_get(word) >> 1);
+    arena_stage(arena, word, arena_offset(arena, block_payload(block)));
+    return entry;
+}
+
+void table_stage_no_entry(struct arena *arena, uint32_t index, uint32_t entry)
+{
+    struct slot *slot = table_slot(arena, index);
+    arena_stage(arena, entry_word(arena, index, entry), unused_before(word_get(&slot->free_entry)));
+    arena_stage(arena, &slot->free_entry, entry + 1);
+}
+
+/* ---- handles */
+
+enum status handle_create(struct arena *arena, uint64_t size, enum block_kind kind,
+                          void (*fill)(void *payload, uint64_t size, const void *with),
+                          const void *with, struct handle *handle)
+{
+    arena_lock(arena);
+    arena_bury_dead(arena, BURY_STEPS);
+    enum status status = table_ensure_entry(arena, arena->self);
+    struct block *block;
+    if (status == STATUS_OK)
+        status = arena_stage_block(arena, size, kind, &block);
+    if (status == STATUS_OK) {
+        if (fill)
+            fill(block_payload(block), size, with);
+        handle->entry = table_stage_entry(arena, arena->self, block);
+        handle->payload = arena_offset(arena, block_payload(block));
+        arena_commit(arena);
+    }
+    arena_unlock(arena);
+    return status;
+}
+
+/* One more reference, listed in the slot *index*. */
+static enum status hold(struct arena *arena, uint32_t index, struct block *block, uint32_t *entry)
+{
+    enum status status = table_ensure_entry(arena, index);
+    if (status == STATUS_OK) {
+        *entry = table_stage_entry(arena, index, block);
+        arena_stage_reference(arena, block);
+        arena_commit(arena);
+    }
+    return status;
+}
+
+enum status handle_attach(struct arena *arena, offset_t payload, uint64_t serial,
+                          struct handle *handle)
+{
+    arena_lock(arena);
+    struct block *block = arena_find(arena, payload, serial);
+    enum status status = STATUS_STALE;
+    if (block)
+        status = hold(arena, arena->self, block, &handle->entry);
+    if (status == STATUS_OK)
+        handle->payload = payload;
+    arena_unlock(arena);
+    return status;
+}
+
+void handle_drop(struct arena *arena, struct handle *handle)
+{
+    if (handle->payload == 0)
+        return;
+    arena_lock(arena);
+    /* A fork in the midst of other threads' work may leave the child an object that its slot does
+     * not list: then there is nothing to give back. */
+    if (lists(arena, handle)) {
+        table_stage_no_entry(arena, arena->self, handle->entry);
+        arena_stage_release(arena, block_of(arena_at(arena, handle->payload)));
+        CRASH_POINT("handle.drop.before_commit");
+        arena_commit(arena);
+        CRASH_POINT("handle.drop.before_burial");
+        arena_bury_dead(arena, BURY_STEPS);
+    }
+    arena_unlock(arena);
+    handle->payload = 0;
+    arena_bury_all(arena);
+}
+
+enum status handle_give(struct arena *arena, const struct handle *handle, uint32_t tag)
+{
+    arena_lock(arena);
+    uint32_t entry;
+    enum status status = STATUS_STALE;
+    if (table_is_embryo(arena, tag))
+        status = hold(arena, tag_index(tag), block_of(arena_at(arena, handle->payload)), &entry);
+    arena_unlock(arena);
+    return status;
+}
+
+uint32_t handle_list(struct arena *arena, uint32_t *entries, uint32_t capacity)
+{
+    uint32_t count = 0;
+    struct slot *slot = table_slot(arena, arena->self);
+    arena_lock(arena);
+    for (uint32_t part = 0; part < HOLDINGS_PARTS && word_get(&slot->parts[part]); part++)
+        for (uint32_t i = 0; i < part_entries(part); i++) {
+            uint32_t entry = part_start(part) + i;
+            if (!is_used(word_get(entry_word(arena, arena->self, entry))))
+                continue;
+            if (count < capacity)
+                entries[count] = entry;
+            count++;
+        }
+    arena_unlock(arena);
+    return count;
+}
+
+struct handle handle_at(struct arena *arena, uint32_t entry)
+{
+    return (struct handle){.payload = word_get(entry_word(arena, arena->self, entry)),
+                           .entry = entry};
+}
+
+/* ---- whole lists, for the table; the arena is locked */
+
+static bool is_inherited(struct arena *arena, uint64_t entry_value)
+{
+    return is_used(entry_value) && !word_get(&block_of(arena_at(arena, entry_value))->unsent);
+}
+
+/* Copies one part, entry by entry: killed in between, the embryo lists just what it has.
+ * An entry that is not inherited is unused in the copy, and so becomes the first of its chain. */
+static void copy_part(struct arena *arena, uint32_t from, uint32_t to, uint32_t part,
+                      uint64_t *free_entry)
+{
+    struct slot *source = table_slot(arena, from), *target = table_slot(arena, to);
+    word_t *have = arena_at(arena, word_get(&source->parts[part]));
+    word_t *give = arena_at(arena, word_get(&target->parts[part]));
+    for (uint32_t i = 0; i < part_entries(part); i++) {
+        uint64_t value = word_get(&have[i]);
+        if (is_inherited(arena, value)) {
+            arena_stage(arena, &give[i], value);
+            arena_stage_reference(arena, block_of(arena_at(arena, value)));
+            arena_commit(arena);
+            CRASH_POINT("holdings.copied_one");
+            continue;
+        }
+        if (is_used(value)) {
+            value = unused_before(*free_entry);
+            *free_entry = part_start(part) + i + 1;
+        }
+        atomic_store_explicit(&give[i], value, memory_order_relaxed);
+    }
+}
+
+enum status holdings_copy(struct arena *arena, uint32_t from, uint32_t to)
+{
+    struct slot *source = table_slot(arena, from), *target = table_slot(arena, to);
+    uint64_t free_entry = word_get(&source->free_entry);
+    for (uint32_t part = 0; part < HOLDINGS_PARTS && word_get(&source->parts[part]); part++) {
+        enum status status = add_part(arena, to);
+        if (status != STATUS_OK)
+            return status;
+        copy_part(arena, from, to, part, &free_entry);
+    }
+    /* Only now: until here the unused entries of the embryo were linked otherwise. */
+    atomic_store_explicit(&target->free_entry, free_entry, memory_order_relaxed);
+    return STATUS_OK;
+}
+
+/* Releases all that the slot of the dead process *tag* lists, then the list itself. */
+void holdings_release(struct arena *arena, uint32_t index, uint32_t tag)
+{
+    struct slot *slot = table_slot(arena, index);
+    for (uint32_t part = 0; part < HOLDINGS_PARTS; part++) {
+        offset_t at = word_get(&slot->parts[part]);
+        if (at == 0)
+            continue;
+        word_t *words = arena_at(arena, at);
+        for (uint32_t i = 0; i < part_entries(part); i++) {
+            uint64_t value = word_get(&words[i]);
+            if (!is_used(value))
+                continue;
+            struct block *block = block_of(arena_at(arena, value));
+            arena_mourn(arena, block, tag); /* may be done again by the next reaper */
+            arena_stage(arena, &words[i], unused_before(0));
+            arena_stage_release(arena, block);
+            arena_commit(arena);
+            CRASH_POINT("holdings.released_one");
+            arena_bury_dead(arena, BURY_STEPS);
+        }
+        arena_stage(arena, &slot->parts[part], 0);
+        arena_stage_release(arena, block_of(words));
+        arena_commit(arena);
+    }
+}

@@ -1,0 +1,10 @@
+/* Whole lists of holdings, for the process table alone. The arena is locked. */
+#ifndef PROCESSION_SHM_REFERENCE_H
+#define PROCESSION_SHM_REFERENCE_H
+
+#include "process_table.h"
+
+enum status holdings_copy(struct arena *arena, uint32_t from, uint32_t to);
+void holdings_release(struct arena *arena, uint32_t index, uint32_t tag);
+
+#endif

@@ -1,0 +1,63 @@
+/* The board of bells: which processes sleep on descriptors, and for the sake of which blocks.
+ *
+ * Idea      Who waits for queues together with sockets cannot sleep on a futex. It takes a place on
+ *           the board of the arena, opens a doorbell that is named after the place, and says what
+ *           it watches. Who changes something of which it knows that somebody watches (the block
+ *           itself counts its watchers: see watch_*) rings all that watch it.
+ * Watches   One word: a bit for each key watched, by a hash of it (a bell may ring in vain), or one
+ *           key exactly. Ringing takes the word away: the next ring needs a new arming.
+ * Invariant Sleeper: arm, tell the block, then look at the state. Waker: state, then the block's
+ *           watchers, then the board. So one of the two sees the other.
+ * Crash     A place is taken by one store of `owner` and holds nothing else; the reaper of the
+ *           owner's slot, or a ring that finds nobody, frees it. A ring lost with a killed waker
+ *           costs the sleeper a slice of its sleep, as everywhere.
+ */
+#ifndef PROCESSION_SHM_WAKER_H
+#define PROCESSION_SHM_WAKER_H
+
+#include "arena.h"
+
+/* This process's place. */
+struct bell_place {
+    uint32_t index;
+    uint64_t owner; /* what stands there while it is ours */
+    int fd;
+};
+
+/* Of a block: even when nobody watches. Each arming makes it odd and a number that it was not, so that who
+ * clears it after a search in vain cannot clear a later arming. */
+typedef _Atomic uint32_t watch_count;
+
+static inline bool is_watched(watch_count *watchers)
+{
+    return atomic_load_explicit(watchers, memory_order_relaxed) & 1;
+}
+
+#define BELL_EXACT (UINT64_C(1) << 63)
+
+/* What a side (0 or 1) of the block at *payload* is to the board. */
+uint64_t bells_key(offset_t payload, unsigned side);
+/* The watch that several keys can share: or them. For one key alone: BELL_EXACT | key. */
+uint64_t bells_bit(uint64_t key);
+
+/* Takes a place and opens its doorbell. STATUS_FULL_TABLE: all are taken. STATUS_SYSTEM. */
+enum status bells_open(struct arena *arena, struct bell_place *place);
+void bells_close(struct arena *arena, struct bell_place *place);
+
+/* From now on one ring comes for what *watches* covers. */
+void bells_arm(struct arena *arena, const struct bell_place *place, uint64_t watches);
+/* After arming, for each block watched; then its state is looked at. */
+void bells_tell(watch_count *watchers);
+/* Rings it oneself. */
+void bells_ring_own(struct arena *arena, const struct bell_place *place);
+
+/* After the state of a block was changed: rings all who watch *key*. */
+void bells_ring(struct arena *arena, watch_count *watchers, uint64_t key);
+
+/* How many places are taken. */
+unsigned bells_count(struct arena *arena);
+
+/* Frees the places of the process of *tag*, which has died. */
+void bells_forget(struct arena *arena, uint32_t tag);
+
+#endif

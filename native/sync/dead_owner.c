@@ -1,0 +1,30 @@
+#include "dead_owner.h"
+
+#include <string.h>
+
+static uint64_t state_of(struct slot *slot)
+{
+    return atomic_load_explicit(&slot->state, memory_order_acquire);
+}
+
+/* Whether a slot in *state* still tells of the process of *tag*. */
+static bool tells_of(uint64_t state, uint32_t tag)
+{
+    uint32_t mask = (1u << SLOT_GENERATION_BITS) - 1, wanted = tag >> SLOT_INDEX_BITS;
+    uint32_t generation = (uint32_t)(state >> 8) & mask;
+    uint32_t following = (wanted & mask) == mask ? 1 : wanted + 1; /* 0 is never used */
+    return generation == wanted || ((state & 0xff) == SLOT_FREE && generation == following);
+}
+
+void obituary_write(struct obituary *obituary, const struct arena *arena, uint32_t tag)
+{
+    struct slot *slot = table_slot(arena, tag_index(tag));
+    uint64_t state = state_of(slot), pid = word_get(&slot->pid);
+    char name[SLOT_NAME_BYTES];
+    memcpy(name, slot->name, sizeof name); /* its last byte is never used */
+    bool known = tells_of(state, tag) && state_of(slot) == state;
+    memset(obituary->name, 0, sizeof obituary->name);
+    if (known)
+        memcpy(obituary->name, name, sizeof name);
+    atomic_store(&obituary->pid, known ? pid : 0);
+}

@@ -1,0 +1,18 @@
+/* Who it was that died: for messages.
+ *
+ * A slot tells the pid and the name of its process until the next process moves in, also after it was
+ * reaped. So whoever first finds a process dead, where it matters, copies them. */
+#ifndef PROCESSION_SYNC_DEAD_OWNER_H
+#define PROCESSION_SYNC_DEAD_OWNER_H
+
+#include "../shm/process_table.h"
+
+struct obituary {
+    word_t pid; /* 0: not known (any more) */
+    char name[SLOT_NAME_BYTES];
+};
+
+/* Of the process that had *tag*. */
+void obituary_write(struct obituary *obituary, const struct arena *arena, uint32_t tag);
+
+#endif

@@ -1,0 +1,119 @@
+#include "containers.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../channel/payload.h"
+#include "../container/siphash.h"
+
+struct rack rack_open(void)
+{
+    struct rack rack;
+    CHECK_EQUAL(store_create(&family, &rack.handle), STATUS_OK);
+    rack.store = arena_at(&family, rack.handle.payload);
+    return rack;
+}
+
+void rack_close(struct rack *rack)
+{
+    handle_drop(&family, &rack->handle);
+}
+
+/* ---- values */
+
+struct message number_message(uint64_t number)
+{
+    struct message message = {.kind = RECORD_INT, .size = sizeof number};
+    memcpy(message.buffer, &number, sizeof number);
+    if (number < LARGE_NUMBER)
+        return message; /* its data is set by who uses it: the struct moves */
+    struct payload_span span = {.size = 5000};
+    CHECK_EQUAL(payload_create(&family, RECORD_BYTES, 0, &span, 1, &message.payload), STATUS_OK);
+    memcpy((char *)arena_at(&family, message.payload.payload) + span.start, &number, sizeof number);
+    message.kind = RECORD_PAYLOAD;
+    return message;
+}
+
+uint64_t number_of(struct message *message)
+{
+    uint64_t number;
+    if (message->kind == RECORD_PAYLOAD) {
+        const struct payload *payload = arena_at(&family, message->payload.payload);
+        const struct payload_span *span = payload_spans(payload, 6000);
+        CHECK(span != NULL);
+        memcpy(&number, (const char *)payload + span->start, sizeof number);
+        handle_drop(&family, &message->payload);
+        return number;
+    }
+    CHECK_EQUAL(message->kind, RECORD_INT);
+    CHECK_EQUAL(message->size, sizeof number);
+    memcpy(&number, message->buffer, sizeof number);
+    return number;
+}
+
+struct item_key number_key(struct store *store, const uint64_t *number)
+{
+    uint64_t hash = store ? siphash(store->seed, number, sizeof *number) : 0;
+    return (struct item_key){(const char *)number, sizeof *number, 0, hash};
+}
+
+void rack_set(struct store *store, uint64_t key, uint64_t number)
+{
+    struct message message = number_message(number);
+    message.data = message.buffer;
+    struct item_key item_key = number_key(store, &key);
+    CHECK_EQUAL(dict_set(&family, store, &item_key, &message), STATUS_OK);
+}
+
+uint64_t rack_get(struct store *store, uint64_t key)
+{
+    struct message message;
+    struct item_key item_key = number_key(store, &key);
+    enum status status = dict_get(&family, store, &item_key, &message);
+    if (status == STATUS_MISSING)
+        return UINT64_MAX;
+    CHECK_EQUAL(status, STATUS_OK);
+    return number_of(&message);
+}
+
+void rack_append(struct store *store, uint64_t number)
+{
+    struct message message = number_message(number);
+    message.data = message.buffer;
+    CHECK_EQUAL(list_append(&family, store, &message), STATUS_OK);
+}
+
+struct handle rack_parcel(struct store *store, uint64_t first, uint64_t step, uint64_t count,
+                          uint64_t add)
+{
+    struct handle parcel;
+    CHECK_EQUAL(parcel_create(&family, count, &parcel), STATUS_OK);
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t number = first + i * step;
+        struct message message = number_message(number + add);
+        message.data = message.buffer;
+        struct item_key key = number_key(store, &number);
+        CHECK_EQUAL(
+            parcel_add(&family, arena_at(&family, parcel.payload), store ? &key : NULL, &message),
+            STATUS_OK);
+    }
+    return parcel;
+}
+
+bool rack_is(struct store *store, const uint64_t *numbers, uint64_t count)
+{
+    if (store_count(&family, store, NULL) != count)
+        return false;
+    for (uint64_t i = 0; i < count; i++) {
+        struct message message;
+        CHECK_EQUAL(list_get(&family, store, (int64_t)i, &message), STATUS_OK);
+        if (number_of(&message) != numbers[i])
+            return false;
+    }
+    return true;
+}
+
+void rack_expect(struct store *store, const uint64_t *numbers, uint64_t count)
+{
+    CHECK(rack_is(store, numbers, count));
+}

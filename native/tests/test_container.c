@@ -1,0 +1,278 @@
+/* Mappings and lists in shared memory: contents, growth, order; what is spoiled; several threads. */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../container/siphash.h"
+#include "containers.h"
+
+/* ---- mappings */
+
+TEST(a_mapping_has_what_was_set)
+{
+    family_found(SMALL_RESERVE);
+    uint64_t used = family_used();
+    struct rack rack = rack_open();
+    for (uint64_t i = 0; i < 3000; i++)
+        rack_set(rack.store, i, i % 7 ? i : LARGE_NUMBER + i);
+    for (uint64_t i = 0; i < 3000; i += 3)
+        rack_set(rack.store, i, i + 1);
+    for (uint64_t i = 0; i < 3000; i++)
+        CHECK_EQUAL(rack_get(rack.store, i), i % 3 == 0 ? i + 1 : i % 7 ? i : LARGE_NUMBER + i);
+    CHECK_EQUAL(rack_get(rack.store, 3000), UINT64_MAX);
+    CHECK_EQUAL(store_count(&family, rack.store, NULL), 3000);
+    family_check();
+    rack_close(&rack);
+    CHECK_EQUAL(family_used(), used);
+}
+
+TEST(a_mapping_needs_no_more_for_keys_that_come_and_go)
+{
+    family_found(SMALL_RESERVE);
+    struct rack rack = rack_open();
+    uint64_t used = 0;
+    for (uint64_t i = 0; i < 20000; i++) {
+        struct item_key key = number_key(rack.store, &i);
+        rack_set(rack.store, i, i);
+        CHECK_EQUAL(dict_take(&family, rack.store, &key, NULL), STATUS_OK);
+        CHECK_EQUAL(dict_take(&family, rack.store, &key, NULL), STATUS_MISSING);
+        if (i == 1000)
+            used = family_used();
+        CHECK(i <= 1000 || family_used() == used);
+    }
+    CHECK_EQUAL(store_count(&family, rack.store, NULL), 0);
+    rack_close(&rack);
+    family_check();
+}
+
+TEST(keys_are_taken_from_the_end_in_their_order)
+{
+    family_found(SMALL_RESERVE);
+    struct rack rack = rack_open();
+    char bytes[256] __attribute__((aligned(8)));
+    for (uint64_t i = 0; i < 100; i++)
+        rack_set(rack.store, i, i);
+    for (uint64_t i = 100; i-- > 0;) {
+        struct snapshot snapshot = {.bytes = bytes, .size = 8};
+        CHECK_EQUAL(dict_take_last(&family, rack.store, &snapshot), STATUS_AGAIN);
+        CHECK(snapshot.needed <= sizeof bytes);
+        snapshot.size = sizeof bytes;
+        CHECK_EQUAL(dict_take_last(&family, rack.store, &snapshot), STATUS_OK);
+        CHECK_EQUAL(*(uint64_t *)(bytes + sizeof(struct snapshot_record)), i);
+        CHECK_EQUAL(store_count(&family, rack.store, NULL), i);
+        if (i % 10 == 0) /* what comes meanwhile is the last */
+            rack_set(rack.store, 1000 + i, i);
+        if (i % 10 == 0)
+            CHECK_EQUAL(dict_take_last(&family, rack.store, &snapshot), STATUS_OK);
+    }
+    struct snapshot none = {.bytes = bytes, .size = sizeof bytes};
+    CHECK_EQUAL(dict_take_last(&family, rack.store, &none), STATUS_MISSING);
+    rack_close(&rack);
+    family_check();
+}
+
+/* Source: the interpreter's own SipHash-1-3, importlib.util.source_hash() with such a key. */
+TEST(the_hash_is_siphash_1_3)
+{
+    const char *text = "the quick brown fox jumps over the lazy dog";
+    const uint64_t seed[2] = {UINT64_C(0x0123456789abcdef), 0}, other[2] = {seed[0], 1};
+    const uint64_t wanted[] = {
+        UINT64_C(0x108a7dfce1f10be8), UINT64_C(0x82c8d6c4d689f8ee), UINT64_C(0x31130486fd0d2e10),
+        UINT64_C(0xf2e734889676a837), UINT64_C(0xd1beff08b5db0485), UINT64_C(0x1cbb6588c55ec19d),
+        UINT64_C(0x5d33ce23cc680681),
+    };
+    for (unsigned i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        CHECK_EQUAL(siphash(seed, text, 7 * i), wanted[i]);
+        CHECK(siphash(other, text, 7 * i) != wanted[i]);
+    }
+}
+
+/* ---- what is spoiled is an error, never a crash */
+
+static struct shelf *shelf_of(struct rack *rack)
+{
+    return arena_at(&family, word_get(&rack->store->links[STORE_SHELF]));
+}
+
+TEST(a_spoiled_mapping_is_reported)
+{
+    family_found(SMALL_RESERVE);
+    struct rack rack = rack_open();
+    uint64_t one = 1;
+    struct item_key key = number_key(rack.store, &one);
+    struct message message;
+    rack_set(rack.store, 1, 5);
+    struct shelf *shelf = shelf_of(&rack);
+    const offset_t item = word_get(&shelf->places[0].item);
+    const offset_t wrong[] = {item + 1, item + 64, UINT64_MAX - 63, 64, rack.handle.payload};
+    for (unsigned i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        atomic_store(&shelf->places[0].item, wrong[i]);
+        CHECK_EQUAL(dict_get(&family, rack.store, &key, &message), STATUS_CORRUPT);
+    }
+    atomic_store(&shelf->places[0].item, item);
+    struct item *spoiled = arena_at(&family, item);
+    spoiled->key_bytes = UINT32_MAX;
+    CHECK_EQUAL(dict_get(&family, rack.store, &key, &message), STATUS_CORRUPT);
+    spoiled->key_bytes = sizeof one;
+    spoiled->kind = RECORD_PAYLOAD;
+    CHECK_EQUAL(dict_get(&family, rack.store, &key, &message), STATUS_CORRUPT);
+    spoiled->kind = RECORD_KINDS;
+    CHECK_EQUAL(dict_get(&family, rack.store, &key, &message), STATUS_CORRUPT);
+    spoiled->kind = RECORD_INT;
+    CHECK_EQUAL(rack_get(rack.store, 1), 5);
+    for (uint64_t i = 0; i < shelf->slots; i++)
+        atomic_store(&shelf_index(shelf)[i], key.hash | UINT32_MAX); /* a place far away */
+    CHECK_EQUAL(dict_get(&family, rack.store, &key, &message), STATUS_CORRUPT);
+    uint64_t capacity = shelf->capacity;
+    shelf->capacity = UINT64_MAX / 2;
+    CHECK_EQUAL(dict_get(&family, rack.store, &key, &message), STATUS_CORRUPT);
+    CHECK_EQUAL(dict_set(&family, rack.store, &key, &message), STATUS_CORRUPT);
+    shelf->capacity = capacity;
+    rack_close(&rack);
+    family_check();
+}
+
+TEST(a_full_index_is_no_endless_search)
+{
+    family_found(SMALL_RESERVE);
+    struct rack rack = rack_open();
+    rack_set(rack.store, 1, 5);
+    struct shelf *shelf = shelf_of(&rack);
+    for (uint64_t i = 0; i < shelf->slots; i++)
+        atomic_store(&shelf_index(shelf)[i], 1);
+    uint64_t two = 2;
+    struct item_key key = number_key(rack.store, &two);
+    CHECK_EQUAL(dict_get(&family, rack.store, &key, NULL), STATUS_CORRUPT);
+    rack_close(&rack);
+}
+
+/* ---- lists */
+
+TEST(a_range_is_cut_to_the_list)
+{
+    struct {
+        int64_t start, stop, step;
+        uint64_t length, count;
+        int64_t first;
+    } cases[] = {
+        {0, 5, 1, 5, 5, 0},
+        {0, INT64_MAX, 1, 5, 5, 0},
+        {-2, INT64_MAX, 1, 5, 2, 3},
+        {-9, 2, 1, 5, 2, 0},
+        {3, 1, 1, 5, 0, 3},
+        {7, 9, 1, 5, 0, 5},
+        {0, 5, 2, 5, 3, 0},
+        {1, 5, 100, 5, 1, 1},
+        {INT64_MAX, INT64_MIN + 1, -1, 5, 5, 4},
+        {3, 0, -2, 5, 2, 3},
+        {0, 5, -1, 5, 0, 0},
+        {INT64_MAX, INT64_MIN + 1, INT64_MIN + 1, 5, 1, 4},
+        {0, 1, 1, 0, 0, 0},
+    };
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct list_range range = {cases[i].start, cases[i].stop, cases[i].step};
+        CHECK_EQUAL(list_range_adjust(&range, cases[i].length), cases[i].count);
+        CHECK_EQUAL(range.start, cases[i].first);
+    }
+}
+
+TEST(a_list_is_spliced)
+{
+    family_found(SMALL_RESERVE);
+    struct rack rack = rack_open();
+    uint64_t places, version;
+    for (uint64_t i = 0; i < 6; i++)
+        rack_append(rack.store, i);
+    struct handle parcel = rack_parcel(NULL, LARGE_NUMBER, 1, 3, 0);
+    struct list_range every_second = {0, INT64_MAX, 2}, middle = {1, 2, 1};
+    CHECK_EQUAL(list_splice(&family, rack.store, middle, &parcel, true, &places), STATUS_OK);
+    CHECK_EQUAL(list_splice(&family, rack.store, every_second, NULL, true, &places), STATUS_MISFIT);
+    CHECK_EQUAL(places, 4);
+    handle_drop(&family, &parcel);
+    const uint64_t wanted[] = {0, LARGE_NUMBER, LARGE_NUMBER + 1, LARGE_NUMBER + 2, 2, 3, 4, 5};
+    rack_expect(rack.store, wanted, 8);
+    CHECK_EQUAL(list_splice(&family, rack.store, every_second, NULL, false, &places), STATUS_OK);
+    const uint64_t rest[] = {LARGE_NUMBER, LARGE_NUMBER + 2, 3, 5};
+    rack_expect(rack.store, rest, 4);
+    store_count(&family, rack.store, &version);
+    CHECK_EQUAL(list_take(&family, rack.store, 0, version + 1, NULL), STATUS_AGAIN);
+    CHECK_EQUAL(list_take(&family, rack.store, -4, version, NULL), STATUS_OK);
+    CHECK_EQUAL(list_take(&family, rack.store, 3, LIST_ANY_VERSION, NULL), STATUS_MISSING);
+    CHECK_EQUAL(list_take(&family, rack.store, -4, LIST_ANY_VERSION, NULL), STATUS_MISSING);
+    CHECK_EQUAL(list_permute(&family, rack.store, rest, 3, version), STATUS_AGAIN);
+    rack_expect(rack.store, rest + 1, 3);
+    family_check();
+    rack_close(&rack);
+    family_check();
+}
+
+/* ---- no memory */
+
+TEST(what_finds_no_memory_changes_nothing)
+{
+    family_found(UINT64_C(4) << 20);
+    struct rack rack = rack_open();
+    uint64_t count = 0;
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK) {
+        struct message message = {.kind = RECORD_BYTES, .size = 1500};
+        message.data = message.buffer;
+        struct item_key key = number_key(rack.store, &count);
+        status = dict_set(&family, rack.store, &key, &message);
+        count += status == STATUS_OK;
+    }
+    CHECK_EQUAL(status, STATUS_NO_MEMORY);
+    CHECK(count > 500);
+    CHECK_EQUAL(store_count(&family, rack.store, NULL), count);
+    family_check();
+    CHECK_EQUAL(store_clear(&family, rack.store), STATUS_OK);
+    rack_set(rack.store, 1, 1);
+    rack_close(&rack);
+    family_check();
+}
+
+/* ---- threads */
+
+enum { THREADS = 4, ROUNDS = 2000 / SLOWNESS };
+
+struct worker {
+    struct store *dict, *list;
+    uint64_t number;
+};
+
+static void *work(void *with)
+{
+    struct worker *worker = with;
+    for (uint64_t i = 0; i < ROUNDS; i++) {
+        uint64_t key = worker->number * ROUNDS + i;
+        rack_set(worker->dict, key, i % 5 ? i : LARGE_NUMBER + i);
+        CHECK_EQUAL(rack_get(worker->dict, key), i % 5 ? i : LARGE_NUMBER + i);
+        rack_append(worker->list, i);
+        struct item_key item_key = number_key(worker->dict, &key);
+        if (i % 2)
+            CHECK_EQUAL(dict_take(&family, worker->dict, &item_key, NULL), STATUS_OK);
+        if (i % 2)
+            CHECK_EQUAL(list_take(&family, worker->list, 0, LIST_ANY_VERSION, NULL), STATUS_OK);
+    }
+    return NULL;
+}
+
+TEST_WITHIN(30, threads_share_them)
+{
+    family_found(SMALL_RESERVE);
+    struct rack dict = rack_open(), list = rack_open();
+    pthread_t threads[THREADS];
+    struct worker workers[THREADS];
+    for (uint64_t i = 0; i < THREADS; i++) {
+        workers[i] = (struct worker){dict.store, list.store, i};
+        CHECK_EQUAL(pthread_create(&threads[i], NULL, work, &workers[i]), 0);
+    }
+    for (uint64_t i = 0; i < THREADS; i++)
+        CHECK_EQUAL(pthread_join(threads[i], NULL), 0);
+    CHECK_EQUAL(store_count(&family, dict.store, NULL), THREADS * ROUNDS / 2);
+    CHECK_EQUAL(store_count(&family, list.store, NULL), THREADS * ROUNDS / 2);
+    family_check();
+    rack_close(&dict);
+    rack_close(&list);
+    family_check();
+}

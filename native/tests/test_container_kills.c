@@ -1,0 +1,386 @@
+/* Mappings and lists in shared memory, killed at each passage of each crash point, and at random. */
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "../crash_point.h"
+#include "containers.h"
+
+enum { BIG = LARGE_NUMBER };
+
+/* What an operation works on. */
+struct scene {
+    struct rack rack;
+    uint64_t size; /* what it begins with: 0 .. size-1, every third in a block of its own */
+};
+
+static uint64_t value_at(uint64_t i)
+{
+    return i % 3 == 2 ? BIG + i : i;
+}
+
+typedef void (*act)(void *scene);
+typedef void (*look)(struct scene *scene);
+
+/* Does it in a process that is killed at each passage in turn; each time all is looked at. Returns how many
+ * passages there were. */
+static unsigned kill_everywhere(void (*fill)(struct scene *), uint64_t size, act act, look look)
+{
+    unsigned kills = 0;
+    struct handle warm[70]; /* the slot's list has grown to what any case needs */
+    for (unsigned i = 0; i < 70; i++)
+        warm[i] = family_block(1);
+    for (unsigned i = 0; i < 70; i++)
+        handle_drop(&family, &warm[i]);
+    for (bool killed = true; killed; kills += killed) {
+        uint64_t used = family_used();
+        struct scene scene = {.rack = rack_open(), .size = size};
+        fill(&scene);
+        killed = family_killed_at("*", kills + 1, act, &scene);
+        family_check();
+        look(&scene);
+        family_check();
+        rack_close(&scene.rack);
+        CHECK_EQUAL(family_used(), used);
+        family_check();
+    }
+    return kills;
+}
+
+/* ---- mappings */
+
+static void fill_dict(struct scene *scene)
+{
+    for (uint64_t i = 0; i < scene->size; i++)
+        rack_set(scene->rack.store, i, value_at(i));
+}
+
+/* All keys but *changed* are as they were; that one is *then*, or as it was. */
+static void expect_dict(struct scene *scene, uint64_t changed, uint64_t then)
+{
+    struct store *store = scene->rack.store;
+    uint64_t found = rack_get(store, changed), count = 0;
+    uint64_t before = changed < scene->size ? value_at(changed) : UINT64_MAX;
+    CHECK(found == then || found == before);
+    for (uint64_t i = 0; i < scene->size; i++) {
+        uint64_t value = rack_get(store, i);
+        CHECK(i == changed || value == value_at(i));
+        count += value != UINT64_MAX;
+    }
+    count += changed >= scene->size && found != UINT64_MAX;
+    CHECK_EQUAL(store_count(&family, store, NULL), count);
+    rack_set(store, 77, BIG + 77); /* and it can be used */
+    CHECK_EQUAL(rack_get(store, 77), BIG + 77);
+}
+
+static void set_old(void *with)
+{
+    rack_set(((struct scene *)with)->rack.store, 2, 700);
+}
+
+static void look_set_old(struct scene *scene)
+{
+    expect_dict(scene, 2, 700);
+}
+
+static void set_new(void *with)
+{
+    rack_set(((struct scene *)with)->rack.store, 50, BIG + 50);
+}
+
+static void look_set_new(struct scene *scene)
+{
+    expect_dict(scene, 50, BIG + 50);
+}
+
+TEST_WITHIN(60, a_set_killed_anywhere_is_whole_or_absent)
+{
+    family_found(SMALL_RESERVE);
+    CHECK(kill_everywhere(fill_dict, 3, set_old, look_set_old) > 20);
+    CHECK(kill_everywhere(fill_dict, 0, set_new, look_set_new) > 40); /* the first shelf */
+    CHECK(kill_everywhere(fill_dict, 3, set_new, look_set_new) > 30);
+    CHECK(kill_everywhere(fill_dict, 4, set_new, look_set_new) > 60); /* a larger shelf */
+}
+
+static void take(void *with)
+{
+    struct scene *scene = with;
+    uint64_t key = 2;
+    struct message message;
+    struct item_key item_key = number_key(scene->rack.store, &key);
+    CHECK_EQUAL(dict_take(&family, scene->rack.store, &item_key, &message), STATUS_OK);
+    CHECK_EQUAL(number_of(&message), value_at(2));
+}
+
+static void look_take(struct scene *scene)
+{
+    expect_dict(scene, 2, UINT64_MAX);
+}
+
+static void take_last(void *with)
+{
+    char bytes[200] __attribute__((aligned(8)));
+    struct scene *scene = with;
+    struct snapshot snapshot = {.bytes = bytes, .size = sizeof bytes};
+    CHECK_EQUAL(dict_take_last(&family, scene->rack.store, &snapshot), STATUS_OK);
+    handle_drop(&family, &((struct snapshot_record *)bytes)->payload);
+}
+
+static void look_take_last(struct scene *scene)
+{
+    expect_dict(scene, scene->size - 1, UINT64_MAX);
+}
+
+TEST_WITHIN(60, a_key_that_is_taken_out_is_there_or_gone)
+{
+    family_found(SMALL_RESERVE);
+    CHECK(kill_everywhere(fill_dict, 4, take, look_take) > 20);
+    CHECK(kill_everywhere(fill_dict, 3, take_last, look_take_last) > 20);
+}
+
+/* Keys 1, 3, .. 11: three are there, three are new; values of both kinds. */
+static void update(void *with)
+{
+    struct scene *scene = with;
+    struct handle parcel = rack_parcel(scene->rack.store, 1, 2, 6, BIG);
+    CHECK_EQUAL(dict_update(&family, scene->rack.store, &parcel), STATUS_OK);
+    CHECK_EQUAL(parcel.payload, 0);
+}
+
+static void look_update(struct scene *scene)
+{
+    struct store *store = scene->rack.store;
+    bool done = rack_get(store, 11) == BIG + 11;
+    for (uint64_t i = 0; i < 12; i++) {
+        uint64_t before = i < scene->size ? value_at(i) : UINT64_MAX;
+        CHECK_EQUAL(rack_get(store, i), done && i % 2 ? BIG + i : before);
+    }
+    CHECK_EQUAL(store_count(&family, store, NULL), done ? 9 : 6);
+    CHECK_EQUAL(word_get(&store->links[STORE_PENDING]), 0);
+}
+
+TEST_WITHIN(60, an_update_killed_anywhere_sets_all_keys_or_none)
+{
+    family_found(SMALL_RESERVE);
+    CHECK(kill_everywhere(fill_dict, 6, update, look_update) > 200);
+}
+
+static void count(void *with)
+{
+    store_count(&family, ((struct scene *)with)->rack.store, NULL);
+}
+
+/* The first dies of the update, the second of carrying it out, the third finds it whole. */
+TEST_WITHIN(60, who_carries_an_update_out_may_be_killed_as_well)
+{
+    family_found(SMALL_RESERVE);
+    for (unsigned first = 1; first < 8; first += 3)
+        for (unsigned second = 1; second < 60; second += 2) {
+            struct scene scene = {.rack = rack_open(), .size = 6};
+            fill_dict(&scene);
+            CHECK(family_killed_at("dict.update.committed", 1, update, &scene));
+            for (unsigned i = 0; i < first; i++) /* each dies a few steps further on */
+                family_killed_at("journal.*", second, count, &scene);
+            look_update(&scene);
+            family_check();
+            rack_close(&scene.rack);
+        }
+}
+
+static void clear(void *with)
+{
+    struct scene *scene = with;
+    CHECK_EQUAL(store_clear(&family, scene->rack.store), STATUS_OK);
+}
+
+static void look_clear(struct scene *scene)
+{
+    uint64_t count = store_count(&family, scene->rack.store, NULL);
+    CHECK(count == 0 || count == scene->size);
+    for (uint64_t i = 0; i < scene->size; i++)
+        CHECK_EQUAL(rack_get(scene->rack.store, i), count ? value_at(i) : UINT64_MAX);
+}
+
+TEST_WITHIN(60, a_clear_killed_anywhere_takes_all_or_nothing)
+{
+    family_found(SMALL_RESERVE);
+    CHECK(kill_everywhere(fill_dict, 6, clear, look_clear) > 40);
+}
+
+static void copy_all(void *with)
+{
+    char bytes[2000] __attribute__((aligned(8)));
+    struct scene *scene = with;
+    struct snapshot snapshot = {.bytes = bytes, .size = sizeof bytes};
+    CHECK_EQUAL(
+        snapshot_take(&family, scene->rack.store, SNAPSHOT_KEYS | SNAPSHOT_VALUES, NULL, &snapshot),
+        STATUS_OK);
+    CHECK_EQUAL(snapshot.records, scene->size);
+}
+
+static void look_unchanged(struct scene *scene)
+{
+    expect_dict(scene, 0, 0);
+}
+
+TEST_WITHIN(60, who_reads_may_be_killed_anywhere)
+{
+    family_found(SMALL_RESERVE);
+    CHECK(kill_everywhere(fill_dict, 6, copy_all, look_unchanged) > 8);
+}
+
+/* ---- lists */
+
+static void fill_list(struct scene *scene)
+{
+    for (uint64_t i = 0; i < scene->size; i++)
+        rack_append(scene->rack.store, value_at(i));
+}
+
+enum { MOST_ITEMS = 20 };
+
+/* It is as it was, or as *then*; and it can be used. */
+static void expect_list(struct scene *scene, const uint64_t *then, uint64_t count)
+{
+    uint64_t before[MOST_ITEMS];
+    for (uint64_t i = 0; i < scene->size; i++)
+        before[i] = value_at(i);
+    CHECK(rack_is(scene->rack.store, before, scene->size) ||
+          rack_is(scene->rack.store, then, count));
+    CHECK_EQUAL(word_get(&scene->rack.store->links[STORE_SPARE]), 0);
+    CHECK_EQUAL(word_get(&scene->rack.store->links[STORE_WASTE]), 0);
+    rack_append(scene->rack.store, BIG);
+}
+
+static void splice(struct scene *scene, struct list_range range, uint64_t count)
+{
+    uint64_t places;
+    struct handle parcel = {0};
+    if (count)
+        parcel = rack_parcel(NULL, 100, 1, count, BIG);
+    CHECK_EQUAL(
+        list_splice(&family, scene->rack.store, range, count ? &parcel : NULL, count > 0, &places),
+        STATUS_OK);
+    handle_drop(&family, &parcel);
+}
+
+static void append(void *with)
+{
+    rack_append(((struct scene *)with)->rack.store, BIG + 9);
+}
+
+static void look_append(struct scene *scene)
+{
+    uint64_t then[MOST_ITEMS];
+    for (uint64_t i = 0; i < scene->size; i++)
+        then[i] = value_at(i);
+    then[scene->size] = BIG + 9;
+    expect_list(scene, then, scene->size + 1);
+}
+
+static void extend(void *with)
+{
+    splice(with, (struct list_range){INT64_MAX, INT64_MAX, 1}, 2);
+}
+
+static void look_extend(struct scene *scene)
+{
+    uint64_t then[] = {0, 1, BIG + 2, 3, BIG + 100, BIG + 101};
+    expect_list(scene, then, 6);
+}
+
+static void replace_middle(void *with)
+{
+    splice(with, (struct list_range){1, 3, 1}, 3);
+}
+
+static void look_replace_middle(struct scene *scene)
+{
+    uint64_t then[] = {0, BIG + 100, BIG + 101, BIG + 102, 3};
+    expect_list(scene, then, 5);
+}
+
+static void replace_backwards(void *with)
+{
+    splice(with, (struct list_range){3, INT64_MIN + 1, -2}, 2);
+}
+
+static void look_replace_backwards(struct scene *scene)
+{
+    uint64_t then[] = {0, BIG + 101, BIG + 2, BIG + 100};
+    expect_list(scene, then, 4);
+}
+
+static void delete_some(void *with)
+{
+    splice(with, (struct list_range){-1, -4, -2}, 0);
+}
+
+static void look_delete_some(struct scene *scene)
+{
+    uint64_t then[] = {0, BIG + 2};
+    expect_list(scene, then, 2);
+}
+
+static void take_one(void *with)
+{
+    struct scene *scene = with;
+    struct message message;
+    CHECK_EQUAL(list_take(&family, scene->rack.store, 2, LIST_ANY_VERSION, &message), STATUS_OK);
+    CHECK_EQUAL(number_of(&message), BIG + 2);
+}
+
+static void look_take_one(struct scene *scene)
+{
+    uint64_t then[] = {0, 1, 3};
+    expect_list(scene, then, scene->size - 1);
+}
+
+static void set_item(void *with)
+{
+    struct scene *scene = with;
+    struct message message = number_message(BIG + 5);
+    CHECK_EQUAL(list_set(&family, scene->rack.store, -2, &message), STATUS_OK);
+}
+
+static void look_set_item(struct scene *scene)
+{
+    uint64_t then[] = {0, 1, BIG + 5, 3};
+    expect_list(scene, then, 4);
+}
+
+static void permute(void *with)
+{
+    struct scene *scene = with;
+    const uint64_t order[] = {2, 0, 3, 1};
+    uint64_t version;
+    store_count(&family, scene->rack.store, &version);
+    CHECK_EQUAL(list_permute(&family, scene->rack.store, order, 4, version), STATUS_OK);
+}
+
+static void look_permute(struct scene *scene)
+{
+    uint64_t then[] = {BIG + 2, 0, 3, 1};
+    expect_list(scene, then, 4);
+}
+
+TEST_WITHIN(60, what_is_done_at_the_end_of_a_list_is_whole_or_absent)
+{
+    family_found(SMALL_RESERVE);
+    CHECK(kill_everywhere(fill_list, 0, append, look_append) > 40);
+    CHECK(kill_everywhere(fill_list, 3, append, look_append) > 20);
+    CHECK(kill_everywhere(fill_list, 4, append, look_append) > 60); /* a larger shelf */
+    CHECK(kill_everywhere(fill_list, 4, extend, look_extend) > 60);
+    CHECK(kill_everywhere(fill_list, 3, take_one, look_take_one) > 20);
+}
+
+TEST_WITHIN(60, what_is_done_in_the_middle_of_a_list_is_whole_or_absent)
+{
+    family_found(SMALL_RESERVE);
+    CHECK(kill_everywhere(fill_list, 4, set_item, look_set_item) > 20);
+    CHECK(kill_everywhere(fill_list, 4, replace_middle, look_replace_middle) > 100);
+    CHECK(kill_everywhere(fill_list, 4, replace_backwards, look_replace_backwards) > 80);
+    CHECK(kill_everywhere(fill_list, 4, delete_some, look_delete_some) > 60);
+    CHECK(kill_everywhere(fill_list, 4, take_one, look_take_one) > 60);
+    CHECK(kill_everywhere(fill_list, 4, permute, look_permute) > 40);
+}

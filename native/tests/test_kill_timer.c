@@ -1,0 +1,84 @@
+/* A process ends itself: in time, and for what it does only. */
+#include <signal.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "../os/kill_timer.h"
+#include "harness.h"
+
+static void be_too_slow(void *with)
+{
+    _Atomic uint32_t *begun = with;
+    CHECK(ending_set(clock_now() + 50 * NS_PER_MS));
+    for (;;)
+        atomic_fetch_add(begun, 1);
+}
+
+TEST(a_process_that_takes_too_long_is_killed)
+{
+    _Atomic uint32_t *begun = shared_memory(4096);
+    deadline_t start = clock_now();
+    CHECK_EQUAL(child_end(child_start(be_too_slow, (void *)begun)), -SIGKILL);
+    CHECK(clock_now() - start >= 50 * NS_PER_MS);
+    CHECK(atomic_load(begun) > 0);
+}
+
+static void be_in_time(void *with)
+{
+    (void)with;
+    CHECK(ending_set(clock_now() + 20 * NS_PER_MS));
+    ending_forget();
+    usleep(60 * 1000);
+}
+
+TEST(a_process_that_was_in_time_lives_on)
+{
+    CHECK_EQUAL(child_end(child_start(be_in_time, NULL)), 0);
+}
+
+static void fork_after_set(void *with)
+{
+    CHECK(ending_set(clock_now() + NS_PER_S * 60));
+    CHECK_EQUAL(child_end(child_start(be_too_slow, with)), -SIGKILL);
+    CHECK_EQUAL(child_end(child_start(be_in_time, NULL)), 0);
+}
+
+TEST(a_forked_child_has_a_timer_of_its_own)
+{
+    CHECK_EQUAL(child_end(child_start(fork_after_set, shared_memory(4096))), 0);
+}
+
+/* ---- a thing */
+
+struct seat {
+    _Atomic uint64_t doing, unwanted;
+    _Atomic uint32_t ready, signals;
+};
+
+static void work(void *with)
+{
+    struct seat *seat = with;
+    CHECK(ending_watch(&seat->doing, &seat->unwanted));
+    atomic_store(&seat->ready, 1);
+    for (;;)
+        pause();
+}
+
+TEST(a_process_ends_for_what_it_does_and_for_nothing_else)
+{
+    struct seat *seat = shared_memory(4096);
+    pid_t pid = child_start(work, seat);
+    WAIT_UNTIL(atomic_load(&seat->ready) == 1);
+
+    kill(pid, ending_signal()); /* nothing is done, nothing unwanted */
+    atomic_store(&seat->unwanted, 7);
+    kill(pid, ending_signal());
+    atomic_store(&seat->doing, 8);
+    kill(pid, ending_signal());
+    usleep(20 * 1000);
+    CHECK_EQUAL(kill(pid, 0), 0);
+    atomic_store(&seat->unwanted, 8);
+    kill(pid, ending_signal());
+
+    CHECK_EQUAL(child_end(pid), -SIGKILL);
+}
