@@ -25,7 +25,7 @@ _BYTES = 1900  # a block of two kilobytes, with its header
 _MOST_LINES = 16
 _STANDARD_ERROR = 2
 # The first frame of the package's own, below those of the program: `run` of the process.
-_OWN_FRAMES = os.path.join(os.path.dirname(os.path.dirname(__file__)), "process", "base.py")
+_OWN_FRAMES = os.path.join(os.path.dirname(os.path.dirname(__file__)), "process", "")
 
 
 def page() -> _core.Block:
