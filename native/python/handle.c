@@ -15,7 +15,7 @@ PyTypeObject *Handle_Type;
 __thread PyObject *handle_collector;
 
 static PyObject *attach_function; /* _core._attach, for __reduce__ */
-static PyObject *collect;         /* procession._base.runtime.collect */
+static PyObject *collect;         /* procession._base.launch_state.collect */
 
 bool handle_is_ready(HandleObject *self)
 {
@@ -61,7 +61,7 @@ static bool give_to_collector(PyObject *self)
 {
     if (handle_collector)
         return PyList_Append(handle_collector, self) == 0;
-    if (!import_cached(&collect, "procession._base.runtime", "collect"))
+    if (!import_cached(&collect, "procession._base.launch_state", "collect"))
         return false;
     PyObject *done = PyObject_CallFunctionObjArgs(collect, self, NULL);
     Py_XDECREF(done);

@@ -90,7 +90,7 @@ class Popen(BasePopen):
     def _payload(self, process_obj: BaseProcess, token: int) -> tuple[bytes, int | None]:
         """Return the two pickles and, if the child dies with it, the place of the root's pipe."""
         preparation: dict[str, Any] = spawn.get_preparation_data(process_obj.name)
-        heirlooms = runtime.heirlooms.items()
+        heirlooms = runtime.inherited_fds.items()
         places = {name: self.duplicate_for_child(fd) for name, fd in heirlooms}
         preparation["heirlooms"] = places
         root = None if process_obj.outlives_family else places[parent_death.ROOT]

@@ -74,7 +74,7 @@ class Popen(BasePopen):
             "sentinel": sentinel.fd_for_child,
         }
         passed = {fd for fd in numbers.values() if fd is not None}
-        passed.update(self._fds, runtime.heirlooms.values())
+        passed.update(self._fds, runtime.inherited_fds.values())
         command = spawn.get_command_line(**numbers, token=token, bond=int(bond))
         try:
             self.pid = util.spawnv_passfds(spawn.executable(), command, passed)

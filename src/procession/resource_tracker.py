@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ensure_running", "register", "unregister"]
 
-_HEIRLOOM = "resource_tracker"
+_FD_NAME = "resource_tracker"
 
 SHARED_MEMORY_FOLDER = "/dev/shm"
 """Where the C library keeps shared memory that has a name."""
@@ -107,12 +107,12 @@ class ResourceTracker:
     @property
     def _fd(self) -> int | None:
         """The write end of the pipe; None if there is no tracker yet."""
-        return runtime.heirlooms.get(_HEIRLOOM)
+        return runtime.inherited_fds.get(_FD_NAME)
 
     def getfd(self) -> int:
         """Return the write end of the tracker's pipe; the tracker runs."""
         self.ensure_running()
-        return runtime.heirlooms[_HEIRLOOM]
+        return runtime.inherited_fds[_FD_NAME]
 
     def ensure_running(self) -> None:
         """Start the tracker unless the family has one."""
@@ -177,7 +177,7 @@ class ResourceTracker:
                 raise
             finally:
                 os.close(reader)
-            runtime.heirlooms[_HEIRLOOM] = writer
+            runtime.inherited_fds[_FD_NAME] = writer
             for (rtype, name), identity in self._own.items():
                 self._write(_message("REGISTER", name, rtype, identity))
         finally:
@@ -185,7 +185,7 @@ class ResourceTracker:
 
     def _forget(self) -> None:
         """Let go of the tracker, which ends when nobody holds on to it, and reap it."""
-        os.close(runtime.heirlooms.pop(_HEIRLOOM))
+        os.close(runtime.inherited_fds.pop(_FD_NAME))
         pid, self._pid = self._pid, None
         if pid is not None:
             try:

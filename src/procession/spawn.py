@@ -17,7 +17,7 @@ import sys
 from _pickle import load
 
 from . import util
-from ._base import log, runtime
+from ._base import hooks, log, runtime
 from ._pickling import main_module
 
 TYPE_CHECKING = False
@@ -197,13 +197,13 @@ def get_preparation_data(name: str) -> dict[str, Any]:
 
     _check_not_importing_main()
     parent_death.read_end()  # makes the root's an heirloom, if this is the root
-    context: Any = runtime.default_context
+    context: Any = hooks.default_context
     data = likeness() | {
         "name": name,
         "authkey": runtime.current_process().authkey,
         "start_method": context.get_start_method(),
         "stand_in": runtime.stand_in,
-        "heirlooms": dict(runtime.heirlooms),
+        "heirlooms": dict(runtime.inherited_fds),
     }
     return data | log.preparation() | main_module.describe()
 
@@ -252,15 +252,15 @@ def prepare(data: dict[str, Any]) -> None:
 def _inherit(heirlooms: dict[str, int]) -> None:
     for fd in heirlooms.values():
         os.set_inheritable(fd, False)
-    runtime.heirlooms.update(heirlooms)
+    runtime.inherited_fds.update(heirlooms)
 
 
 def _prepare_context(data: dict[str, Any]) -> None:
-    context: Any = runtime.default_context
+    context: Any = hooks.default_context
     if "start_method" in data:
         context.set_start_method(data["start_method"], force=True)
     if data.get("stand_in"):
-        runtime.install()
+        hooks.install()
 
 
 def _check_not_importing_main() -> None:

@@ -15,7 +15,7 @@ import os
 import sys
 from _thread import _local, allocate_lock
 
-from ._base import log, runtime
+from ._base import hooks, log, runtime
 from ._base.finalize import (
     Finalize,
     _afterfork_registry,
@@ -336,7 +336,7 @@ def _cleanup_tests() -> None:
         helper = getattr(sys.modules.get(f"procession.{module}"), name, None)
         if helper is not None:
             helper._stop()
-    runtime.active_children()  # reaps those that have ended
+    hooks.active_children()  # reaps those that have ended
     _run_finalizers()
     from test import support  # type: ignore[import-not-found]  # not in every interpreter
 

@@ -196,7 +196,7 @@ def sharers(_: object = None) -> int:
     """Return how many processes share the processors with this one."""
     from procession._base import runtime
 
-    return runtime.sharers
+    return runtime.cpu_sharers
 
 
 def sharers_in_a_pool(size: int) -> int:

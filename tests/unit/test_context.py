@@ -12,7 +12,7 @@ import pytest
 
 import procession
 from procession import context, forkserver, reduction, spawn
-from procession._base import runtime
+from procession._pickling import settings
 from tests.support import programs_process as programs
 from tests.support import run_python
 
@@ -454,4 +454,4 @@ def test_children_are_pickled_by_the_reducer_set(method: str) -> None:
         ctx.reducer = reduction
     assert Shouting.pickled == 2  # the preparation, the process
     assert ctx.reducer is reduction
-    assert runtime.reducer is None
+    assert settings.reducer is None

@@ -97,7 +97,7 @@ def way_to_the_server() -> socket.socket:
     """Return this process's end of the socket; the caller detaches it."""
     forkserver.ensure_running()
     return socket.socket(
-        socket.AF_UNIX, socket.SOCK_SEQPACKET, fileno=runtime.heirlooms["forkserver"]
+        socket.AF_UNIX, socket.SOCK_SEQPACKET, fileno=runtime.inherited_fds["forkserver"]
     )
 
 

@@ -169,13 +169,13 @@ def test_a_program_with_handlers_of_its_own_keeps_them() -> None:
 def test_a_closed_process_has_no_words() -> None:
     """Nor one that was never started."""
     process = procession.Process(target=int)
-    assert crash_report.of(process) == ""
+    assert crash_report.read(process) == ""
     process.start()
     process.join()
 
     process.close()
 
-    assert crash_report.of(process) == ""
+    assert crash_report.read(process) == ""
 
 
 def test_the_error_survives_a_pickle() -> None:
@@ -234,16 +234,16 @@ def test_a_counter_that_moved_explains_a_kill(fresh: Any, lines: str, file: str)
     groups = fresh(lines)
     groups.count(file, 7)
     exit_reason.watch_memory()
-    assert exit_reason.description(-9) == "was killed by SIGKILL"
+    assert exit_reason.describe(-9) == "was killed by SIGKILL"
 
     groups.count(file, 9)
 
     for _ in range(2):
         assert "by the out-of-memory killer: this control group ran out of memory" in (
-            exit_reason.description(-9)
+            exit_reason.describe(-9)
         )
-    assert exit_reason.description(-9) == "was killed by SIGKILL"
-    assert exit_reason.description(-15) == "was killed by SIGTERM"
+    assert exit_reason.describe(-9) == "was killed by SIGKILL"
+    assert exit_reason.describe(-15) == "was killed by SIGTERM"
 
 
 @pytest.mark.bare
@@ -253,15 +253,15 @@ def test_without_a_counter_the_hint_is_a_possibility(fresh: Any, lines: str) -> 
     fresh(lines)
     exit_reason.watch_memory()
 
-    assert "often by the out-of-memory killer: see dmesg" in exit_reason.description(-9)
+    assert "often by the out-of-memory killer: see dmesg" in exit_reason.describe(-9)
 
 
 @pytest.mark.bare
 def test_ends_are_told_in_words() -> None:
     """Exit codes, signals, signals without a name."""
-    assert exit_reason.description(3) == "exited with code 3"
-    assert exit_reason.description(-11) == "was killed by SIGSEGV"
-    assert exit_reason.description(-40) == "was killed by signal 40"
+    assert exit_reason.describe(3) == "exited with code 3"
+    assert exit_reason.describe(-11) == "was killed by SIGSEGV"
+    assert exit_reason.describe(-40) == "was killed by signal 40"
 
 
 GREEDY = """

@@ -42,7 +42,7 @@ _ROOT, _POINT = 3, 4  # which fields of a line of mountinfo
 
 def share() -> int:
     """Return how many processors this process may use beside those that it shares them with."""
-    return max(1, usable() // runtime.sharers)
+    return max(1, usable() // runtime.cpu_sharers)
 
 
 def usable() -> int:

@@ -1,8 +1,5 @@
 """What must happen when an object goes, when a process exits and when a process was forked.
 
-    _Key = tuple[int | None, int]
-    _AfterForker = tuple[int, int, Callable[[Any], object]]
-
 Idea: a finalizer is a callback bound to an object's life by a weak reference, to the exit of the
 process by a priority, or to both. All live ones are in one registry, ordered by (priority, age).
 
@@ -20,7 +17,7 @@ import os
 import sys
 import weakref
 
-from . import log, runtime
+from . import hooks, log
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -157,7 +154,7 @@ def _run_after_forkers() -> None:
 _exiting = False
 
 # Called at the very end of the exit, when nothing more can be started or needed.
-farewells: list[Callable[[], object]] = []
+exit_callbacks: list[Callable[[], object]] = []
 
 
 def is_exiting() -> bool:
@@ -171,25 +168,25 @@ def _exit_function() -> None:
     if _exiting:
         return
     _exiting = True
-    idle = log.logger is None and not _finalizer_registry and not farewells
-    if idle and not runtime.active_children():
+    idle = log.logger is None and not _finalizer_registry and not exit_callbacks
+    if idle and not hooks.active_children():
         return  # so with most children that were forked, where each further step costs
     log.info("process shutting down")
     log.debug('running all "atexit" finalizers with priority >= 0')
     if _finalizer_registry:
         _run_finalizers(0)
-    for child in runtime.active_children():
+    for child in hooks.active_children():
         if child.daemon:
             log.info("calling terminate() for daemon %s", child.name)
             child.terminate()
-    for child in runtime.active_children():
+    for child in hooks.active_children():
         log.info("calling join() for process %s", child.name)
         child.join()
     log.debug('running the remaining "atexit" finalizers')
     if _finalizer_registry:
         _run_finalizers()
-    while farewells:
-        farewells.pop()()
+    while exit_callbacks:
+        exit_callbacks.pop()()
 
 
 def register_exit_function() -> None:
@@ -207,8 +204,8 @@ def start_afresh() -> None:
     _exiting = False
     atexit._clear()
     _finalizer_registry.clear()
-    if farewells:
-        farewells.clear()
+    if exit_callbacks:
+        exit_callbacks.clear()
 
 
 register_exit_function()

@@ -10,14 +10,14 @@ Layer: process; imports base.
 
 from __future__ import annotations
 
-from .._base import runtime
+from .._base import launch_state
 
 
 class AuthenticationString(bytes):
     """A key; not pickled but for a child, lest it travel over a network by accident."""
 
     def __reduce__(self) -> tuple[type, tuple[bytes]]:
-        if runtime.spawning_popen() is None:
+        if launch_state.spawning_popen() is None:
             raise TypeError(
                 "Pickling an AuthenticationString object is disallowed for security reasons"
             )

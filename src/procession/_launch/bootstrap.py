@@ -17,7 +17,7 @@ import os
 import sys
 
 from .. import _core, util
-from .._base import finalize, log, runtime
+from .._base import finalize, hooks, log
 from . import crash_report, import_locks, parent_death
 
 TYPE_CHECKING = False
@@ -106,8 +106,8 @@ def _settle_in(process_obj: BaseProcess) -> None:
     if threading is not None:
         threading.main_thread()._set_native_id()
     _core.set_process_name(process_obj._name)  # for what others say of it after its death
-    if process_obj._last_words is not None:
-        crash_report.keep(process_obj._last_words)
+    if process_obj._crash_report is not None:
+        crash_report.write_to(process_obj._crash_report)
     if "logging" in sys.modules:
         log.name_records()
     process_obj._after_fork()
@@ -138,8 +138,8 @@ _PLAIN = (int, float, str, bytes, bool)  # what a channel carries as it is
 
 
 def _send_result(process_obj: BaseProcess, result: object) -> None:
-    if type(result) in _PLAIN and process_obj._outcome is not None:
-        process_obj._outcome.put(result)
+    if type(result) in _PLAIN and process_obj._result_channel is not None:
+        process_obj._result_channel.put(result)
         return
     from .result import send_result  # not cheap, and most targets return nothing
 
@@ -155,6 +155,6 @@ def _end_threads() -> None:
 
 def begin(method: str | None) -> None:
     """Be a child, started by *method*, by which it will start its own children."""
-    if method is not None and runtime.default_context is not None:
-        runtime.default_context._force_start_method(method)
+    if method is not None:
+        hooks.default_context._force_start_method(method)
     util._close_stdin()

@@ -28,12 +28,12 @@ _STANDARD_ERROR = 2
 _OWN_FRAMES = os.path.join(os.path.dirname(os.path.dirname(__file__)), "process", "")
 
 
-def page() -> _core.Block:
+def new_page() -> _core.Block:
     """Return room for the last words of a process that is about to be started."""
     return _core.Block(_BYTES)
 
 
-def keep(page: _core.Block) -> None:
+def write_to(page: _core.Block) -> None:
     """In the child: from now on, its last words are written into *page*."""
     if not faulthandler.is_enabled():  # a forked child has inherited that
         if not _core.fatal_signals_unhandled():
@@ -42,13 +42,13 @@ def keep(page: _core.Block) -> None:
     _core.keep_last_words(page)
 
 
-def of(process_obj: BaseProcess) -> str:
+def read(process_obj: BaseProcess) -> str:
     """Return the fatal error of a process that has ended, and where it was; '' if there was none.
 
     It is there after a death by SIGSEGV, SIGABRT, SIGBUS, SIGFPE or SIGILL, unless the process sent
     its dumps elsewhere than to standard error, until the process object is closed.
     """
-    page = process_obj._last_words
+    page = process_obj._crash_report
     if page is None:
         return ""
     said = bytes(memoryview(page)).partition(b"\0")[0].decode(errors="replace")

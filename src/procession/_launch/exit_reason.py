@@ -30,7 +30,7 @@ def watch_memory() -> None:
         _watching, _explained = True, _oom_kills()
 
 
-def description(exitcode: int) -> str:
+def describe(exitcode: int) -> str:
     """Return the end of a sentence that begins with the process."""
     if exitcode >= 0:
         return f"exited with code {exitcode}"

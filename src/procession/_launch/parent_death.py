@@ -40,16 +40,16 @@ def read_end() -> int:
     """Return the read end of this process's pipe, for its children; it stays open here."""
     global _root_since
     end, forks = _core.lifeline(), _core.forks()
-    if _root_since != forks or ROOT not in runtime.heirlooms:
+    if _root_since != forks or ROOT not in runtime.inherited_fds:
         _root_since = forks
-        runtime.heirlooms[ROOT] = os.dup(end)
+        runtime.inherited_fds[ROOT] = os.dup(end)
     return end
 
 
 def ends(*, die_with_parent: bool, die_with_root: bool) -> tuple[int, ...]:
     """Return the read ends of those that a child of this process is to die with."""
     parent = read_end()
-    root = (runtime.heirlooms[ROOT],) if die_with_root else ()
+    root = (runtime.inherited_fds[ROOT],) if die_with_root else ()
     return (*root, parent) if die_with_parent else root
 
 
@@ -85,7 +85,7 @@ def belong(*, die_with_root: bool) -> None:
     """
     global _root_since
     _root_since = _core.forks()
-    root = runtime.heirlooms.get(ROOT)
+    root = runtime.inherited_fds.get(ROOT)
     if die_with_root and root is not None:
         tie_to(root)
 

@@ -1,10 +1,10 @@
-"""What a process gave: its result, or its exception, from child to parent.
+"""The result of a process, or its exception, sent from child to parent.
 
 Idea: each process has a channel to its parent, which costs nothing until something is put into it,
 and what was put there stays when the child is gone. A child that returns None puts nothing.
 
-Invariant: `fetch` always ends in a value or an exception: what cannot travel arrives as an error
-that says so, and a child that was killed as one that says how it ended.
+Invariant: `receive` always gives a value or an exception. What cannot be pickled arrives as an
+error that says so. A child that was killed arrives as an error that says how it ended.
 
 Layer: process; imports base, ipc and the core.
 """
@@ -15,7 +15,7 @@ import os
 import pickle
 from _thread import RLock
 
-from .._base import runtime
+from .._base import launch_state
 from .._base.errors import ProcessLostError
 from .._pickling import by_value, diagnose
 from . import crash_report, exit_reason
@@ -44,29 +44,29 @@ class RemoteTraceback(Exception):
 
 
 def send_result(process_obj: BaseProcess, result: object) -> None:
-    """Give the parent what `run` returned."""
-    outcome = process_obj._outcome
-    if result is None or outcome is None:
+    """Send the parent what `run` returned."""
+    channel = process_obj._result_channel
+    if result is None or channel is None:
         return
     try:
         data, handles = _dumps(result)
-    except Exception as error:  # noqa: BLE001 - the parent shall know; only if it asks
+    except Exception as error:  # noqa: BLE001 - the parent is told, if it asks
         why = diagnose.explanation("result", result, _dumps)
-        outcome.put((_UNSENDABLE, f"{error}: {why}", None, None))
+        channel.put((_UNSENDABLE, f"{error}: {why}", None, None))
     else:
-        outcome.put((_RESULT, data, handles, None))
+        channel.put((_RESULT, data, handles, None))
 
 
 def _dumps(obj: object) -> tuple[bytes, list[Any]]:
-    """Pickle *obj*; the handles in it go along, so that their blocks outlive this process."""
-    with runtime.collecting() as handles:
+    """Pickle *obj*. The handles in it are sent too, so that their blocks outlive this process."""
+    with launch_state.collecting() as handles:
         return by_value.dumps(obj, for_parent=True), handles
 
 
 def send_exception(process_obj: BaseProcess, error: BaseException) -> None:
-    """Give the parent the exception that ended `run`, with its traceback as text."""
-    outcome = process_obj._outcome
-    if outcome is None:
+    """Send the parent the exception that ended `run`, with its traceback as text."""
+    channel = process_obj._result_channel
+    if channel is None:
         return
     import traceback  # only for an error
 
@@ -77,45 +77,45 @@ def send_exception(process_obj: BaseProcess, error: BaseException) -> None:
     except Exception as reason:  # noqa: BLE001 - whatever its own methods raise
         what = "".join(traceback.format_exception_only(error)).strip()
         said = f"{what} (the exception itself cannot be sent: {type(reason).__name__}: {reason})"
-        outcome.put((_UNSENDABLE, said, None, text))
+        channel.put((_UNSENDABLE, said, None, text))
     else:
-        outcome.put((_EXCEPTION, data, handles, text))
+        channel.put((_EXCEPTION, data, handles, text))
 
 
 # ------------------------------------------------------------------------------------ in the parent
 
 
-class Outcome:
-    """What a process that has ended gave, for those who ask, as often as they ask."""
+class Result:
+    """What a process that has ended returned, or the exception that it raised."""
 
-    def __init__(self, result: Any, error: BaseException | None):
-        self.result, self.error = result, error
-
-
-# A result can be taken out of its channel once; several threads may ask for it.
-_fetching = RLock()
-os.register_at_fork(after_in_child=_fetching._at_fork_reinit)  # type: ignore[attr-defined]
+    def __init__(self, value: Any, error: BaseException | None):
+        self.value, self.error = value, error
 
 
-def of(process_obj: BaseProcess, exitcode: int) -> Outcome:
-    """Return what the process gave that ended with *exitcode*; the same each time."""
-    with _fetching:
-        if process_obj._fetched is None:
-            process_obj._fetched = fetch(process_obj, exitcode)
-        return process_obj._fetched
+# A result can be received from its channel once; several threads may ask for it.
+_receiving = RLock()
+os.register_at_fork(after_in_child=_receiving._at_fork_reinit)  # type: ignore[attr-defined]
 
 
-def fetch(process_obj: BaseProcess, exitcode: int) -> Outcome:
-    """Take what the process gave out of its channel."""
-    way = process_obj._outcome
-    if way is None or way.empty():
+def receive(process_obj: BaseProcess, exitcode: int) -> Result:
+    """Return the result of a process that ended with *exitcode*; the same object each time."""
+    with _receiving:
+        if process_obj._result is None:
+            process_obj._result = _receive(process_obj, exitcode)
+        return process_obj._result
+
+
+def _receive(process_obj: BaseProcess, exitcode: int) -> Result:
+    """Receive the result from the process's channel."""
+    channel = process_obj._result_channel
+    if channel is None or channel.empty():
         if exitcode == 0:
-            return Outcome(None, None)
-        return Outcome(None, _lost(process_obj, exitcode))
-    given = way.get(False)
-    if type(given) is not tuple:  # a plain value goes without a pickle
-        return Outcome(given, None)
-    kind, data, handles, text = given  # *handles* keep alive what the data refer to
+            return Result(None, None)
+        return Result(None, _lost(process_obj, exitcode))
+    message = channel.get(False)
+    if type(message) is not tuple:  # a simple value is sent without a pickle
+        return Result(message, None)
+    kind, data, handles, text = message  # *handles* keep alive what the data refer to
     if kind == _RESULT:
         return _unpickled(process_obj, data, exitcode)
     if kind == _EXCEPTION:
@@ -125,24 +125,24 @@ def fetch(process_obj: BaseProcess, exitcode: int) -> Outcome:
     del handles
     if text is not None:
         error.__cause__ = RemoteTraceback(f'\n"""\n{text}"""')
-    return Outcome(None, error)
+    return Result(None, error)
 
 
-def _unpickled(process_obj: BaseProcess, data: bytes, exitcode: int) -> Outcome:
+def _unpickled(process_obj: BaseProcess, data: bytes, exitcode: int) -> Result:
     try:
-        return Outcome(pickle.loads(data), None)
+        return Result(pickle.loads(data), None)
     except Exception as reason:  # noqa: BLE001 - whatever the result's own methods raise
         said = f"the result of {process_obj.name} cannot be unpickled: {reason!r}"
         error = ProcessLostError(said, process_obj.pid, exitcode)
         error.__cause__ = reason
-        return Outcome(None, error)
+        return Result(None, error)
 
 
 def _lost(process_obj: BaseProcess, exitcode: int) -> ProcessLostError:
     pid = process_obj.pid
-    how = exit_reason.description(exitcode)
+    how = exit_reason.describe(exitcode)
     said = f"process {process_obj.name} (pid {pid}) {how} and gave no result"
-    words = crash_report.of(process_obj)
-    if words:
-        said += ". Its last words:\n" + words
-    return ProcessLostError(said, pid, exitcode, words)
+    report = crash_report.read(process_obj)
+    if report:
+        said += ". Its last words:\n" + report
+    return ProcessLostError(said, pid, exitcode, report)

@@ -17,7 +17,7 @@ import os
 from pickle import PicklingError
 
 from .. import _core
-from .._base import runtime
+from .._base import launch_state
 from .._pickling import by_value, diagnose
 
 TYPE_CHECKING = False
@@ -34,9 +34,9 @@ def build(process_obj: BaseProcess, preparation: dict[str, Any], popen: Any, tok
         pickle.PicklingError, AttributeError, TypeError: something cannot be pickled; the message
             says what and where.
     """
-    with runtime.spawning(popen):
+    with launch_state.spawning(popen):
         start = by_value._plain(preparation)
-        with runtime.collecting() as handles:
+        with launch_state.collecting() as handles:
             try:
                 process = by_value.dumps(process_obj)
             except by_value._REFUSALS as refusal:

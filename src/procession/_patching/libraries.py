@@ -30,7 +30,7 @@ from types import ModuleType
 from typing import Any
 
 from .. import _core, popen_spawn_posix, queues, spawn
-from .._base import environment, runtime
+from .._base import environment, launch_state
 from .._pickling import by_value
 
 # ------------------------------------------------------------------------------- pickled otherwise
@@ -86,7 +86,7 @@ class _LokyPopen(popen_spawn_posix.Popen):
         backend = type(process_obj)._backend
         token = _core.reserve_slot()
         try:
-            with runtime.spawning(self), runtime.collecting() as handles:
+            with launch_state.spawning(self), launch_state.collecting() as handles:
                 preparation = spawn.get_preparation_data(process_obj.name)
                 if not process_obj.init_main_module:
                     preparation.pop("init_main_from_name", None)
@@ -114,7 +114,7 @@ class _Tracker:
     def __reduce__(self) -> Any:
         tracker = import_module(self._module)._resource_tracker
         tracker.ensure_running()
-        fd = runtime.spawning_popen().duplicate_for_child(tracker._fd)
+        fd = launch_state.spawning_popen().duplicate_for_child(tracker._fd)
         return _adopt_tracker, (self._module, fd)
 
 

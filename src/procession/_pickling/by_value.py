@@ -25,8 +25,8 @@ from types import FunctionType, MethodType
 from weakref import WeakKeyDictionary
 
 from .. import _core
-from .._base import runtime
-from . import main_module, pickler
+from .._base import launch_state
+from . import main_module, pickler, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,11 +51,11 @@ def dumps(obj: Any, *, for_parent: bool = False) -> bytes:
             pickle's.
     """
     main_is_there = for_parent or main_module.is_found_again()
-    if not main_is_there and runtime.reducer is None and _have_cloudpickle():
+    if not main_is_there and settings.reducer is None and _have_cloudpickle():
         _main_goes_by_value()
         return _by_value(obj, main_is_there)
     try:
-        with runtime.collecting() as handles:
+        with launch_state.collecting() as handles:
             data = _plain(obj)
     except _REFUSALS as refusal:
         try:
@@ -63,29 +63,29 @@ def dumps(obj: Any, *, for_parent: bool = False) -> bytes:
         except Exception as error:
             raise refusal from error
     for handle in handles:
-        runtime.collect(handle)
+        launch_state.collect(handle)
     return data
 
 
 def stream(obj: Any, buffer_callback: Callable[[Any], Any] | None = None) -> bytes:
     """Pickle *obj* by value for a message, whose receiver may be any process of the family."""
     file = io.BytesIO()
-    what = "all" if runtime.refused_goes_by_value else "foreign"
-    _pickler_class()(file, not runtime.main_goes_by_value, what, buffer_callback).dump(obj)
+    what = "all" if settings.refused_goes_by_value else "foreign"
+    _pickler_class()(file, not settings.main_goes_by_value, what, buffer_callback).dump(obj)
     return file.getvalue()
 
 
 def _main_goes_by_value() -> None:
     """A child starts that will not find the main module: messages must not rely on it either."""
-    if not runtime.main_goes_by_value:
-        runtime.main_goes_by_value = True
+    if not settings.main_goes_by_value:
+        settings.main_goes_by_value = True
         _core.set_plain_pickle(False)
 
 
 def _plain(obj: Any) -> bytes:
     """Pickle with the reducer in force, which may be the user's."""
     file = io.BytesIO()
-    (runtime.reducer or pickler).dump(obj, file)
+    (settings.reducer or pickler).dump(obj, file)
     return file.getvalue()
 
 
@@ -101,10 +101,10 @@ def _have_cloudpickle() -> bool:
 
 def _by_value(obj: Any, main_is_there: bool) -> bytes:
     file = io.BytesIO()
-    with runtime.collecting() as handles:
+    with launch_state.collecting() as handles:
         _pickler_class()(file, main_is_there).dump(obj)
     for handle in handles:
-        runtime.collect(handle)
+        launch_state.collect(handle)
     return file.getvalue()
 
 

@@ -11,7 +11,7 @@ Layer: pickling; imports the base layer; `socket` on first use.
 
 from __future__ import annotations
 
-from .._base import runtime
+from .._base import hooks, launch_state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,10 +28,10 @@ def DupFd(fd: int) -> Any:
     Returns:
         An object whose ``detach()`` gives the receiver its own descriptor, once.
     """
-    popen = runtime.spawning_popen()
+    popen = launch_state.spawning_popen()
     if popen is not None:
         return popen.DupFd(popen.duplicate_for_child(fd))
-    return runtime.share_fd(fd)
+    return hooks.share_fd(fd)
 
 
 def reduce_socket(sock: socket.socket) -> tuple[Any, ...]:

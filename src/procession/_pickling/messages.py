@@ -21,7 +21,7 @@ from functools import partial
 from itertools import repeat
 from typing import Any
 
-from .._base import runtime
+from . import settings
 from .pickler import explained, pieces
 
 PROTOCOL = 5
@@ -40,7 +40,7 @@ def encode(obj: object, buffers: list[memoryview]) -> bytes:
     """
     keep = partial(_keep_in_band, buffers)
     try:
-        parts = pieces(obj, PROTOCOL, keep, main_is_there=not runtime.main_goes_by_value)
+        parts = pieces(obj, PROTOCOL, keep, main_is_there=not settings.main_goes_by_value)
     except (pickle.PicklingError, TypeError, AttributeError) as refusal:
         return _by_value(obj, buffers, keep, refusal)
     return bytes(parts[0]) if len(parts) == 1 else b"".join(parts)

@@ -11,8 +11,8 @@ Layer: context; re-exports only.
 from __future__ import annotations
 
 from .._base.errors import AuthenticationError, BufferTooShort, ProcessError, TimeoutError  # noqa: A004
-from .._base.runtime import assert_spawning, set_spawning_popen
-from .._base.runtime import spawning_popen as get_spawning_popen
+from .._base.launch_state import assert_spawning, set_spawning_popen
+from .._base.launch_state import spawning_popen as get_spawning_popen
 from . import _hooks
 from ._base import BaseContext, _concrete_contexts
 from ._methods import (

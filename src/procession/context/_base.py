@@ -14,7 +14,8 @@ import os
 import sys
 
 from .. import process
-from .._base import errors, runtime
+from .._base import errors
+from .._pickling import settings
 from ._factories import Factories
 
 TYPE_CHECKING = False
@@ -123,13 +124,13 @@ class BaseContext(Factories):
     @property
     def reducer(self) -> Any:
         """The module, or an object like it, by which objects are pickled for a child."""
-        if runtime.reducer is None:
+        if settings.reducer is None:
             from .. import reduction
 
             return reduction
-        return runtime.reducer
+        return settings.reducer
 
     @reducer.setter
     def reducer(self, reduction: Any) -> None:
         own = reduction is sys.modules.get("procession.reduction")
-        runtime.reducer = None if own else reduction
+        settings.reducer = None if own else reduction

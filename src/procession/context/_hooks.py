@@ -1,14 +1,17 @@
-"""What lower layers ask of higher ones: each slot of `runtime` that the composition root fills.
+"""Fills the slots of `_base.hooks`, by which lower layers call higher ones.
 
-Idea: a message may have to share a descriptor, a child may have to stand in for the standard
-package; but the modules that do so lie above those that ask. They are imported by the first call.
+Idea: a message may have to share a descriptor, and a child may have to put the package in the place
+of the standard one. The modules that do so are not cheap to import, so each slot gets a function
+that imports its module at the first call.
 
 Layer: context.
 """
 
 from __future__ import annotations
 
-from .._base import runtime
+from .. import process
+from .._base import hooks
+from ._methods import _default_context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +31,8 @@ def _install() -> None:
 
 
 def fill() -> None:
-    """Fill the slots."""
-    runtime.share_fd = _share_fd
-    runtime.install = _install
+    """Fill the slots; the package does so when it is imported."""
+    hooks.default_context = _default_context
+    hooks.active_children = process.active_children
+    hooks.share_fd = _share_fd
+    hooks.install = _install

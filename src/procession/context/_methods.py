@@ -13,7 +13,6 @@ from __future__ import annotations
 import sys
 
 from .. import process
-from .._base import runtime
 from ._base import BaseContext, _concrete_contexts
 
 TYPE_CHECKING = False
@@ -158,5 +157,4 @@ class DefaultContext(BaseContext):
 _DEFAULT_METHOD = "forkserver" if sys.version_info >= (3, 14) else "fork"
 
 _default_context = DefaultContext(_concrete_contexts[_DEFAULT_METHOD])
-runtime.default_context = _default_context
 _force_start_method = _default_context._force_start_method

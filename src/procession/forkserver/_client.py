@@ -42,7 +42,7 @@ __all__ = [
     "set_forkserver_preload",
 ]
 
-_HEIRLOOM = "forkserver"
+_FD_NAME = "forkserver"
 _PATIENCE = 0.5  # seconds that an exit waits for the server, which needs a millisecond as a rule
 
 
@@ -83,7 +83,7 @@ class ForkServer:
 
     def _ensure_running(self) -> int:
         """Return this process's descriptor of the server; the lock is held."""
-        fd = runtime.heirlooms.get(_HEIRLOOM)
+        fd = runtime.inherited_fds.get(_FD_NAME)
         if fd is not None and _is_served(fd):
             return fd
         self._let_go()
@@ -112,7 +112,7 @@ class ForkServer:
     def give_up(self, fd: int) -> None:
         """The server that *fd* leads to has ended, or is about to: use it no more."""
         with self._lock:
-            if runtime.heirlooms.get(_HEIRLOOM) == fd:
+            if runtime.inherited_fds.get(_FD_NAME) == fd:
                 self._let_go()
                 self._reap()
 
@@ -125,9 +125,9 @@ class ForkServer:
             # Before the first request: the kernel notes the sender only from now on.
             its.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
             self._forkserver_pid = self._spawn(its.fileno())
-            runtime.heirlooms[_HEIRLOOM] = fd = ours.detach()
-        if self._leave not in finalize.farewells:
-            finalize.farewells.append(self._leave)
+            runtime.inherited_fds[_FD_NAME] = fd = ours.detach()
+        if self._leave not in finalize.exit_callbacks:
+            finalize.exit_callbacks.append(self._leave)
         log.debug("fork server started, pid %d", self._forkserver_pid)
         return fd
 
@@ -160,7 +160,7 @@ class ForkServer:
 
     def _let_go(self) -> None:
         """Close this process's way to the server, which ends when nobody has one."""
-        fd = runtime.heirlooms.pop(_HEIRLOOM, None)
+        fd = runtime.inherited_fds.pop(_FD_NAME, None)
         if fd is not None:
             os.close(fd)
 

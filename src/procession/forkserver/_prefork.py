@@ -25,7 +25,7 @@ from _signal import SIGKILL  # type: ignore[import-not-found]
 from functools import cache
 
 from .. import _core, spawn
-from .._base import runtime
+from .._base import hooks, launch_state
 from .._launch import parent_death
 from ._protocol import Request, forward, receive_forwarded
 
@@ -89,8 +89,8 @@ class Spare:
 def _script() -> bytes:
     """Return pickles for `_rehearse`: of this process, and of a child that does nothing."""
     preparation = spawn.likeness() | {"start_method": "forkserver"}
-    context: Any = runtime.default_context
-    with runtime.spawning(_script):  # no popen is needed where nothing refers to descriptors
+    context: Any = hooks.default_context
+    with launch_state.spawning(_script):  # no popen is needed where nothing refers to descriptors
         child = pickle.dumps(context.get_context("forkserver").Process())
     return pickle.dumps(preparation) + child
 

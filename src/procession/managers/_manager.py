@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from .. import util
-from .._base import log, runtime
+from .._base import hooks, log, runtime
 from .._base.errors import AuthenticationError, ProcessError
 from .._launch.authkey import AuthenticationString
 from ..connection import Pipe
@@ -86,7 +86,7 @@ class BaseManager:
         self._state.value = State.INITIAL
         self._serializer = serializer
         self._Listener, self._Client = listener_client[serializer]
-        default: Any = runtime.default_context
+        default: Any = hooks.default_context
         self._ctx = ctx or default.get_context()
         self._shutdown_timeout = shutdown_timeout
         self._ssl_context = ssl_context

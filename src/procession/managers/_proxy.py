@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from .. import util
-from .._base import log, runtime
+from .._base import launch_state, log, runtime
 from .._launch.authkey import AuthenticationString
 from ._client import Peer, home_of, key_for, note_home, peer_at
 from ._protocol import PROXY, RETURN, Token, convert_to_error
@@ -142,7 +142,7 @@ class BaseProxy:
 
     def __reduce__(self) -> tuple[Any, ...]:
         kwds: dict[str, Any] = {}
-        if runtime.spawning_popen() is not None:
+        if launch_state.spawning_popen() is not None:
             kwds["authkey"] = self._authkey
         func: Any = type(self)
         if getattr(self, "_isauto", False):

@@ -19,8 +19,8 @@ Loss = tuple[str, int, int, str]
 
 def of(worker: Any) -> Loss:
     """What there is to say of *worker*, a process that has ended."""
-    how = f"worker {worker.name} (pid {worker.pid}) {exit_reason.description(worker.exitcode)}"
-    return how, worker.pid, worker.exitcode, crash_report.of(worker)
+    how = f"worker {worker.name} (pid {worker.pid}) {exit_reason.describe(worker.exitcode)}"
+    return how, worker.pid, worker.exitcode, crash_report.read(worker)
 
 
 def lost(loss: Loss, task: str) -> errors.WorkerLostError:

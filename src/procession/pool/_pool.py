@@ -21,7 +21,7 @@ from types import GenericAlias, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from .. import _core
-from .._base import log, runtime
+from .._base import hooks, log
 from .._base.deadline import Deadline
 from .._base.finalize import Finalize
 from ._dispatcher import Dispatcher
@@ -84,7 +84,7 @@ class Pool(Calls):
         trace: str | os.PathLike[str] | None = None,
     ):
         self._state = INIT
-        self._ctx = context or runtime.default_context
+        self._ctx = context or hooks.default_context
         self._processes = _size(processes)
         options = Options(
             *(initializer, tuple(initargs), maxtasksperchild, name, seed),

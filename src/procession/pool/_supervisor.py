@@ -120,7 +120,7 @@ class Crew:
         block = self._seats.block
         inner = InnerThreads(self._options.threads)
         channels = self._tasks, self._results, self._noted
-        sharers = runtime.sharers * len(self.workers)
+        sharers = runtime.cpu_sharers * len(self.workers)
         duty = Duty(inner, *channels, block, seat, number, sharers, self._options)
         self._number_of[seat] = number
         with sigint_mask.blocked():  # in the worker, until it knows what to do with them

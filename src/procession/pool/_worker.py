@@ -22,6 +22,7 @@ from typing import Any
 from .. import _core
 from .._base import log, runtime
 from .._launch import sigint_mask
+from .._pickling import settings
 from . import _seeds, _state, _worker_status
 from ._functions import Loader
 from ._inner_threads import InnerThreads
@@ -67,8 +68,8 @@ class Duty:
 def main(duty: Duty) -> None:
     """Be a worker until told to stop, or until the tasks that were agreed are done."""
     _leave_interrupts_to_the_parent()
-    runtime.refused_goes_by_value = False  # it is an error of the task
-    runtime.sharers = duty.sharers
+    settings.refused_goes_by_value = False  # it is an error of the task
+    runtime.cpu_sharers = duty.sharers
     duty.inner_threads.settle()
     try:
         _prepare(duty.options, duty.number)

@@ -18,7 +18,7 @@ from _weakrefset import WeakSet
 from .._base import runtime
 from .._base.errors import TimeoutError  # noqa: A004 - the package's own
 from .._launch.authkey import AuthenticationString
-from ._info import Facts
+from ._info import ProcessInfo
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from .._core import Block, Channel
     from .._launch.popen import BasePopen
-    from .._launch.result import Outcome
+    from .._launch.result import Result
 
 try:
     runtime.original_dir = os.path.abspath(os.getcwd())
@@ -58,10 +58,7 @@ def _cleanup() -> None:
             _children.discard(child)
 
 
-runtime.active_children = active_children
-
-
-class BaseProcess(Facts):
+class BaseProcess(ProcessInfo):
     """An activity that runs in a process of its own, as a `threading.Thread` does in a thread.
 
     Args:
@@ -107,9 +104,9 @@ class BaseProcess(Facts):
         self._die_with_parent = die_with_parent
         if die_with_parent is False:
             self._config["outlives_family"] = True
-        self._outcome: Channel | None = None
-        self._last_words: Block | None = None
-        self._fetched: Outcome | None = None
+        self._result_channel: Channel | None = None
+        self._crash_report: Block | None = None
+        self._result: Result | None = None
         if daemon is not None:
             self.daemon = daemon
         _dangling.add(self)
@@ -137,8 +134,8 @@ class BaseProcess(Facts):
         _cleanup()
         # Known before the child is there, so that the child inherits it, whatever its method.
         self._die_with_parent = self._config["die_with_parent"] = self.die_with_parent
-        self._outcome = launching._core.Channel()  # the first one founds the family
-        self._last_words = launching.crash_report.page()
+        self._result_channel = launching._core.Channel()  # the first one founds the family
+        self._crash_report = launching.crash_report.new_page()
         self._popen = self._Popen(self)
         self._sentinel = self._popen.sentinel
         # The target may refer to this object: the cycle would keep both alive.
@@ -152,7 +149,7 @@ class BaseProcess(Facts):
         assert self._popen is not None, "can only join a started process"
         if self._popen.wait(timeout) is not None:
             _children.discard(self)
-            if self._outcome is not None and not self._outcome.empty():
+            if self._result_channel is not None and not self._result_channel.empty():
                 # What this child had to import to send a result, the next forked one inherits.
                 pass
 
@@ -168,8 +165,8 @@ class BaseProcess(Facts):
         error = self.exception(timeout)
         if error is not None:
             raise error
-        assert self._fetched is not None
-        return self._fetched.result
+        assert self._result is not None
+        return self._result.value
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Wait like `result`, and return what that would raise; None if it would return."""
@@ -177,9 +174,9 @@ class BaseProcess(Facts):
         exitcode = self.exitcode
         if exitcode is None:
             raise TimeoutError(f"process {self.name} has not ended within {timeout} seconds")
-        from .._launch.result import of  # rarely used
+        from .._launch.result import receive  # rarely used
 
-        return of(self, exitcode).error
+        return receive(self, exitcode).error
 
     def is_alive(self) -> bool:
         """Return whether the process runs: it was started and has not ended."""
@@ -232,7 +229,7 @@ class BaseProcess(Facts):
             self._popen.close()
             self._popen = None
             del self._sentinel
-            self._outcome = self._last_words = None
+            self._result_channel = self._crash_report = None
             _children.discard(self)
         self._closed = True
 
@@ -249,7 +246,9 @@ class BaseProcess(Facts):
         bootstrap.begin(self._start_method)
         _begin_family_of_own()
         old_process = runtime.current_process()
-        runtime.become(self, parent_sentinel)
+        runtime.set_child_process(
+            self, lambda: _ParentProcess(self._parent_name, self._parent_pid, parent_sentinel)
+        )
         code: int = bootstrap.run(self)
         del old_process  # until now: its finalizers shall run after the after-fork functions
         return code
@@ -272,7 +271,7 @@ class _ParentProcess(BaseProcess):
         self._closed = False
         self._config = {}
         self._die_with_parent = None
-        self._outcome = self._last_words = None
+        self._result_channel = self._crash_report = None
         if sentinel is not None:
             self._sentinel = sentinel
 
@@ -344,11 +343,4 @@ def _begin_family_of_own() -> None:
         _children.clear()
 
 
-def _make_parent(child: BaseProcess, sentinel: int | None) -> BaseProcess:
-    return _ParentProcess(child._parent_name, child._parent_pid, sentinel)
-
-
-runtime.make_parent = _make_parent
-
-
-runtime.begin(_MainProcess())
+runtime.set_main_process(_MainProcess())

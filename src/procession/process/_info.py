@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .._launch.popen import BasePopen
 
 
-class Facts:
+class ProcessInfo:
     """The part of a process object that is only looked at."""
 
     _name: str

@@ -234,7 +234,7 @@ def test_workers_share_what_there_is(
     monkeypatch: pytest.MonkeyPatch, usable: int, sharers: int, share: int
 ) -> None:
     monkeypatch.setattr(cpu_quota, "usable", lambda: usable)
-    monkeypatch.setattr(runtime, "sharers", sharers)
+    monkeypatch.setattr(runtime, "cpu_sharers", sharers)
     assert cpu_quota.share() == share
 
 
@@ -243,7 +243,7 @@ def test_a_pool_in_a_worker_has_that_workers_share(ctx: Any) -> None:
         assert pool.apply(tasks.sharers) == 3
         assert pool.apply(tasks.sharers_in_a_pool, (2,)) == 6
     pool.join()
-    assert runtime.sharers == 1
+    assert runtime.cpu_sharers == 1
 
 
 @pytest.mark.parametrize("make", [procession.Pool, ThreadPool, dummy.Pool])
