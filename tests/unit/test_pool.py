@@ -102,7 +102,7 @@ def test_an_initializer_runs_in_each_worker(ctx: Any) -> None:
     pool.join()
 
 
-def test_a_queue_travels_as_a_tasks_argument(pool: Any) -> None:
+def test_a_queue_can_be_a_tasks_argument(pool: Any) -> None:
     box = procession.Queue()
 
     pool.starmap(tasks.put_into, [(box, n) for n in range(5)])
