@@ -130,7 +130,7 @@ static enum status get_batch_locked(struct arena *arena, struct channel *channel
                                     uint64_t limit, struct run *run)
 {
     uint64_t got = word_get(&channel->got_count);
-    if (channel_end(channel) == CHANNEL_ENDED_AT_ONCE)
+    if (channel_end(channel) == CHANNEL_SHUT_DOWN_AT_ONCE)
         return STATUS_SHUT_DOWN;
     /* Acquire, pairs with the commit of a put: what was written before the count is visible. */
     uint64_t there = atomic_load_explicit(&channel->put_count, memory_order_acquire) - got;
@@ -155,7 +155,7 @@ enum status channel_try_get_batch(struct arena *arena, struct channel *channel, 
                                   uint32_t limit, uint32_t *done)
 {
     struct run run = {0, 0};
-    enum status status = channel_glance(arena, channel);
+    enum status status = channel_peek(arena, channel);
     *done = 0;
     if (status != STATUS_OK)
         return status;

@@ -45,12 +45,12 @@ void lock_get_side(struct arena *arena, struct channel *channel)
 
 /* ---- waking */
 
-static void announce(struct arena *arena, struct channel *channel, struct doorway *doorway,
+static void announce(struct arena *arena, struct channel *channel, struct wait_point *point,
                      enum channel_side side, unsigned count)
 {
-    eventcount_advance(&doorway->sleepers, count); /* its fence is for the watchers as well */
-    if (is_watched(&doorway->watchers))
-        bells_ring(arena, &doorway->watchers, channel_key(arena, channel, side));
+    event_count_advance(&point->sleepers, count); /* its fence is for the watchers as well */
+    if (is_watched(&point->watchers))
+        waker_wake(arena, &point->watchers, channel_key(arena, channel, side));
 }
 
 void announce_messages(struct arena *arena, struct channel *channel, unsigned count)
@@ -96,10 +96,10 @@ static void commit_put(struct arena *arena, struct channel *channel, const struc
     struct block *block = block_of(arena_at(arena, message->payload.payload));
     arena_lock(arena);
     /* The reference itself stays: it changes hands. */
-    table_stage_no_entry(arena, arena->self, message->payload.entry);
-    arena_stage(arena, &block->unsent, 0);
-    arena_stage(arena, &channel->put_count, count);
-    arena_commit(arena);
+    reference_stage_no_entry(arena, arena->self, message->payload.entry);
+    journal_stage(arena, &block->unsent, 0);
+    journal_stage(arena, &channel->put_count, count);
+    journal_commit(arena);
     arena_unlock(arena);
 }
 
@@ -158,14 +158,14 @@ static enum status commit_get_payload(struct arena *arena, struct channel *chann
     memcpy(&reference, message->buffer, sizeof reference);
     message->payload.payload = reference.payload;
     arena_lock(arena);
-    enum status status = table_ensure_entry(arena, arena->self);
+    enum status status = reference_ensure_entry(arena, arena->self);
     struct block *block = payload_named(arena, &reference, message->size);
     if (block == NULL)
         status = STATUS_CORRUPT;
     if (status == STATUS_OK) {
-        message->payload.entry = table_stage_entry(arena, arena->self, block);
-        arena_stage(arena, &channel->got_count, message->sequence + 1);
-        arena_commit(arena);
+        message->payload.entry = reference_stage_entry(arena, arena->self, block);
+        journal_stage(arena, &channel->got_count, message->sequence + 1);
+        journal_commit(arena);
     }
     arena_unlock(arena);
     return status;
@@ -209,7 +209,7 @@ static enum status take_locked(struct arena *arena, struct channel *channel,
 
 /* Of a channel that was shut down at once: whoever comes drops what is left, as its dropper may have
  * been killed. */
-static void drop_rest(struct arena *arena, struct channel *channel)
+static void discard_rest(struct arena *arena, struct channel *channel)
 {
     struct message message;
     enum status status;
@@ -217,27 +217,27 @@ static void drop_rest(struct arena *arena, struct channel *channel)
         lock_get_side(arena, channel);
         status = take_locked(arena, channel, &message, NULL);
         mutex_unlock(&channel->get_mutex);
-        CRASH_POINT("channel.drop_rest.taken");
+        CRASH_POINT("channel.discard_rest.taken");
         if (status == STATUS_OK && message.kind == RECORD_PAYLOAD)
-            handle_drop(arena, &message.payload);
+            handle_release(arena, &message.payload);
     } while (status == STATUS_OK);
 }
 
 static enum status get_locked(struct arena *arena, struct channel *channel, struct message *message,
                               word_t *claim)
 {
-    if (channel_end(channel) == CHANNEL_ENDED_AT_ONCE)
+    if (channel_end(channel) == CHANNEL_SHUT_DOWN_AT_ONCE)
         return STATUS_SHUT_DOWN;
     enum status status = take_locked(arena, channel, message, claim);
     return status == STATUS_AGAIN && channel_end(channel) ? STATUS_SHUT_DOWN : status;
 }
 
 /* Nothing is put after the end, so the end is read first. */
-enum status channel_glance(struct arena *arena, struct channel *channel)
+enum status channel_peek(struct arena *arena, struct channel *channel)
 {
     enum channel_end end = channel_end(channel);
-    if (end == CHANNEL_ENDED_AT_ONCE)
-        drop_rest(arena, channel);
+    if (end == CHANNEL_SHUT_DOWN_AT_ONCE)
+        discard_rest(arena, channel);
     else if (channel_size(channel) > 0)
         return STATUS_OK;
     return end == CHANNEL_OPEN ? STATUS_AGAIN : STATUS_SHUT_DOWN;
@@ -246,8 +246,8 @@ enum status channel_glance(struct arena *arena, struct channel *channel)
 enum status channel_try_get(struct arena *arena, struct channel *channel, struct message *message,
                             word_t *claim)
 {
-    enum status status = channel_glance(arena,
-                                        channel); /* spares the mutex; decided again under it */
+    enum status status = channel_peek(arena,
+                                      channel); /* spares the mutex; decided again under it */
     if (status != STATUS_OK)
         return status;
     lock_get_side(arena, channel);
@@ -261,12 +261,12 @@ enum status channel_try_get(struct arena *arena, struct channel *channel, struct
 
 /* ---- waiting */
 
-static enum status sleep_at(struct doorway *doorway, uint32_t seen, struct patience *patience,
+static enum status sleep_at(struct wait_point *point, uint32_t seen, struct spin_wait *spin_wait,
                             deadline_t deadline)
 {
     deadline_t begun = clock_now();
-    enum status status = eventcount_sleep(&doorway->sleepers, seen, deadline);
-    patience_slept(patience, clock_now() - begun);
+    enum status status = event_count_sleep(&point->sleepers, seen, deadline);
+    spin_wait_slept(spin_wait, clock_now() - begun);
     return status;
 }
 
@@ -276,28 +276,28 @@ static _Atomic uint32_t *low_half(word_t *word)
     return (_Atomic uint32_t *)word + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__);
 }
 
-enum status channel_wait_for_message(struct channel *channel, struct patience *patience,
+enum status channel_wait_for_message(struct channel *channel, struct spin_wait *spin_wait,
                                      deadline_t deadline)
 {
     uint32_t put = (uint32_t)atomic_load_explicit(&channel->put_count, memory_order_acquire);
-    if (channel_can_get(channel) || patience_spin(patience, low_half(&channel->put_count), put))
+    if (channel_can_get(channel) || spin_wait_while(spin_wait, low_half(&channel->put_count), put))
         return STATUS_OK;
-    uint32_t seen = eventcount_prepare(&channel->for_message.sleepers);
+    uint32_t seen = event_count_prepare(&channel->for_message.sleepers);
     if (channel_can_get(channel))
         return STATUS_OK;
-    return sleep_at(&channel->for_message, seen, patience, deadline);
+    return sleep_at(&channel->for_message, seen, spin_wait, deadline);
 }
 
-enum status channel_wait_for_room(struct channel *channel, struct patience *patience,
+enum status channel_wait_for_room(struct channel *channel, struct spin_wait *spin_wait,
                                   deadline_t deadline)
 {
     uint32_t got = (uint32_t)atomic_load_explicit(&channel->got_count, memory_order_acquire);
-    if (channel_can_put(channel) || patience_spin(patience, low_half(&channel->got_count), got))
+    if (channel_can_put(channel) || spin_wait_while(spin_wait, low_half(&channel->got_count), got))
         return STATUS_OK;
-    uint32_t seen = eventcount_prepare(&channel->for_room.sleepers);
+    uint32_t seen = event_count_prepare(&channel->for_room.sleepers);
     if (channel_can_put(channel))
         return STATUS_OK;
-    return sleep_at(&channel->for_room, seen, patience, deadline);
+    return sleep_at(&channel->for_room, seen, spin_wait, deadline);
 }
 
 /* ---- done with */
@@ -306,7 +306,7 @@ enum status channel_wait_for_room(struct channel *channel, struct patience *pati
 static uint64_t due(struct channel *channel)
 {
     uint64_t end = atomic_load_explicit(&channel->end, memory_order_acquire);
-    if (channel_end(channel) == CHANNEL_ENDED_AT_ONCE)
+    if (channel_end(channel) == CHANNEL_SHUT_DOWN_AT_ONCE)
         return end >> END_BITS;
     return atomic_load_explicit(&channel->put_count, memory_order_acquire);
 }
@@ -318,7 +318,7 @@ bool channel_task_done(struct channel *channel)
         if (done >= due(channel))
             return false;
     } while (!atomic_compare_exchange_weak(&channel->done_count, &done, done + 1));
-    eventcount_advance(&channel->for_done.sleepers, FUTEX_EVERYBODY);
+    event_count_advance(&channel->for_done.sleepers, FUTEX_EVERYBODY);
     return true;
 }
 
@@ -328,16 +328,17 @@ bool channel_is_done(struct channel *channel)
     return done >= due(channel);
 }
 
-enum status channel_wait_for_done(struct channel *channel, struct patience *patience,
+enum status channel_wait_for_done(struct channel *channel, struct spin_wait *spin_wait,
                                   deadline_t deadline)
 {
     uint32_t done = (uint32_t)atomic_load_explicit(&channel->done_count, memory_order_acquire);
-    if (channel_is_done(channel) || patience_spin(patience, low_half(&channel->done_count), done))
+    if (channel_is_done(channel) ||
+        spin_wait_while(spin_wait, low_half(&channel->done_count), done))
         return STATUS_OK;
-    uint32_t seen = eventcount_prepare(&channel->for_done.sleepers);
+    uint32_t seen = event_count_prepare(&channel->for_done.sleepers);
     if (channel_is_done(channel))
         return STATUS_OK;
-    return sleep_at(&channel->for_done, seen, patience, deadline);
+    return sleep_at(&channel->for_done, seen, spin_wait, deadline);
 }
 
 /* ---- the end */
@@ -346,9 +347,9 @@ enum status channel_wait_for_done(struct channel *channel, struct patience *pati
 static void write_end(struct channel *channel, bool at_once)
 {
     uint64_t number = word_get(at_once ? &channel->got_count : &channel->put_count);
-    uint64_t end = number << END_BITS | (at_once ? CHANNEL_ENDED_AT_ONCE : CHANNEL_ENDING);
+    uint64_t end = number << END_BITS | (at_once ? CHANNEL_SHUT_DOWN_AT_ONCE : CHANNEL_SHUT_DOWN);
     CRASH_POINT("channel.shut_down.before_commit");
-    if (channel_end(channel) < (at_once ? CHANNEL_ENDED_AT_ONCE : CHANNEL_ENDING))
+    if (channel_end(channel) < (at_once ? CHANNEL_SHUT_DOWN_AT_ONCE : CHANNEL_SHUT_DOWN))
         atomic_store_explicit(&channel->end, end, memory_order_release);
     CRASH_POINT("channel.shut_down.committed");
 }
@@ -366,8 +367,8 @@ void channel_shut_down(struct arena *arena, struct channel *channel, bool at_onc
     announce_room(arena, channel, FUTEX_EVERYBODY);
     if (!at_once)
         return;
-    eventcount_advance(&channel->for_done.sleepers, FUTEX_EVERYBODY);
-    drop_rest(arena, channel);
+    event_count_advance(&channel->for_done.sleepers, FUTEX_EVERYBODY);
+    discard_rest(arena, channel);
 }
 
 /* ---- its locks */

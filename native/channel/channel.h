@@ -38,15 +38,15 @@ enum {
 };
 
 /* Who waits for one thing. */
-struct doorway {
-    struct eventcount sleepers;
+struct wait_point {
+    struct event_count sleepers;
     watch_count watchers;
 };
 
 enum channel_side { CHANNEL_MESSAGES, CHANNEL_ROOM };
 
 /* The word `end`: below the end's number, how the channel was shut down. */
-enum channel_end { CHANNEL_OPEN, CHANNEL_ENDING, CHANNEL_ENDED_AT_ONCE };
+enum channel_end { CHANNEL_OPEN, CHANNEL_SHUT_DOWN, CHANNEL_SHUT_DOWN_AT_ONCE };
 enum { END_BITS = 2 };
 
 struct channel {
@@ -57,18 +57,18 @@ struct channel {
     word_t tail_segment; /* offset of a struct segment; 0: none yet */
     word_t tail_offset;  /* in its data */
     word_t end; /* number of the first message never to be taken, << END_BITS | enum channel_end */
-    struct doorway for_message;
+    struct wait_point for_message;
     /* [get side] */
     _Alignas(CACHE_LINE) struct mutex get_mutex;
     word_t got_count;
     word_t head_segment;
     word_t head_offset;
-    struct doorway for_room;
+    struct wait_point for_room;
     /* [done] how many of the messages taken were said to be done with; see channel_task_done */
     word_t done_count;
-    struct doorway for_done; /* nobody watches it */
-    word_t owned_locks[2];   /* by enum channel_side; 0: not made yet (owned_lock.h) */
-    word_t spare;            /* an empty segment for the next need; guarded by the arena's mutex */
+    struct wait_point for_done; /* nobody watches it */
+    word_t owned_locks[2];      /* by enum channel_side; 0: not made yet (owned_lock.h) */
+    word_t cached_segment; /* an empty segment for the next need; guarded by the arena's mutex */
 };
 
 struct segment {
@@ -98,9 +98,9 @@ enum status channel_try_get(struct arena *arena, struct channel *channel, struct
                             word_t *claim);
 
 /* Waits until a try may succeed. STATUS_INTERRUPTED: look around, then go on. */
-enum status channel_wait_for_message(struct channel *channel, struct patience *patience,
+enum status channel_wait_for_message(struct channel *channel, struct spin_wait *spin_wait,
                                      deadline_t deadline);
-enum status channel_wait_for_room(struct channel *channel, struct patience *patience,
+enum status channel_wait_for_room(struct channel *channel, struct spin_wait *spin_wait,
                                   deadline_t deadline);
 
 /* One message more is done with: one compare-and-swap. False: more than were ever put. */
@@ -108,7 +108,7 @@ bool channel_task_done(struct channel *channel);
 /* Whether each message put so far is done with (or will never be taken). */
 bool channel_is_done(struct channel *channel);
 /* Waits until that may be so. */
-enum status channel_wait_for_done(struct channel *channel, struct patience *patience,
+enum status channel_wait_for_done(struct channel *channel, struct spin_wait *spin_wait,
                                   deadline_t deadline);
 
 /* Nothing can be put any more; what is there can be taken, or *at_once* is dropped. Wakes all. */
@@ -125,7 +125,7 @@ void lock_put_side(struct arena *arena, struct channel *channel);
 void lock_get_side(struct arena *arena, struct channel *channel);
 
 /* What a look without the mutex says of a get: STATUS_OK (try), STATUS_AGAIN, STATUS_SHUT_DOWN. */
-enum status channel_glance(struct arena *arena, struct channel *channel);
+enum status channel_peek(struct arena *arena, struct channel *channel);
 
 /* After messages came, or went: wake up to *count* of those who wait for that. */
 void announce_messages(struct arena *arena, struct channel *channel, unsigned count);
@@ -141,12 +141,12 @@ static inline enum channel_end channel_end(struct channel *channel)
 static inline uint64_t channel_key(struct arena *arena, struct channel *channel,
                                    enum channel_side side)
 {
-    return bells_key(arena_offset(arena, channel), side);
+    return waker_key(arena_offset(arena, channel), side);
 }
 
 static inline uint64_t channel_size(struct channel *channel)
 {
-    if (channel_end(channel) == CHANNEL_ENDED_AT_ONCE)
+    if (channel_end(channel) == CHANNEL_SHUT_DOWN_AT_ONCE)
         return 0;
     /* This order: a message taken in between makes the answer too large, never negative. */
     uint64_t got = atomic_load_explicit(&channel->got_count, memory_order_acquire);

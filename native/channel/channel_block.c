@@ -18,22 +18,23 @@ static struct block *payload_of_record(struct arena *arena, const struct record 
 }
 
 /* Walks over messages that own nothing; the next block that the channel owns, or NULL. */
-static struct block *surrender(struct arena *arena, struct block *block)
+static struct block *pop_child(struct arena *arena, struct block *block)
 {
     struct channel *channel = block_payload(block);
     for (unsigned side = 0; side < 2; side++) {
         offset_t lock = word_get(&channel->owned_locks[side]);
         if (lock) {
-            arena_stage(arena, &channel->owned_locks[side], 0);
+            journal_stage(arena, &channel->owned_locks[side], 0);
             return block_of(arena_at(arena, lock));
         }
     }
     for (;;) {
-        offset_t head = word_get(&channel->head_segment), spare = word_get(&channel->spare);
+        offset_t head = word_get(&channel->head_segment),
+                 cached = word_get(&channel->cached_segment);
         uint64_t got = word_get(&channel->got_count);
-        if (head == 0 && spare) {
-            arena_stage(arena, &channel->spare, 0);
-            return block_of(arena_at(arena, spare));
+        if (head == 0 && cached) {
+            journal_stage(arena, &channel->cached_segment, 0);
+            return block_of(arena_at(arena, cached));
         }
         if (head == 0)
             return NULL;
@@ -46,8 +47,8 @@ static struct block *surrender(struct arena *arena, struct block *block)
         offset += record_bytes(record->size);
         struct block *payload = lagging ? NULL : payload_of_record(arena, record);
         if (payload) {
-            arena_stage(arena, &channel->got_count, got + 1);
-            arena_stage(arena, &channel->head_offset, offset);
+            journal_stage(arena, &channel->got_count, got + 1);
+            journal_stage(arena, &channel->head_offset, offset);
             return payload;
         }
         if (!lagging)
@@ -58,7 +59,7 @@ static struct block *surrender(struct arena *arena, struct block *block)
 }
 
 /* The payloads of the messages that are there, in the order of the records. */
-static void each_payload(struct arena *arena, struct channel *channel, owned_visitor visit,
+static void each_payload(struct arena *arena, struct channel *channel, child_visitor visit,
                          void *with)
 {
     uint64_t next = word_get(&channel->got_count), end = word_get(&channel->put_count);
@@ -83,11 +84,12 @@ static void each_payload(struct arena *arena, struct channel *channel, owned_vis
     }
 }
 
-static void each_owned(struct arena *arena, struct block *block, owned_visitor visit, void *with)
+static void visit_children(struct arena *arena, struct block *block, child_visitor visit,
+                           void *with)
 {
     struct channel *channel = block_payload(block);
-    if (word_get(&channel->spare))
-        visit(with, word_get(&channel->spare));
+    if (word_get(&channel->cached_segment))
+        visit(with, word_get(&channel->cached_segment));
     for (unsigned side = 0; side < 2; side++)
         if (word_get(&channel->owned_locks[side]))
             visit(with, word_get(&channel->owned_locks[side]));
@@ -113,6 +115,6 @@ enum status channel_create(struct arena *arena, uint64_t max_messages, struct ha
 
 void channel_register(void)
 {
-    arena_set_manners(BLOCK_CHANNEL,
-                      (struct block_manners){.surrender = surrender, .each_owned = each_owned});
+    block_set_ops(BLOCK_CHANNEL,
+                  (struct block_ops){.pop_child = pop_child, .visit_children = visit_children});
 }

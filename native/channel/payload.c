@@ -20,7 +20,7 @@ static struct payload_span *span_table(const struct payload *payload)
     return (struct payload_span *)&payload->references[payload->reference_capacity];
 }
 
-struct blueprint {
+struct initial {
     uint32_t kind, reference_count, span_count;
     const struct payload_span *spans;
 };
@@ -28,7 +28,7 @@ struct blueprint {
 static void fill(void *memory, uint64_t size, const void *with)
 {
     (void)size;
-    const struct blueprint *plan = with;
+    const struct initial *plan = with;
     struct payload *payload = memory;
     /* A thread may wait to send it while another forks: no object of the child's would own it. */
     atomic_store_explicit(&block_of(memory)->unsent, 1, memory_order_relaxed);
@@ -49,33 +49,34 @@ enum status payload_create(struct arena *arena, uint32_t kind, uint32_t referenc
         spans[i].start = end;
         end = on_cache_line(end + spans[i].size);
     }
-    struct blueprint plan = {kind, reference_count, span_count, spans};
+    struct initial plan = {kind, reference_count, span_count, spans};
     return handle_create(arena, end, BLOCK_PAYLOAD, fill, &plan, handle);
 }
 
-void payload_take(struct arena *arena, struct payload *payload, const struct handle *block)
+void payload_add_reference(struct arena *arena, struct payload *payload, const struct handle *block)
 {
     arena_lock(arena);
     uint64_t count = word_get(&payload->owned);
-    arena_stage_reference(arena, block_of(arena_at(arena, block->payload)));
-    arena_stage(arena, &payload->references[count], block->payload);
-    arena_stage(arena, &payload->owned, count + 1);
-    CRASH_POINT("payload.take.before_commit");
-    arena_commit(arena);
+    reference_stage_add(arena, block_of(arena_at(arena, block->payload)));
+    journal_stage(arena, &payload->references[count], block->payload);
+    journal_stage(arena, &payload->owned, count + 1);
+    CRASH_POINT("payload.add_reference.before_commit");
+    journal_commit(arena);
     arena_unlock(arena);
 }
 
-static struct block *surrender(struct arena *arena, struct block *block)
+static struct block *pop_child(struct arena *arena, struct block *block)
 {
     struct payload *payload = block_payload(block);
     uint64_t count = word_get(&payload->owned);
     if (count == 0)
         return NULL;
-    arena_stage(arena, &payload->owned, count - 1);
+    journal_stage(arena, &payload->owned, count - 1);
     return block_of(arena_at(arena, word_get(&payload->references[count - 1])));
 }
 
-static void each_owned(struct arena *arena, struct block *block, owned_visitor visit, void *with)
+static void visit_children(struct arena *arena, struct block *block, child_visitor visit,
+                           void *with)
 {
     (void)arena;
     struct payload *payload = block_payload(block);
@@ -85,8 +86,8 @@ static void each_owned(struct arena *arena, struct block *block, owned_visitor v
 
 void payload_register(void)
 {
-    arena_set_manners(BLOCK_PAYLOAD,
-                      (struct block_manners){.surrender = surrender, .each_owned = each_owned});
+    block_set_ops(BLOCK_PAYLOAD,
+                  (struct block_ops){.pop_child = pop_child, .visit_children = visit_children});
 }
 
 const struct payload_span *payload_spans(const struct payload *payload, uint64_t size)

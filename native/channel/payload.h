@@ -31,7 +31,8 @@ void payload_register(void);
 enum status payload_create(struct arena *arena, uint32_t kind, uint32_t reference_count,
                            struct payload_span *spans, uint32_t span_count, struct handle *handle);
 /* The payload now owns a reference to *block*, which must be held by this process. */
-void payload_take(struct arena *arena, struct payload *payload, const struct handle *block);
+void payload_add_reference(struct arena *arena, struct payload *payload,
+                           const struct handle *block);
 
 /* The spans, checked: NULL when one lies outside *size* bytes, the size of the payload's block. */
 const struct payload_span *payload_spans(const struct payload *payload, uint64_t size);
@@ -41,7 +42,7 @@ static inline struct block *payload_named(struct arena *arena,
                                           const struct payload_reference *reference, uint32_t size)
 {
     struct block *block = size == sizeof *reference
-                              ? arena_find(arena, reference->payload, reference->serial)
+                              ? block_find(arena, reference->payload, reference->serial)
                               : NULL;
     return block && word_get(&block->kind) == BLOCK_PAYLOAD ? block : NULL;
 }

@@ -47,47 +47,47 @@
 #include "../shm/process_table.h"
 #include "../sync/spin_wait.h"
 
-enum { MAILBOX_LIMIT = 2048 - 24 }; /* of a message, in bytes */
+enum { HANDOFF_LIMIT = 2048 - 24 }; /* of a message, in bytes */
 
-struct mailbox {
-    word_t word;  /* turn, tag, enum mailbox_state */
+struct handoff {
+    word_t word;  /* turn, tag, enum handoff_state */
     word_t until; /* deadline_t: the end of the spin */
     uint64_t size;
-    char data[MAILBOX_LIMIT];
+    char data[HANDOFF_LIMIT];
 };
-_Static_assert(sizeof(struct mailbox) == 2048, "a pipe's two share no cache line");
+_Static_assert(sizeof(struct handoff) == 2048, "a pipe's two share no cache line");
 
-enum mailbox_state {
-    MAILBOX_IDLE = 0,
-    MAILBOX_SPINNING,
-    MAILBOX_WRITING,
-    MAILBOX_FULL,
-    MAILBOX_ABANDONED,
+enum handoff_state {
+    HANDOFF_IDLE = 0,
+    HANDOFF_SPINNING,
+    HANDOFF_WRITING,
+    HANDOFF_FULL,
+    HANDOFF_ABANDONED,
 };
 
-static inline enum mailbox_state mailbox_state(struct mailbox *mailbox)
+static inline enum handoff_state handoff_state(struct handoff *handoff)
 {
-    return (enum mailbox_state)(word_get(&mailbox->word) & 7);
+    return (enum handoff_state)(word_get(&handoff->word) & 7);
 }
 
 /* ---- sender */
 
 /* Hands the message over if a receiver spins for it, and all that was sent before has been read. */
-bool mailbox_put(struct arena *arena, struct mailbox *mailbox, enum stream_kind kind, int fd,
+bool handoff_put(struct arena *arena, struct handoff *handoff, enum stream_kind kind, int fd,
                  const void *data, size_t size);
 
-/* ---- receiver; each gives the message's size, or MAILBOX_NOTHING */
+/* ---- receiver; each gives the message's size, or HANDOFF_NOTHING */
 
-#define MAILBOX_NOTHING SIZE_MAX
+#define HANDOFF_NOTHING SIZE_MAX
 
 /* The message of a receiver that died before it took it. To be asked before anything is read. */
-size_t mailbox_inherit(struct arena *arena, struct mailbox *mailbox, char *buffer);
+size_t handoff_recover(struct arena *arena, struct handoff *handoff, char *buffer);
 /* Whether there is such a message. */
-bool mailbox_has_legacy(struct arena *arena, struct mailbox *mailbox);
+bool handoff_has_orphan(struct arena *arena, struct handoff *handoff);
 
 /* Spins as long as *patience* says, or until *fd* can be read. *mailbox* may be NULL: then it only looks at
  * the descriptor. */
-size_t mailbox_await(struct arena *arena, struct mailbox *mailbox, struct patience *patience,
+size_t handoff_await(struct arena *arena, struct handoff *handoff, struct spin_wait *spin_wait,
                      int fd, char *buffer);
 
 #endif

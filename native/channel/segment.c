@@ -16,15 +16,15 @@ static void make_empty(struct segment *segment, uint64_t bytes)
 static enum status stage_segment(struct arena *arena, struct channel *channel, uint64_t bytes,
                                  struct segment **segment)
 {
-    offset_t spare = word_get(&channel->spare);
-    if (spare) {
-        *segment = arena_at(arena, spare);
+    offset_t cached = word_get(&channel->cached_segment);
+    if (cached) {
+        *segment = arena_at(arena, cached);
         bytes = (*segment)->bytes;
-        arena_stage(arena, &channel->spare, 0);
+        journal_stage(arena, &channel->cached_segment, 0);
     } else {
         struct block *block;
-        enum status status = arena_stage_block(arena, sizeof(struct segment) + bytes, BLOCK_SEGMENT,
-                                               &block);
+        enum status status = block_stage_new(arena, sizeof(struct segment) + bytes, BLOCK_SEGMENT,
+                                             &block);
         if (status != STATUS_OK)
             return status;
         *segment = block_payload(block);
@@ -49,15 +49,15 @@ static enum status add_segment(struct arena *arena, struct channel *channel)
          * message here, with the number of the next. */
         end->sequence = RECORD_NO_SEQUENCE;
         end->kind = RECORD_END;
-        arena_stage(arena, &last->next, offset);
+        journal_stage(arena, &last->next, offset);
     } else {
-        arena_stage(arena, &channel->head_segment, offset);
-        arena_stage(arena, &channel->head_offset, 0);
+        journal_stage(arena, &channel->head_segment, offset);
+        journal_stage(arena, &channel->head_offset, 0);
     }
-    arena_stage(arena, &channel->tail_segment, offset);
-    arena_stage(arena, &channel->tail_offset, 0);
+    journal_stage(arena, &channel->tail_segment, offset);
+    journal_stage(arena, &channel->tail_offset, 0);
     CRASH_POINT("segments.add.before_commit");
-    arena_commit(arena);
+    journal_commit(arena);
     return STATUS_OK;
 }
 
@@ -70,7 +70,7 @@ enum status segments_make_room(struct arena *arena, struct channel *channel, uin
             return STATUS_OK;
     }
     arena_lock(arena);
-    arena_bury_dead(arena, BURY_STEPS);
+    arena_reclaim(arena, RECLAIM_STEPS);
     enum status status = add_segment(arena, channel);
     arena_unlock(arena);
     return status;
@@ -79,12 +79,12 @@ enum status segments_make_room(struct arena *arena, struct channel *channel, uin
 /* ---- the head */
 
 struct block *segments_stage_next(struct arena *arena, struct channel *channel, struct segment *old,
-                                  bool keep_spare)
+                                  bool may_cache)
 {
-    arena_stage(arena, &channel->head_segment, word_get(&old->next));
-    arena_stage(arena, &channel->head_offset, 0);
-    if (keep_spare && word_get(&channel->spare) == 0 && old->bytes == SEGMENT_LATER) {
-        arena_stage(arena, &channel->spare, arena_offset(arena, old));
+    journal_stage(arena, &channel->head_segment, word_get(&old->next));
+    journal_stage(arena, &channel->head_offset, 0);
+    if (may_cache && word_get(&channel->cached_segment) == 0 && old->bytes == SEGMENT_LATER) {
+        journal_stage(arena, &channel->cached_segment, arena_offset(arena, old));
         return NULL;
     }
     return block_of(old);
@@ -101,10 +101,10 @@ struct segment *segments_skip_end(struct arena *arena, struct channel *channel)
     arena_lock(arena);
     struct block *old = segments_stage_next(arena, channel, segment, true);
     if (old)
-        arena_stage_release(arena, old);
+        reference_stage_release(arena, old);
     CRASH_POINT("segments.skip.before_commit");
-    arena_commit(arena);
-    arena_bury_dead(arena, BURY_STEPS);
+    journal_commit(arena);
+    arena_reclaim(arena, RECLAIM_STEPS);
     arena_unlock(arena);
     return arena_at(arena, word_get(&channel->head_segment));
 }

@@ -41,6 +41,6 @@ struct segment *segments_skip_end(struct arena *arena, struct channel *channel);
 
 /* Stages: the head goes on in the next segment. The old one is returned if it is to be released. */
 struct block *segments_stage_next(struct arena *arena, struct channel *channel, struct segment *old,
-                                  bool keep_spare);
+                                  bool may_cache);
 
 #endif

@@ -10,239 +10,243 @@
 static void fill(void *memory, uint64_t size, const void *with)
 {
     memset(memory, 0, size);
-    struct store *store = memory;
+    struct container *container = memory;
     const struct arena *arena = with;
-    mutex_init(&store->mutex);
+    mutex_init(&container->mutex);
     /* The arena's random name, and what no other store has. */
-    memcpy(store->seed, arena->header->id, sizeof store->seed);
-    store->seed[0] ^= word_get(&arena->header->serial);
+    memcpy(container->seed, arena->header->id, sizeof container->seed);
+    container->seed[0] ^= word_get(&arena->header->serial);
 }
 
-enum status store_create(struct arena *arena, struct handle *handle)
+enum status container_create(struct arena *arena, struct handle *handle)
 {
-    return handle_create(arena, sizeof(struct store), BLOCK_STORE, fill, arena, handle);
+    return handle_create(arena, sizeof(struct container), BLOCK_CONTAINER, fill, arena, handle);
 }
 
-static struct block *surrender(struct arena *arena, struct block *block)
+static struct block *pop_child(struct arena *arena, struct block *block)
 {
-    struct store *store = block_payload(block);
-    return annex_surrender(arena, store->links, STORE_LINKS);
+    struct container *container = block_payload(block);
+    return overflow_pop_child(arena, container->links, CONTAINER_LINKS);
 }
 
-static void each_owned(struct arena *arena, struct block *block, owned_visitor visit, void *with)
+static void visit_children(struct arena *arena, struct block *block, child_visitor visit,
+                           void *with)
 {
     (void)arena;
-    struct store *store = block_payload(block);
-    annex_each_owned(store->links, STORE_LINKS, visit, with);
+    struct container *container = block_payload(block);
+    overflow_visit_children(container->links, CONTAINER_LINKS, visit, with);
 }
 
-void store_register(void)
+void container_register(void)
 {
-    shelf_register();
-    arena_set_manners(BLOCK_STORE,
-                      (struct block_manners){.surrender = surrender, .each_owned = each_owned});
+    entries_register();
+    block_set_ops(BLOCK_CONTAINER,
+                  (struct block_ops){.pop_child = pop_child, .visit_children = visit_children});
 }
 
 /* ---- the mutex */
 
-void store_lock(struct arena *arena, struct store *store)
+void container_lock(struct arena *arena, struct container *container)
 {
-    if (mutex_lock(&store->mutex) != MUTEX_ABANDONED)
+    if (mutex_lock(&container->mutex) != MUTEX_ABANDONED)
         return;
     arena_lock(arena); /* its repair comes first: the journal may hold our words */
     arena_unlock(arena);
-    store_carry_on(arena, store);
-    store_tidy(arena, store);
-    CRASH_POINT("store.repaired");
-    mutex_repaired(&store->mutex);
+    container_finish_pending(arena, container);
+    container_release_scratch(arena, container);
+    CRASH_POINT("container.repaired");
+    mutex_repaired(&container->mutex);
 }
 
-void store_unlock(struct store *store)
+void container_unlock(struct container *container)
 {
-    CRASH_POINT("store.before_unlock");
-    mutex_unlock(&store->mutex);
+    CRASH_POINT("container.before_unlock");
+    mutex_unlock(&container->mutex);
 }
 
-void store_commit(struct arena *arena)
+void container_commit(struct arena *arena)
 {
-    CRASH_POINT("store.before_commit");
-    arena_commit(arena);
-    CRASH_POINT("store.committed");
-    arena_bury_dead(arena, BURY_STEPS);
+    CRASH_POINT("container.before_commit");
+    journal_commit(arena);
+    CRASH_POINT("container.committed");
+    arena_reclaim(arena, RECLAIM_STEPS);
 }
 
 /* ---- shelves */
 
-enum status store_shelf(struct arena *arena, struct store *store, struct shelf **shelf)
+enum status container_table(struct arena *arena, struct container *container,
+                            struct entry_table **table)
 {
-    offset_t offset = word_get(&store->links[STORE_SHELF]);
-    *shelf = offset ? shelf_at(arena, offset) : NULL;
-    return offset && *shelf == NULL ? STATUS_CORRUPT : STATUS_OK;
+    offset_t offset = word_get(&container->links[CONTAINER_TABLE]);
+    *table = offset ? entries_at(arena, offset) : NULL;
+    return offset && *table == NULL ? STATUS_CORRUPT : STATUS_OK;
 }
 
-static enum status add_shelf(struct arena *arena, word_t *link, const struct shelf_plan *plan,
-                             uint64_t bytes, struct shelf **shelf)
+static enum status add_table(struct arena *arena, word_t *link, const struct entries_plan *plan,
+                             uint64_t bytes, struct entry_table **table)
 {
     struct block *block;
-    enum status status = arena_stage_block(arena, bytes, BLOCK_SHELF, &block);
+    enum status status = block_stage_new(arena, bytes, BLOCK_ENTRY_TABLE, &block);
     if (status != STATUS_OK)
         return status;
-    *shelf = block_payload(block);
-    shelf_fill(*shelf, bytes, plan);
-    arena_stage(arena, link, arena_offset(arena, *shelf));
-    store_commit(arena);
+    *table = block_payload(block);
+    entries_init(*table, bytes, plan);
+    journal_stage(arena, link, arena_offset(arena, *table));
+    container_commit(arena);
     return STATUS_OK;
 }
 
-enum status store_add_shelf(struct arena *arena, struct store *store, enum store_link link,
-                            const struct shelf_plan *plan, struct shelf **shelf)
+enum status container_add_table(struct arena *arena, struct container *container,
+                                enum container_link link, const struct entries_plan *plan,
+                                struct entry_table **table)
 {
-    uint64_t bytes = shelf_bytes(plan);
+    uint64_t bytes = entries_bytes(plan);
     if (bytes == 0)
         return STATUS_NO_MEMORY;
     arena_lock(arena);
-    arena_bury_dead(arena, BURY_STEPS);
-    enum status status = add_shelf(arena, &store->links[link], plan, bytes, shelf);
+    arena_reclaim(arena, RECLAIM_STEPS);
+    enum status status = add_table(arena, &container->links[link], plan, bytes, table);
     arena_unlock(arena);
     return status;
 }
 
-void store_stage_swap(struct arena *arena, struct store *store)
+void container_stage_swap(struct arena *arena, struct container *container)
 {
-    offset_t old = word_get(&store->links[STORE_SHELF]);
-    offset_t new = word_get(&store->links[STORE_SPARE]);
+    offset_t old = word_get(&container->links[CONTAINER_TABLE]);
+    offset_t new = word_get(&container->links[CONTAINER_SCRATCH]);
     if (old)
-        arena_stage(arena, &((struct shelf *)arena_at(arena, old))->owns, 0);
-    arena_stage(arena, &((struct shelf *)arena_at(arena, new))->owns, 1);
-    arena_stage(arena, &store->links[STORE_SHELF], new);
-    arena_stage(arena, &store->links[STORE_SPARE], old);
+        journal_stage(arena, &((struct entry_table *)arena_at(arena, old))->owns, 0);
+    journal_stage(arena, &((struct entry_table *)arena_at(arena, new))->owns, 1);
+    journal_stage(arena, &container->links[CONTAINER_TABLE], new);
+    journal_stage(arena, &container->links[CONTAINER_SCRATCH], old);
 }
 
-enum status store_renew(struct arena *arena, struct store *store, struct shelf *shelf,
-                        const struct shelf_plan *plan)
+enum status container_replace_table(struct arena *arena, struct container *container,
+                                    struct entry_table *table, const struct entries_plan *plan)
 {
-    struct shelf *spare;
-    enum status status = store_add_shelf(arena, store, STORE_SPARE, plan, &spare);
+    struct entry_table *scratch;
+    enum status status = container_add_table(arena, container, CONTAINER_SCRATCH, plan, &scratch);
     if (status != STATUS_OK)
         return status;
-    index_build(spare, shelf);
-    CRASH_POINT("store.renew.built");
+    index_build(scratch, table);
+    CRASH_POINT("container.replace_table.built");
     arena_lock(arena);
-    store_stage_swap(arena, store);
-    store_commit(arena);
+    container_stage_swap(arena, container);
+    container_commit(arena);
     arena_unlock(arena);
-    store_tidy(arena, store);
+    container_release_scratch(arena, container);
     return STATUS_OK;
 }
 
-static void drop(struct arena *arena, word_t *link)
+static void release_link(struct arena *arena, word_t *link)
 {
     if (word_get(link) == 0)
         return;
     arena_lock(arena);
     struct block *block = block_of(arena_at(arena, word_get(link)));
-    arena_stage(arena, link, 0);
-    arena_stage_release(arena, block);
-    store_commit(arena);
+    journal_stage(arena, link, 0);
+    reference_stage_release(arena, block);
+    container_commit(arena);
     arena_unlock(arena);
 }
 
-void store_tidy(struct arena *arena, struct store *store)
+void container_release_scratch(struct arena *arena, struct container *container)
 {
-    drop(arena, &store->links[STORE_SPARE]);
-    drop(arena, &store->links[STORE_WASTE]);
+    release_link(arena, &container->links[CONTAINER_SCRATCH]);
+    release_link(arena, &container->links[CONTAINER_REMOVED]);
 }
 
 /* ---- what is pending */
 
 /* Stages one step: the item of the parcel's place goes to its place, the one that was there comes here. */
-static enum status stage_step(struct arena *arena, struct shelf *shelf, struct shelf *parcel,
-                              uint64_t number)
+static enum status stage_step(struct arena *arena, struct entry_table *table,
+                              struct entry_table *batch, uint64_t number)
 {
-    struct place *from = &parcel->places[number];
+    struct entry *from = &batch->entries[number];
     offset_t offset = word_get(&from->item);
     struct item *item = item_at(arena, offset);
     if (item == NULL)
         return STATUS_CORRUPT;
     struct item_key key = {item->bytes, item->key_bytes, item->form_bytes, from->hash};
-    struct spot spot;
-    enum status status = index_find(arena, shelf, &key, &spot);
+    struct lookup lookup;
+    enum status status = index_find(arena, table, &key, &lookup);
     if (status == STATUS_CORRUPT ||
-        (status == STATUS_MISSING && word_get(&shelf->used) == shelf->capacity))
+        (status == STATUS_MISSING && word_get(&table->used) == table->capacity))
         return STATUS_CORRUPT;
     if (status == STATUS_OK) {
-        arena_stage(arena, &from->item, arena_offset(arena, spot.item));
-        arena_stage(arena, &shelf->places[spot.place].item, offset);
+        journal_stage(arena, &from->item, arena_offset(arena, lookup.item));
+        journal_stage(arena, &table->entries[lookup.entry].item, offset);
     } else {
-        arena_stage(arena, &from->item, 0);
-        index_stage_new(arena, shelf, &spot, offset, from->hash);
+        journal_stage(arena, &from->item, 0);
+        index_stage_new(arena, table, &lookup, offset, from->hash);
     }
-    arena_stage(arena, &parcel->done, number + 1);
+    journal_stage(arena, &batch->done, number + 1);
     return STATUS_OK;
 }
 
-static enum status carry_out(struct arena *arena, struct shelf *shelf, struct shelf *parcel)
+static enum status carry_out(struct arena *arena, struct entry_table *table,
+                             struct entry_table *batch)
 {
     enum status status = STATUS_OK;
-    while (status == STATUS_OK && word_get(&parcel->done) < word_get(&parcel->used)) {
+    while (status == STATUS_OK && word_get(&batch->done) < word_get(&batch->used)) {
         arena_lock(arena);
-        status = stage_step(arena, shelf, parcel, word_get(&parcel->done));
+        status = stage_step(arena, table, batch, word_get(&batch->done));
         if (status == STATUS_OK)
-            store_commit(arena);
+            container_commit(arena);
         arena_unlock(arena);
     }
     return status;
 }
 
-enum status store_carry_on(struct arena *arena, struct store *store)
+enum status container_finish_pending(struct arena *arena, struct container *container)
 {
-    offset_t pending = word_get(&store->links[STORE_PENDING]);
+    offset_t pending = word_get(&container->links[CONTAINER_PENDING]);
     if (pending == 0)
         return STATUS_OK;
-    struct shelf *shelf, *parcel = shelf_at(arena, pending);
-    enum status status = store_shelf(arena, store, &shelf);
+    struct entry_table *table, *batch = entries_at(arena, pending);
+    enum status status = container_table(arena, container, &table);
     if (status == STATUS_OK)
-        status = parcel && shelf && shelf->slots ? carry_out(arena, shelf, parcel) : STATUS_CORRUPT;
-    drop(arena, &store->links[STORE_PENDING]);
+        status = batch && table && table->slots ? carry_out(arena, table, batch) : STATUS_CORRUPT;
+    release_link(arena, &container->links[CONTAINER_PENDING]);
     return status;
 }
 
 /* ---- all of it */
 
-uint64_t store_count(struct arena *arena, struct store *store, uint64_t *version)
+uint64_t container_count(struct arena *arena, struct container *container, uint64_t *version)
 {
-    struct shelf *shelf;
-    store_lock(arena, store);
-    store_shelf(arena, store, &shelf);
-    uint64_t count = shelf ? word_get(&shelf->count) : 0;
+    struct entry_table *table;
+    container_lock(arena, container);
+    container_table(arena, container, &table);
+    uint64_t count = table ? word_get(&table->count) : 0;
     if (version)
-        *version = word_get(&store->version);
-    store_unlock(store);
+        *version = word_get(&container->version);
+    container_unlock(container);
     return count;
 }
 
 /* The shelf goes with its items, which it owns; they are taken apart by and by. */
-static void clear_locked(struct arena *arena, struct store *store)
+static void clear_locked(struct arena *arena, struct container *container)
 {
-    offset_t shelf = word_get(&store->links[STORE_SHELF]);
-    if (shelf == 0)
+    offset_t table = word_get(&container->links[CONTAINER_TABLE]);
+    if (table == 0)
         return;
     arena_lock(arena);
-    arena_stage(arena, &store->links[STORE_SHELF], 0);
-    arena_stage(arena, &store->version, word_get(&store->version) + 1);
-    arena_stage_release(arena, block_of(arena_at(arena, shelf)));
-    store_commit(arena);
+    journal_stage(arena, &container->links[CONTAINER_TABLE], 0);
+    journal_stage(arena, &container->version, word_get(&container->version) + 1);
+    reference_stage_release(arena, block_of(arena_at(arena, table)));
+    container_commit(arena);
     arena_unlock(arena);
 }
 
-enum status store_clear(struct arena *arena, struct store *store)
+enum status container_clear(struct arena *arena, struct container *container)
 {
-    struct shelf *shelf;
-    store_lock(arena, store);
-    enum status status = store_shelf(arena, store, &shelf);
+    struct entry_table *table;
+    container_lock(arena, container);
+    enum status status = container_table(arena, container, &table);
     if (status == STATUS_OK)
-        clear_locked(arena, store);
-    store_unlock(store);
-    arena_bury_all(arena);
+        clear_locked(arena, container);
+    container_unlock(container);
+    arena_reclaim_all(arena);
     return status;
 }

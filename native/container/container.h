@@ -18,49 +18,52 @@
 
 #include "index.h"
 
-enum store_link {
-    STORE_SHELF,      /* the items; 0: there is none yet */
-    STORE_SPARE,      /* in the making, or no longer used */
-    STORE_WASTE,      /* for what a splice takes out */
-    STORE_PENDING,    /* a parcel */
-    STORE_OWNED_LOCK, /* the lock that programs may take; 0: nobody has asked */
-    STORE_LINKS,
+enum container_link {
+    CONTAINER_TABLE,      /* the items; 0: there is none yet */
+    CONTAINER_SCRATCH,    /* in the making, or no longer used */
+    CONTAINER_REMOVED,    /* for what a splice takes out */
+    CONTAINER_PENDING,    /* a parcel */
+    CONTAINER_OWNED_LOCK, /* the lock that programs may take; 0: nobody has asked */
+    CONTAINER_LINKS,
 };
 
-struct store {
+struct container {
     struct mutex mutex;
     uint64_t seed[2]; /* of the hashes */
     word_t version;   /* of a list: how often it was changed */
-    word_t links[STORE_LINKS];
+    word_t links[CONTAINER_LINKS];
 };
 
-void store_register(void);
-enum status store_create(struct arena *arena, struct handle *handle);
+void container_register(void);
+enum status container_create(struct arena *arena, struct handle *handle);
 
-void store_lock(struct arena *arena, struct store *store); /* repairs what a dead owner left */
-void store_unlock(struct store *store);
+void container_lock(struct arena *arena,
+                    struct container *container); /* repairs what a dead owner left */
+void container_unlock(struct container *container);
 
 /* How many items there are; *version* may be NULL. */
-uint64_t store_count(struct arena *arena, struct store *store, uint64_t *version);
-enum status store_clear(struct arena *arena, struct store *store);
+uint64_t container_count(struct arena *arena, struct container *container, uint64_t *version);
+enum status container_clear(struct arena *arena, struct container *container);
 
 /* ---- with the store locked */
 
 /* The shelf, or NULL: there is none. STATUS_CORRUPT. */
-enum status store_shelf(struct arena *arena, struct store *store, struct shelf **shelf);
+enum status container_table(struct arena *arena, struct container *container,
+                            struct entry_table **table);
 /* A shelf under *link*, which is empty; it owns nothing. */
-enum status store_add_shelf(struct arena *arena, struct store *store, enum store_link link,
-                            const struct shelf_plan *plan, struct shelf **shelf);
+enum status container_add_table(struct arena *arena, struct container *container,
+                                enum container_link link, const struct entries_plan *plan,
+                                struct entry_table **table);
 /* Puts another shelf in the place of *shelf* (NULL: there is none yet), with its items. */
-enum status store_renew(struct arena *arena, struct store *store, struct shelf *shelf,
-                        const struct shelf_plan *plan);
-/* Stages that the shelf under STORE_SPARE and the store's own change places. */
-void store_stage_swap(struct arena *arena, struct store *store);
+enum status container_replace_table(struct arena *arena, struct container *container,
+                                    struct entry_table *table, const struct entries_plan *plan);
+/* Stages that the shelf under CONTAINER_SCRATCH and the store's own change places. */
+void container_stage_swap(struct arena *arena, struct container *container);
 /* Drops what is under `spare` and `waste`. */
-void store_tidy(struct arena *arena, struct store *store);
+void container_release_scratch(struct arena *arena, struct container *container);
 /* Carries out what is pending. */
-enum status store_carry_on(struct arena *arena, struct store *store);
+enum status container_finish_pending(struct arena *arena, struct container *container);
 /* Commits what is staged, the arena being locked, and takes apart what died of it. */
-void store_commit(struct arena *arena);
+void container_commit(struct arena *arena);
 
 #endif

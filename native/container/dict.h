@@ -6,20 +6,21 @@
 #include "snapshot.h"
 
 /* *out* NULL: only whether it is there. STATUS_MISSING. */
-enum status dict_get(struct arena *arena, struct store *store, const struct item_key *key,
+enum status dict_get(struct arena *arena, struct container *container, const struct item_key *key,
                      struct message *out);
 /* After STATUS_OK the message's payload is the mapping's. */
-enum status dict_set(struct arena *arena, struct store *store, const struct item_key *key,
+enum status dict_set(struct arena *arena, struct container *container, const struct item_key *key,
                      const struct message *message);
 /* STATUS_OK: the key was there, its value is in *out*. STATUS_MISSING: now it has the message's. */
-enum status dict_set_default(struct arena *arena, struct store *store, const struct item_key *key,
-                             const struct message *message, struct message *out);
+enum status dict_set_default(struct arena *arena, struct container *container,
+                             const struct item_key *key, const struct message *message,
+                             struct message *out);
 /* Takes the key out, its value goes to *out* if that is not NULL. STATUS_MISSING. */
-enum status dict_take(struct arena *arena, struct store *store, const struct item_key *key,
-                      struct message *out);
+enum status dict_pop(struct arena *arena, struct container *container, const struct item_key *key,
+                     struct message *out);
 /* Takes out the key that came last. STATUS_MISSING: there is none; STATUS_AGAIN: *out* needs more room. */
-enum status dict_take_last(struct arena *arena, struct store *store, struct snapshot *out);
+enum status dict_pop_last(struct arena *arena, struct container *container, struct snapshot *out);
 /* Sets all keys of the parcel, in its order. After STATUS_OK the parcel is the mapping's. */
-enum status dict_update(struct arena *arena, struct store *store, struct handle *parcel);
+enum status dict_update(struct arena *arena, struct container *container, struct handle *batch);
 
 #endif

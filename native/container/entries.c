@@ -54,8 +54,8 @@ static void write_item(struct item *item, const struct item_key *key, const stru
 static void stage_payload(struct arena *arena, struct item *item, const struct message *message)
 {
     struct block *block = block_of(arena_at(arena, message->payload.payload));
-    table_stage_no_entry(arena, arena->self, message->payload.entry);
-    arena_stage(arena, &block->unsent, 0);
+    reference_stage_no_entry(arena, arena->self, message->payload.entry);
+    journal_stage(arena, &block->unsent, 0);
     atomic_init(&item->payload, message->payload.payload);
     item->serial = word_get(&block->serial);
 }
@@ -69,7 +69,7 @@ enum status item_stage(struct arena *arena, const struct item_key *key,
     if (message->kind != RECORD_PAYLOAD)
         size += message->size;
     struct block *block;
-    enum status status = arena_stage_block(arena, size, BLOCK_ITEM, &block);
+    enum status status = block_stage_new(arena, size, BLOCK_ITEM, &block);
     if (status != STATUS_OK)
         return status;
     struct item *item = block_payload(block);
@@ -106,19 +106,19 @@ enum status item_read(struct arena *arena, const struct item *item, struct messa
     return STATUS_OK;
 }
 
-static struct block *surrender_of_item(struct arena *arena, struct block *block)
+static struct block *pop_child_of_item(struct arena *arena, struct block *block)
 {
     struct item *item = block_payload(block);
     if (!item_is_sound(block) || word_get(&item->payload) == 0)
         return NULL;
     struct block *payload = item_payload(arena, item);
     if (payload)
-        arena_stage(arena, &item->payload, 0);
+        journal_stage(arena, &item->payload, 0);
     return payload;
 }
 
-static void each_owned_of_item(struct arena *arena, struct block *block, owned_visitor visit,
-                               void *with)
+static void visit_children_of_item(struct arena *arena, struct block *block, child_visitor visit,
+                                   void *with)
 {
     (void)arena;
     struct item *item = block_payload(block);
@@ -128,125 +128,125 @@ static void each_owned_of_item(struct arena *arena, struct block *block, owned_v
 
 /* ---- shelves */
 
-uint64_t shelf_bytes(const struct shelf_plan *plan)
+uint64_t entries_bytes(const struct entries_plan *plan)
 {
     if (plan->capacity > ARENA_RESERVE ||
         plan->slots > ARENA_RESERVE) /* before any sum overflows */
         return 0;
-    return sizeof(struct shelf) + plan->capacity * sizeof(struct place) +
+    return sizeof(struct entry_table) + plan->capacity * sizeof(struct entry) +
            plan->slots * sizeof(word_t);
 }
 
-void shelf_fill(void *memory, uint64_t size, const void *with)
+void entries_init(void *memory, uint64_t size, const void *with)
 {
     (void)size;
-    const struct shelf_plan *plan = with;
-    struct shelf *shelf = memory;
-    memset(shelf, 0, sizeof *shelf);
-    shelf->capacity = plan->capacity;
-    shelf->slots = plan->slots;
+    const struct entries_plan *plan = with;
+    struct entry_table *table = memory;
+    memset(table, 0, sizeof *table);
+    table->capacity = plan->capacity;
+    table->slots = plan->slots;
 }
 
-static bool shelf_is_sound(struct block *block)
+static bool table_is_sound(struct block *block)
 {
-    const struct shelf *shelf = block_payload(block);
-    if (word_get(&block->size) < sizeof *shelf)
+    const struct entry_table *table = block_payload(block);
+    if (word_get(&block->size) < sizeof *table)
         return false;
-    uint64_t bytes = shelf_bytes(&(struct shelf_plan){shelf->capacity, shelf->slots});
+    uint64_t bytes = entries_bytes(&(struct entries_plan){table->capacity, table->slots});
     return bytes > 0 && bytes <= word_get(&block->size) &&
-           word_get((word_t *)&shelf->used) <= shelf->capacity &&
-           (shelf->slots & (shelf->slots - 1)) == 0;
+           word_get((word_t *)&table->used) <= table->capacity &&
+           (table->slots & (table->slots - 1)) == 0;
 }
 
-struct shelf *shelf_at(struct arena *arena, offset_t offset)
+struct entry_table *entries_at(struct arena *arena, offset_t offset)
 {
-    struct block *block = block_at(arena, offset, BLOCK_SHELF);
-    return block && shelf_is_sound(block) ? block_payload(block) : NULL;
+    struct block *block = block_at(arena, offset, BLOCK_ENTRY_TABLE);
+    return block && table_is_sound(block) ? block_payload(block) : NULL;
 }
 
 /* From the end: `used` says how far. Nobody else can reach the shelf any more. */
-static struct block *surrender_of_shelf(struct arena *arena, struct block *block)
+static struct block *pop_child_of_table(struct arena *arena, struct block *block)
 {
-    struct shelf *shelf = block_payload(block);
-    if (!shelf_is_sound(block) || word_get(&shelf->owns) == 0)
+    struct entry_table *table = block_payload(block);
+    if (!table_is_sound(block) || word_get(&table->owns) == 0)
         return NULL;
-    for (uint64_t used; (used = word_get(&shelf->used)) > word_get(&shelf->start);) {
-        struct place *place = &shelf->places[used - 1];
-        struct item *item = item_at(arena, word_get(&place->item));
+    for (uint64_t used; (used = word_get(&table->used)) > word_get(&table->start);) {
+        struct entry *entry = &table->entries[used - 1];
+        struct item *item = item_at(arena, word_get(&entry->item));
         if (item) {
-            arena_stage(arena, &place->item, 0);
-            arena_stage(arena, &shelf->used, used - 1);
+            journal_stage(arena, &entry->item, 0);
+            journal_stage(arena, &table->used, used - 1);
             return block_of(item);
         }
-        atomic_store_explicit(&shelf->used, used - 1, memory_order_relaxed);
+        atomic_store_explicit(&table->used, used - 1, memory_order_relaxed);
     }
     return NULL;
 }
 
-static void each_owned_of_shelf(struct arena *arena, struct block *block, owned_visitor visit,
-                                void *with)
+static void visit_children_of_table(struct arena *arena, struct block *block, child_visitor visit,
+                                    void *with)
 {
     (void)arena;
-    struct shelf *shelf = block_payload(block);
-    if (!shelf_is_sound(block) || word_get(&shelf->owns) == 0)
+    struct entry_table *table = block_payload(block);
+    if (!table_is_sound(block) || word_get(&table->owns) == 0)
         return;
-    for (uint64_t i = word_get(&shelf->start); i < word_get(&shelf->used); i++)
-        if (word_get(&shelf->places[i].item))
-            visit(with, word_get(&shelf->places[i].item));
+    for (uint64_t i = word_get(&table->start); i < word_get(&table->used); i++)
+        if (word_get(&table->entries[i].item))
+            visit(with, word_get(&table->entries[i].item));
 }
 
-void shelf_register(void)
+void entries_register(void)
 {
-    arena_set_manners(BLOCK_ITEM, (struct block_manners){.surrender = surrender_of_item,
-                                                         .each_owned = each_owned_of_item});
-    arena_set_manners(BLOCK_SHELF, (struct block_manners){.surrender = surrender_of_shelf,
-                                                          .each_owned = each_owned_of_shelf});
+    block_set_ops(BLOCK_ITEM, (struct block_ops){.pop_child = pop_child_of_item,
+                                                 .visit_children = visit_children_of_item});
+    block_set_ops(BLOCK_ENTRY_TABLE, (struct block_ops){.pop_child = pop_child_of_table,
+                                                        .visit_children = visit_children_of_table});
 }
 
 /* ---- parcels */
 
 static void fill_parcel(void *memory, uint64_t size, const void *plan)
 {
-    shelf_fill(memory, size, plan);
-    atomic_init(&((struct shelf *)memory)->owns, 1);
+    entries_init(memory, size, plan);
+    atomic_init(&((struct entry_table *)memory)->owns, 1);
     /* Of a fork in another thread no object of the child's would own it. */
     atomic_store_explicit(&block_of(memory)->unsent, 1, memory_order_relaxed);
 }
 
-enum status parcel_create(struct arena *arena, uint64_t capacity, struct handle *handle)
+enum status write_batch_create(struct arena *arena, uint64_t capacity, struct handle *handle)
 {
-    struct shelf_plan plan = {capacity, 0};
-    uint64_t bytes = shelf_bytes(&plan);
+    struct entries_plan plan = {capacity, 0};
+    uint64_t bytes = entries_bytes(&plan);
     if (bytes == 0)
         return STATUS_NO_MEMORY;
-    return handle_create(arena, bytes, BLOCK_SHELF, fill_parcel, &plan, handle);
+    return handle_create(arena, bytes, BLOCK_ENTRY_TABLE, fill_parcel, &plan, handle);
 }
 
-static enum status add_locked(struct arena *arena, struct shelf *parcel, const struct item_key *key,
-                              const struct message *message)
+static enum status add_locked(struct arena *arena, struct entry_table *batch,
+                              const struct item_key *key, const struct message *message)
 {
-    uint64_t used = word_get(&parcel->used);
+    uint64_t used = word_get(&batch->used);
     offset_t item;
-    if (used == parcel->capacity)
+    if (used == batch->capacity)
         return STATUS_NO_MEMORY;
     enum status status = item_stage(arena, key, message, &item);
     if (status != STATUS_OK)
         return status;
-    parcel->places[used].hash = key ? key->hash : 0;
-    arena_stage(arena, &parcel->places[used].item, item);
-    arena_stage(arena, &parcel->used, used + 1);
-    CRASH_POINT("parcel.add.before_commit");
-    arena_commit(arena);
-    CRASH_POINT("parcel.add.committed");
+    batch->entries[used].hash = key ? key->hash : 0;
+    journal_stage(arena, &batch->entries[used].item, item);
+    journal_stage(arena, &batch->used, used + 1);
+    CRASH_POINT("write_batch.add.before_commit");
+    journal_commit(arena);
+    CRASH_POINT("write_batch.add.committed");
     return STATUS_OK;
 }
 
-enum status parcel_add(struct arena *arena, struct shelf *parcel, const struct item_key *key,
-                       const struct message *message)
+enum status write_batch_add(struct arena *arena, struct entry_table *batch,
+                            const struct item_key *key, const struct message *message)
 {
     arena_lock(arena);
-    arena_bury_dead(arena, BURY_STEPS);
-    enum status status = add_locked(arena, parcel, key, message);
+    arena_reclaim(arena, RECLAIM_STEPS);
+    enum status status = add_locked(arena, batch, key, message);
     arena_unlock(arena);
     return status;
 }

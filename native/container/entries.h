@@ -24,12 +24,12 @@ struct item {
     char bytes[];  /* of the key, of its form, of the value */
 };
 
-struct place {
+struct entry {
     word_t item;   /* offset; 0: empty */
     uint64_t hash; /* of the item's key; written before the item is linked */
 };
 
-struct shelf {
+struct entry_table {
     word_t owns;        /* 0 or 1 */
     word_t start, used; /* the places that are owned, or empty */
     word_t count;       /* of those that are not empty */
@@ -37,7 +37,7 @@ struct shelf {
     word_t done;        /* of a parcel: so many places were carried out (store.h) */
     uint64_t capacity;  /* places */
     uint64_t slots;     /* of the index; 0: there is none */
-    struct place places[];
+    struct entry entries[];
 };
 
 /* What an item's key is: bytes that are the same for equal keys, then what else is needed to have the very
@@ -48,7 +48,7 @@ struct item_key {
     uint64_t hash;
 };
 
-void shelf_register(void);
+void entries_register(void);
 
 /* ---- items */
 
@@ -65,27 +65,27 @@ struct block *item_payload(struct arena *arena, const struct item *item);
 
 /* ---- shelves */
 
-struct shelf_plan {
+struct entries_plan {
     uint64_t capacity, slots;
 };
 
 /* Bytes of a shelf; 0: more than an arena has. */
-uint64_t shelf_bytes(const struct shelf_plan *plan);
+uint64_t entries_bytes(const struct entries_plan *plan);
 /* Writes the head of a shelf that owns nothing. The index is not cleared. */
-void shelf_fill(void *memory, uint64_t size, const void *plan);
+void entries_init(void *memory, uint64_t size, const void *plan);
 /* The shelf at *offset*, checked; NULL: there is none. */
-struct shelf *shelf_at(struct arena *arena, offset_t offset);
+struct entry_table *entries_at(struct arena *arena, offset_t offset);
 
-static inline word_t *shelf_index(struct shelf *shelf)
+static inline word_t *entries_index(struct entry_table *table)
 {
-    return (word_t *)&shelf->places[shelf->capacity];
+    return (word_t *)&table->entries[table->capacity];
 }
 
 /* ---- parcels: shelves on which a process gathers items that shall be put somewhere at a time */
 
-enum status parcel_create(struct arena *arena, uint64_t capacity, struct handle *handle);
+enum status write_batch_create(struct arena *arena, uint64_t capacity, struct handle *handle);
 /* One more item at its end. After STATUS_OK the message's payload is the item's. */
-enum status parcel_add(struct arena *arena, struct shelf *parcel, const struct item_key *key,
-                       const struct message *message);
+enum status write_batch_add(struct arena *arena, struct entry_table *batch,
+                            const struct item_key *key, const struct message *message);
 
 #endif

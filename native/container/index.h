@@ -14,24 +14,24 @@
 #include "entries.h"
 
 /* Where a key is, or would be. */
-struct spot {
-    uint64_t place;
+struct lookup {
+    uint64_t entry;
     uint64_t slot;     /* of the index: free, if the key is missing */
     struct item *item; /* NULL: missing */
 };
 
 /* A shelf with an index that has room for *count* items. */
-struct shelf_plan index_plan(uint64_t count);
+struct entries_plan index_plan(uint64_t count);
 
 /* STATUS_OK, STATUS_MISSING, STATUS_CORRUPT. *shelf* has an index. */
-enum status index_find(struct arena *arena, struct shelf *shelf, const struct item_key *key,
-                       struct spot *spot);
+enum status index_find(struct arena *arena, struct entry_table *table, const struct item_key *key,
+                       struct lookup *lookup);
 
 /* Copies the places of *from* that are not empty to *to*, which owns nothing yet, and indexes them. */
-void index_build(struct shelf *to, struct shelf *from);
+void index_build(struct entry_table *to, struct entry_table *from);
 
 /* Stages that *item* stands in the next place, which must be there, of the key that is missing at *spot*. */
-void index_stage_new(struct arena *arena, struct shelf *shelf, const struct spot *spot,
+void index_stage_new(struct arena *arena, struct entry_table *table, const struct lookup *lookup,
                      offset_t item, uint64_t hash);
 
 #endif

@@ -12,23 +12,24 @@
 #define LIST_ANY_VERSION UINT64_MAX
 
 /* Positions may be negative. STATUS_MISSING: there is no such. */
-enum status list_get(struct arena *arena, struct store *store, int64_t position,
+enum status list_get(struct arena *arena, struct container *container, int64_t position,
                      struct message *out);
 /* After STATUS_OK the message's payload is the list's. */
-enum status list_set(struct arena *arena, struct store *store, int64_t position,
+enum status list_set(struct arena *arena, struct container *container, int64_t position,
                      const struct message *message);
-enum status list_append(struct arena *arena, struct store *store, const struct message *message);
+enum status list_append(struct arena *arena, struct container *container,
+                        const struct message *message);
 /* Takes the item out, its value goes to *out* if that is not NULL. */
-enum status list_take(struct arena *arena, struct store *store, int64_t position, uint64_t version,
-                      struct message *out);
+enum status list_pop(struct arena *arena, struct container *container, int64_t position,
+                     uint64_t version, struct message *out);
 
 /* Puts the items of *parcel* (NULL: none) in the place of those in *range*. The parcel then has what was
  * there before, or nothing. STATUS_MISFIT: who *assigns* to a range with steps must give as many as its *places*. */
-enum status list_splice(struct arena *arena, struct store *store, struct list_range range,
-                        const struct handle *parcel, bool assigns, uint64_t *places);
+enum status list_splice(struct arena *arena, struct container *container, struct list_range range,
+                        const struct handle *batch, bool assigns, uint64_t *entries);
 
 /* Orders the items anew: at i is then what was at order[i]. STATUS_AGAIN. */
-enum status list_permute(struct arena *arena, struct store *store, const uint64_t *order,
+enum status list_permute(struct arena *arena, struct container *container, const uint64_t *order,
                          uint64_t count, uint64_t version);
 
 #endif

@@ -52,7 +52,7 @@ static enum status hold_payloads(struct arena *arena, struct snapshot *out)
     at = 0;
     for (uint64_t i = 0; i + 1 < held; i++) {
         struct snapshot_record *record = (struct snapshot_record *)(out->bytes + at);
-        handle_drop(arena, &record->payload);
+        handle_release(arena, &record->payload);
         at += snapshot_record_bytes(record);
     }
     return status == STATUS_STALE ? STATUS_CORRUPT : status;
@@ -63,10 +63,10 @@ static enum status finish(struct arena *arena, struct snapshot *out)
     return out->needed > out->size ? STATUS_AGAIN : hold_payloads(arena, out);
 }
 
-static enum status copy_place(struct arena *arena, struct shelf *shelf, uint64_t number,
+static enum status copy_entry(struct arena *arena, struct entry_table *table, uint64_t number,
                               unsigned parts, struct snapshot *out)
 {
-    offset_t offset = word_get(&shelf->places[number].item);
+    offset_t offset = word_get(&table->entries[number].item);
     if (offset == 0)
         return STATUS_OK;
     struct item *item = item_at(arena, offset);
@@ -77,29 +77,29 @@ static enum status copy_place(struct arena *arena, struct shelf *shelf, uint64_t
     return STATUS_OK;
 }
 
-static enum status take_locked(struct arena *arena, struct store *store, unsigned parts,
+static enum status take_locked(struct arena *arena, struct container *container, unsigned parts,
                                const struct list_range *range, struct snapshot *out)
 {
-    struct shelf *shelf;
+    struct entry_table *table;
     begin(out);
-    out->version = word_get(&store->version);
-    enum status status = store_shelf(arena, store, &shelf);
-    uint64_t used = shelf ? word_get(&shelf->used) : 0;
+    out->version = word_get(&container->version);
+    enum status status = container_table(arena, container, &table);
+    uint64_t used = table ? word_get(&table->used) : 0;
     struct list_range all = range ? *range : (struct list_range){0, (int64_t)used, 1};
     uint64_t count = list_range_adjust(&all, used);
     for (uint64_t i = 0; i < count && status == STATUS_OK; i++)
-        status = copy_place(arena, shelf, (uint64_t)(all.start + (int64_t)i * all.step), parts,
+        status = copy_entry(arena, table, (uint64_t)(all.start + (int64_t)i * all.step), parts,
                             out);
     return status == STATUS_OK ? finish(arena, out) : status;
 }
 
-enum status snapshot_take(struct arena *arena, struct store *store, unsigned parts,
+enum status snapshot_take(struct arena *arena, struct container *container, unsigned parts,
                           const struct list_range *range, struct snapshot *out)
 {
-    store_lock(arena, store);
-    enum status status = take_locked(arena, store, parts, range, out);
+    container_lock(arena, container);
+    enum status status = take_locked(arena, container, parts, range, out);
     CRASH_POINT("snapshot.taken");
-    store_unlock(store);
+    container_unlock(container);
     return status;
 }
 

@@ -36,7 +36,7 @@ struct list_range {
 uint64_t list_range_adjust(struct list_range *range, uint64_t length);
 
 /* Copies those *parts* of each item in *range* (NULL: of all). STATUS_AGAIN: there is too little room. */
-enum status snapshot_take(struct arena *arena, struct store *store, unsigned parts,
+enum status snapshot_take(struct arena *arena, struct container *container, unsigned parts,
                           const struct list_range *range, struct snapshot *out);
 /* Of one item; the store is locked. */
 enum status snapshot_take_one(struct arena *arena, const struct item *item, struct snapshot *out);

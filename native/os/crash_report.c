@@ -12,28 +12,28 @@ static const int fatal_signals[] = {SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSEGV};
 #define FATAL_SIGNALS (sizeof fatal_signals / sizeof fatal_signals[0])
 
 static struct {
-    char *place;
+    char *memory;
     size_t size;
-    pid_t pid; /* whose words they are: a forked child inherits all this */
-} kept;
+    pid_t pid; /* whose report they are: a forked child inherits all this */
+} target;
 
 static void (*next_handler[FATAL_SIGNALS])(int);
-static atomic_flag speaking = ATOMIC_FLAG_INIT;
-static char words[32 * 1024]; /* not on the stack: that may be what ran out */
+static atomic_flag is_reporting = ATOMIC_FLAG_INIT;
+static char report[32 * 1024]; /* not on the stack: that may be what ran out */
 
 /* Standard error, for a while. */
-struct diversion {
+struct redirection {
     int file;  /* what it is now; -1: it is what it was */
     int error; /* what it was; -1: closed */
 };
 
-static struct diversion divert(void)
+static struct redirection redirect(void)
 {
-    struct diversion now = {.file = -1};
+    struct redirection now = {.file = -1};
     now.error = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     if (now.error < 0 && errno != EBADF)
         return now; /* it could not be given back */
-    now.file = memfd_create("last-words", MFD_CLOEXEC);
+    now.file = memfd_create("crash-report", MFD_CLOEXEC);
     if (now.file >= 0 && dup2(now.file, STDERR_FILENO) < 0) {
         close(now.file);
         now.file = -1;
@@ -56,14 +56,14 @@ static void write_all(int fd, const char *bytes, size_t size)
     }
 }
 
-static size_t read_words(int file, off_t from)
+static size_t read_report(int file, off_t from)
 {
-    ssize_t length = pread(file, words, sizeof words, from);
+    ssize_t length = pread(file, report, sizeof report, from);
     return length > 0 ? (size_t)length : 0;
 }
 
 /* Gives standard error back, and writes to it what was diverted. */
-static void undivert(struct diversion now)
+static void restore(struct redirection now)
 {
     if (now.error < 0) {
         close(STDERR_FILENO);
@@ -74,24 +74,24 @@ static void undivert(struct diversion now)
     dup2(now.error, STDERR_FILENO);
     close(now.error);
     off_t from = 0;
-    for (size_t length; (length = read_words(now.file, from)) > 0; from += (off_t)length)
-        write_all(STDERR_FILENO, words, length);
+    for (size_t length; (length = read_report(now.file, from)) > 0; from += (off_t)length)
+        write_all(STDERR_FILENO, report, length);
     close(now.file);
 }
 
 /* The first line, which tells the signal, and all from the crashed thread's stack on. */
 static void keep(size_t length)
 {
-    const char *line_end = memchr(words, '\n', length);
-    const char *thread = memmem(words, length, "Current thread", strlen("Current thread"));
-    size_t head = line_end ? (size_t)(line_end + 1 - words) : length;
-    size_t rest = thread ? (size_t)(thread - words) : head;
-    size_t room = kept.size - 1;
+    const char *line_end = memchr(report, '\n', length);
+    const char *thread = memmem(report, length, "Current thread", strlen("Current thread"));
+    size_t head = line_end ? (size_t)(line_end + 1 - report) : length;
+    size_t rest = thread ? (size_t)(thread - report) : head;
+    size_t room = target.size - 1;
     if (head > room)
         head = room;
-    memcpy(kept.place, words, head);
+    memcpy(target.memory, report, head);
     size_t tail = rest < length ? length - rest : 0;
-    memcpy(kept.place + head, words + rest, tail < room - head ? tail : room - head);
+    memcpy(target.memory + head, report + rest, tail < room - head ? tail : room - head);
 }
 
 static size_t index_of(int number)
@@ -107,16 +107,16 @@ static size_t index_of(int number)
 static void on_fatal_signal(int number)
 {
     int error = errno;
-    bool is_ours = kept.pid == getpid() && !atomic_flag_test_and_set(&speaking);
-    struct diversion now = is_ours ? divert() : (struct diversion){.file = -1};
+    bool is_ours = target.pid == getpid() && !atomic_flag_test_and_set(&is_reporting);
+    struct redirection now = is_ours ? redirect() : (struct redirection){.file = -1};
     next_handler[index_of(number)](number);
     if (now.file >= 0) {
-        keep(read_words(now.file, 0));
-        undivert(now);
+        keep(read_report(now.file, 0));
+        restore(now);
     }
     if (is_ours)
         atomic_flag_clear(
-            &speaking); /* it was no fatal end: a Python function handles the signal */
+            &is_reporting); /* it was no fatal end: a Python function handles the signal */
     errno = error;
 }
 
@@ -128,7 +128,7 @@ static bool calls_simply(const struct sigaction *action)
            action->sa_handler != SIG_IGN;
 }
 
-bool last_words_unhandled(void)
+bool crash_report_signals_unhandled(void)
 {
     for (size_t i = 0; i < FATAL_SIGNALS; i++) {
         struct sigaction action;
@@ -138,11 +138,11 @@ bool last_words_unhandled(void)
     return true;
 }
 
-void last_words_keep(char *place, size_t size)
+void crash_report_keep(char *memory, size_t size)
 {
-    kept.place = place;
-    kept.size = size;
-    kept.pid = getpid();
+    target.memory = memory;
+    target.size = size;
+    target.pid = getpid();
     for (size_t i = 0; i < FATAL_SIGNALS; i++) {
         struct sigaction action;
         if (sigaction(fatal_signals[i], NULL, &action) != 0 || !calls_simply(&action) ||

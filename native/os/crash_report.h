@@ -13,10 +13,10 @@
 #include <stddef.h>
 
 /* Whether no code of this process handles any of the fatal signals. */
-bool last_words_unhandled(void);
+bool crash_report_signals_unhandled(void);
 
 /* From now on, the words of this process go to *place*: *size* zeroed bytes that stay where they are,
  * of which the last stays zero. Signals that other code than faulthandler handles are left to it. */
-void last_words_keep(char *place, size_t size);
+void crash_report_keep(char *memory, size_t size);
 
 #endif

@@ -25,7 +25,7 @@ static bool have_timer(void)
     return true;
 }
 
-bool ending_set(deadline_t deadline)
+bool kill_timer_set(deadline_t deadline)
 {
     struct itimerspec when;
     memset(&when, 0, sizeof when);
@@ -34,7 +34,7 @@ bool ending_set(deadline_t deadline)
     return have_timer() && timer_settime(timer, TIMER_ABSTIME, &when, NULL) == 0;
 }
 
-void ending_forget(void)
+void kill_timer_cancel(void)
 {
     struct itimerspec never;
     memset(&never, 0, sizeof never);
@@ -44,29 +44,29 @@ void ending_forget(void)
 
 /* ---- a thing */
 
-static const _Atomic uint64_t *watched_doing, *watched_unwanted;
+static const _Atomic uint64_t *current_word, *cancelled_word;
 
 static void on_signal(int number)
 {
     (void)number;
-    uint64_t doing = atomic_load(watched_doing);
-    if (doing != 0 && doing == atomic_load(watched_unwanted))
+    uint64_t current = atomic_load(current_word);
+    if (current != 0 && current == atomic_load(cancelled_word))
         kill(getpid(), SIGKILL);
 }
 
 /* One of those that the C library leaves to programs, far from the first ones, which are used most. */
-int ending_signal(void)
+int kill_signal_number(void)
 {
     return SIGRTMAX - 3;
 }
 
-bool ending_watch(const _Atomic uint64_t *doing, const _Atomic uint64_t *unwanted)
+bool kill_signal_install(const _Atomic uint64_t *current, const _Atomic uint64_t *cancelled)
 {
-    watched_doing = doing;
-    watched_unwanted = unwanted;
+    current_word = current;
+    cancelled_word = cancelled;
     struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_handler = on_signal;
     action.sa_flags = SA_RESTART; /* a signal in vain shows nowhere */
-    return sigaction(ending_signal(), &action, NULL) == 0;
+    return sigaction(kill_signal_number(), &action, NULL) == 0;
 }

@@ -16,12 +16,12 @@
 #include "clock.h"
 
 /* This process is killed at *deadline*; any earlier deadline is forgotten. False: errno. */
-bool ending_set(deadline_t deadline);
-void ending_forget(void);
+bool kill_timer_set(deadline_t deadline);
+void kill_timer_cancel(void);
 
 /* The signal that says: end, if what you do is what you are to end for. */
-int ending_signal(void);
-/* On that signal this process is killed if *doing* equals *unwanted* and is not 0. */
-bool ending_watch(const _Atomic uint64_t *doing, const _Atomic uint64_t *unwanted);
+int kill_signal_number(void);
+/* On that signal this process is killed if *current* equals *cancelled* and is not 0. */
+bool kill_signal_install(const _Atomic uint64_t *current, const _Atomic uint64_t *cancelled);
 
 #endif

@@ -64,14 +64,14 @@ static enum look look_at(pid_t pid, struct stat_line *line)
     return parse_stat(text, line) ? LOOK_FOUND : LOOK_BLIND;
 }
 
-uint64_t life_start(pid_t pid)
+uint64_t process_start_time(pid_t pid)
 {
     struct stat_line line;
     return look_at(pid, &line) == LOOK_FOUND ? line.start : START_UNKNOWN;
 }
 
 /* The kernel lists a thread's children in the order of their making, one number after the other. */
-pid_t life_newest_child(void)
+pid_t process_newest_child(void)
 {
     int fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
     if (fd < 0)
@@ -112,7 +112,7 @@ static bool is_dead(const struct stat_line *line)
     return (line->state == 'Z' && line->threads <= 1) || line->state == 'X';
 }
 
-bool life_has_ended(pid_t pid, uint64_t start)
+bool process_has_ended(pid_t pid, uint64_t start)
 {
     struct stat_line line;
     if (look_at(pid, &line) != LOOK_FOUND)
@@ -120,7 +120,7 @@ bool life_has_ended(pid_t pid, uint64_t start)
     return is_dead(&line) || (start != START_UNKNOWN && line.start != start);
 }
 
-bool life_has_left(pid_t pid)
+bool process_has_left(pid_t pid)
 {
     struct stat_line line;
     if (look_at(pid, &line) != LOOK_FOUND)
@@ -130,7 +130,7 @@ bool life_has_left(pid_t pid)
     return true;               /* an exec, which ends all other threads; or the pid is another's */
 }
 
-unsigned life_processors(void)
+unsigned process_cpu_count(void)
 {
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) != 0)

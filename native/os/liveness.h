@@ -15,20 +15,20 @@
 #define START_UNKNOWN UINT64_C(0)
 
 /* Clock ticks from boot to the start of *pid*; START_UNKNOWN when it cannot be found out. */
-uint64_t life_start(pid_t pid);
+uint64_t process_start_time(pid_t pid);
 
 /* The pid of the child that this thread made last and that is still there, a zombie perhaps; 0: none.
  * CHILDREN_UNKNOWN: the kernel does not tell. */
-pid_t life_newest_child(void);
+pid_t process_newest_child(void);
 #define CHILDREN_UNKNOWN ((pid_t) - 1)
 
-bool life_has_ended(pid_t pid, uint64_t start);
+bool process_has_ended(pid_t pid, uint64_t start);
 
 /* Whether the program that was process *pid* is gone, given that its main thread is: ended, or gave
  * way to another program by exec. In neither case can a thread of it still be running. */
-bool life_has_left(pid_t pid);
+bool process_has_left(pid_t pid);
 
 /* How many processors this process may run on; at least 1. */
-unsigned life_processors(void);
+unsigned process_cpu_count(void);
 
 #endif

@@ -11,7 +11,7 @@
 static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
 static int ends[2] = {-1, -1};
 
-int lifeline_read_end(void)
+int parent_death_read_end(void)
 {
     pthread_mutex_lock(&making);
     if (ends[0] < 0 && pipe2(ends, O_CLOEXEC) != 0)
@@ -21,23 +21,23 @@ int lifeline_read_end(void)
     return end;
 }
 
-int lifeline_bond_open(int fd)
+int death_link_open(int fd)
 {
     char path[32];
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    int bond = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    if (bond >= 0 &&
-        (fcntl(bond, F_SETSIG, SIGKILL) != 0 || fcntl(bond, F_SETFL, O_NONBLOCK | O_ASYNC) != 0)) {
-        close(bond);
+    int link = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (link >= 0 &&
+        (fcntl(link, F_SETSIG, SIGKILL) != 0 || fcntl(link, F_SETFL, O_NONBLOCK | O_ASYNC) != 0)) {
+        close(link);
         return -1;
     }
-    return bond;
+    return link;
 }
 
-void lifeline_bond_tie(int bond)
+void death_link_arm(int link)
 {
-    struct pollfd look = {.fd = bond, .events = POLLIN};
-    if (fcntl(bond, F_SETOWN, getpid()) != 0 ||
+    struct pollfd look = {.fd = link, .events = POLLIN};
+    if (fcntl(link, F_SETOWN, getpid()) != 0 ||
         poll(&look, 1, 0) != 0) /* the other ended before the kernel was asked */
         kill(getpid(), SIGKILL);
 }
@@ -45,56 +45,56 @@ void lifeline_bond_tie(int bond)
 /* ---- around fork */
 
 /* What the child of the fork that is under way will be tied to. Guarded by `making`. */
-static int bonds[LIFELINE_MOST_BONDS];
-static int bonds_count;
+static int links[DEATH_LINKS_MOST];
+static int link_count;
 
 static __thread bool is_making; /* this thread has `making` already, for its fork */
 
-static void close_bonds(void)
+static void close_links(void)
 {
-    while (bonds_count > 0)
-        close(bonds[--bonds_count]);
+    while (link_count > 0)
+        close(links[--link_count]);
 }
 
-bool lifeline_prepare_fork(const int *read_ends, int count)
+bool parent_death_prepare_fork(const int *read_ends, int count)
 {
     pthread_mutex_lock(&making);
     is_making = true;
-    while (bonds_count < count) {
-        int bond = lifeline_bond_open(read_ends[bonds_count]);
-        if (bond < 0) {
+    while (link_count < count) {
+        int link = death_link_open(read_ends[link_count]);
+        if (link < 0) {
             int error = errno;
-            lifeline_after_fork_in_parent();
+            parent_death_after_fork_in_parent();
             errno = error;
             return false;
         }
-        bonds[bonds_count++] = bond;
+        links[link_count++] = link;
     }
     return true;
 }
 
-void lifeline_before_fork(void)
+void parent_death_before_fork(void)
 {
     if (!is_making)
         pthread_mutex_lock(&making);
     is_making = true;
 }
 
-void lifeline_after_fork_in_parent(void)
+void parent_death_after_fork_in_parent(void)
 {
-    close_bonds();
+    close_links();
     is_making = false;
     pthread_mutex_unlock(&making);
 }
 
 /* The read end stays: it is the parent's, for the child to watch. */
-void lifeline_after_fork_in_child(void)
+void parent_death_after_fork_in_child(void)
 {
     if (ends[1] >= 0)
         close(ends[1]);
     ends[0] = ends[1] = -1;
-    while (bonds_count > 0)
-        lifeline_bond_tie(bonds[--bonds_count]);
+    while (link_count > 0)
+        death_link_arm(links[--link_count]);
     is_making = false;
     pthread_mutex_unlock(&making);
 }

@@ -15,26 +15,27 @@
 
 #include <stdbool.h>
 
-#define LIFELINE_MOST_BONDS 2 /* of a forked child: to its parent, to the root of the family */
+#define DEATH_LINKS_MOST 2 /* of a forked child: to its parent, to the root of the family */
 
 /* The read end of this process's pipe, made by the first call; closed on exec. -1, with errno. */
-int lifeline_read_end(void);
+int parent_death_read_end(void);
 
 /* Returns a bond to the process whose pipe has the read end *fd*: a descriptor for one process to be
  * tied by, or -1, with errno: ENOENT where there is no /proc. */
-int lifeline_bond_open(int fd);
+int death_link_open(int fd);
 
 /* Has this process killed when the process that the bond leads to ends. The bond stays open. */
-void lifeline_bond_tie(int bond);
+void death_link_arm(int link);
 
 /* ---- around fork */
 
 /* The child of this thread's next fork, which has to come now, will be tied to the processes of these
  * pipes. Returns false, with errno, if it cannot. */
-bool lifeline_prepare_fork(const int *read_ends, int count);
+bool parent_death_prepare_fork(const int *read_ends, int count);
 
-void lifeline_before_fork(void);
-void lifeline_after_fork_in_parent(void); /* or after lifeline_prepare_fork() instead of the fork */
-void lifeline_after_fork_in_child(void);
+void parent_death_before_fork(void);
+void parent_death_after_fork_in_parent(
+    void); /* or after parent_death_prepare_fork() instead of the fork */
+void parent_death_after_fork_in_child(void);
 
 #endif

@@ -19,10 +19,10 @@ static bool is_no_socket(enum stream_kind *kind)
 }
 
 /* After a call with RWF_NOWAIT has failed. The offset -1 means none: these files have no position. */
-static ssize_t unless_plain(enum stream_kind *kind, ssize_t result)
+static ssize_t unless_blocking(enum stream_kind *kind, ssize_t result)
 {
     if (result < 0 && (errno == EOPNOTSUPP || errno == ENOSYS || errno == ESPIPE)) {
-        *kind = STREAM_PLAIN;
+        *kind = STREAM_BLOCKING;
         errno = EAGAIN;
     }
     return result;
@@ -43,10 +43,10 @@ ssize_t stream_try_read(enum stream_kind *kind, int fd, void *buffer, size_t siz
         if (result >= 0 || !is_no_socket(kind))
             return result;
     }
-    if (*kind == STREAM_PLAIN)
+    if (*kind == STREAM_BLOCKING)
         return would_wait();
     struct iovec part = {.iov_base = buffer, .iov_len = size};
-    return unless_plain(kind, preadv2(fd, &part, 1, -1, RWF_NOWAIT));
+    return unless_blocking(kind, preadv2(fd, &part, 1, -1, RWF_NOWAIT));
 }
 
 ssize_t stream_try_write(enum stream_kind *kind, int fd, const struct iovec *parts, int count)
@@ -59,9 +59,9 @@ ssize_t stream_try_write(enum stream_kind *kind, int fd, const struct iovec *par
         if (result >= 0 || !is_no_socket(kind))
             return result;
     }
-    if (*kind == STREAM_PLAIN)
+    if (*kind == STREAM_BLOCKING)
         return would_wait();
-    return unless_plain(kind, pwritev2(fd, parts, count, -1, RWF_NOWAIT));
+    return unless_blocking(kind, pwritev2(fd, parts, count, -1, RWF_NOWAIT));
 }
 
 /* ---- waiting */

@@ -2,7 +2,7 @@
  *
  * Idea   Whether a call waits is asked for call by call: the descriptor's own mode belongs to all who
  *        share it. Sockets know MSG_DONTWAIT, pipes RWF_NOWAIT (from Linux 6.4 on; elsewhere, and with
- *        other files, nothing can be had without waiting: STREAM_PLAIN). */
+ *        other files, nothing can be had without waiting: STREAM_BLOCKING). */
 #ifndef PROCESSION_OS_STREAM_H
 #define PROCESSION_OS_STREAM_H
 
@@ -13,12 +13,12 @@
 #include <sys/uio.h>
 
 /* Known after the first call that asks the kernel. */
-enum stream_kind { STREAM_UNKNOWN, STREAM_SOCKET, STREAM_PIPE, STREAM_PLAIN };
+enum stream_kind { STREAM_UNKNOWN, STREAM_SOCKET, STREAM_PIPE, STREAM_BLOCKING };
 
 /* Whether stream_try_*() can succeed. */
 static inline bool stream_can_try(enum stream_kind kind)
 {
-    return kind != STREAM_PLAIN;
+    return kind != STREAM_BLOCKING;
 }
 
 /* As read(2) and writev(2), but with EAGAIN where those would wait. */

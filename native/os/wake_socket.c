@@ -14,7 +14,7 @@ static socklen_t address_of(struct sockaddr_un *address, const char *name, size_
     return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + size);
 }
 
-int doorbell_open(const char *name, size_t size)
+int wake_socket_open(const char *name, size_t size)
 {
     struct sockaddr_un address;
     socklen_t length = address_of(&address, name, size);
@@ -28,7 +28,7 @@ int doorbell_open(const char *name, size_t size)
     return fd;
 }
 
-bool doorbell_ring(const char *name, size_t size)
+bool wake_socket_send(const char *name, size_t size)
 {
     struct sockaddr_un address;
     socklen_t length = address_of(&address, name, size);
@@ -41,14 +41,14 @@ bool doorbell_ring(const char *name, size_t size)
     return !nobody; /* a full socket rings already */
 }
 
-void doorbell_drain(int fd)
+void wake_socket_drain(int fd)
 {
     char byte;
     while (recv(fd, &byte, 1, 0) >= 0 || errno == EINTR)
         ;
 }
 
-void doorbell_close(int fd)
+void wake_socket_close(int fd)
 {
     close(fd);
 }

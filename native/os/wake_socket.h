@@ -11,14 +11,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { DOORBELL_NAME = 80 }; /* bytes at most */
+enum { WAKE_SOCKET_NAME_BYTES = 80 }; /* bytes at most */
 
 /* The descriptor, not blocking and not inherited through exec; -1: errno says why. */
-int doorbell_open(const char *name, size_t size);
+int wake_socket_open(const char *name, size_t size);
 /* False: nobody has a bell of that name. */
-bool doorbell_ring(const char *name, size_t size);
+bool wake_socket_send(const char *name, size_t size);
 /* Makes it quiet again. */
-void doorbell_drain(int fd);
-void doorbell_close(int fd);
+void wake_socket_drain(int fd);
+void wake_socket_close(int fd);
 
 #endif

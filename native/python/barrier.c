@@ -102,7 +102,7 @@ static enum status sleep_once(BarrierObject *self, struct barrier_wait *wait, de
     if (deadline == 0)
         return STATUS_TIMED_OUT;
     Py_BEGIN_ALLOW_THREADS
-    status = barrier_sleep(&family, barrier_of(self), wait, &self->waiting.patience, deadline);
+    status = barrier_sleep(&family, barrier_of(self), wait, &self->waiting.spin_wait, deadline);
     Py_END_ALLOW_THREADS
     return status == STATUS_INTERRUPTED && PyErr_CheckSignals() == 0 ? STATUS_OK : status;
 }
@@ -118,7 +118,7 @@ static enum barrier_result wait_for_others(BarrierObject *self, struct barrier_w
         if (status == STATUS_TIMED_OUT)
             return barrier_give_up(barrier, wait);
         if (status == STATUS_INTERRUPTED) {
-            barrier_withdraw(&family, barrier, wait);
+            barrier_leave(&family, barrier, wait);
             return BARRIER_BUSY;
         }
     }
@@ -131,7 +131,7 @@ static enum barrier_result come(BarrierObject *self, struct barrier_wait *wait, 
     struct barrier *barrier = barrier_of(self);
     enum barrier_result result;
     bool has_action = self->action != Py_None;
-    while ((result = barrier_come(&family, barrier, has_action, wait)) == BARRIER_BUSY) {
+    while ((result = barrier_arrive(&family, barrier, has_action, wait)) == BARRIER_BUSY) {
         enum status status = sleep_once(self, wait, deadline);
         if (status == STATUS_TIMED_OUT)
             return barrier_give_up(barrier, wait);

@@ -36,7 +36,7 @@ PyObject *block_from_handle(struct handle handle)
 {
     HandleObject *self = (HandleObject *)handle_new(Block_Type);
     if (self == NULL) {
-        handle_drop(&family, &handle);
+        handle_release(&family, &handle);
         return NULL;
     }
     self->handle = handle;
@@ -80,7 +80,7 @@ static PyObject *keep_last_words(PyObject *Py_UNUSED(module), PyObject *block)
     if (!PyObject_TypeCheck(block, Block_Type) || Block_length((HandleObject *)block) == 0)
         return PyErr_Format(PyExc_TypeError, "%R is no Block with room", block);
     Py_INCREF(block);
-    last_words_keep(((HandleObject *)block)->memory, (size_t)Block_length((HandleObject *)block));
+    crash_report_keep(((HandleObject *)block)->memory, (size_t)Block_length((HandleObject *)block));
     PyObject *before = kept;
     kept = block;
     Py_XDECREF(before);
@@ -89,7 +89,7 @@ static PyObject *keep_last_words(PyObject *Py_UNUSED(module), PyObject *block)
 
 static PyObject *fatal_signals_unhandled(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
 {
-    return PyBool_FromLong(last_words_unhandled());
+    return PyBool_FromLong(crash_report_signals_unhandled());
 }
 
 static PyMethodDef functions[] = {

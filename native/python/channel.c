@@ -40,7 +40,7 @@ static PyObject *Channel_new(PyTypeObject *type, PyObject *Py_UNUSED(args),
 {
     ChannelObject *self = prepare() ? (ChannelObject *)handle_new(type) : NULL;
     if (self)
-        patience_init(&self->patience);
+        spin_wait_init(&self->spin_wait);
     return (PyObject *)self;
 }
 
@@ -79,9 +79,9 @@ bool channel_await(ChannelObject *self, enum channel_side side, deadline_t *dead
     enum status status;
     Py_BEGIN_ALLOW_THREADS
     if (side == CHANNEL_ROOM)
-        status = channel_wait_for_room(channel, &self->patience, *deadline);
+        status = channel_wait_for_room(channel, &self->spin_wait, *deadline);
     else
-        status = channel_wait_for_message(channel, &self->patience, *deadline);
+        status = channel_wait_for_message(channel, &self->spin_wait, *deadline);
     Py_END_ALLOW_THREADS
     if (status != STATUS_TIMED_OUT)
         return go_on(status);
@@ -229,7 +229,7 @@ static PyObject *Channel_wait_done(ChannelObject *self, PyObject *timeout)
     while (!channel_is_done(channel)) {
         enum status status;
         Py_BEGIN_ALLOW_THREADS
-        status = channel_wait_for_done(channel, &self->patience, deadline);
+        status = channel_wait_for_done(channel, &self->spin_wait, deadline);
         Py_END_ALLOW_THREADS
         if (status == STATUS_TIMED_OUT)
             return PyBool_FromLong(channel_is_done(channel));

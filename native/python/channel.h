@@ -6,7 +6,7 @@
 
 typedef struct {
     HandleObject base;
-    struct patience patience;
+    struct spin_wait spin_wait;
     bool closed;   /* by this process: no more calls through this object */
     bool used;     /* something was put through this object */
     word_t *claim; /* where get_tagged() writes down what it takes; NULL: nowhere */

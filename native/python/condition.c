@@ -87,7 +87,7 @@ static enum status sleep_until_notified(ConditionObject *self, struct condition_
     enum status status = deadline == 0 ? STATUS_TIMED_OUT : STATUS_INTERRUPTED;
     while (status == STATUS_INTERRUPTED) {
         Py_BEGIN_ALLOW_THREADS
-        status = condition_sleep(&family, condition_of(self), wait, &self->waiting.patience,
+        status = condition_sleep(&family, condition_of(self), wait, &self->waiting.spin_wait,
                                  deadline);
         Py_END_ALLOW_THREADS
         if (status == STATUS_INTERRUPTED && PyErr_CheckSignals() != 0)

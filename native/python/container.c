@@ -16,7 +16,7 @@ int store_init(HandleObject *self, PyObject *args, PyObject *kwargs, const char 
         PyErr_Format(PyExc_ValueError, "a %s is initialised once", type);
         return -1;
     }
-    enum status status = store_create(&family, &self->handle);
+    enum status status = container_create(&family, &self->handle);
     if (status != STATUS_OK) {
         raise_status(status);
         return -1;
@@ -27,7 +27,7 @@ int store_init(HandleObject *self, PyObject *args, PyObject *kwargs, const char 
 
 Py_ssize_t store_length(HandleObject *self)
 {
-    return handle_is_ready(self) ? (Py_ssize_t)store_count(&family, store_of(self), NULL) : -1;
+    return handle_is_ready(self) ? (Py_ssize_t)container_count(&family, store_of(self), NULL) : -1;
 }
 
 /* clear() */
@@ -35,7 +35,7 @@ PyObject *Store_clear(HandleObject *self, PyObject *Py_UNUSED(unused))
 {
     if (!handle_is_ready(self))
         return NULL;
-    enum status status = store_clear(&family, store_of(self));
+    enum status status = container_clear(&family, store_of(self));
     if (status != STATUS_OK)
         return raise_status(status);
     Py_RETURN_NONE;
@@ -48,8 +48,8 @@ PyObject *Store_owned_lock(HandleObject *self, PyObject *Py_UNUSED(unused))
         return NULL;
     offset_t payload;
     uint64_t serial;
-    enum status status = owned_lock_at(&family, &store_of(self)->links[STORE_OWNED_LOCK], &payload,
-                                       &serial);
+    enum status status = owned_lock_at(&family, &store_of(self)->links[CONTAINER_OWNED_LOCK],
+                                       &payload, &serial);
     if (status != STATUS_OK)
         return raise_status(status);
     return Py_BuildValue("KK", (unsigned long long)payload, (unsigned long long)serial);
@@ -110,7 +110,7 @@ PyObject *snapshot_objects(struct snapshot *snapshot, unsigned parts)
         if (object == NULL || PyList_Append(list, object) != 0)
             Py_CLEAR(list); /* the rest is only let go */
         Py_XDECREF(object);
-        handle_drop(&family, &record->payload);
+        handle_release(&family, &record->payload);
     }
     PyMem_Free(snapshot->bytes);
     return list;
@@ -141,7 +141,7 @@ PyObject *store_snapshot(HandleObject *self, unsigned parts, const struct list_r
 HandleObject *parcel_new(Py_ssize_t count)
 {
     struct handle handle;
-    enum status status = parcel_create(&family, (uint64_t)count, &handle);
+    enum status status = write_batch_create(&family, (uint64_t)count, &handle);
     if (status != STATUS_OK)
         return (HandleObject *)raise_status(status);
     return (HandleObject *)block_from_handle(handle);
@@ -153,7 +153,7 @@ bool parcel_pack(HandleObject *parcel, const struct item_key *key, PyObject *val
     PyObject *keep = message_encode(value, &message);
     if (keep == NULL)
         return false;
-    enum status status = parcel_add(&family, parcel->memory, key, &message);
+    enum status status = write_batch_add(&family, parcel->memory, key, &message);
     if (status != STATUS_OK) {
         message_discard(&message);
         raise_status(status);

@@ -7,7 +7,7 @@
 #include "dict_key.h"
 #include "message.h"
 
-static inline struct store *store_of(HandleObject *self)
+static inline struct container *store_of(HandleObject *self)
 {
     return self->memory;
 }

@@ -146,7 +146,8 @@ static enum status make_payload(struct message *message, uint16_t kind, const st
         return status;
     struct payload *payload = arena_at(&family, message->payload.payload);
     for (Py_ssize_t i = 0; i < references; i++)
-        payload_take(&family, payload, &((HandleObject *)PyList_GetItem(handles, i))->handle);
+        payload_add_reference(&family, payload,
+                              &((HandleObject *)PyList_GetItem(handles, i))->handle);
     message->kind = RECORD_PAYLOAD;
     message->size = sizeof(struct payload_reference);
     return STATUS_OK;
@@ -320,7 +321,7 @@ PyObject *message_encode_plain(PyObject *object, struct message *message)
 void message_discard(struct message *message)
 {
     if (message->kind == RECORD_PAYLOAD)
-        handle_drop(&family, &message->payload);
+        handle_release(&family, &message->payload);
 }
 
 /* set_plain_pickle(suffices) */

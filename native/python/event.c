@@ -51,7 +51,7 @@ static PyObject *wait(WaitingObject *self, uint32_t seen, deadline_t deadline)
     enum status status;
     do {
         Py_BEGIN_ALLOW_THREADS
-        status = event_wait(event_of(self), &self->patience, seen, deadline);
+        status = event_wait(event_of(self), &self->spin_wait, seen, deadline);
         Py_END_ALLOW_THREADS
         if (status == STATUS_INTERRUPTED && PyErr_CheckSignals() != 0)
             return NULL;

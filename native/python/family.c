@@ -33,7 +33,7 @@ void family_register(void)
     barrier_register();
     channel_register();
     payload_register();
-    store_register();
+    container_register();
     fork_register();
 }
 
@@ -166,7 +166,7 @@ static PyObject *launched(PyObject *Py_UNUSED(module), PyObject *args)
     int pid;
     if (!PyArg_ParseTuple(args, "Ii", &token, &pid) || !family_ensure())
         return NULL;
-    table_launched(&family, token, pid, life_start(pid));
+    table_launched(&family, token, pid, process_start_time(pid));
     Py_RETURN_NONE;
 }
 
@@ -184,7 +184,7 @@ static PyObject *settle(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused)
     if (family.tag != 0)
         for (uint32_t i = 0; i < inherited_count; i++) {
             struct handle handle = handle_at(&family, inherited[i]);
-            handle_drop(&family, &handle);
+            handle_release(&family, &handle);
         }
     free(inherited);
     inherited = NULL;
@@ -200,7 +200,7 @@ static PyObject *bury(PyObject *Py_UNUSED(module), PyObject *argument)
     if (PyErr_Occurred())
         return NULL;
     if (family.tag != 0)
-        table_bury(&family, (int)pid);
+        table_reap_pid(&family, (int)pid);
     Py_RETURN_NONE;
 }
 
@@ -230,7 +230,7 @@ static PyObject *arena_usage(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(un
         (unsigned long long)word_get(&header->committed), "warm",
         (unsigned long long)word_get(&header->warm_bytes), "slots",
         (unsigned long long)word_get(&header->slots_used), "held",
-        (unsigned int)handle_list(&family, NULL, 0), "bells", bells_count(&family));
+        (unsigned int)handle_list(&family, NULL, 0), "bells", waker_count(&family));
 }
 
 static PyMethodDef functions[] = {

@@ -23,14 +23,14 @@ static unsigned forks; /* how many lie between this process and the one that loa
 
 static void before_fork(void)
 {
-    lifeline_before_fork();
+    parent_death_before_fork();
     pending = 0;
     if (family.header == NULL || family.tag == 0)
         return;
     uint32_t tag;
     if (table_reserve(&family, &tag) != STATUS_OK)
         return; /* the child will find that it has no place */
-    if (table_copy_holdings(&family, tag) != STATUS_OK) {
+    if (table_copy_references(&family, tag) != STATUS_OK) {
         table_abandon(&family, tag);
         return;
     }
@@ -40,7 +40,7 @@ static void before_fork(void)
 /* Here nobody tells us whether the fork went well. */
 static void after_fork_in_parent(void)
 {
-    lifeline_after_fork_in_parent();
+    parent_death_after_fork_in_parent();
     if (pending != 0 && !is_ours)
         table_forked(&family, pending);
 }
@@ -48,7 +48,7 @@ static void after_fork_in_parent(void)
 static void after_fork_in_child(void)
 {
     forks++;
-    lifeline_after_fork_in_child();
+    parent_death_after_fork_in_child();
     if (family.header == NULL)
         return;
     bells_after_fork_in_child();
@@ -68,7 +68,7 @@ void fork_register(void)
 static PyObject *lifeline(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
 {
     family_register();
-    int end = lifeline_read_end();
+    int end = parent_death_read_end();
     return end < 0 ? PyErr_SetFromErrno(PyExc_OSError) : PyLong_FromLong(end);
 }
 
@@ -83,7 +83,7 @@ static PyObject *open_bond(PyObject *Py_UNUSED(module), PyObject *argument)
     long fd = PyLong_AsLong(argument);
     if (fd == -1 && PyErr_Occurred())
         return NULL;
-    int bond = lifeline_bond_open((int)fd);
+    int bond = death_link_open((int)fd);
     return bond < 0 ? PyErr_SetFromErrno(PyExc_OSError) : PyLong_FromLong(bond);
 }
 
@@ -93,18 +93,18 @@ static PyObject *tie(PyObject *Py_UNUSED(module), PyObject *argument)
     long bond = PyLong_AsLong(argument);
     if (bond == -1 && PyErr_Occurred())
         return NULL;
-    lifeline_bond_tie((int)bond);
+    death_link_arm((int)bond);
     Py_RETURN_NONE;
 }
 
 /* ---- forking */
 
-/* The descriptors in a tuple, at most LIFELINE_MOST_BONDS; how many, or -1 with an exception. */
+/* The descriptors in a tuple, at most DEATH_LINKS_MOST; how many, or -1 with an exception. */
 static int descriptors(PyObject *tuple, int *fds)
 {
     Py_ssize_t count = tuple == NULL ? 0 : PyTuple_Size(tuple);
-    if (count > LIFELINE_MOST_BONDS) {
-        PyErr_Format(PyExc_ValueError, "at most %d descriptors", LIFELINE_MOST_BONDS);
+    if (count > DEATH_LINKS_MOST) {
+        PyErr_Format(PyExc_ValueError, "at most %d descriptors", DEATH_LINKS_MOST);
         return -1;
     }
     for (Py_ssize_t i = 0; i < count; i++) {
@@ -135,7 +135,7 @@ static PyObject *forked(pid_t pid, uint32_t tag)
  * between. */
 static bool enable_for_child(PyObject *faulthandler)
 {
-    if (faulthandler == Py_None || !last_words_unhandled())
+    if (faulthandler == Py_None || !crash_report_signals_unhandled())
         return false;
     PyObject *result = PyObject_CallMethod(faulthandler, "enable", "iO", STDERR_FILENO, Py_False);
     if (result == NULL)
@@ -156,13 +156,13 @@ static void disable(PyObject *faulthandler)
  * and its child's pid reaches the table only when the child runs. */
 static PyObject *fork_process(PyObject *Py_UNUSED(module), PyObject *args)
 {
-    int ends[LIFELINE_MOST_BONDS], count;
+    int ends[DEATH_LINKS_MOST], count;
     PyObject *read_ends = NULL, *faulthandler = Py_None;
     if (!PyArg_ParseTuple(args, "|O!O", &PyTuple_Type, &read_ends, &faulthandler) ||
         (count = descriptors(read_ends, ends)) < 0 || !family_ensure())
         return NULL;
     PyOS_BeforeFork();
-    if (!lifeline_prepare_fork(ends, count))
+    if (!parent_death_prepare_fork(ends, count))
         return forked(-1, 0);
     bool enabled = enable_for_child(faulthandler);
     is_ours = true;

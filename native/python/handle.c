@@ -34,7 +34,7 @@ void handle_dealloc(PyObject *object)
     HandleObject *self = (HandleObject *)object;
     PyTypeObject *type = Py_TYPE(object);
     if (family.tag != 0)
-        handle_drop(&family, &self->handle);
+        handle_release(&family, &self->handle);
     freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
     release(object);
     Py_DECREF(type);

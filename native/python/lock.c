@@ -28,7 +28,7 @@ int handle_finish_init(HandleObject *self, uint64_t size, enum block_kind kind,
     return 0;
 }
 
-static bool parse_heritage(const char *word, enum lock_heritage *heritage)
+static bool parse_heritage(const char *word, enum lock_on_death *heritage)
 {
     bool breaks = strcmp(word, "raise") == 0;
     *heritage = breaks ? LOCK_BREAKS : LOCK_PASSES_ON;
@@ -40,7 +40,7 @@ static bool parse_heritage(const char *word, enum lock_heritage *heritage)
 
 static void fill(void *memory, uint64_t Py_UNUSED(size), const void *with)
 {
-    lock_init(memory, *(const enum lock_heritage *)with);
+    lock_init(memory, *(const enum lock_on_death *)with);
 }
 
 /* Lock(*, ctx=None, on_owner_death="raise") */
@@ -49,7 +49,7 @@ static int Lock_init(HandleObject *self, PyObject *args, PyObject *kwargs)
     static char *names[] = {"ctx", "on_owner_death", NULL};
     PyObject *ctx;
     const char *word = "raise";
-    enum lock_heritage heritage;
+    enum lock_on_death heritage;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$Os", names, &ctx, &word) ||
         !parse_heritage(word, &heritage) || !handle_begin_init(self, "lock"))
         return -1;

@@ -129,7 +129,7 @@ enum status lock_take_slowly(struct lock *lock, deadline_t deadline)
         raise_broken(lock);
     if (status != STATUS_OK)
         return status;
-    if (waiter.inherited)
+    if (waiter.recovered)
         return report(lock);
     if (waiter.since) /* next to a sleep it costs nothing */
         lock_note_site(lock);
@@ -312,7 +312,7 @@ PyObject *waiting_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *P
 {
     WaitingObject *self = (WaitingObject *)handle_new(type);
     if (self)
-        patience_init(&self->patience);
+        spin_wait_init(&self->spin_wait);
     return (PyObject *)self;
 }
 

@@ -21,7 +21,7 @@ enum {
 
 typedef struct {
     HandleObject base; /* memory NULL: no mailboxes */
-    struct patience patience;
+    struct spin_wait spin_wait;
     enum stream_kind kind;
     unsigned side; /* which end of the pipe this is, 0 or 1 */
 } LineObject;
@@ -31,31 +31,31 @@ static PyTypeObject *Line_Type;
 /* ---- mailboxes */
 
 /* The mailbox of the messages that end *side* sends; a pipe of one way has one. */
-static struct mailbox *mailbox_from(LineObject *self, unsigned side)
+static struct handoff *mailbox_from(LineObject *self, unsigned side)
 {
     if (self->base.memory == NULL || family.tag == 0)
         return NULL;
-    uint64_t count = word_get(&block_of(self->base.memory)->size) / sizeof(struct mailbox);
-    return (struct mailbox *)self->base.memory + (count > 1 ? side : 0);
+    uint64_t count = word_get(&block_of(self->base.memory)->size) / sizeof(struct handoff);
+    return (struct handoff *)self->base.memory + (count > 1 ? side : 0);
 }
 
-static struct mailbox *inbox(LineObject *self)
+static struct handoff *inbox(LineObject *self)
 {
     return mailbox_from(self, 1 - self->side);
 }
 
-static bool is_idle(struct mailbox *mailbox)
+static bool is_idle(struct handoff *handoff)
 {
-    return mailbox == NULL || mailbox_state(mailbox) == MAILBOX_IDLE;
+    return handoff == NULL || handoff_state(handoff) == HANDOFF_IDLE;
 }
 
 static void fill(void *memory, uint64_t size, const void *Py_UNUSED(with))
 {
-    for (uint64_t i = 0; i < size / sizeof(struct mailbox); i++) {
-        struct mailbox *mailbox = (struct mailbox *)memory + i;
-        atomic_store_explicit(&mailbox->word, 0, memory_order_relaxed);
-        atomic_store_explicit(&mailbox->until, 0, memory_order_relaxed);
-        mailbox->size = 0;
+    for (uint64_t i = 0; i < size / sizeof(struct handoff); i++) {
+        struct handoff *handoff = (struct handoff *)memory + i;
+        atomic_store_explicit(&handoff->word, 0, memory_order_relaxed);
+        atomic_store_explicit(&handoff->until, 0, memory_order_relaxed);
+        handoff->size = 0;
     }
 }
 
@@ -68,7 +68,7 @@ static PyObject *Line_new(PyTypeObject *type, PyObject *Py_UNUSED(args),
     if (self) {
         self->kind = STREAM_UNKNOWN;
         self->side = 0;
-        patience_init(&self->patience);
+        spin_wait_init(&self->spin_wait);
     }
     return (PyObject *)self;
 }
@@ -86,7 +86,7 @@ static PyObject *new_line(enum stream_kind kind, unsigned side)
 static void share(LineObject *first, LineObject *second, unsigned ways)
 {
     /* A pipe works without: whoever meets the full table or memory next can say so better. */
-    if (handle_create(&family, ways * sizeof(struct mailbox), BLOCK_PIPE, fill, NULL,
+    if (handle_create(&family, ways * sizeof(struct handoff), BLOCK_PIPE, fill, NULL,
                       &first->base.handle) != STATUS_OK)
         return;
     first->base.memory = arena_at(&family, first->base.handle.payload);
@@ -106,7 +106,7 @@ static PyObject *pipe_lines(PyObject *Py_UNUSED(module), PyObject *argument)
     PyObject *first = new_line(kind, 0), *second = first ? new_line(kind, 1) : NULL;
     PyObject *pair = second ? PyTuple_Pack(2, first, second) : NULL;
     if (pair) {
-        if (patience_allowed() && family_ensure())
+        if (spin_wait_allowed() && family_ensure())
             share((LineObject *)first, (LineObject *)second, duplex ? 2 : 1);
         PyErr_Clear(); /* as in share() */
     }
@@ -148,8 +148,8 @@ static ssize_t write_parts(LineObject *self, int fd, const struct iovec *parts, 
 /* Writes one message, as far as that goes at once. None: all of it; else how much of its frame. */
 static PyObject *send_frame(LineObject *self, int fd, const Py_buffer *view)
 {
-    struct mailbox *outbox = mailbox_from(self, self->side);
-    if (outbox && mailbox_put(&family, outbox, self->kind, fd, view->buf, (size_t)view->len))
+    struct handoff *outbox = mailbox_from(self, self->side);
+    if (outbox && handoff_put(&family, outbox, self->kind, fd, view->buf, (size_t)view->len))
         Py_RETURN_NONE;
     if (view->len > ONE_WRITE)
         return PyLong_FromLong(0);
@@ -191,9 +191,9 @@ static ssize_t await_header(LineObject *self, int fd, char *header, char *buffer
     int error;
     deadline_t begun = 0;
     Py_BEGIN_ALLOW_THREADS
-    *came = mailbox_await(&family, inbox(self), &self->patience, fd, buffer);
+    *came = handoff_await(&family, inbox(self), &self->spin_wait, fd, buffer);
     Py_END_ALLOW_THREADS
-    while (*came == MAILBOX_NOTHING) {
+    while (*came == HANDOFF_NOTHING) {
         /* A signal during the spin has interrupted no system call. */
         if (PyErr_CheckSignals() != 0) {
             errno = 0;
@@ -203,7 +203,7 @@ static ssize_t await_header(LineObject *self, int fd, char *header, char *buffer
         begun = clock_now();
         count = stream_read(fd, header, HEADER_BYTES);
         error = errno;
-        patience_slept(&self->patience, clock_now() - begun);
+        spin_wait_slept(&self->spin_wait, clock_now() - begun);
         Py_END_ALLOW_THREADS
         errno = error;
         if (count >= 0 || error != EINTR)
@@ -255,18 +255,18 @@ static PyObject *bytes_of(const char *buffer, size_t size)
 static PyObject *Line_receive(LineObject *self, PyObject *handle)
 {
     int fd;
-    char header[HEADER_BYTES], buffer[MAILBOX_LIMIT];
+    char header[HEADER_BYTES], buffer[HANDOFF_LIMIT];
     if (!descriptor_of(handle, &fd))
         return NULL;
-    size_t came = MAILBOX_NOTHING;
+    size_t came = HANDOFF_NOTHING;
     if (!is_idle(inbox(self)))
-        came = mailbox_inherit(&family, inbox(self), buffer);
-    if (came != MAILBOX_NOTHING)
+        came = handoff_recover(&family, inbox(self), buffer);
+    if (came != HANDOFF_NOTHING)
         return bytes_of(buffer, came);
     ssize_t count = stream_try_read(&self->kind, fd, header, sizeof header);
     if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
         count = await_header(self, fd, header, buffer, &came);
-        if (came != MAILBOX_NOTHING)
+        if (came != HANDOFF_NOTHING)
             return bytes_of(buffer, came);
     }
     if (count == HEADER_BYTES)
@@ -283,11 +283,11 @@ static PyObject *Line_receive(LineObject *self, PyObject *handle)
 /* Line.inherit() -> bytes | None: the message of a receiver that died before it took it. */
 static PyObject *Line_inherit(LineObject *self, PyObject *Py_UNUSED(unused))
 {
-    char buffer[MAILBOX_LIMIT];
+    char buffer[HANDOFF_LIMIT];
     if (is_idle(inbox(self)))
         Py_RETURN_NONE;
-    size_t size = mailbox_inherit(&family, inbox(self), buffer);
-    if (size == MAILBOX_NOTHING)
+    size_t size = handoff_recover(&family, inbox(self), buffer);
+    if (size == HANDOFF_NOTHING)
         Py_RETURN_NONE;
     return bytes_of(buffer, size);
 }
@@ -295,7 +295,7 @@ static PyObject *Line_inherit(LineObject *self, PyObject *Py_UNUSED(unused))
 /* Line.has_legacy() -> bool: whether there is such a message. */
 static PyObject *Line_has_legacy(LineObject *self, PyObject *Py_UNUSED(unused))
 {
-    return PyBool_FromLong(!is_idle(inbox(self)) && mailbox_has_legacy(&family, inbox(self)));
+    return PyBool_FromLong(!is_idle(inbox(self)) && handoff_has_orphan(&family, inbox(self)));
 }
 
 /* Line.try_read(fd, size) -> bytes | None: what of *size* bytes is there; None: nothing yet; b"": the end. */

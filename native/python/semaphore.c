@@ -49,7 +49,7 @@ static PyObject *acquire_slowly(WaitingObject *self, deadline_t deadline)
     enum status status = poll(semaphore);
     while (status == STATUS_AGAIN && deadline != 0) {
         Py_BEGIN_ALLOW_THREADS
-        status = semaphore_wait(&family, semaphore, &self->patience, deadline);
+        status = semaphore_wait(&family, semaphore, &self->spin_wait, deadline);
         Py_END_ALLOW_THREADS
         if (status == STATUS_TIMED_OUT)
             deadline = 0; /* one last try */

@@ -31,9 +31,9 @@ static bool encode(HandleObject *self, PyObject *object, struct key *key)
 
 /* ---- one key */
 
-/* What dict_get() or dict_take() finds; STATUS_OK: then *value* is the object, or NULL with an exception. */
+/* What dict_get() or dict_pop() finds; STATUS_OK: then *value* is the object, or NULL with an exception. */
 static enum status look_up(HandleObject *self, PyObject *object,
-                           enum status (*act)(struct arena *, struct store *,
+                           enum status (*act)(struct arena *, struct container *,
                                               const struct item_key *, struct message *),
                            PyObject **value)
 {
@@ -84,7 +84,7 @@ static PyObject *Dict_pop(HandleObject *self, PyObject *const *args, Py_ssize_t 
     PyObject *value;
     if (!check_count("pop", nargs, 1))
         return NULL;
-    enum status status = look_up(self, args[0], dict_take, &value);
+    enum status status = look_up(self, args[0], dict_pop, &value);
     if (status == STATUS_MISSING && nargs > 1)
         return Py_NewRef(args[1]);
     return status == STATUS_OK ? value : raise_for(status, args[0]);
@@ -111,7 +111,7 @@ static int delete(HandleObject *self, PyObject *object)
     if (!encode(self, object, &key))
         return -1;
     struct item_key item_key = item_key_of(self, &key);
-    enum status status = dict_take(&family, store_of(self), &item_key, NULL);
+    enum status status = dict_pop(&family, store_of(self), &item_key, NULL);
     key_clear(&key);
     if (status == STATUS_OK)
         return 0;
@@ -174,7 +174,7 @@ static PyObject *Dict_popitem(HandleObject *self, PyObject *Py_UNUSED(unused))
     enum status status;
     if (!handle_is_ready(self))
         return NULL;
-    while ((status = dict_take_last(&family, store_of(self), &snapshot)) == STATUS_AGAIN)
+    while ((status = dict_pop_last(&family, store_of(self), &snapshot)) == STATUS_AGAIN)
         if (!snapshot_grow(&snapshot)) {
             PyMem_Free(snapshot.bytes);
             return NULL;

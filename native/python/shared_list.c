@@ -81,7 +81,7 @@ static PyObject *List_pop(HandleObject *self, PyObject *const *args, Py_ssize_t 
         return PyErr_Format(PyExc_TypeError, "pop() takes one argument, an index");
     if (!handle_is_ready(self) || (nargs && !parse_position(args[0], &position)))
         return NULL;
-    enum status status = list_take(&family, store_of(self), position, LIST_ANY_VERSION, &message);
+    enum status status = list_pop(&family, store_of(self), position, LIST_ANY_VERSION, &message);
     if (status == STATUS_OK)
         return message_decode_private(&message);
     if (status != STATUS_MISSING)
@@ -98,7 +98,7 @@ static PyObject *List_take(HandleObject *self, PyObject *args)
     unsigned long long version;
     if (!PyArg_ParseTuple(args, "nK", &position, &version) || !handle_is_ready(self))
         return NULL;
-    enum status status = list_take(&family, store_of(self), position, version, NULL);
+    enum status status = list_pop(&family, store_of(self), position, version, NULL);
     if (status != STATUS_OK && status != STATUS_AGAIN)
         return raise_status(status);
     return PyBool_FromLong(status == STATUS_OK);
@@ -161,7 +161,7 @@ static int List_ass_subscript(HandleObject *self, PyObject *index, PyObject *val
         return -1;
     if (value)
         return put(self, &position, value);
-    enum status status = list_take(&family, store_of(self), position, LIST_ANY_VERSION, NULL);
+    enum status status = list_pop(&family, store_of(self), position, LIST_ANY_VERSION, NULL);
     if (status == STATUS_OK)
         return 0;
     raise_status(status);
@@ -208,7 +208,7 @@ static PyObject *List_version(HandleObject *self, PyObject *Py_UNUSED(unused))
     uint64_t version;
     if (!handle_is_ready(self))
         return NULL;
-    uint64_t count = store_count(&family, store_of(self), &version);
+    uint64_t count = container_count(&family, store_of(self), &version);
     return Py_BuildValue("KK", (unsigned long long)count, (unsigned long long)version);
 }
 

@@ -99,7 +99,7 @@ PyObject *guard_method(struct guard *guard, const char *name);
 
 typedef struct {
     HandleObject base;
-    struct patience patience; /* of this process, for this object */
+    struct spin_wait spin_wait; /* of this process, for this object */
 } WaitingObject;
 
 /* tp_new of types whose objects begin as a WaitingObject. */

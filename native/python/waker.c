@@ -12,7 +12,7 @@
 #include "../os/wake_socket.h"
 
 typedef struct BellObject {
-    PyObject_HEAD struct bell_place place;
+    PyObject_HEAD struct waker place;
     struct BellObject *next, **link; /* of the list of open bells; link NULL: this one is closed */
 } BellObject;
 
@@ -44,15 +44,15 @@ static void close_bell(BellObject *self)
         return;
     strike_off(self);
     if (family.tag != 0)
-        bells_close(&family, &self->place);
+        waker_close(&family, &self->place);
     else
-        doorbell_close(self->place.fd);
+        wake_socket_close(self->place.fd);
 }
 
 void bells_after_fork_in_child(void)
 {
     while (open_bells) {
-        doorbell_close(open_bells->place.fd);
+        wake_socket_close(open_bells->place.fd);
         strike_off(open_bells);
     }
 }
@@ -74,11 +74,11 @@ static int Bell_init(BellObject *self, PyObject *args, PyObject *kwargs)
         PyErr_SetString(PyExc_ValueError, "a bell is initialised once");
         return -1;
     }
-    enum status status = bells_open(&family, &self->place);
+    enum status status = waker_open(&family, &self->place);
     if (status == STATUS_FULL_TABLE)
         PyErr_Format(PyExc_RuntimeError,
                      "more than %d threads of one family wait for queues and descriptors at once",
-                     (int)BELL_COUNT);
+                     (int)WAKER_COUNT);
     else if (status != STATUS_OK)
         raise_status(status);
     if (status != STATUS_OK)
@@ -132,7 +132,7 @@ static uint64_t watches_of(PyObject *list, enum channel_side side)
 {
     uint64_t watches = 0;
     for (Py_ssize_t i = 0; i < PyList_Size(list); i++)
-        watches |= bells_bit(key_of(PyList_GetItem(list, i), side));
+        watches |= waker_bit(key_of(PyList_GetItem(list, i), side));
     return watches;
 }
 
@@ -140,8 +140,8 @@ static void tell(PyObject *list, enum channel_side side)
 {
     for (Py_ssize_t i = 0; i < PyList_Size(list); i++) {
         struct channel *channel = channel_of((ChannelObject *)PyList_GetItem(list, i));
-        bells_tell(side == CHANNEL_ROOM ? &channel->for_room.watchers
-                                        : &channel->for_message.watchers);
+        waker_mark_watched(side == CHANNEL_ROOM ? &channel->for_room.watchers
+                                                : &channel->for_message.watchers);
     }
 }
 
@@ -165,8 +165,8 @@ static PyObject *Bell_arm(BellObject *self, PyObject *args)
     if (!PyArg_ParseTuple(args, "O!O!", &PyList_Type, &gets, &PyList_Type, &puts) ||
         !is_open(self) || !are_channels(gets) || !are_channels(puts))
         return NULL;
-    doorbell_drain(self->place.fd);
-    bells_arm(&family, &self->place,
+    wake_socket_drain(self->place.fd);
+    waker_arm(&family, &self->place,
               watches_of(gets, CHANNEL_MESSAGES) | watches_of(puts, CHANNEL_ROOM));
     tell(gets, CHANNEL_MESSAGES);
     tell(puts, CHANNEL_ROOM);
@@ -187,12 +187,12 @@ void channel_settle_bell(ChannelObject *self)
     struct channel *channel = channel_of(self);
     if (bell->link == NULL || channel_can_get(channel))
         return; /* it rings, or is about to */
-    doorbell_drain(bell->place.fd);
-    bells_arm(&family, &bell->place, BELL_EXACT | channel_key(&family, channel, CHANNEL_MESSAGES));
-    bells_tell(&channel->for_message.watchers);
+    wake_socket_drain(bell->place.fd);
+    waker_arm(&family, &bell->place, WATCH_EXACT | channel_key(&family, channel, CHANNEL_MESSAGES));
+    waker_mark_watched(&channel->for_message.watchers);
     atomic_thread_fence(memory_order_seq_cst);
     if (channel_can_get(channel))
-        bells_ring_own(&family, &bell->place);
+        waker_wake_own(&family, &bell->place);
 }
 
 /* Channel.bell_fd(): see above. */
@@ -208,7 +208,7 @@ PyObject *Channel_bell_fd(ChannelObject *self, PyObject *Py_UNUSED(unused))
             return NULL;
         BellObject *bell = (BellObject *)self->bell;
         if (channel_can_get(channel_of(self)))
-            bells_ring_own(&family, &bell->place);
+            waker_wake_own(&family, &bell->place);
         else
             channel_settle_bell(self);
     }

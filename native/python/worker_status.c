@@ -28,7 +28,7 @@ static PyObject *take_seat(PyObject *Py_UNUSED(module), PyObject *args)
     PyObject *before = kept; /* of the pool that a forked worker's parent was a worker of */
     kept = Py_NewRef((PyObject *)block);
     seat = (word_t *)block->memory + index;
-    bool watching = ending_watch(&seat[SEAT_CLAIM], &seat[SEAT_VICTIM]);
+    bool watching = kill_signal_install(&seat[SEAT_CLAIM], &seat[SEAT_VICTIM]);
     Py_XDECREF(before);
     if (!watching)
         return PyErr_SetFromErrno(PyExc_OSError);
@@ -50,7 +50,7 @@ static PyObject *begin_limit(PyObject *Py_UNUSED(module), PyObject *seconds)
     deadline_t deadline = clock_now() + length;
     atomic_store(&seat[SEAT_LIMIT], (uint64_t)length);
     atomic_store(&seat[SEAT_DEADLINE], (uint64_t)deadline);
-    if (!ending_set(deadline))
+    if (!kill_timer_set(deadline))
         return PyErr_SetFromErrno(PyExc_OSError);
     Py_RETURN_NONE;
 }
@@ -58,7 +58,7 @@ static PyObject *begin_limit(PyObject *Py_UNUSED(module), PyObject *seconds)
 /* end_limit() */
 static PyObject *end_limit(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
 {
-    ending_forget();
+    kill_timer_cancel();
     if (seat != NULL)
         atomic_store(&seat[SEAT_DEADLINE], 0);
     Py_RETURN_NONE;
@@ -74,7 +74,7 @@ static PyMethodDef functions[] = {
 
 int add_seat(PyObject *module)
 {
-    if (PyModule_AddIntConstant(module, "END_SIGNAL", ending_signal()) != 0)
+    if (PyModule_AddIntConstant(module, "END_SIGNAL", kill_signal_number()) != 0)
         return -1;
     return PyModule_AddFunctions(module, functions);
 }

@@ -127,7 +127,7 @@ static void check_stage(const struct journal *journal, offset_t where)
 #endif
 }
 
-void arena_stage(struct arena *arena, word_t *word, uint64_t value)
+void journal_stage(struct arena *arena, word_t *word, uint64_t value)
 {
     struct journal *journal = &arena->header->journal;
     check_stage(journal, arena_offset(arena, word));
@@ -136,7 +136,7 @@ void arena_stage(struct arena *arena, word_t *word, uint64_t value)
     journal->entries[i].value = value;
 }
 
-void arena_commit(struct arena *arena)
+void journal_commit(struct arena *arena)
 {
     struct journal *journal = &arena->header->journal;
     CRASH_POINT("journal.before_commit");

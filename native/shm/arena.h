@@ -20,20 +20,21 @@ struct arena {
     uint32_t tag;  /* and its tag: index and generation */
 };
 
-typedef void (*owned_visitor)(void *with, offset_t payload);
+typedef void (*child_visitor)(void *with, offset_t payload);
 
 /* What a kind of block needs of the arena, beyond being memory. */
-struct block_manners {
+struct block_ops {
     /* Stages the surrender of one reference that the dead *block* owns, and returns that child;
      * NULL when it owns no more. Called until then, a transaction each time. */
-    struct block *(*surrender)(struct arena *arena, struct block *block);
+    struct block *(*pop_child)(struct arena *arena, struct block *block);
     /* Visits, without a change, the payload of each block that *block* owns a reference to. */
-    void (*each_owned)(struct arena *arena, struct block *block, owned_visitor visit, void *with);
+    void (*visit_children)(struct arena *arena, struct block *block, child_visitor visit,
+                           void *with);
     /* The process of *tag* has died, and it held a reference to *block*. Arena locked. */
-    void (*mourn)(struct arena *arena, struct block *block, uint32_t tag);
+    void (*on_owner_death)(struct arena *arena, struct block *block, uint32_t tag);
 };
 /* Must be called before any other thread or process can see the arena. */
-void arena_set_manners(enum block_kind kind, struct block_manners manners);
+void block_set_ops(enum block_kind kind, struct block_ops manners);
 
 /* The default size of the address range; only what is used costs memory. */
 #define ARENA_RESERVE (UINT64_C(1) << 40)
@@ -48,34 +49,35 @@ void arena_unlock(struct arena *arena);
 
 /* ---- transactions; the arena is locked */
 
-void arena_stage(struct arena *arena, word_t *word, uint64_t value);
-void arena_commit(struct arena *arena);
+void journal_stage(struct arena *arena, word_t *word, uint64_t value);
+void journal_commit(struct arena *arena);
 
 /* Stages a block of *size* bytes with one reference, which the caller stages somewhere. Its payload is
  * not cleared; nobody sees it before the commit, so that is the time to fill it in. */
-enum status arena_stage_block(struct arena *arena, uint64_t size, enum block_kind kind,
-                              struct block **block);
-void arena_stage_reference(struct arena *arena, struct block *block);
-/* One reference less. The last one puts the block on the list of the dead: see arena_bury_dead. */
-void arena_stage_release(struct arena *arena, struct block *block);
+enum status block_stage_new(struct arena *arena, uint64_t size, enum block_kind kind,
+                            struct block **block);
+void reference_stage_add(struct arena *arena, struct block *block);
+/* One reference less. The last one puts the block on the list of the dead: see arena_reclaim. */
+void reference_stage_release(struct arena *arena, struct block *block);
 
 /* Takes dead blocks apart and frees them: at most *steps* transactions, so that nobody waits long.
  * What is left is done by whoever calls next. */
-void arena_bury_dead(struct arena *arena, unsigned steps);
-enum { BURY_STEPS = 256 };
+void arena_reclaim(struct arena *arena, unsigned steps);
+enum { RECLAIM_STEPS = 256 };
 /* All of them. Locks the arena, and lets others have it in between: there may be a million. */
-void arena_bury_all(struct arena *arena);
+void arena_reclaim_all(struct arena *arena);
 
 /* ---- looking */
 
 /* The block whose payload is at *payload* if there is one and its serial is right, else NULL. */
-struct block *arena_find(struct arena *arena, offset_t payload, uint64_t serial);
+struct block *block_find(struct arena *arena, offset_t payload, uint64_t serial);
 
 /* Tells *block* that the process of *tag*, which held it, has died. */
-void arena_mourn(struct arena *arena, struct block *block, uint32_t tag);
+void block_on_owner_death(struct arena *arena, struct block *block, uint32_t tag);
 
-/* Visits what *block* owns, dead or not: see block_manners. */
-void arena_each_owned(struct arena *arena, struct block *block, owned_visitor visit, void *with);
+/* Visits what *block* owns, dead or not: see block_ops. */
+void block_visit_children(struct arena *arena, struct block *block, child_visitor visit,
+                          void *with);
 
 static inline void *arena_at(const struct arena *arena, offset_t offset)
 {

@@ -17,11 +17,11 @@
 /* Large free blocks keep up to this much memory in all: fresh pages cost six times the copy. */
 #define WARM_LIMIT (UINT64_C(256) << 20)
 
-static struct block_manners manners[BLOCK_KINDS];
+static struct block_ops block_ops[BLOCK_KINDS];
 
-void arena_set_manners(enum block_kind kind, struct block_manners of_kind)
+void block_set_ops(enum block_kind kind, struct block_ops of_kind)
 {
-    manners[kind] = of_kind;
+    block_ops[kind] = of_kind;
 }
 
 /* ---- taking */
@@ -67,7 +67,7 @@ static enum status stage_new(struct arena *arena, uint32_t size_class, struct bl
         ((struct block *)arena_at(arena, top))->magic = 0;
     (*block)->magic = BLOCK_MAGIC; /* above top nobody looks */
     (*block)->size_class = size_class;
-    arena_stage(arena, &header->top, start + bytes);
+    journal_stage(arena, &header->top, start + bytes);
     return STATUS_OK;
 }
 
@@ -82,14 +82,14 @@ static enum status stage_reuse(struct arena *arena, uint32_t size_class, struct 
             if (status != STATUS_OK)
                 return status;
         } else
-            arena_stage(arena, &header->warm_bytes, word_get(&header->warm_bytes) - bytes);
+            journal_stage(arena, &header->warm_bytes, word_get(&header->warm_bytes) - bytes);
     }
-    arena_stage(arena, &header->free[size_class], word_get(&block->next));
+    journal_stage(arena, &header->free[size_class], word_get(&block->next));
     return STATUS_OK;
 }
 
-enum status arena_stage_block(struct arena *arena, uint64_t size, enum block_kind kind,
-                              struct block **block)
+enum status block_stage_new(struct arena *arena, uint64_t size, enum block_kind kind,
+                            struct block **block)
 {
     struct arena_header *header = arena->header;
     if (size > header->reserve)
@@ -106,31 +106,31 @@ enum status arena_stage_block(struct arena *arena, uint64_t size, enum block_kin
         return status;
     atomic_store_explicit(&(*block)->unsent, 0, memory_order_relaxed);
     uint64_t serial = word_get(&header->serial) + 1;
-    arena_stage(arena, &header->serial, serial);
-    arena_stage(arena, &header->used_bytes,
-                word_get(&header->used_bytes) + size_class_bytes(size_class));
-    arena_stage(arena, &(*block)->serial, serial);
-    arena_stage(arena, &(*block)->kind, kind);
-    arena_stage(arena, &(*block)->references, 1);
-    arena_stage(arena, &(*block)->size, size);
-    arena_stage(arena, &(*block)->cold, 0);
+    journal_stage(arena, &header->serial, serial);
+    journal_stage(arena, &header->used_bytes,
+                  word_get(&header->used_bytes) + size_class_bytes(size_class));
+    journal_stage(arena, &(*block)->serial, serial);
+    journal_stage(arena, &(*block)->kind, kind);
+    journal_stage(arena, &(*block)->references, 1);
+    journal_stage(arena, &(*block)->size, size);
+    journal_stage(arena, &(*block)->cold, 0);
     return STATUS_OK;
 }
 
-void arena_stage_reference(struct arena *arena, struct block *block)
+void reference_stage_add(struct arena *arena, struct block *block)
 {
-    arena_stage(arena, &block->references, word_get(&block->references) + 1);
+    journal_stage(arena, &block->references, word_get(&block->references) + 1);
 }
 
 /* ---- letting go */
 
-void arena_stage_release(struct arena *arena, struct block *block)
+void reference_stage_release(struct arena *arena, struct block *block)
 {
     uint64_t left = word_get(&block->references) - 1;
-    arena_stage(arena, &block->references, left);
+    journal_stage(arena, &block->references, left);
     if (left == 0) {
-        arena_stage(arena, &block->next, word_get(&arena->header->dead));
-        arena_stage(arena, &arena->header->dead, arena_offset(arena, block));
+        journal_stage(arena, &block->next, word_get(&arena->header->reclaim_list));
+        journal_stage(arena, &arena->header->reclaim_list, arena_offset(arena, block));
     }
 }
 
@@ -145,47 +145,47 @@ static void stage_free(struct arena *arena, struct block *block)
             /* Before the commit: killed in between, the next one discards again. */
             mapping_discard(&arena->mapping, start + PAGE_BYTES,
                             start + (bytes & ~(PAGE_BYTES - 1)));
-            arena_stage(arena, &block->cold, 1);
+            journal_stage(arena, &block->cold, 1);
         } else
-            arena_stage(arena, &header->warm_bytes, warm);
+            journal_stage(arena, &header->warm_bytes, warm);
     }
-    arena_stage(arena, &header->dead, word_get(&block->next));
-    arena_stage(arena, &header->used_bytes, word_get(&header->used_bytes) - bytes);
-    arena_stage(arena, &block->kind, BLOCK_FREE);
-    arena_stage(arena, &block->serial, 0);
-    arena_stage(arena, &block->next, word_get(&header->free[block->size_class]));
-    arena_stage(arena, &header->free[block->size_class], arena_offset(arena, block));
+    journal_stage(arena, &header->reclaim_list, word_get(&block->next));
+    journal_stage(arena, &header->used_bytes, word_get(&header->used_bytes) - bytes);
+    journal_stage(arena, &block->kind, BLOCK_FREE);
+    journal_stage(arena, &block->serial, 0);
+    journal_stage(arena, &block->next, word_get(&header->free[block->size_class]));
+    journal_stage(arena, &header->free[block->size_class], arena_offset(arena, block));
 }
 
-void arena_bury_dead(struct arena *arena, unsigned steps)
+void arena_reclaim(struct arena *arena, unsigned steps)
 {
     offset_t dead;
-    while (steps-- > 0 && (dead = word_get(&arena->header->dead)) != 0) {
+    while (steps-- > 0 && (dead = word_get(&arena->header->reclaim_list)) != 0) {
         struct block *block = arena_at(arena, dead);
         uint64_t kind = word_get(&block->kind);
         struct block *child = NULL;
-        if (kind < BLOCK_KINDS && manners[kind].surrender)
-            child = manners[kind].surrender(arena, block);
+        if (kind < BLOCK_KINDS && block_ops[kind].pop_child)
+            child = block_ops[kind].pop_child(arena, block);
         if (child)
-            arena_stage_release(arena, child);
+            reference_stage_release(arena, child);
         else
             stage_free(arena, block);
-        arena_commit(arena);
+        journal_commit(arena);
     }
 }
 
-void arena_bury_all(struct arena *arena)
+void arena_reclaim_all(struct arena *arena)
 {
-    while (word_get(&arena->header->dead)) {
+    while (word_get(&arena->header->reclaim_list)) {
         arena_lock(arena);
-        arena_bury_dead(arena, BURY_STEPS);
+        arena_reclaim(arena, RECLAIM_STEPS);
         arena_unlock(arena);
     }
 }
 
 /* ---- looking */
 
-struct block *arena_find(struct arena *arena, offset_t payload, uint64_t serial)
+struct block *block_find(struct arena *arena, offset_t payload, uint64_t serial)
 {
     struct arena_header *header = arena->header;
     if (payload % CACHE_LINE != 0 || payload < header->header_bytes + sizeof(struct block) ||
@@ -197,16 +197,16 @@ struct block *arena_find(struct arena *arena, offset_t payload, uint64_t serial)
     return right ? block : NULL;
 }
 
-void arena_mourn(struct arena *arena, struct block *block, uint32_t tag)
+void block_on_owner_death(struct arena *arena, struct block *block, uint32_t tag)
 {
     uint64_t kind = word_get(&block->kind);
-    if (kind < BLOCK_KINDS && manners[kind].mourn)
-        manners[kind].mourn(arena, block, tag);
+    if (kind < BLOCK_KINDS && block_ops[kind].on_owner_death)
+        block_ops[kind].on_owner_death(arena, block, tag);
 }
 
-void arena_each_owned(struct arena *arena, struct block *block, owned_visitor visit, void *with)
+void block_visit_children(struct arena *arena, struct block *block, child_visitor visit, void *with)
 {
     uint64_t kind = word_get(&block->kind);
-    if (kind < BLOCK_KINDS && manners[kind].each_owned)
-        manners[kind].each_owned(arena, block, visit, with);
+    if (kind < BLOCK_KINDS && block_ops[kind].visit_children)
+        block_ops[kind].visit_children(arena, block, visit, with);
 }

@@ -8,11 +8,11 @@
 #include "process_table.h"
 #include "size_class.h"
 
-enum place { NOWHERE, ON_FREE_LIST, ON_DEAD_LIST };
+enum list { ON_NO_LIST, ON_FREE_LIST, ON_RECLAIM_LIST };
 
 struct finding { /* what we know of one block */
     offset_t at;
-    enum place place;
+    enum list list;
     uint64_t references; /* as counted by us */
 };
 
@@ -108,18 +108,18 @@ static struct finding *find(struct check *check, offset_t at)
 
 /* ---- the free lists and the list of the dead */
 
-static void walk_list(struct check *check, offset_t at, enum place place, uint32_t size_class)
+static void walk_list(struct check *check, offset_t at, enum list list, uint32_t size_class)
 {
     while (at) {
         struct finding *finding = find(check, at);
-        if (finding == NULL || finding->place != NOWHERE) {
+        if (finding == NULL || finding->list != ON_NO_LIST) {
             complain(check, "%#llx is on a list %s", (unsigned long long)at,
                      finding ? "twice" : "but is no block");
             return;
         }
         struct block *block = block_at(check, at);
-        finding->place = place;
-        if (place == ON_FREE_LIST && block->size_class != size_class)
+        finding->list = list;
+        if (list == ON_FREE_LIST && block->size_class != size_class)
             complain(check, "a free block of class %u is on the list of class %u",
                      block->size_class, size_class);
         at = word_get(&block->next);
@@ -146,8 +146,8 @@ static void count_owned(struct check *check)
 {
     for (size_t i = 0; i < check->count; i++) {
         struct block *block = block_at(check, check->blocks[i].at);
-        if (check->blocks[i].place != ON_FREE_LIST)
-            arena_each_owned(check->arena, block, visit_owned, check);
+        if (check->blocks[i].list != ON_FREE_LIST)
+            block_visit_children(check->arena, block, visit_owned, check);
     }
 }
 
@@ -157,11 +157,11 @@ static uint32_t entries_of(struct check *check, uint32_t index, uint32_t *unused
 {
     struct slot *slot = table_slot(check->arena, index);
     uint32_t all = 0;
-    for (uint32_t part = 0; part < HOLDINGS_PARTS; part++) {
+    for (uint32_t part = 0; part < REFERENCE_PARTS; part++) {
         offset_t at = word_get(&slot->parts[part]);
         if (at == 0)
             continue;
-        uint32_t entries = (uint32_t)HOLDINGS_FIRST << part;
+        uint32_t entries = (uint32_t)REFERENCE_FIRST << part;
         word_t *words = arena_at(check->arena, at);
         count_reference(check, at, "a slot's list");
         for (uint32_t i = 0; i < entries; i++)
@@ -180,7 +180,7 @@ static void check_chain(struct check *check, uint32_t index, uint32_t all, uint3
     uint64_t next = word_get(&table_slot(check->arena, index)->free_entry);
     uint32_t steps = 0;
     while (next != 0 && next <= all && steps <= unused) {
-        uint64_t value = table_entry(check->arena, index, (uint32_t)next - 1);
+        uint64_t value = reference_entry(check->arena, index, (uint32_t)next - 1);
         if ((value & 1) == 0)
             break;
         next = value >> 1;
@@ -226,12 +226,12 @@ static void check_block(struct check *check, const struct finding *finding)
     if (said != finding->references)
         complain(check, "block %#llx of kind %llu counts %llu references and has %llu", at,
                  number(&block->kind), said, (unsigned long long)finding->references);
-    if ((finding->place == NOWHERE) != (said > 0))
+    if ((finding->list == ON_NO_LIST) != (said > 0))
         complain(check, "block %#llx with %llu references is %s", at, said,
-                 finding->place == NOWHERE        ? "nowhere"
-                 : finding->place == ON_FREE_LIST ? "on a free list"
-                                                  : "on the list of the dead");
-    bool free = finding->place == ON_FREE_LIST;
+                 finding->list == ON_NO_LIST     ? "nowhere"
+                 : finding->list == ON_FREE_LIST ? "on a free list"
+                                                 : "on the list of the dead");
+    bool free = finding->list == ON_FREE_LIST;
     if (free != (word_get(&block->kind) == BLOCK_FREE) || free != (word_get(&block->serial) == 0))
         complain(check, "block %#llx has kind %llu and serial %llu where it is", at,
                  number(&block->kind), number(&block->serial));
@@ -248,7 +248,7 @@ static void check_blocks(struct check *check)
         struct block *block = block_at(check, check->blocks[i].at);
         uint64_t bytes = size_class_bytes(block->size_class);
         check_block(check, &check->blocks[i]);
-        if (check->blocks[i].place != ON_FREE_LIST)
+        if (check->blocks[i].list != ON_FREE_LIST)
             used += bytes;
         else if (bytes >= LARGE_BLOCK && !word_get(&block->cold))
             warm += bytes;
@@ -269,7 +269,7 @@ static void look_at_all(struct check *check)
         return;
     for (uint32_t i = 0; i < SIZE_CLASSES; i++)
         walk_list(check, word_get(&header->free[i]), ON_FREE_LIST, i);
-    walk_list(check, word_get(&header->dead), ON_DEAD_LIST, 0);
+    walk_list(check, word_get(&header->reclaim_list), ON_RECLAIM_LIST, 0);
     check_slots(check);
     count_owned(check);
     check_blocks(check);

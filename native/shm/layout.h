@@ -43,8 +43,8 @@ struct journal {
 
 enum block_kind {
     BLOCK_FREE = 0,
-    BLOCK_BYTES,    /* plain memory */
-    BLOCK_HOLDINGS, /* a part of a slot's list of what it holds */
+    BLOCK_BYTES,      /* plain memory */
+    BLOCK_REFERENCES, /* a part of a slot's list of what it holds */
     BLOCK_LOCK,
     BLOCK_CHANNEL,
     BLOCK_SEGMENT, /* of a channel */
@@ -53,11 +53,11 @@ enum block_kind {
     BLOCK_EVENT,
     BLOCK_CONDITION,
     BLOCK_BARRIER,
-    BLOCK_PIPE,  /* the mailboxes of a pipe */
-    BLOCK_ANNEX, /* a further part of another block's list */
-    BLOCK_STORE, /* a mapping or a list */
-    BLOCK_SHELF, /* a row of items */
-    BLOCK_ITEM,  /* a key and a value */
+    BLOCK_PIPE,        /* the mailboxes of a pipe */
+    BLOCK_OVERFLOW,    /* a further part of another block's list */
+    BLOCK_CONTAINER,   /* a mapping or a list */
+    BLOCK_ENTRY_TABLE, /* a row of items */
+    BLOCK_ITEM,        /* a key and a value */
     BLOCK_KINDS,
 };
 
@@ -85,15 +85,15 @@ enum {
     SLOT_COUNT = 2048,
     SLOT_INDEX_BITS = 12,
     SLOT_GENERATION_BITS = 18,
-    HOLDINGS_PARTS = 14, /* a million entries */
-    HOLDINGS_FIRST = 64, /* in the first part; each further part has twice as many */
+    REFERENCE_PARTS = 14, /* a million entries */
+    REFERENCE_FIRST = 64, /* in the first part; each further part has twice as many */
     SLOT_NAME_BYTES = 40,
 };
 _Static_assert(SLOT_COUNT <= 1 << SLOT_INDEX_BITS, "a tag must be able to name every slot");
 
 enum slot_state {
     SLOT_FREE = 0,
-    SLOT_EMBRYO, /* a process is being started; it has not taken the slot yet */
+    SLOT_STARTING, /* a process is being started; it has not taken the slot yet */
     SLOT_LIVE,
     SLOT_REAPING, /* its process is dead; what it held is being released */
 };
@@ -101,23 +101,23 @@ enum slot_state {
 struct slot {
     _Alignas(CACHE_LINE) word_t state; /* generation << 8 | enum slot_state */
     word_t pid;                        /* 0: not known yet */
-    word_t start;      /* with the pid, what tells the process from any other (see life.h) */
-    word_t parent;     /* tag of the slot whose process made it */
-    word_t born;       /* monotonic nanoseconds */
-    word_t free_entry; /* first unused entry + 1; 0: none */
-    word_t next_free;  /* the next free slot's index + 1 */
-    word_t parts[HOLDINGS_PARTS];
+    word_t start;       /* with the pid, what tells the process from any other (see life.h) */
+    word_t parent;      /* tag of the slot whose process made it */
+    word_t reserved_at; /* monotonic nanoseconds */
+    word_t free_entry;  /* first unused entry + 1; 0: none */
+    word_t next_free;   /* the next free slot's index + 1 */
+    word_t parts[REFERENCE_PARTS];
     char name[SLOT_NAME_BYTES]; /* of the process, for messages; may be cut short */
-    struct mutex life;          /* the process's main thread holds it: see table_adopt */
+    struct mutex liveness;      /* the process's main thread holds it: see table_adopt */
 };
 _Static_assert(sizeof(struct slot) == 256, "slots must not share cache lines");
 
 /* ---- bells */
 
-enum { BELL_COUNT = 1024 };
+enum { WAKER_COUNT = 1024 };
 
 /* A place on the board of those who sleep on descriptors; see bells.h. */
-struct bell {
+struct waker_entry {
     word_t owner;   /* 0: nobody; else the tag of a slot, and above it a number of the owner's */
     word_t watches; /* 0: not armed */
 };
@@ -135,15 +135,15 @@ struct arena_header {
     _Alignas(CACHE_LINE) word_t top; /* end of the last block */
     word_t committed;                /* end of what is backed by pages */
     word_t serial;                   /* of the newest block */
-    word_t dead;                     /* blocks whose last reference is gone, not yet taken apart */
+    word_t reclaim_list;             /* blocks whose last reference is gone, not yet taken apart */
     word_t used_bytes;               /* in blocks that are not free, headers included */
     word_t warm_bytes;               /* in large free blocks that keep their pages */
     word_t free_slot;                /* index + 1 */
     word_t slots_used;               /* slots at and above were never used */
     word_t reaper_hand;              /* where the search for the dead goes on */
-    word_t bells_used;               /* places at and above were never taken */
+    word_t wakers_used;              /* places at and above were never taken */
     word_t free[SIZE_CLASSES];
-    struct bell bells[BELL_COUNT];
+    struct waker_entry wakers[WAKER_COUNT];
     struct slot slots[SLOT_COUNT];
 };
 

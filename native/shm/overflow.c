@@ -9,39 +9,39 @@ static enum status add(struct arena *arena, word_t *link, uint64_t bytes)
     if (word_get(link))
         return STATUS_OK; /* somebody was faster */
     struct block *block;
-    enum status status = arena_stage_block(arena, bytes, BLOCK_ANNEX, &block);
+    enum status status = block_stage_new(arena, bytes, BLOCK_OVERFLOW, &block);
     if (status != STATUS_OK)
         return status;
     memset(block_payload(block), 0, bytes); /* nobody sees it before the commit */
-    arena_stage(arena, link, arena_offset(arena, block_payload(block)));
-    CRASH_POINT("annex.before_commit");
-    arena_commit(arena);
-    CRASH_POINT("annex.committed");
+    journal_stage(arena, link, arena_offset(arena, block_payload(block)));
+    CRASH_POINT("overflow.before_commit");
+    journal_commit(arena);
+    CRASH_POINT("overflow.committed");
     return STATUS_OK;
 }
 
-enum status annex_add(struct arena *arena, word_t *link, uint64_t bytes)
+enum status overflow_add(struct arena *arena, word_t *link, uint64_t bytes)
 {
     arena_lock(arena);
-    arena_bury_dead(arena, BURY_STEPS);
+    arena_reclaim(arena, RECLAIM_STEPS);
     enum status status = add(arena, link, bytes);
     arena_unlock(arena);
     return status;
 }
 
-struct block *annex_surrender(struct arena *arena, word_t *links, uint32_t count)
+struct block *overflow_pop_child(struct arena *arena, word_t *links, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         offset_t offset = word_get(&links[i]);
         if (offset) {
-            arena_stage(arena, &links[i], 0);
+            journal_stage(arena, &links[i], 0);
             return block_of(arena_at(arena, offset));
         }
     }
     return NULL;
 }
 
-void annex_each_owned(word_t *links, uint32_t count, owned_visitor visit, void *with)
+void overflow_visit_children(word_t *links, uint32_t count, child_visitor visit, void *with)
 {
     for (uint32_t i = 0; i < count; i++)
         if (word_get(&links[i]))

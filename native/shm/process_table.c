@@ -12,7 +12,7 @@
 #include "waker.h"
 
 /* How long an embryo whose parent is dead, and whose own pid nobody knows, may take to be born. */
-#define BIRTH_LIMIT_NS (10 * NS_PER_S)
+#define START_LIMIT_NS (10 * NS_PER_S)
 
 struct slot *table_slot(const struct arena *arena, uint32_t index)
 {
@@ -50,21 +50,21 @@ uint32_t table_tag(const struct arena *arena, uint32_t index)
  * Acquire, pairs with the stores of the state, which come after those of all else in the slot:
  * what is read of the slot next is that process's, or that of one which came after it, and then
  * the tag is not the slot's any more. */
-struct glance {
+struct peek {
     uint32_t tag;
     enum slot_state state;
 };
 
-static struct glance glance_at(const struct arena *arena, uint32_t index)
+static struct peek peek_at(const struct arena *arena, uint32_t index)
 {
     uint64_t word = atomic_load_explicit(&table_slot(arena, index)->state, memory_order_acquire);
-    return (struct glance){.tag = tag_of(word, index), .state = (enum slot_state)(word & 0xff)};
+    return (struct peek){.tag = tag_of(word, index), .state = (enum slot_state)(word & 0xff)};
 }
 
-bool table_is_embryo(const struct arena *arena, uint32_t tag)
+bool table_is_starting(const struct arena *arena, uint32_t tag)
 {
-    struct glance glance = glance_at(arena, tag_index(tag));
-    return glance.tag == tag && glance.state == SLOT_EMBRYO;
+    struct peek seen = peek_at(arena, tag_index(tag));
+    return seen.tag == tag && seen.state == SLOT_STARTING;
 }
 
 static uint64_t next_generation(uint64_t generation)
@@ -73,28 +73,28 @@ static uint64_t next_generation(uint64_t generation)
     return (generation & ((1u << SLOT_GENERATION_BITS) - 1)) == 0 ? generation + 1 : generation;
 }
 
-static bool has_ended(struct arena *arena, struct glance glance)
+static bool has_ended(struct arena *arena, struct peek seen)
 {
-    if (glance.state == SLOT_REAPING)
+    if (seen.state == SLOT_REAPING)
         return true; /* and perhaps its reaper has, too: who gets the mutex will see */
-    if (glance.state == SLOT_FREE)
+    if (seen.state == SLOT_FREE)
         return false;
-    struct slot *slot = table_slot(arena, tag_index(glance.tag));
+    struct slot *slot = table_slot(arena, tag_index(seen.tag));
     /* Acquire, pairs with set_identity: the start time beside a pid is that process's. */
     pid_t pid = (pid_t)atomic_load_explicit(&slot->pid, memory_order_acquire);
-    if (glance.state == SLOT_LIVE)
-        switch (mutex_owner(&slot->life)) {
+    if (seen.state == SLOT_LIVE)
+        switch (mutex_owner(&slot->liveness)) {
         case OWNER_HOLDS:
             return false;
         case OWNER_GONE:
-            return life_has_left(pid);
+            return process_has_left(pid);
         case OWNER_NONE:
             break;
         }
     if (pid != 0)
-        return life_has_ended(pid, word_get(&slot->start));
+        return process_has_ended(pid, word_get(&slot->start));
     uint32_t parent = (uint32_t)word_get(&slot->parent);
-    deadline_t late = (deadline_t)word_get(&slot->born) + BIRTH_LIMIT_NS;
+    deadline_t late = (deadline_t)word_get(&slot->reserved_at) + START_LIMIT_NS;
     return clock_now() > late && !table_is_alive(arena, parent);
 }
 
@@ -108,23 +108,23 @@ static void reap(struct arena *arena, uint32_t index)
     /* One store: from here on the slot belongs to whoever has the mutex. */
     atomic_store_explicit(&slot->state, state_word(generation, SLOT_REAPING), memory_order_release);
     CRASH_POINT("table.reap.begun");
-    bells_forget(arena, tag);
-    holdings_release(arena, index, tag);
-    arena_stage(arena, &slot->state, state_word(next_generation(generation), SLOT_FREE));
-    arena_stage(arena, &slot->next_free, word_get(&arena->header->free_slot));
-    arena_stage(arena, &arena->header->free_slot, index + 1);
+    waker_on_owner_death(arena, tag);
+    references_release(arena, index, tag);
+    journal_stage(arena, &slot->state, state_word(next_generation(generation), SLOT_FREE));
+    journal_stage(arena, &slot->next_free, word_get(&arena->header->free_slot));
+    journal_stage(arena, &arena->header->free_slot, index + 1);
     CRASH_POINT("table.reap.before_end");
-    arena_commit(arena);
+    journal_commit(arena);
 }
 
 /* Looks without the mutex, since a look is a system call; a dead process stays dead, and the tag
  * tells whether its slot is still its own once the mutex is held. */
 static bool reap_if_dead(struct arena *arena, uint32_t index)
 {
-    struct glance glance = glance_at(arena, index);
-    if (index == arena->self || !has_ended(arena, glance))
+    struct peek seen = peek_at(arena, index);
+    if (index == arena->self || !has_ended(arena, seen))
         return false;
-    table_abandon(arena, glance.tag);
+    table_abandon(arena, seen.tag);
     return true;
 }
 
@@ -155,13 +155,13 @@ static enum status take_slot(struct arena *arena, uint32_t *index)
     uint64_t first = word_get(&header->free_slot), used = word_get(&header->slots_used);
     if (first) {
         *index = (uint32_t)first - 1;
-        arena_stage(arena, &header->free_slot, word_get(&table_slot(arena, *index)->next_free));
+        journal_stage(arena, &header->free_slot, word_get(&table_slot(arena, *index)->next_free));
         return STATUS_OK;
     }
     if (used == SLOT_COUNT)
         return STATUS_FULL_TABLE;
     *index = (uint32_t)used;
-    arena_stage(arena, &header->slots_used, used + 1);
+    journal_stage(arena, &header->slots_used, used + 1);
     return STATUS_OK;
 }
 
@@ -175,17 +175,18 @@ static enum status reserve_locked(struct arena *arena, uint32_t *tag)
     uint64_t generation = generation_of(slot);
     if (generation == 0) { /* the slot was never used */
         generation = 1;
-        mutex_init(&slot->life);
+        mutex_init(&slot->liveness);
     }
     memset(slot->name, 0, sizeof slot->name);
-    arena_stage(arena, &slot->pid, 0);
-    arena_stage(arena, &slot->start, START_UNKNOWN);
-    arena_stage(arena, &slot->parent, arena->tag);
-    arena_stage(arena, &slot->born, (uint64_t)clock_now());
-    arena_stage(arena, &slot->free_entry, 0);
-    arena_stage(arena, &slot->state, state_word(generation, SLOT_EMBRYO)); /* last: see glance */
+    journal_stage(arena, &slot->pid, 0);
+    journal_stage(arena, &slot->start, START_UNKNOWN);
+    journal_stage(arena, &slot->parent, arena->tag);
+    journal_stage(arena, &slot->reserved_at, (uint64_t)clock_now());
+    journal_stage(arena, &slot->free_entry, 0);
+    journal_stage(arena, &slot->state,
+                  state_word(generation, SLOT_STARTING)); /* last: see glance */
     CRASH_POINT("table.reserve.before_commit");
-    arena_commit(arena);
+    journal_commit(arena);
     *tag = table_tag(arena, index);
     return STATUS_OK;
 }
@@ -207,10 +208,10 @@ enum status table_reserve(struct arena *arena, uint32_t *tag)
     return status;
 }
 
-enum status table_copy_holdings(struct arena *arena, uint32_t tag)
+enum status table_copy_references(struct arena *arena, uint32_t tag)
 {
     arena_lock(arena);
-    enum status status = holdings_copy(arena, arena->self, tag_index(tag));
+    enum status status = references_copy(arena, arena->self, tag_index(tag));
     arena_unlock(arena);
     return status;
 }
@@ -233,11 +234,11 @@ void table_launched(struct arena *arena, uint32_t tag, int pid, uint64_t start)
 
 void table_forked(struct arena *arena, uint32_t tag)
 {
-    pid_t pid = life_newest_child();
+    pid_t pid = process_newest_child();
     if (pid != CHILDREN_UNKNOWN) {
         uint32_t known = pid ? table_find(arena, pid) : 0;
         if (pid != 0 && known == 0)
-            table_launched(arena, tag, pid, life_start(pid));
+            table_launched(arena, tag, pid, process_start_time(pid));
         else if (known != tag)
             table_abandon(arena, tag); /* no child is new: the fork failed */
         return;
@@ -245,7 +246,7 @@ void table_forked(struct arena *arena, uint32_t tag)
     /* Whose child it is no longer counts: has_ended() then asks for the time alone. */
     arena_lock(arena);
     struct slot *slot = table_slot(arena, tag_index(tag));
-    if (table_is_embryo(arena, tag) && word_get(&slot->pid) == 0)
+    if (table_is_starting(arena, tag) && word_get(&slot->pid) == 0)
         atomic_store_explicit(&slot->parent, 0, memory_order_relaxed);
     arena_unlock(arena);
 }
@@ -253,24 +254,24 @@ void table_forked(struct arena *arena, uint32_t tag)
 /* Any thread may found a family, and then end; only the end of the main one means anything. Without
  * its word the start time is needed, to tell the process from a later one. The mutex is the slot's for
  * ever: it may still be marked by the death of the slot's last process. */
-static void hold_for_life(struct slot *slot, bool is_main_thread)
+static void hold_liveness(struct slot *slot, bool is_main_thread)
 {
-    if (mutex_try(&slot->life) && !is_main_thread)
-        mutex_unlock(&slot->life);
+    if (mutex_try(&slot->liveness) && !is_main_thread)
+        mutex_unlock(&slot->liveness);
 }
 
 enum status table_adopt(struct arena *arena, uint32_t tag)
 {
     arena_lock(arena);
     struct slot *slot = table_slot(arena, tag_index(tag));
-    bool ours = table_is_embryo(arena, tag);
+    bool ours = table_is_starting(arena, tag);
     if (ours) {
         if (word_get(&slot->parent) == 0) /* see table_forked; we still have our parent's tag */
             atomic_store_explicit(&slot->parent, arena->tag, memory_order_relaxed);
         bool is_main_thread = syscall(SYS_gettid) == getpid();
-        set_identity(slot, getpid(), is_main_thread ? START_UNKNOWN : life_start(getpid()));
+        set_identity(slot, getpid(), is_main_thread ? START_UNKNOWN : process_start_time(getpid()));
         CRASH_POINT("table.adopt.named");
-        hold_for_life(slot, is_main_thread);
+        hold_liveness(slot, is_main_thread);
         CRASH_POINT("table.adopt.before_commit");
         atomic_store_explicit(&slot->state, state_word(generation_of(slot), SLOT_LIVE),
                               memory_order_release);
@@ -287,42 +288,42 @@ void table_abandon(struct arena *arena, uint32_t tag)
     arena_lock(arena);
     if (table_tag(arena, index) == tag && state_of(table_slot(arena, index)) != SLOT_FREE)
         reap(arena, index);
-    arena_bury_dead(arena, BURY_STEPS);
+    arena_reclaim(arena, RECLAIM_STEPS);
     arena_unlock(arena);
 }
 
 uint32_t table_find(struct arena *arena, int pid)
 {
     for (uint32_t i = 0; i < word_get(&arena->header->slots_used); i++) {
-        struct glance glance = glance_at(arena, i);
+        struct peek seen = peek_at(arena, i);
         if ((pid_t)word_get(&table_slot(arena, i)->pid) == pid &&
-            (glance.state == SLOT_LIVE || glance.state == SLOT_EMBRYO) && !has_ended(arena, glance))
-            return glance.tag;
+            (seen.state == SLOT_LIVE || seen.state == SLOT_STARTING) && !has_ended(arena, seen))
+            return seen.tag;
     }
     return 0;
 }
 
 /* The pid may be another's by now, so look before we bury. That the main thread is gone says enough
  * here, since the caller knows that the process is. */
-void table_bury(struct arena *arena, int pid)
+void table_reap_pid(struct arena *arena, int pid)
 {
     for (uint32_t i = 0; i < word_get(&arena->header->slots_used); i++) {
-        struct glance glance = glance_at(arena, i);
+        struct peek seen = peek_at(arena, i);
         struct slot *slot = table_slot(arena, i);
-        if ((pid_t)word_get(&slot->pid) != pid || glance.tag == arena->tag)
+        if ((pid_t)word_get(&slot->pid) != pid || seen.tag == arena->tag)
             continue;
-        bool main_is_gone = glance.state == SLOT_LIVE && mutex_owner(&slot->life) == OWNER_GONE;
-        if (main_is_gone || has_ended(arena, glance))
-            table_abandon(arena, glance.tag);
+        bool main_is_gone = seen.state == SLOT_LIVE && mutex_owner(&slot->liveness) == OWNER_GONE;
+        if (main_is_gone || has_ended(arena, seen))
+            table_abandon(arena, seen.tag);
     }
 }
 
 bool table_is_alive(struct arena *arena, uint32_t tag)
 {
-    struct glance glance = glance_at(arena, tag_index(tag));
-    if (glance.tag != tag || glance.state == SLOT_FREE || glance.state == SLOT_REAPING)
+    struct peek seen = peek_at(arena, tag_index(tag));
+    if (seen.tag != tag || seen.state == SLOT_FREE || seen.state == SLOT_REAPING)
         return false;
-    return tag == arena->tag || !has_ended(arena, glance);
+    return tag == arena->tag || !has_ended(arena, seen);
 }
 
 void table_set_name(struct arena *arena, const char *name)

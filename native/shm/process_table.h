@@ -30,7 +30,7 @@ struct handle {
 /* A new slot for a process that *this* one starts. STATUS_FULL_TABLE, STATUS_NO_MEMORY. */
 enum status table_reserve(struct arena *arena, uint32_t *tag);
 /* Gives the embryo the same references, under the same entry numbers, as this process holds. */
-enum status table_copy_holdings(struct arena *arena, uint32_t tag);
+enum status table_copy_references(struct arena *arena, uint32_t tag);
 /* The embryo's process is *pid*, started at *start*, or START_UNKNOWN if it takes its slot so soon
  * that its pid cannot become another's before. */
 void table_launched(struct arena *arena, uint32_t tag, int pid, uint64_t start);
@@ -43,7 +43,7 @@ enum status table_adopt(struct arena *arena, uint32_t tag);
 /* Releases a slot whose process never came to be, or has ended and was waited for. */
 void table_abandon(struct arena *arena, uint32_t tag);
 /* Likewise for the process *pid* that this process has waited for. */
-void table_bury(struct arena *arena, int pid);
+void table_reap_pid(struct arena *arena, int pid);
 void table_set_name(struct arena *arena, const char *name);
 
 /* ---- looking at others */
@@ -51,7 +51,7 @@ void table_set_name(struct arena *arena, const char *name);
 struct slot *table_slot(const struct arena *arena, uint32_t index);
 uint32_t table_tag(const struct arena *arena, uint32_t index);
 /* Whether the slot is still reserved, and its process has not taken it. */
-bool table_is_embryo(const struct arena *arena, uint32_t tag);
+bool table_is_starting(const struct arena *arena, uint32_t tag);
 /* False as well when the slot has passed to another process. */
 bool table_is_alive(struct arena *arena, uint32_t tag);
 /* The slot of the living process *pid*, or 0: no such. */
@@ -67,7 +67,7 @@ enum status handle_create(struct arena *arena, uint64_t size, enum block_kind ki
 /* One more reference to an existing block. STATUS_STALE: it is not there any more. */
 enum status handle_attach(struct arena *arena, offset_t payload, uint64_t serial,
                           struct handle *handle);
-void handle_drop(struct arena *arena, struct handle *handle);
+void handle_release(struct arena *arena, struct handle *handle);
 /* The embryo, too, holds the block behind *handle*. */
 enum status handle_give(struct arena *arena, const struct handle *handle, uint32_t tag);
 /* Entries in use in this process's slot: at most *capacity* are written; how many there are. */
@@ -75,15 +75,15 @@ uint32_t handle_list(struct arena *arena, uint32_t *entries, uint32_t capacity);
 struct handle handle_at(struct arena *arena, uint32_t entry);
 
 /* The word of an entry that the slot has room for: see holdings.c. The arena is locked. */
-uint64_t table_entry(struct arena *arena, uint32_t index, uint32_t entry);
+uint64_t reference_entry(struct arena *arena, uint32_t index, uint32_t entry);
 
 /* ---- parts of larger transactions; the arena is locked */
 
 /* Room for one more entry in the slot; must come before anything is staged. */
-enum status table_ensure_entry(struct arena *arena, uint32_t index);
+enum status reference_ensure_entry(struct arena *arena, uint32_t index);
 /* Stages an entry for *block* in the slot; its number. */
-uint32_t table_stage_entry(struct arena *arena, uint32_t index, struct block *block);
-void table_stage_no_entry(struct arena *arena, uint32_t index, uint32_t entry);
+uint32_t reference_stage_entry(struct arena *arena, uint32_t index, struct block *block);
+void reference_stage_no_entry(struct arena *arena, uint32_t index, uint32_t entry);
 
 static inline uint32_t tag_index(uint32_t tag)
 {

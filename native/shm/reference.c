@@ -10,17 +10,17 @@
 
 static uint32_t part_of(uint32_t entry)
 {
-    return 31 - (uint32_t)__builtin_clz(entry / HOLDINGS_FIRST + 1);
+    return 31 - (uint32_t)__builtin_clz(entry / REFERENCE_FIRST + 1);
 }
 
 static uint32_t part_start(uint32_t part)
 {
-    return HOLDINGS_FIRST * ((1u << part) - 1);
+    return REFERENCE_FIRST * ((1u << part) - 1);
 }
 
 static uint32_t part_entries(uint32_t part)
 {
-    return (uint32_t)HOLDINGS_FIRST << part;
+    return (uint32_t)REFERENCE_FIRST << part;
 }
 
 static word_t *entry_word(struct arena *arena, uint32_t index, uint32_t entry)
@@ -30,7 +30,7 @@ static word_t *entry_word(struct arena *arena, uint32_t index, uint32_t entry)
     return words + (entry - part_start(part));
 }
 
-uint64_t table_entry(struct arena *arena, uint32_t index, uint32_t entry)
+uint64_t reference_entry(struct arena *arena, uint32_t index, uint32_t entry)
 {
     return word_get(entry_word(arena, index, entry));
 }
@@ -56,45 +56,46 @@ static enum status add_part(struct arena *arena, uint32_t index)
 {
     struct slot *slot = table_slot(arena, index);
     uint32_t part = 0;
-    while (part < HOLDINGS_PARTS && word_get(&slot->parts[part]))
+    while (part < REFERENCE_PARTS && word_get(&slot->parts[part]))
         part++;
-    if (part == HOLDINGS_PARTS)
+    if (part == REFERENCE_PARTS)
         return STATUS_NO_MEMORY;
     struct block *block;
     uint32_t count = part_entries(part), start = part_start(part);
-    enum status status = arena_stage_block(arena, count * sizeof(word_t), BLOCK_HOLDINGS, &block);
+    enum status status = block_stage_new(arena, count * sizeof(word_t), BLOCK_REFERENCES, &block);
     if (status != STATUS_OK)
         return status;
     word_t *words = block_payload(block);
     for (uint32_t i = 0; i < count; i++) /* numbers are stored plus one: 0 is "none" */
         atomic_store_explicit(&words[i], unused_before(i + 1 < count ? start + i + 2 : 0),
                               memory_order_relaxed);
-    arena_stage(arena, &slot->parts[part], arena_offset(arena, words));
-    arena_stage(arena, &slot->free_entry, start + 1);
-    arena_commit(arena);
+    journal_stage(arena, &slot->parts[part], arena_offset(arena, words));
+    journal_stage(arena, &slot->free_entry, start + 1);
+    journal_commit(arena);
     return STATUS_OK;
 }
 
-enum status table_ensure_entry(struct arena *arena, uint32_t index)
+enum status reference_ensure_entry(struct arena *arena, uint32_t index)
 {
     return word_get(&table_slot(arena, index)->free_entry) ? STATUS_OK : add_part(arena, index);
 }
 
-uint32_t table_stage_entry(struct arena *arena, uint32_t index, struct block *block)
+uint32_t reference_stage_entry(struct arena *arena, uint32_t index, struct block *block)
 {
     struct slot *slot = table_slot(arena, index);
     uint32_t entry = (uint32_t)word_get(&slot->free_entry) - 1;
     word_t *word = entry_word(arena, index, entry);
-    arena_stage(arena, &slot->free_entry, word_get(word) >> 1);
-    arena_stage(arena, word, arena_offset(arena, block_payload(block)));
+    journal_stage(arena, &slot->free_entry, word_get(word) >> 1);
+    journal_stage(arena, word, arena_offset(arena, block_payload(block)));
     return entry;
 }
 
-void table_stage_no_entry(struct arena *arena, uint32_t index, uint32_t entry)
+void reference_stage_no_entry(struct arena *arena, uint32_t index, uint32_t entry)
 {
     struct slot *slot = table_slot(arena, index);
-    arena_stage(arena, entry_word(arena, index, entry), unused_before(word_get(&slot->free_entry)));
-    arena_stage(arena, &slot->free_entry, entry + 1);
+    journal_stage(arena, entry_word(arena, index, entry),
+                  unused_before(word_get(&slot->free_entry)));
+    journal_stage(arena, &slot->free_entry, entry + 1);
 }
 
 /* ---- handles */
@@ -104,17 +105,17 @@ enum status handle_create(struct arena *arena, uint64_t size, enum block_kind ki
                           const void *with, struct handle *handle)
 {
     arena_lock(arena);
-    arena_bury_dead(arena, BURY_STEPS);
-    enum status status = table_ensure_entry(arena, arena->self);
+    arena_reclaim(arena, RECLAIM_STEPS);
+    enum status status = reference_ensure_entry(arena, arena->self);
     struct block *block;
     if (status == STATUS_OK)
-        status = arena_stage_block(arena, size, kind, &block);
+        status = block_stage_new(arena, size, kind, &block);
     if (status == STATUS_OK) {
         if (fill)
             fill(block_payload(block), size, with);
-        handle->entry = table_stage_entry(arena, arena->self, block);
+        handle->entry = reference_stage_entry(arena, arena->self, block);
         handle->payload = arena_offset(arena, block_payload(block));
-        arena_commit(arena);
+        journal_commit(arena);
     }
     arena_unlock(arena);
     return status;
@@ -123,11 +124,11 @@ enum status handle_create(struct arena *arena, uint64_t size, enum block_kind ki
 /* One more reference, listed in the slot *index*. */
 static enum status hold(struct arena *arena, uint32_t index, struct block *block, uint32_t *entry)
 {
-    enum status status = table_ensure_entry(arena, index);
+    enum status status = reference_ensure_entry(arena, index);
     if (status == STATUS_OK) {
-        *entry = table_stage_entry(arena, index, block);
-        arena_stage_reference(arena, block);
-        arena_commit(arena);
+        *entry = reference_stage_entry(arena, index, block);
+        reference_stage_add(arena, block);
+        journal_commit(arena);
     }
     return status;
 }
@@ -136,7 +137,7 @@ enum status handle_attach(struct arena *arena, offset_t payload, uint64_t serial
                           struct handle *handle)
 {
     arena_lock(arena);
-    struct block *block = arena_find(arena, payload, serial);
+    struct block *block = block_find(arena, payload, serial);
     enum status status = STATUS_STALE;
     if (block)
         status = hold(arena, arena->self, block, &handle->entry);
@@ -146,7 +147,7 @@ enum status handle_attach(struct arena *arena, offset_t payload, uint64_t serial
     return status;
 }
 
-void handle_drop(struct arena *arena, struct handle *handle)
+void handle_release(struct arena *arena, struct handle *handle)
 {
     if (handle->payload == 0)
         return;
@@ -154,16 +155,16 @@ void handle_drop(struct arena *arena, struct handle *handle)
     /* A fork in the midst of other threads' work may leave the child an object that its slot does
      * not list: then there is nothing to give back. */
     if (lists(arena, handle)) {
-        table_stage_no_entry(arena, arena->self, handle->entry);
-        arena_stage_release(arena, block_of(arena_at(arena, handle->payload)));
-        CRASH_POINT("handle.drop.before_commit");
-        arena_commit(arena);
-        CRASH_POINT("handle.drop.before_burial");
-        arena_bury_dead(arena, BURY_STEPS);
+        reference_stage_no_entry(arena, arena->self, handle->entry);
+        reference_stage_release(arena, block_of(arena_at(arena, handle->payload)));
+        CRASH_POINT("handle.release.before_commit");
+        journal_commit(arena);
+        CRASH_POINT("handle.release.before_reclaim");
+        arena_reclaim(arena, RECLAIM_STEPS);
     }
     arena_unlock(arena);
     handle->payload = 0;
-    arena_bury_all(arena);
+    arena_reclaim_all(arena);
 }
 
 enum status handle_give(struct arena *arena, const struct handle *handle, uint32_t tag)
@@ -171,7 +172,7 @@ enum status handle_give(struct arena *arena, const struct handle *handle, uint32
     arena_lock(arena);
     uint32_t entry;
     enum status status = STATUS_STALE;
-    if (table_is_embryo(arena, tag))
+    if (table_is_starting(arena, tag))
         status = hold(arena, tag_index(tag), block_of(arena_at(arena, handle->payload)), &entry);
     arena_unlock(arena);
     return status;
@@ -182,7 +183,7 @@ uint32_t handle_list(struct arena *arena, uint32_t *entries, uint32_t capacity)
     uint32_t count = 0;
     struct slot *slot = table_slot(arena, arena->self);
     arena_lock(arena);
-    for (uint32_t part = 0; part < HOLDINGS_PARTS && word_get(&slot->parts[part]); part++)
+    for (uint32_t part = 0; part < REFERENCE_PARTS && word_get(&slot->parts[part]); part++)
         for (uint32_t i = 0; i < part_entries(part); i++) {
             uint32_t entry = part_start(part) + i;
             if (!is_used(word_get(entry_word(arena, arena->self, entry))))
@@ -219,10 +220,10 @@ static void copy_part(struct arena *arena, uint32_t from, uint32_t to, uint32_t 
     for (uint32_t i = 0; i < part_entries(part); i++) {
         uint64_t value = word_get(&have[i]);
         if (is_inherited(arena, value)) {
-            arena_stage(arena, &give[i], value);
-            arena_stage_reference(arena, block_of(arena_at(arena, value)));
-            arena_commit(arena);
-            CRASH_POINT("holdings.copied_one");
+            journal_stage(arena, &give[i], value);
+            reference_stage_add(arena, block_of(arena_at(arena, value)));
+            journal_commit(arena);
+            CRASH_POINT("references.copied_one");
             continue;
         }
         if (is_used(value)) {
@@ -233,11 +234,11 @@ static void copy_part(struct arena *arena, uint32_t from, uint32_t to, uint32_t 
     }
 }
 
-enum status holdings_copy(struct arena *arena, uint32_t from, uint32_t to)
+enum status references_copy(struct arena *arena, uint32_t from, uint32_t to)
 {
     struct slot *source = table_slot(arena, from), *target = table_slot(arena, to);
     uint64_t free_entry = word_get(&source->free_entry);
-    for (uint32_t part = 0; part < HOLDINGS_PARTS && word_get(&source->parts[part]); part++) {
+    for (uint32_t part = 0; part < REFERENCE_PARTS && word_get(&source->parts[part]); part++) {
         enum status status = add_part(arena, to);
         if (status != STATUS_OK)
             return status;
@@ -249,10 +250,10 @@ enum status holdings_copy(struct arena *arena, uint32_t from, uint32_t to)
 }
 
 /* Releases all that the slot of the dead process *tag* lists, then the list itself. */
-void holdings_release(struct arena *arena, uint32_t index, uint32_t tag)
+void references_release(struct arena *arena, uint32_t index, uint32_t tag)
 {
     struct slot *slot = table_slot(arena, index);
-    for (uint32_t part = 0; part < HOLDINGS_PARTS; part++) {
+    for (uint32_t part = 0; part < REFERENCE_PARTS; part++) {
         offset_t at = word_get(&slot->parts[part]);
         if (at == 0)
             continue;
@@ -262,15 +263,15 @@ void holdings_release(struct arena *arena, uint32_t index, uint32_t tag)
             if (!is_used(value))
                 continue;
             struct block *block = block_of(arena_at(arena, value));
-            arena_mourn(arena, block, tag); /* may be done again by the next reaper */
-            arena_stage(arena, &words[i], unused_before(0));
-            arena_stage_release(arena, block);
-            arena_commit(arena);
-            CRASH_POINT("holdings.released_one");
-            arena_bury_dead(arena, BURY_STEPS);
+            block_on_owner_death(arena, block, tag); /* may be done again by the next reaper */
+            journal_stage(arena, &words[i], unused_before(0));
+            reference_stage_release(arena, block);
+            journal_commit(arena);
+            CRASH_POINT("references.released_one");
+            arena_reclaim(arena, RECLAIM_STEPS);
         }
-        arena_stage(arena, &slot->parts[part], 0);
-        arena_stage_release(arena, block_of(words));
-        arena_commit(arena);
+        journal_stage(arena, &slot->parts[part], 0);
+        reference_stage_release(arena, block_of(words));
+        journal_commit(arena);
     }
 }

@@ -4,7 +4,7 @@
 
 #include "process_table.h"
 
-enum status holdings_copy(struct arena *arena, uint32_t from, uint32_t to);
-void holdings_release(struct arena *arena, uint32_t index, uint32_t tag);
+enum status references_copy(struct arena *arena, uint32_t from, uint32_t to);
+void references_release(struct arena *arena, uint32_t index, uint32_t tag);
 
 #endif

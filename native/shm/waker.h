@@ -18,7 +18,7 @@
 #include "arena.h"
 
 /* This process's place. */
-struct bell_place {
+struct waker {
     uint32_t index;
     uint64_t owner; /* what stands there while it is ours */
     int fd;
@@ -33,31 +33,31 @@ static inline bool is_watched(watch_count *watchers)
     return atomic_load_explicit(watchers, memory_order_relaxed) & 1;
 }
 
-#define BELL_EXACT (UINT64_C(1) << 63)
+#define WATCH_EXACT (UINT64_C(1) << 63)
 
 /* What a side (0 or 1) of the block at *payload* is to the board. */
-uint64_t bells_key(offset_t payload, unsigned side);
-/* The watch that several keys can share: or them. For one key alone: BELL_EXACT | key. */
-uint64_t bells_bit(uint64_t key);
+uint64_t waker_key(offset_t payload, unsigned side);
+/* The watch that several keys can share: or them. For one key alone: WATCH_EXACT | key. */
+uint64_t waker_bit(uint64_t key);
 
 /* Takes a place and opens its doorbell. STATUS_FULL_TABLE: all are taken. STATUS_SYSTEM. */
-enum status bells_open(struct arena *arena, struct bell_place *place);
-void bells_close(struct arena *arena, struct bell_place *place);
+enum status waker_open(struct arena *arena, struct waker *waker);
+void waker_close(struct arena *arena, struct waker *waker);
 
 /* From now on one ring comes for what *watches* covers. */
-void bells_arm(struct arena *arena, const struct bell_place *place, uint64_t watches);
+void waker_arm(struct arena *arena, const struct waker *waker, uint64_t watches);
 /* After arming, for each block watched; then its state is looked at. */
-void bells_tell(watch_count *watchers);
+void waker_mark_watched(watch_count *watchers);
 /* Rings it oneself. */
-void bells_ring_own(struct arena *arena, const struct bell_place *place);
+void waker_wake_own(struct arena *arena, const struct waker *waker);
 
 /* After the state of a block was changed: rings all who watch *key*. */
-void bells_ring(struct arena *arena, watch_count *watchers, uint64_t key);
+void waker_wake(struct arena *arena, watch_count *watchers, uint64_t key);
 
 /* How many places are taken. */
-unsigned bells_count(struct arena *arena);
+unsigned waker_count(struct arena *arena);
 
 /* Frees the places of the process of *tag*, which has died. */
-void bells_forget(struct arena *arena, uint32_t tag);
+void waker_on_owner_death(struct arena *arena, uint32_t tag);
 
 #endif

@@ -7,7 +7,7 @@
 
 /* ---- the word */
 
-static uint32_t come_of(uint64_t word)
+static uint32_t arrived_of(uint64_t word)
 {
     return (uint32_t)(word >> 32);
 }
@@ -22,9 +22,9 @@ static enum barrier_state state_of(uint64_t word)
     return (enum barrier_state)(word & 3);
 }
 
-static uint64_t make_word(uint32_t come, uint32_t round, enum barrier_state state)
+static uint64_t make_word(uint32_t arrived, uint32_t round, enum barrier_state state)
 {
-    return (uint64_t)come << 32 | (uint32_t)(round << 2) | (uint64_t)state;
+    return (uint64_t)arrived << 32 | (uint32_t)(round << 2) | (uint64_t)state;
 }
 
 static _Atomic uint32_t *low_half(struct barrier *barrier)
@@ -46,7 +46,7 @@ static void commit(struct barrier *barrier, uint64_t word)
 
 static void wake(struct barrier *barrier)
 {
-    eventcount_advance(&barrier->sleepers, FUTEX_EVERYBODY);
+    event_count_advance(&barrier->sleepers, FUTEX_EVERYBODY);
 }
 
 /* Those who have come in *round*. */
@@ -72,7 +72,7 @@ static bool ended_badly(struct barrier *barrier, uint32_t round)
 static void break_it(struct barrier *barrier)
 {
     uint64_t word = word_of(barrier);
-    commit(barrier, make_word(come_of(word), round_of(word), BARRIER_BROKEN));
+    commit(barrier, make_word(arrived_of(word), round_of(word), BARRIER_BROKEN));
 }
 
 static void lock(struct barrier *barrier)
@@ -108,16 +108,16 @@ enum status barrier_create(struct arena *arena, uint32_t parties, struct handle 
 /* ---- a party's death, or its end in order */
 
 /* Breaks the barrier if the dead process of *tag* has come in this round. */
-static void strike(struct arena *arena, struct barrier *barrier, uint32_t tag)
+static void break_for_dead(struct arena *arena, struct barrier *barrier, uint32_t tag)
 {
     lock(barrier);
     uint64_t word = word_of(barrier);
     bool was_waiting = false;
-    for (uint32_t i = 0; i < come_of(word); i++)
+    for (uint32_t i = 0; i < arrived_of(word); i++)
         was_waiting |= members(barrier, round_of(word))[i] == tag;
     was_waiting &= state_of(word) != BARRIER_BROKEN;
     if (was_waiting) {
-        obituary_write(&barrier->dead, arena, tag);
+        dead_owner_write(&barrier->dead, arena, tag);
         break_it(barrier);
     }
     unlock(barrier);
@@ -125,14 +125,14 @@ static void strike(struct arena *arena, struct barrier *barrier, uint32_t tag)
         wake(barrier);
 }
 
-static void mourn(struct arena *arena, struct block *block, uint32_t tag)
+static void on_owner_death(struct arena *arena, struct block *block, uint32_t tag)
 {
-    strike(arena, block_payload(block), tag);
+    break_for_dead(arena, block_payload(block), tag);
 }
 
 void barrier_register(void)
 {
-    arena_set_manners(BLOCK_BARRIER, (struct block_manners){.mourn = mourn});
+    block_set_ops(BLOCK_BARRIER, (struct block_ops){.on_owner_death = on_owner_death});
 }
 
 static uint32_t count_of(_Atomic uint32_t *list, uint32_t size, uint32_t tag)
@@ -144,17 +144,17 @@ static uint32_t count_of(_Atomic uint32_t *list, uint32_t size, uint32_t tag)
 }
 
 /* Whether parties of the round before *word*'s have died, so that those who live do not suffice. Looks
- * without the mutex, since looking takes long; so the caller checks that the word still stands. */
+ * without the mutex, since looking takes long; so the caller checks that the word still is_current. */
 static bool is_deserted(struct arena *arena, struct barrier *barrier, uint64_t word, uint32_t *dead)
 {
     _Atomic uint32_t *now = members(barrier, round_of(word));
     _Atomic uint32_t *before = members(barrier, round_of(word) + 1);
-    uint32_t expected = come_of(word);
+    uint32_t expected = arrived_of(word);
     *dead = 0;
     for (uint32_t i = 0; i < barrier->parties; i++) {
         uint32_t tag = atomic_load_explicit(&before[i], memory_order_relaxed);
         /* A process may have come with several threads: as many as before are waited for. */
-        if (tag == 0 || count_of(before, i, tag) < count_of(now, come_of(word), tag))
+        if (tag == 0 || count_of(before, i, tag) < count_of(now, arrived_of(word), tag))
             continue;
         if (table_is_alive(arena, tag))
             expected++;
@@ -171,22 +171,22 @@ static void look_after(struct arena *arena, struct barrier *barrier)
     unlock(barrier);
     if (state_of(word) == BARRIER_BROKEN)
         return;
-    for (uint32_t i = 0; i < come_of(word); i++) {
+    for (uint32_t i = 0; i < arrived_of(word); i++) {
         uint32_t tag = atomic_load(&members(barrier, round_of(word))[i]);
         if (tag != 0 && !table_is_alive(arena, tag))
-            strike(arena, barrier, tag);
+            break_for_dead(arena, barrier, tag);
     }
     uint32_t dead;
     if (!is_deserted(arena, barrier, word, &dead))
         return;
     lock(barrier);
-    bool stands = word_of(barrier) == word;
-    if (stands) {
-        obituary_write(&barrier->dead, arena, dead);
+    bool is_current = word_of(barrier) == word;
+    if (is_current) {
+        dead_owner_write(&barrier->dead, arena, dead);
         break_it(barrier);
     }
     unlock(barrier);
-    if (stands)
+    if (is_current)
         wake(barrier);
 }
 
@@ -202,22 +202,22 @@ void barrier_forget(struct arena *arena, struct barrier *barrier)
 
 /* ---- coming and going; the mutex is held where *word* is the present one */
 
-static enum barrier_result arrive(struct arena *arena, struct barrier *barrier, bool has_action,
-                                  struct barrier_wait *wait)
+static enum barrier_result arrive_locked(struct arena *arena, struct barrier *barrier,
+                                         bool has_action, struct barrier_wait *wait)
 {
     uint64_t word = word_of(barrier);
-    uint32_t come = come_of(word), round = round_of(word);
+    uint32_t arrived = arrived_of(word), round = round_of(word);
     wait->seen = (uint32_t)word;
     if (state_of(word) != BARRIER_OPEN)
         return state_of(word) == BARRIER_ACTING ? BARRIER_BUSY : BARRIER_FAILED;
-    wait->index = come;
-    atomic_store(&members(barrier, round)[come], arena->tag);
-    if (come + 1 < barrier->parties) {
-        commit(barrier, make_word(come + 1, round, BARRIER_OPEN));
+    wait->index = arrived;
+    atomic_store(&members(barrier, round)[arrived], arena->tag);
+    if (arrived + 1 < barrier->parties) {
+        commit(barrier, make_word(arrived + 1, round, BARRIER_OPEN));
         return BARRIER_WAIT;
     }
     if (has_action) {
-        commit(barrier, make_word(come + 1, round, BARRIER_ACTING));
+        commit(barrier, make_word(arrived + 1, round, BARRIER_ACTING));
         wait->seen = (uint32_t)word_of(barrier);
         return BARRIER_LAST;
     }
@@ -226,11 +226,11 @@ static enum barrier_result arrive(struct arena *arena, struct barrier *barrier, 
     return BARRIER_PASSED;
 }
 
-enum barrier_result barrier_come(struct arena *arena, struct barrier *barrier, bool has_action,
-                                 struct barrier_wait *wait)
+enum barrier_result barrier_arrive(struct arena *arena, struct barrier *barrier, bool has_action,
+                                   struct barrier_wait *wait)
 {
     lock(barrier);
-    enum barrier_result result = arrive(arena, barrier, has_action, wait);
+    enum barrier_result result = arrive_locked(arena, barrier, has_action, wait);
     unlock(barrier);
     if (result == BARRIER_PASSED)
         wake(barrier);
@@ -246,19 +246,19 @@ enum barrier_result barrier_look(struct barrier *barrier, const struct barrier_w
 }
 
 enum status barrier_sleep(struct arena *arena, struct barrier *barrier,
-                          const struct barrier_wait *wait, struct patience *patience,
+                          const struct barrier_wait *wait, struct spin_wait *spin_wait,
                           deadline_t deadline)
 {
     uint32_t seen = (uint32_t)word_of(barrier);
     if (round_of(seen) != round_of(wait->seen) || state_of(seen) == BARRIER_BROKEN ||
-        patience_spin(patience, low_half(barrier), seen))
+        spin_wait_while(spin_wait, low_half(barrier), seen))
         return STATUS_OK;
-    uint32_t count = eventcount_prepare(&barrier->sleepers);
+    uint32_t count = event_count_prepare(&barrier->sleepers);
     if ((uint32_t)word_of(barrier) != seen)
         return STATUS_OK;
     deadline_t begun = clock_now();
-    enum status status = eventcount_sleep(&barrier->sleepers, count, deadline);
-    patience_slept(patience, clock_now() - begun);
+    enum status status = event_count_sleep(&barrier->sleepers, count, deadline);
+    spin_wait_slept(spin_wait, clock_now() - begun);
     if (status == STATUS_INTERRUPTED)
         look_after(arena, barrier);
     return status;
@@ -267,28 +267,28 @@ enum status barrier_sleep(struct arena *arena, struct barrier *barrier,
 enum barrier_result barrier_finish(struct barrier *barrier, const struct barrier_wait *wait)
 {
     lock(barrier);
-    bool stands = (uint32_t)word_of(barrier) == wait->seen;
-    if (stands) {
+    bool is_current = (uint32_t)word_of(barrier) == wait->seen;
+    if (is_current) {
         note_end(barrier, round_of(wait->seen), false);
         commit(barrier, make_word(0, round_of(wait->seen) + 1, BARRIER_OPEN));
     }
     unlock(barrier);
-    if (!stands)
+    if (!is_current)
         return BARRIER_FAILED;
     wake(barrier);
     return BARRIER_PASSED;
 }
 
-void barrier_withdraw(struct arena *arena, struct barrier *barrier, const struct barrier_wait *wait)
+void barrier_leave(struct arena *arena, struct barrier *barrier, const struct barrier_wait *wait)
 {
     lock(barrier);
     uint64_t word = word_of(barrier);
     if ((uint32_t)word == wait->seen && state_of(word) == BARRIER_OPEN) {
         _Atomic uint32_t *list = members(barrier, round_of(word));
-        uint32_t last = come_of(word) - 1, place = 0;
-        while (place < last && list[place] != arena->tag)
-            place++; /* threads of one process need not be told apart */
-        atomic_store(&list[place], list[last]);
+        uint32_t last = arrived_of(word) - 1, index = 0;
+        while (index < last && list[index] != arena->tag)
+            index++; /* threads of one process need not be told apart */
+        atomic_store(&list[index], list[last]);
         commit(barrier, make_word(last, round_of(word), BARRIER_OPEN));
     }
     unlock(barrier);
@@ -321,7 +321,7 @@ void barrier_reset(struct barrier *barrier)
 {
     lock(barrier);
     uint64_t word = word_of(barrier);
-    if (come_of(word) > 0 || state_of(word) != BARRIER_OPEN) {
+    if (arrived_of(word) > 0 || state_of(word) != BARRIER_OPEN) {
         note_end(barrier, round_of(word), true);
         for (uint32_t i = 0; i < 2 * barrier->parties; i++)
             atomic_store_explicit(&barrier->members[i], 0, memory_order_relaxed);

@@ -38,9 +38,9 @@ enum barrier_state { BARRIER_OPEN, BARRIER_ACTING, BARRIER_BROKEN };
 struct barrier {
     struct mutex mutex;
     _Atomic uint64_t word; /* come << 32 | round << 2 | enum barrier_state */
-    struct eventcount sleepers;
+    struct event_count sleepers;
     uint32_t parties;
-    struct obituary dead; /* the party whose death broke it; pid 0: none, or not known */
+    struct dead_owner dead; /* the party whose death broke it; pid 0: none, or not known */
     word_t broken_rounds[BARRIER_HISTORY / 64]; /* bit round % BARRIER_HISTORY: it ended badly */
     _Atomic uint32_t members[];
 };
@@ -62,19 +62,18 @@ struct barrier_wait {
 void barrier_register(void);
 enum status barrier_create(struct arena *arena, uint32_t parties, struct handle *handle);
 
-enum barrier_result barrier_come(struct arena *arena, struct barrier *barrier, bool has_action,
-                                 struct barrier_wait *wait);
+enum barrier_result barrier_arrive(struct arena *arena, struct barrier *barrier, bool has_action,
+                                   struct barrier_wait *wait);
 /* PASSED, FAILED, or WAIT: still the same round. */
 enum barrier_result barrier_look(struct barrier *barrier, const struct barrier_wait *wait);
 /* Sleeps until the word changes. STATUS_OK, STATUS_TIMED_OUT, STATUS_INTERRUPTED. */
 enum status barrier_sleep(struct arena *arena, struct barrier *barrier,
-                          const struct barrier_wait *wait, struct patience *patience,
+                          const struct barrier_wait *wait, struct spin_wait *spin_wait,
                           deadline_t deadline);
 /* The action is done. PASSED, or FAILED: it was broken meanwhile. */
 enum barrier_result barrier_finish(struct barrier *barrier, const struct barrier_wait *wait);
 /* Leaves before the round's end, and is no longer counted. */
-void barrier_withdraw(struct arena *arena, struct barrier *barrier,
-                      const struct barrier_wait *wait);
+void barrier_leave(struct arena *arena, struct barrier *barrier, const struct barrier_wait *wait);
 /* Time is up: breaks the barrier, unless the round has ended. PASSED, FAILED. */
 enum barrier_result barrier_give_up(struct barrier *barrier, const struct barrier_wait *wait);
 

@@ -29,30 +29,31 @@ static void unlock(struct condition *condition)
 
 /* ---- seats */
 
-static bool is_seat(struct condition *condition, uint32_t number)
+static bool is_entry(struct condition *condition, uint32_t number)
 {
-    uint32_t part = annex_part(CONDITION_FIRST, number);
-    return part == 0 || (part < CONDITION_PARTS && word_get(&condition->annexes[part - 1]) != 0);
+    uint32_t part = overflow_part(CONDITION_FIRST, number);
+    return part == 0 ||
+           (part < CONDITION_PARTS && word_get(&condition->overflow_blocks[part - 1]) != 0);
 }
 
-static struct seat *seat_at(struct arena *arena, struct condition *condition, uint32_t number)
+static struct waiter *waiter_at(struct arena *arena, struct condition *condition, uint32_t number)
 {
-    uint32_t part = annex_part(CONDITION_FIRST, number);
+    uint32_t part = overflow_part(CONDITION_FIRST, number);
     if (part == 0)
         return &condition->first[number];
-    struct seat *seats = annex_at(arena, &condition->annexes[part - 1]);
-    return seats + (number - annex_start(CONDITION_FIRST, part));
+    struct waiter *waiters = overflow_at(arena, &condition->overflow_blocks[part - 1]);
+    return waiters + (number - overflow_start(CONDITION_FIRST, part));
 }
 
-static uint32_t state_of(const struct seat *seat)
+static uint32_t state_of(const struct waiter *waiter)
 {
-    return atomic_load_explicit(&seat->state, memory_order_acquire);
+    return atomic_load_explicit(&waiter->state, memory_order_acquire);
 }
 
-static bool waits(const struct seat *seat)
+static bool waits(const struct waiter *waiter)
 {
-    uint32_t state = state_of(seat);
-    return state == SEAT_WAITING || state == SEAT_ASLEEP;
+    uint32_t state = state_of(waiter);
+    return state == WAITER_WAITING || state == WAITER_ASLEEP;
 }
 
 /* Acquire: who looks without the mutex finds the annexes of all seats below. */
@@ -62,11 +63,11 @@ static uint32_t top_of(struct condition *condition)
 }
 
 /* Below the top, or the seat at the top, which there may not be. */
-static uint32_t free_seat(struct arena *arena, struct condition *condition)
+static uint32_t free_entry(struct arena *arena, struct condition *condition)
 {
     uint32_t top = top_of(condition);
     for (uint32_t i = 0; i < top; i++)
-        if (state_of(seat_at(arena, condition, i)) == SEAT_FREE)
+        if (state_of(waiter_at(arena, condition, i)) == WAITER_FREE)
             return i;
     return top;
 }
@@ -74,7 +75,7 @@ static uint32_t free_seat(struct arena *arena, struct condition *condition)
 /* ---- who has waited longest; the mutex is held */
 
 struct pick {
-    struct seat *seat;
+    struct waiter *waiter;
     uint64_t ticket;
 };
 
@@ -97,41 +98,41 @@ static uint32_t longest_waiting(struct arena *arena, struct condition *condition
 {
     uint32_t count = 0, top = top_of(condition);
     for (uint32_t i = 0; i < top; i++) {
-        struct seat *seat = seat_at(arena, condition, i);
-        uint64_t ticket = atomic_load_explicit(&seat->ticket, memory_order_relaxed);
-        if (waits(seat) && ticket < end)
-            insert(picks, &count, most, (struct pick){seat, ticket});
+        struct waiter *waiter = waiter_at(arena, condition, i);
+        uint64_t ticket = atomic_load_explicit(&waiter->ticket, memory_order_relaxed);
+        if (waits(waiter) && ticket < end)
+            insert(picks, &count, most, (struct pick){waiter, ticket});
     }
     return count;
 }
 
 /* ---- notifying; the mutex is held */
 
-static void notify_seat(struct seat *seat)
+static void notify_waiter(struct waiter *waiter)
 {
-    uint32_t before = atomic_exchange(&seat->state, SEAT_NOTIFIED);
+    uint32_t before = atomic_exchange(&waiter->state, WAITER_NOTIFIED);
     CRASH_POINT("condition.notify.before_wake");
-    if (before == SEAT_ASLEEP)
-        futex_wake(&seat->state, 1);
+    if (before == WAITER_ASLEEP)
+        futex_wake(&waiter->state, 1);
 }
 
-static void pass_on(struct arena *arena, struct condition *condition, struct seat *seat)
+static void pass_on(struct arena *arena, struct condition *condition, struct waiter *waiter)
 {
-    struct pick heir;
-    if (longest_waiting(arena, condition, FOR_EVER, &heir, 1))
-        notify_seat(heir.seat);
+    struct pick next;
+    if (longest_waiting(arena, condition, FOR_EVER, &next, 1))
+        notify_waiter(next.waiter);
     CRASH_POINT("condition.pass_on.between");
-    atomic_store(&seat->state, SEAT_FREE);
+    atomic_store(&waiter->state, WAITER_FREE);
 }
 
-static void call_crowd(struct condition *condition)
+static void wake_overflow_waiters(struct condition *condition)
 {
-    if (!atomic_load(&condition->crowd))
+    if (!atomic_load(&condition->overflow_waiters))
         return;
-    atomic_fetch_add(&condition->crowd_call, 1);
-    CRASH_POINT("condition.crowd.called");
-    atomic_store(&condition->crowd, 0); /* who comes to stand later sets it again */
-    futex_wake(&condition->crowd_call, FUTEX_EVERYBODY);
+    atomic_fetch_add(&condition->overflow_signal, 1);
+    CRASH_POINT("condition.overflow_waiters.signalled");
+    atomic_store(&condition->overflow_waiters, 0); /* who comes to stand later sets it again */
+    futex_wake(&condition->overflow_signal, FUTEX_EVERYBODY);
 }
 
 void condition_notify(struct arena *arena, struct condition *condition, uint64_t count)
@@ -145,8 +146,8 @@ void condition_notify(struct arena *arena, struct condition *condition, uint64_t
         most = count < ROUND ? (uint32_t)count : ROUND;
         found = most ? longest_waiting(arena, condition, end, picks, most) : 0;
         for (uint32_t i = 0; i < found; i++)
-            notify_seat(picks[i].seat);
-        call_crowd(condition);
+            notify_waiter(picks[i].waiter);
+        wake_overflow_waiters(condition);
         unlock(condition);
         count -= found;
     } while (found == ROUND && count > 0);
@@ -154,46 +155,47 @@ void condition_notify(struct arena *arena, struct condition *condition, uint64_t
 
 /* ---- a waiter's death */
 
-static void strike(struct arena *arena, struct condition *condition, uint32_t tag)
+static void release_entries_of(struct arena *arena, struct condition *condition, uint32_t tag)
 {
     lock(condition);
     for (uint32_t i = 0; i < top_of(condition); i++) {
-        struct seat *seat = seat_at(arena, condition, i);
-        uint32_t state = state_of(seat);
+        struct waiter *waiter = waiter_at(arena, condition, i);
+        uint32_t state = state_of(waiter);
         /* A notifier does not look who lives; so from WAITING to FREE in one step as well. */
-        if (state != SEAT_FREE && seat->tag == tag) {
-            if (state == SEAT_NOTIFIED)
-                pass_on(arena, condition, seat);
+        if (state != WAITER_FREE && waiter->tag == tag) {
+            if (state == WAITER_NOTIFIED)
+                pass_on(arena, condition, waiter);
             else
-                atomic_store(&seat->state, SEAT_FREE);
+                atomic_store(&waiter->state, WAITER_FREE);
         }
     }
     unlock(condition);
 }
 
-static void mourn(struct arena *arena, struct block *block, uint32_t tag)
+static void on_owner_death(struct arena *arena, struct block *block, uint32_t tag)
 {
-    strike(arena, block_payload(block), tag);
+    release_entries_of(arena, block_payload(block), tag);
 }
 
-static struct block *surrender(struct arena *arena, struct block *block)
+static struct block *pop_child(struct arena *arena, struct block *block)
 {
     struct condition *condition = block_payload(block);
-    return annex_surrender(arena, condition->annexes, CONDITION_PARTS - 1);
+    return overflow_pop_child(arena, condition->overflow_blocks, CONDITION_PARTS - 1);
 }
 
-static void each_owned(struct arena *arena, struct block *block, owned_visitor visit, void *with)
+static void visit_children(struct arena *arena, struct block *block, child_visitor visit,
+                           void *with)
 {
     (void)arena;
     struct condition *condition = block_payload(block);
-    annex_each_owned(condition->annexes, CONDITION_PARTS - 1, visit, with);
+    overflow_visit_children(condition->overflow_blocks, CONDITION_PARTS - 1, visit, with);
 }
 
 void condition_register(void)
 {
-    arena_set_manners(
-        BLOCK_CONDITION,
-        (struct block_manners){.surrender = surrender, .each_owned = each_owned, .mourn = mourn});
+    block_set_ops(BLOCK_CONDITION, (struct block_ops){.pop_child = pop_child,
+                                                      .visit_children = visit_children,
+                                                      .on_owner_death = on_owner_death});
 }
 
 /* A seat of a dead process that is only WAITING does no harm until it is notified. */
@@ -201,14 +203,14 @@ static void look_after(struct arena *arena, struct condition *condition, uint32_
 {
     uint32_t living = arena->tag; /* neighbours are often threads of one process */
     for (uint32_t i = 0; i < top_of(condition); i++) {
-        struct seat *seat = seat_at(arena, condition, i);
-        uint32_t tag = atomic_load(&seat->tag);
-        if (state_of(seat) < least_state || tag == living)
+        struct waiter *waiter = waiter_at(arena, condition, i);
+        uint32_t tag = atomic_load(&waiter->tag);
+        if (state_of(waiter) < least_state || tag == living)
             continue;
         if (table_is_alive(arena, tag))
             living = tag;
         else
-            strike(arena, condition, tag);
+            release_entries_of(arena, condition, tag);
     }
 }
 
@@ -220,52 +222,52 @@ void condition_look_after(struct arena *arena, struct condition *condition)
     if (now - atomic_load(&condition->looked_after) < SLICE_NS / 2)
         return;
     atomic_store(&condition->looked_after, now);
-    look_after(arena, condition, SEAT_NOTIFIED);
+    look_after(arena, condition, WAITER_NOTIFIED);
 }
 
 /* ---- waiting */
 
-static void sit_down(struct arena *arena, struct condition *condition, uint32_t number)
+static void fill_entry(struct arena *arena, struct condition *condition, uint32_t number)
 {
-    struct seat *seat = seat_at(arena, condition, number);
+    struct waiter *waiter = waiter_at(arena, condition, number);
     uint64_t ticket = atomic_fetch_add(&condition->next_ticket, 1);
-    atomic_store_explicit(&seat->tag, arena->tag, memory_order_relaxed);
-    atomic_store_explicit(&seat->ticket, ticket, memory_order_relaxed);
+    atomic_store_explicit(&waiter->tag, arena->tag, memory_order_relaxed);
+    atomic_store_explicit(&waiter->ticket, ticket, memory_order_relaxed);
     if (number >= top_of(condition))
         atomic_store(&condition->top, number + 1);
     CRASH_POINT("condition.enter.before_commit");
-    atomic_store_explicit(&seat->state, SEAT_WAITING, memory_order_release);
+    atomic_store_explicit(&waiter->state, WAITER_WAITING, memory_order_release);
     CRASH_POINT("condition.enter.committed");
 }
 
 /* False: no seat is free, and the caller does not want to stand. */
-static bool take_place(struct arena *arena, struct condition *condition,
-                       struct condition_wait *wait, bool may_stand)
+static bool take_entry(struct arena *arena, struct condition *condition,
+                       struct condition_wait *wait, bool may_overflow)
 {
     lock(condition);
-    uint32_t number = free_seat(arena, condition);
-    bool sits = is_seat(condition, number);
-    wait->seat = sits ? number : CONDITION_STANDS;
-    if (sits)
-        sit_down(arena, condition, number);
-    else if (may_stand) {
-        wait->call = atomic_load(&condition->crowd_call);
-        atomic_store(&condition->crowd, 1);
+    uint32_t number = free_entry(arena, condition);
+    bool has_entry = is_entry(condition, number);
+    wait->entry = has_entry ? number : CONDITION_NO_ENTRY;
+    if (has_entry)
+        fill_entry(arena, condition, number);
+    else if (may_overflow) {
+        wait->signal = atomic_load(&condition->overflow_signal);
+        atomic_store(&condition->overflow_waiters, 1);
     }
     unlock(condition);
-    return sits || may_stand;
+    return has_entry || may_overflow;
 }
 
 /* A free seat more, perhaps one of a dead waiter. False: there can be none. */
 static bool make_room(struct arena *arena, struct condition *condition)
 {
-    look_after(arena, condition, SEAT_WAITING);
-    if (is_seat(condition, free_seat(arena, condition)))
+    look_after(arena, condition, WAITER_WAITING);
+    if (is_entry(condition, free_entry(arena, condition)))
         return true;
     for (uint32_t part = 1; part < CONDITION_PARTS; part++) {
-        word_t *link = &condition->annexes[part - 1];
+        word_t *link = &condition->overflow_blocks[part - 1];
         if (word_get(link) == 0)
-            return annex_add(arena, link, (sizeof(struct seat) * CONDITION_FIRST) << part) ==
+            return overflow_add(arena, link, (sizeof(struct waiter) * CONDITION_FIRST) << part) ==
                    STATUS_OK;
     }
     return false;
@@ -273,49 +275,51 @@ static bool make_room(struct arena *arena, struct condition *condition)
 
 void condition_enter(struct arena *arena, struct condition *condition, struct condition_wait *wait)
 {
-    bool may_stand = false;
-    while (!take_place(arena, condition, wait, may_stand))
-        may_stand = !make_room(arena, condition);
+    bool may_overflow = false;
+    while (!take_entry(arena, condition, wait, may_overflow))
+        may_overflow = !make_room(arena, condition);
 }
 
-static enum status stand(struct condition *condition, struct condition_wait *wait,
-                         deadline_t deadline)
+static enum status sleep_without_entry(struct condition *condition, struct condition_wait *wait,
+                                       deadline_t deadline)
 {
-    if (atomic_load(&condition->crowd_call) != wait->call)
+    if (atomic_load(&condition->overflow_signal) != wait->signal)
         return STATUS_OK;
-    enum status status = sleep_a_slice(&condition->crowd_call, wait->call, deadline);
-    if (atomic_load(&condition->crowd_call) != wait->call)
+    enum status status = sleep_a_slice(&condition->overflow_signal, wait->signal, deadline);
+    if (atomic_load(&condition->overflow_signal) != wait->signal)
         return STATUS_OK;
     return status == STATUS_OK ? STATUS_INTERRUPTED : status;
 }
 
 /* Only its owner and notifiers change a seat that is taken. */
-static enum status sit(_Atomic uint32_t *state, struct patience *patience, deadline_t deadline)
+static enum status sleep_in_entry(_Atomic uint32_t *state, struct spin_wait *spin_wait,
+                                  deadline_t deadline)
 {
-    uint32_t waiting = SEAT_WAITING;
-    if (atomic_load_explicit(state, memory_order_acquire) == SEAT_WAITING)
-        patience_spin(patience, state, SEAT_WAITING);
-    atomic_compare_exchange_strong(state, &waiting, SEAT_ASLEEP);
-    if (atomic_load(state) == SEAT_NOTIFIED)
+    uint32_t waiting = WAITER_WAITING;
+    if (atomic_load_explicit(state, memory_order_acquire) == WAITER_WAITING)
+        spin_wait_while(spin_wait, state, WAITER_WAITING);
+    atomic_compare_exchange_strong(state, &waiting, WAITER_ASLEEP);
+    if (atomic_load(state) == WAITER_NOTIFIED)
         return STATUS_OK;
     CRASH_POINT("condition.before_sleep");
     deadline_t begun = clock_now();
-    enum status status = sleep_a_slice(state, SEAT_ASLEEP, deadline);
-    patience_slept(patience, clock_now() - begun);
-    if (atomic_load_explicit(state, memory_order_acquire) == SEAT_NOTIFIED)
+    enum status status = sleep_a_slice(state, WAITER_ASLEEP, deadline);
+    spin_wait_slept(spin_wait, clock_now() - begun);
+    if (atomic_load_explicit(state, memory_order_acquire) == WAITER_NOTIFIED)
         return STATUS_OK;
     return status == STATUS_OK ? STATUS_INTERRUPTED : status;
 }
 
 enum status condition_sleep(struct arena *arena, struct condition *condition,
-                            struct condition_wait *wait, struct patience *patience,
+                            struct condition_wait *wait, struct spin_wait *spin_wait,
                             deadline_t deadline)
 {
     enum status status;
-    if (wait->seat == CONDITION_STANDS)
-        status = stand(condition, wait, deadline);
+    if (wait->entry == CONDITION_NO_ENTRY)
+        status = sleep_without_entry(condition, wait, deadline);
     else
-        status = sit(&seat_at(arena, condition, wait->seat)->state, patience, deadline);
+        status = sleep_in_entry(&waiter_at(arena, condition, wait->entry)->state, spin_wait,
+                                deadline);
     CRASH_POINT("condition.woken");
     if (status == STATUS_INTERRUPTED)
         condition_look_after(arena, condition);
@@ -323,20 +327,20 @@ enum status condition_sleep(struct arena *arena, struct condition *condition,
 }
 
 bool condition_leave(struct arena *arena, struct condition *condition, struct condition_wait *wait,
-                     bool forgo)
+                     bool pass_on_notification)
 {
-    if (wait->seat == CONDITION_STANDS)
-        return atomic_load(&condition->crowd_call) != wait->call;
-    struct seat *seat = seat_at(arena, condition, wait->seat);
+    if (wait->entry == CONDITION_NO_ENTRY)
+        return atomic_load(&condition->overflow_signal) != wait->signal;
+    struct waiter *waiter = waiter_at(arena, condition, wait->entry);
     CRASH_POINT("condition.leave.before_commit");
     lock(condition);
-    bool notified = state_of(seat) == SEAT_NOTIFIED;
-    if (notified && forgo)
-        pass_on(arena, condition, seat);
+    bool notified = state_of(waiter) == WAITER_NOTIFIED;
+    if (notified && pass_on_notification)
+        pass_on(arena, condition, waiter);
     else
-        atomic_store(&seat->state, SEAT_FREE);
+        atomic_store(&waiter->state, WAITER_FREE);
     uint32_t top = top_of(condition);
-    while (top > 0 && state_of(seat_at(arena, condition, top - 1)) == SEAT_FREE)
+    while (top > 0 && state_of(waiter_at(arena, condition, top - 1)) == WAITER_FREE)
         top--;
     atomic_store(&condition->top, top);
     unlock(condition);
@@ -347,6 +351,6 @@ uint32_t condition_waiting(struct arena *arena, struct condition *condition)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < top_of(condition); i++)
-        count += waits(seat_at(arena, condition, i));
+        count += waits(waiter_at(arena, condition, i));
     return count;
 }

@@ -35,9 +35,9 @@
 /* 16, 32, 64, ... seats: 65,520 in all, 32 for each process that a family may have. */
 enum { CONDITION_FIRST = 16, CONDITION_PARTS = 12 };
 
-enum seat_state { SEAT_FREE, SEAT_WAITING, SEAT_ASLEEP, SEAT_NOTIFIED };
+enum waiter_state { WAITER_FREE, WAITER_WAITING, WAITER_ASLEEP, WAITER_NOTIFIED };
 
-struct seat {
+struct waiter {
     _Atomic uint32_t state;
     _Atomic uint32_t tag;    /* whose it is, unless FREE */
     _Atomic uint64_t ticket; /* smaller ones have waited longer */
@@ -45,21 +45,21 @@ struct seat {
 
 struct condition {
     struct mutex mutex;
-    _Atomic uint32_t crowd;      /* 1: somebody stands, or did */
-    _Atomic uint32_t crowd_call; /* changes with each notification while somebody stands */
-    _Atomic uint32_t top;        /* seats from here on are FREE; raised before a seat is taken */
+    _Atomic uint32_t overflow_waiters; /* 1: somebody stands, or did */
+    _Atomic uint32_t overflow_signal;  /* changes with each notification while somebody stands */
+    _Atomic uint32_t top; /* seats from here on are FREE; raised before a seat is taken */
     _Atomic uint64_t next_ticket;
     _Atomic deadline_t looked_after; /* when somebody last did */
-    word_t annexes[CONDITION_PARTS - 1];
-    struct seat first[CONDITION_FIRST];
+    word_t overflow_blocks[CONDITION_PARTS - 1];
+    struct waiter first[CONDITION_FIRST];
 };
 
 /* One wait of one thread. */
 struct condition_wait {
-    uint32_t seat; /* CONDITION_STANDS: none */
-    uint32_t call; /* of the crowd, when it joined */
+    uint32_t entry;  /* CONDITION_NO_ENTRY: none */
+    uint32_t signal; /* of the crowd, when it joined */
 };
-#define CONDITION_STANDS UINT32_MAX
+#define CONDITION_NO_ENTRY UINT32_MAX
 
 void condition_register(void);
 void condition_init(struct condition *condition);
@@ -70,13 +70,13 @@ void condition_enter(struct arena *arena, struct condition *condition, struct co
 /* Sleeps until notified. STATUS_OK: notified. STATUS_TIMED_OUT. STATUS_INTERRUPTED: go on after a
  * look. The caller does not have the user's lock. */
 enum status condition_sleep(struct arena *arena, struct condition *condition,
-                            struct condition_wait *wait, struct patience *patience,
+                            struct condition_wait *wait, struct spin_wait *spin_wait,
                             deadline_t deadline);
 
 /* Ends the wait, with the user's lock taken again; whether it was notified. *forgo*: the caller will not
  * act on a notification, so it goes to another. */
 bool condition_leave(struct arena *arena, struct condition *condition, struct condition_wait *wait,
-                     bool forgo);
+                     bool pass_on_notification);
 
 /* Reaches those *count* who have waited longest, of all who wait when it is called. */
 void condition_notify(struct arena *arena, struct condition *condition, uint64_t count);

@@ -16,15 +16,15 @@ static bool tells_of(uint64_t state, uint32_t tag)
     return generation == wanted || ((state & 0xff) == SLOT_FREE && generation == following);
 }
 
-void obituary_write(struct obituary *obituary, const struct arena *arena, uint32_t tag)
+void dead_owner_write(struct dead_owner *dead_owner, const struct arena *arena, uint32_t tag)
 {
     struct slot *slot = table_slot(arena, tag_index(tag));
     uint64_t state = state_of(slot), pid = word_get(&slot->pid);
     char name[SLOT_NAME_BYTES];
     memcpy(name, slot->name, sizeof name); /* its last byte is never used */
     bool known = tells_of(state, tag) && state_of(slot) == state;
-    memset(obituary->name, 0, sizeof obituary->name);
+    memset(dead_owner->name, 0, sizeof dead_owner->name);
     if (known)
-        memcpy(obituary->name, name, sizeof name);
-    atomic_store(&obituary->pid, known ? pid : 0);
+        memcpy(dead_owner->name, name, sizeof name);
+    atomic_store(&dead_owner->pid, known ? pid : 0);
 }

@@ -7,12 +7,12 @@
 
 #include "../shm/process_table.h"
 
-struct obituary {
+struct dead_owner {
     word_t pid; /* 0: not known (any more) */
     char name[SLOT_NAME_BYTES];
 };
 
 /* Of the process that had *tag*. */
-void obituary_write(struct obituary *obituary, const struct arena *arena, uint32_t tag);
+void dead_owner_write(struct dead_owner *dead_owner, const struct arena *arena, uint32_t tag);
 
 #endif

@@ -22,7 +22,7 @@
 
 struct event {
     _Atomic uint32_t word;
-    struct eventcount sleepers;
+    struct event_count sleepers;
 };
 
 static inline uint32_t event_look(struct event *event)
@@ -40,7 +40,7 @@ void event_set(struct event *event);
 void event_clear(struct event *event);
 
 /* Sleeps until it comes. STATUS_OK: look again; STATUS_TIMED_OUT, STATUS_INTERRUPTED. */
-enum status event_wait(struct event *event, struct patience *patience, uint32_t seen,
+enum status event_wait(struct event *event, struct spin_wait *spin_wait, uint32_t seen,
                        deadline_t deadline);
 
 #endif

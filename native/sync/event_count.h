@@ -30,19 +30,19 @@
 #include "../os/futex.h"
 #include "../status.h"
 
-struct eventcount {
+struct event_count {
     _Atomic uint32_t word;
 };
 
 /* After this the caller looks at the state once more, and only then sleeps on what was returned. */
-uint32_t eventcount_prepare(struct eventcount *event);
+uint32_t event_count_prepare(struct event_count *event);
 
 /* STATUS_OK: the state may have changed. STATUS_TIMED_OUT. STATUS_INTERRUPTED: a signal, or the end
  * of a slice. */
-enum status eventcount_sleep(struct eventcount *event, uint32_t seen, deadline_t deadline);
+enum status event_count_sleep(struct event_count *event, uint32_t seen, deadline_t deadline);
 
 /* After the state was changed: wakes up to *wake* sleepers. */
-void eventcount_advance(struct eventcount *event, unsigned wake);
+void event_count_advance(struct event_count *event, unsigned wake);
 
 /* Sleeps as above while *word is *seen*, for those who arrange the waking themselves. */
 enum status sleep_a_slice(_Atomic uint32_t *word, uint32_t seen, deadline_t deadline);

@@ -8,16 +8,16 @@
 
 /* Short enough that nobody notices, long enough that a batch of fast acquisitions outweighs the
  * futex round trip that ends it (some 40 us). */
-#define IMPATIENCE_NS (500 * NS_PER_US)
+#define STARVING_NS (500 * NS_PER_US)
 /* How long a newcomer leaves an offered lock to those who have slept. */
 #define OFFER_NS (1 * NS_PER_MS)
 /* Most critical sections are shorter. */
 #define SPIN_NS (10 * NS_PER_US)
 
-void lock_init(struct lock *lock, enum lock_heritage heritage)
+void lock_init(struct lock *lock, enum lock_on_death on_death)
 {
     memset(lock, 0, sizeof *lock);
-    lock->heritage = heritage;
+    lock->on_death = on_death;
 }
 
 /* ---- a holder's death */
@@ -27,7 +27,7 @@ static void break_lock(struct arena *arena, struct lock *lock, uint32_t tag)
 {
     uint32_t word = atomic_load(&lock->word);
     while ((word & LOCK_TAG) == tag && !(word & LOCK_BROKEN)) {
-        obituary_write(&lock->dead, arena, tag);
+        dead_owner_write(&lock->dead, arena, tag);
         CRASH_POINT("lock.before_break");
         if (!atomic_compare_exchange_strong(&lock->word, &word, tag | LOCK_BROKEN))
             continue;
@@ -36,14 +36,14 @@ static void break_lock(struct arena *arena, struct lock *lock, uint32_t tag)
     }
 }
 
-static void mourn(struct arena *arena, struct block *block, uint32_t tag)
+static void on_owner_death(struct arena *arena, struct block *block, uint32_t tag)
 {
     break_lock(arena, block_payload(block), tag);
 }
 
 void lock_register(void)
 {
-    arena_set_manners(BLOCK_LOCK, (struct block_manners){.mourn = mourn});
+    block_set_ops(BLOCK_LOCK, (struct block_ops){.on_owner_death = on_owner_death});
 }
 
 void lock_look_after(struct arena *arena, struct lock *lock)
@@ -64,8 +64,8 @@ static bool take(struct arena *arena, struct lock *lock, struct lock_waiter *wai
     if (!lock_swap(lock, word, tag))
         return false;
     CRASH_POINT("lock.taken_after_wait");
-    waiter->inherited = (word & LOCK_BROKEN) != 0;
-    atomic_store_explicit(&lock->impatient, 0, memory_order_relaxed);
+    waiter->recovered = (word & LOCK_BROKEN) != 0;
+    atomic_store_explicit(&lock->starving, 0, memory_order_relaxed);
     atomic_store_explicit(&lock->site_known, 0, memory_order_relaxed);
     return true;
 }
@@ -76,7 +76,7 @@ static enum status look(struct arena *arena, struct lock *lock, struct lock_wait
 {
     for (;;) {
         uint32_t word = atomic_load_explicit(&lock->word, memory_order_relaxed);
-        if ((word & LOCK_BROKEN) && lock->heritage == LOCK_BREAKS)
+        if ((word & LOCK_BROKEN) && lock->on_death == LOCK_BREAKS)
             return STATUS_OWNER_DIED;
         bool is_open = word == LOCK_FREE || (word & LOCK_BROKEN) ||
                        (word == LOCK_OFFERED && (may_barge || waiter->since));
@@ -98,7 +98,7 @@ static enum status spin(struct arena *arena, struct lock *lock, struct lock_wait
     enum status status;
     do {
         for (unsigned turn = 0; turn < 16; turn++)
-            patience_relax();
+            spin_wait_relax();
         status = look(arena, lock, waiter, false);
     } while (status == STATUS_AGAIN && clock_now() < end);
     return status;
@@ -116,8 +116,8 @@ static enum status sleep_on(struct arena *arena, struct lock *lock, struct lock_
         slice = now + OFFER_NS;
     if (waiter->since == 0)
         waiter->since = now;
-    else if (now - waiter->since > IMPATIENCE_NS)
-        atomic_store_explicit(&lock->impatient, 1, memory_order_relaxed);
+    else if (now - waiter->since > STARVING_NS)
+        atomic_store_explicit(&lock->starving, 1, memory_order_relaxed);
     uint32_t contended = word | LOCK_CONTENDED;
     if (word != contended && !atomic_compare_exchange_strong(&lock->word, &word, contended))
         return STATUS_AGAIN;
@@ -135,7 +135,7 @@ enum status lock_wait(struct arena *arena, struct lock *lock, struct lock_waiter
                       deadline_t deadline)
 {
     enum status status = STATUS_AGAIN, last;
-    if (waiter->since == 0 && patience_allowed())
+    if (waiter->since == 0 && spin_wait_allowed())
         status = spin(arena, lock, waiter);
     while (status == STATUS_AGAIN) {
         status = look(arena, lock, waiter, false);
@@ -152,11 +152,11 @@ enum status lock_wait(struct arena *arena, struct lock *lock, struct lock_waiter
 
 /* Nobody was asleep, so there is no reason to hold the lock back. But a newcomer may have gone to sleep
  * on the offer since; one is enough, who then takes the lock as contended. */
-static void withdraw_offer(struct lock *lock)
+static void cancel_offer(struct lock *lock)
 {
     if (!lock_swap(lock, LOCK_OFFERED, LOCK_FREE))
         return; /* taken, as contended: its holder will wake the next */
-    CRASH_POINT("lock.release.withdrawn");
+    CRASH_POINT("lock.release.offer_cancelled");
     futex_wake(&lock->word, 1);
 }
 
@@ -169,13 +169,13 @@ enum status lock_release(struct lock *lock)
         if (word & LOCK_BROKEN)
             return STATUS_OWNER_DIED;
         bool offer = (word & LOCK_CONTENDED) &&
-                     atomic_load_explicit(&lock->impatient, memory_order_relaxed);
+                     atomic_load_explicit(&lock->starving, memory_order_relaxed);
         next = offer ? LOCK_OFFERED : LOCK_FREE;
     } while (!atomic_compare_exchange_weak_explicit(&lock->word, &word, next, memory_order_release,
                                                     memory_order_relaxed));
     CRASH_POINT("lock.release.before_wake");
     if ((word & LOCK_CONTENDED) && futex_wake(&lock->word, 1) == 0 && next == LOCK_OFFERED)
-        withdraw_offer(lock);
+        cancel_offer(lock);
     return STATUS_OK;
 }
 

@@ -41,16 +41,16 @@
 
 enum { LOCK_SITE_BYTES = 120 };
 
-enum lock_heritage { LOCK_BREAKS, LOCK_PASSES_ON }; /* when its holder dies */
+enum lock_on_death { LOCK_BREAKS, LOCK_PASSES_ON }; /* when its holder dies */
 
 struct lock {
     _Atomic uint32_t word;
-    _Atomic uint32_t impatient; /* 1: somebody has waited for long */
-    _Atomic uint32_t depth;     /* of an RLock: how often its owner has taken it */
+    _Atomic uint32_t starving; /* 1: somebody has waited for long */
+    _Atomic uint32_t depth;    /* of an RLock: how often its owner has taken it */
     _Atomic uint32_t site_known;
     _Atomic uint64_t owner; /* of an RLock: the thread that holds it (thread.h); 0: none */
-    struct obituary dead;   /* of the holder that died; valid while BROKEN */
-    uint32_t heritage;
+    struct dead_owner dead; /* of the holder that died; valid while BROKEN */
+    uint32_t on_death;
     _Atomic uint32_t left; /* tag of a holder that ended in order, leaving the release to others */
     char site[LOCK_SITE_BYTES]; /* where the holder took it, if site_known; for messages only */
 };
@@ -58,13 +58,13 @@ struct lock {
 /* What one thread remembers during one wait, since lock_wait() returns now and then. */
 struct lock_waiter {
     deadline_t since; /* 0: has not slept yet */
-    bool inherited;   /* out: the lock was taken over from a process that died */
+    bool recovered;   /* out: the lock was taken over from a process that died */
 };
 
 /* Once, at set-up of the process. */
 void lock_register(void);
 
-void lock_init(struct lock *lock, enum lock_heritage heritage);
+void lock_init(struct lock *lock, enum lock_on_death on_death);
 
 static inline bool lock_swap(struct lock *lock, uint32_t from, uint32_t to)
 {
@@ -104,7 +104,7 @@ bool lock_reset(struct lock *lock);
 static inline bool lock_is_held(struct lock *lock)
 {
     uint32_t word = atomic_load_explicit(&lock->word, memory_order_relaxed);
-    bool passes = (word & LOCK_BROKEN) && lock->heritage == LOCK_PASSES_ON;
+    bool passes = (word & LOCK_BROKEN) && lock->on_death == LOCK_PASSES_ON;
     return word != LOCK_FREE && word != LOCK_OFFERED && !passes;
 }
 

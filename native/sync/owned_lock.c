@@ -15,10 +15,10 @@ static void give(struct arena *arena, word_t *word, const struct handle *lock)
 {
     arena_lock(arena);
     if (word_get(word) == 0) {
-        arena_stage_reference(arena, block_of(arena_at(arena, lock->payload)));
-        arena_stage(arena, word, lock->payload);
+        reference_stage_add(arena, block_of(arena_at(arena, lock->payload)));
+        journal_stage(arena, word, lock->payload);
         CRASH_POINT("owned_lock.before_commit");
-        arena_commit(arena);
+        journal_commit(arena);
         CRASH_POINT("owned_lock.committed");
     }
     arena_unlock(arena);
@@ -33,7 +33,7 @@ enum status owned_lock_at(struct arena *arena, word_t *word, offset_t *payload, 
         if (status != STATUS_OK)
             return status;
         give(arena, word, &lock);
-        handle_drop(arena, &lock);
+        handle_release(arena, &lock);
     }
     *payload = atomic_load_explicit(word, memory_order_acquire);
     *serial = word_get(&block_of(arena_at(arena, *payload))->serial);

@@ -110,14 +110,15 @@ static uint64_t carried_over(uint64_t entry, uint64_t word)
 
 static uint32_t entries_of(uint32_t part)
 {
-    uint32_t count = (uint32_t)SEMAPHORE_FIRST << part, start = annex_start(SEMAPHORE_FIRST, part);
+    uint32_t count = (uint32_t)SEMAPHORE_FIRST << part,
+             start = overflow_start(SEMAPHORE_FIRST, part);
     return count < SLOT_COUNT - start ? count : SLOT_COUNT - start;
 }
 
 /* NULL: there is none yet. Not of a semaphore that was anonymous from the start. */
 static entry_t *entries_at(struct arena *arena, struct semaphore *semaphore, uint32_t part)
 {
-    return part == 0 ? semaphore->first : annex_at(arena, &semaphore->annexes[part - 1]);
+    return part == 0 ? semaphore->first : overflow_at(arena, &semaphore->overflow_blocks[part - 1]);
 }
 
 /* The entry of a slot; likewise. */
@@ -125,17 +126,17 @@ static entry_t *entry_at(struct arena *arena, struct semaphore *semaphore, uint3
 {
     if (index < SEMAPHORE_FIRST)
         return &semaphore->first[index];
-    uint32_t part = annex_part(SEMAPHORE_FIRST, index);
+    uint32_t part = overflow_part(SEMAPHORE_FIRST, index);
     entry_t *entries = entries_at(arena, semaphore, part);
-    return entries ? entries + (index - annex_start(SEMAPHORE_FIRST, part)) : NULL;
+    return entries ? entries + (index - overflow_start(SEMAPHORE_FIRST, part)) : NULL;
 }
 
 /* Of this process. False: there is no memory for it. */
 static bool make_own_entry(struct arena *arena, struct semaphore *semaphore)
 {
-    uint32_t part = annex_part(SEMAPHORE_FIRST, tag_index(arena->tag));
-    return part == 0 || annex_add(arena, &semaphore->annexes[part - 1],
-                                  entries_of(part) * sizeof(entry_t)) == STATUS_OK;
+    uint32_t part = overflow_part(SEMAPHORE_FIRST, tag_index(arena->tag));
+    return part == 0 || overflow_add(arena, &semaphore->overflow_blocks[part - 1],
+                                     entries_of(part) * sizeof(entry_t)) == STATUS_OK;
 }
 
 /* Carries the operation of *word* over to its entry, unless that is done. While the word stands, nobody
@@ -152,7 +153,7 @@ static void carry_over(struct arena *arena, struct semaphore *semaphore, uint64_
 }
 
 /* The word, with nothing left to be carried over. */
-static uint64_t settled(struct arena *arena, struct semaphore *semaphore)
+static uint64_t carried_word(struct arena *arena, struct semaphore *semaphore)
 {
     uint64_t word = atomic_load(&semaphore->word);
     carry_over(arena, semaphore, word);
@@ -181,13 +182,13 @@ static bool is_of(uint64_t entry, uint32_t tag)
 
 /* ---- making */
 
-struct blueprint {
+struct initial {
     uint32_t value, max;
 };
 
 static void fill(void *memory, uint64_t size, const void *with)
 {
-    const struct blueprint *plan = with;
+    const struct initial *plan = with;
     struct semaphore *semaphore = memory;
     memset(memory, 0, size);
     semaphore->max = plan->max;
@@ -198,7 +199,7 @@ static void fill(void *memory, uint64_t size, const void *with)
 enum status semaphore_create(struct arena *arena, uint32_t value, uint32_t max,
                              struct handle *handle)
 {
-    struct blueprint plan = {value, max};
+    struct initial plan = {value, max};
     size_t entries = value ? SEMAPHORE_FIRST * sizeof(entry_t) : 0;
     return handle_create(arena, sizeof(struct semaphore) + entries, BLOCK_SEMAPHORE, fill, &plan,
                          handle);
@@ -207,10 +208,11 @@ enum status semaphore_create(struct arena *arena, uint32_t value, uint32_t max,
 /* ---- a holder's death, or its end in order */
 
 /* Ends what the process of *tag* holds; *back* says whether its permits become free again. */
-static void strike(struct arena *arena, struct semaphore *semaphore, uint32_t tag, bool back)
+static void release_permits_of(struct arena *arena, struct semaphore *semaphore, uint32_t tag,
+                               bool back)
 {
     for (;;) {
-        uint64_t word = settled(arena, semaphore);
+        uint64_t word = carried_word(arena, semaphore);
         if (word & ANONYMOUS)
             return;
         entry_t *entry = entry_at(arena, semaphore, tag_index(tag));
@@ -224,32 +226,33 @@ static void strike(struct arena *arena, struct semaphore *semaphore, uint32_t ta
             break;
     }
     if (back)
-        eventcount_advance(&semaphore->sleepers, FUTEX_EVERYBODY);
+        event_count_advance(&semaphore->sleepers, FUTEX_EVERYBODY);
 }
 
-static void mourn(struct arena *arena, struct block *block, uint32_t tag)
+static void on_owner_death(struct arena *arena, struct block *block, uint32_t tag)
 {
-    strike(arena, block_payload(block), tag, true);
+    release_permits_of(arena, block_payload(block), tag, true);
 }
 
-static struct block *surrender(struct arena *arena, struct block *block)
+static struct block *pop_child(struct arena *arena, struct block *block)
 {
     struct semaphore *semaphore = block_payload(block);
-    return annex_surrender(arena, semaphore->annexes, SEMAPHORE_PARTS - 1);
+    return overflow_pop_child(arena, semaphore->overflow_blocks, SEMAPHORE_PARTS - 1);
 }
 
-static void each_owned(struct arena *arena, struct block *block, owned_visitor visit, void *with)
+static void visit_children(struct arena *arena, struct block *block, child_visitor visit,
+                           void *with)
 {
     (void)arena;
     struct semaphore *semaphore = block_payload(block);
-    annex_each_owned(semaphore->annexes, SEMAPHORE_PARTS - 1, visit, with);
+    overflow_visit_children(semaphore->overflow_blocks, SEMAPHORE_PARTS - 1, visit, with);
 }
 
 void semaphore_register(void)
 {
-    arena_set_manners(
-        BLOCK_SEMAPHORE,
-        (struct block_manners){.surrender = surrender, .each_owned = each_owned, .mourn = mourn});
+    block_set_ops(BLOCK_SEMAPHORE, (struct block_ops){.pop_child = pop_child,
+                                                      .visit_children = visit_children,
+                                                      .on_owner_death = on_owner_death});
 }
 
 static uint32_t tag_of(uint32_t index, uint64_t entry)
@@ -261,35 +264,35 @@ static uint32_t tag_of(uint32_t index, uint64_t entry)
 static void look_after(struct arena *arena, struct semaphore *semaphore, uint32_t part)
 {
     entry_t *entries = entries_at(arena, semaphore, part);
-    uint32_t start = annex_start(SEMAPHORE_FIRST, part);
+    uint32_t start = overflow_start(SEMAPHORE_FIRST, part);
     for (uint32_t i = 0; entries && i < entries_of(part); i++) {
         uint64_t seen = atomic_load(&entries[i]);
         if (held(seen) > 0 && !table_is_alive(arena, tag_of(start + i, seen)))
-            strike(arena, semaphore, tag_of(start + i, seen), true);
+            release_permits_of(arena, semaphore, tag_of(start + i, seen), true);
     }
 }
 
 void semaphore_look_after(struct arena *arena, struct semaphore *semaphore)
 {
     for (uint32_t part = 0; part < SEMAPHORE_PARTS; part++)
-        if (!(settled(arena, semaphore) & ANONYMOUS))
+        if (!(carried_word(arena, semaphore) & ANONYMOUS))
             look_after(arena, semaphore, part);
 }
 
 void semaphore_forget(struct arena *arena, struct semaphore *semaphore)
 {
-    strike(arena, semaphore, arena->tag, false);
+    release_permits_of(arena, semaphore, arena->tag, false);
 }
 
 /* ---- taking */
 
 /* Makes the entry this process's own. Only the process in the slot does that, so it stays so. */
-static void move_in(struct arena *arena, struct semaphore *semaphore, entry_t *entry)
+static void claim_entry(struct arena *arena, struct semaphore *semaphore, entry_t *entry)
 {
     uint64_t seen = atomic_load(entry);
     while (!is_of(seen, arena->tag)) {
         if (held(seen) > 0) { /* a dead predecessor's, whose handle was gone before its end */
-            strike(arena, semaphore, tag_of(tag_index(arena->tag), seen), true);
+            release_permits_of(arena, semaphore, tag_of(tag_index(arena->tag), seen), true);
             seen = atomic_load(entry);
             continue;
         }
@@ -306,13 +309,13 @@ static void find_own(struct arena *arena, struct semaphore *semaphore, entry_t *
     if (*own == NULL && make_own_entry(arena, semaphore))
         *own = entry_at(arena, semaphore, tag_index(arena->tag));
     if (*own && !is_of(atomic_load(*own), arena->tag))
-        move_in(arena, semaphore, *own);
+        claim_entry(arena, semaphore, *own);
 }
 
 enum status semaphore_try(struct arena *arena, struct semaphore *semaphore)
 {
     for (;;) {
-        uint64_t word = settled(arena, semaphore), seen = 0;
+        uint64_t word = carried_word(arena, semaphore), seen = 0;
         entry_t *own = NULL;
         if (value_of(word) == 0)
             return STATUS_AGAIN;
@@ -329,17 +332,17 @@ enum status semaphore_try(struct arena *arena, struct semaphore *semaphore)
 }
 
 enum status semaphore_wait(struct arena *arena, struct semaphore *semaphore,
-                           struct patience *patience, deadline_t deadline)
+                           struct spin_wait *spin_wait, deadline_t deadline)
 {
     uint32_t seen = (uint32_t)atomic_load(&semaphore->word);
-    if (semaphore_value(semaphore) > 0 || patience_spin(patience, low_half(semaphore), seen))
+    if (semaphore_value(semaphore) > 0 || spin_wait_while(spin_wait, low_half(semaphore), seen))
         return STATUS_OK;
-    uint32_t count = eventcount_prepare(&semaphore->sleepers);
+    uint32_t count = event_count_prepare(&semaphore->sleepers);
     if (semaphore_value(semaphore) > 0)
         return STATUS_OK;
     deadline_t begun = clock_now();
-    enum status status = eventcount_sleep(&semaphore->sleepers, count, deadline);
-    patience_slept(patience, clock_now() - begun);
+    enum status status = event_count_sleep(&semaphore->sleepers, count, deadline);
+    spin_wait_slept(spin_wait, clock_now() - begun);
     if (status != STATUS_OK)
         semaphore_look_after(arena, semaphore);
     return status;
@@ -351,7 +354,7 @@ enum status semaphore_release(struct arena *arena, struct semaphore *semaphore)
 {
     uint64_t word, next;
     do {
-        word = settled(arena, semaphore);
+        word = carried_word(arena, semaphore);
         if (value_of(word) >= semaphore->max)
             return STATUS_NOT_HELD;
         entry_t *own = word & ANONYMOUS ? NULL : entry_at(arena, semaphore, tag_index(arena->tag));
@@ -363,6 +366,6 @@ enum status semaphore_release(struct arena *arena, struct semaphore *semaphore)
             next |= ANONYMOUS; /* who holds nothing was given nothing */
     } while (!commit(arena, semaphore, word, next));
     CRASH_POINT("semaphore.release.before_wake");
-    eventcount_advance(&semaphore->sleepers, 1);
+    event_count_advance(&semaphore->sleepers, 1);
     return STATUS_OK;
 }

@@ -62,9 +62,9 @@ enum semaphore_operation {
 
 struct semaphore {
     _Atomic uint64_t word;
-    struct eventcount sleepers;
+    struct event_count sleepers;
     uint32_t max;
-    word_t annexes[SEMAPHORE_PARTS - 1];
+    word_t overflow_blocks[SEMAPHORE_PARTS - 1];
     _Atomic uint64_t first[]; /* none when anonymous from the start */
 };
 
@@ -79,7 +79,7 @@ enum status semaphore_try(struct arena *arena, struct semaphore *semaphore);
 
 /* Sleeps until one may be free. STATUS_OK: try again; STATUS_TIMED_OUT, STATUS_INTERRUPTED. */
 enum status semaphore_wait(struct arena *arena, struct semaphore *semaphore,
-                           struct patience *patience, deadline_t deadline);
+                           struct spin_wait *spin_wait, deadline_t deadline);
 
 /* STATUS_OK, STATUS_NOT_HELD: it has as many permits as it may have. */
 enum status semaphore_release(struct arena *arena, struct semaphore *semaphore);

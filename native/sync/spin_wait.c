@@ -9,7 +9,7 @@
 /* Few: where both share a processor each turn is wasted, and a yield that finds nobody is cheap. */
 enum { TURNS_BEFORE_YIELD = 4 };
 
-void patience_relax(void)
+void spin_wait_relax(void)
 {
 #if defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();
@@ -18,25 +18,25 @@ void patience_relax(void)
 #endif
 }
 
-bool patience_allowed(void)
+bool spin_wait_allowed(void)
 {
     static _Atomic int known; /* 0: not asked yet, 1: no, 2: yes */
     int answer = atomic_load_explicit(&known, memory_order_relaxed);
     if (answer == 0) {
-        answer = life_processors() > 1 ? 2 : 1;
+        answer = process_cpu_count() > 1 ? 2 : 1;
         atomic_store_explicit(&known, answer, memory_order_relaxed);
     }
     return answer == 2;
 }
 
-void patience_init(struct patience *patience)
+void spin_wait_init(struct spin_wait *spin_wait)
 {
-    atomic_store(&patience->spin, patience_allowed() ? LONGEST_SPIN : 0);
+    atomic_store(&spin_wait->spin, spin_wait_allowed() ? LONGEST_SPIN : 0);
 }
 
-bool patience_spin(struct patience *patience, _Atomic uint32_t *word, uint32_t seen)
+bool spin_wait_while(struct spin_wait *spin_wait, _Atomic uint32_t *word, uint32_t seen)
 {
-    nanoseconds spin = atomic_load_explicit(&patience->spin, memory_order_relaxed);
+    nanoseconds spin = atomic_load_explicit(&spin_wait->spin, memory_order_relaxed);
     if (spin == 0)
         return false;
     deadline_t end = clock_now() + spin;
@@ -44,7 +44,7 @@ bool patience_spin(struct patience *patience, _Atomic uint32_t *word, uint32_t s
         if (atomic_load_explicit(word, memory_order_acquire) != seen)
             return true;
         if (turn < TURNS_BEFORE_YIELD) {
-            patience_relax();
+            spin_wait_relax();
             continue;
         }
         if (clock_now() > end)
@@ -53,14 +53,14 @@ bool patience_spin(struct patience *patience, _Atomic uint32_t *word, uint32_t s
     }
 }
 
-void patience_slept(struct patience *patience, nanoseconds slept)
+void spin_wait_slept(struct spin_wait *spin_wait, nanoseconds slept)
 {
-    if (!patience_allowed())
+    if (!spin_wait_allowed())
         return;
-    nanoseconds spin = atomic_load_explicit(&patience->spin, memory_order_relaxed);
+    nanoseconds spin = atomic_load_explicit(&spin_wait->spin, memory_order_relaxed);
     if (slept < 2 * LONGEST_SPIN)
         spin = LONGEST_SPIN;
     else if (spin > SHORTEST_SPIN)
         spin /= 2;
-    atomic_store_explicit(&patience->spin, spin, memory_order_relaxed);
+    atomic_store_explicit(&spin_wait->spin, spin, memory_order_relaxed);
 }

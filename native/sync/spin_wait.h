@@ -16,21 +16,21 @@
 
 #include "../os/clock.h"
 
-struct patience {
+struct spin_wait {
     _Atomic nanoseconds spin; /* how long to spin next time */
 };
 
-void patience_init(struct patience *patience);
+void spin_wait_init(struct spin_wait *spin_wait);
 
 /* Whether spinning can pay at all. */
-bool patience_allowed(void);
+bool spin_wait_allowed(void);
 /* One turn of a loop that waits for another processor. */
-void patience_relax(void);
+void spin_wait_relax(void);
 
 /* Spins while *word is *seen*; true when it changed. */
-bool patience_spin(struct patience *patience, _Atomic uint32_t *word, uint32_t seen);
+bool spin_wait_while(struct spin_wait *spin_wait, _Atomic uint32_t *word, uint32_t seen);
 
 /* The sleep after a vain spin lasted so long. */
-void patience_slept(struct patience *patience, nanoseconds slept);
+void spin_wait_slept(struct spin_wait *spin_wait, nanoseconds slept);
 
 #endif

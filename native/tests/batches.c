@@ -29,8 +29,8 @@ void batch_check(const struct message *message)
 void batch_put(struct channel *channel, uint64_t sender, uint64_t first, uint32_t count)
 {
     char records[BATCH_MOST * 512];
-    struct patience patience;
-    patience_init(&patience);
+    struct spin_wait spin_wait;
+    spin_wait_init(&spin_wait);
     write_batch(records, sender, first, count);
     for (uint64_t at = 0; count > 0;) {
         uint32_t done;
@@ -38,7 +38,7 @@ void batch_put(struct channel *channel, uint64_t sender, uint64_t first, uint32_
         enum status status = channel_try_put_batch(&family, channel, records + at, count, &done,
                                                    &bytes);
         if (status == STATUS_AGAIN) {
-            channel_wait_for_room(channel, &patience, DEADLINE_NEVER);
+            channel_wait_for_room(channel, &spin_wait, DEADLINE_NEVER);
             continue;
         }
         CHECK_EQUAL(status, STATUS_OK);

@@ -6,17 +6,17 @@
 #include "../channel/payload.h"
 #include "../container/siphash.h"
 
-struct rack rack_open(void)
+struct fixture fixture_open(void)
 {
-    struct rack rack;
-    CHECK_EQUAL(store_create(&family, &rack.handle), STATUS_OK);
-    rack.store = arena_at(&family, rack.handle.payload);
-    return rack;
+    struct fixture fixture;
+    CHECK_EQUAL(container_create(&family, &fixture.handle), STATUS_OK);
+    fixture.container = arena_at(&family, fixture.handle.payload);
+    return fixture;
 }
 
-void rack_close(struct rack *rack)
+void fixture_close(struct fixture *fixture)
 {
-    handle_drop(&family, &rack->handle);
+    handle_release(&family, &fixture->handle);
 }
 
 /* ---- values */
@@ -42,7 +42,7 @@ uint64_t number_of(struct message *message)
         const struct payload_span *span = payload_spans(payload, 6000);
         CHECK(span != NULL);
         memcpy(&number, (const char *)payload + span->start, sizeof number);
-        handle_drop(&family, &message->payload);
+        handle_release(&family, &message->payload);
         return number;
     }
     CHECK_EQUAL(message->kind, RECORD_INT);
@@ -51,69 +51,69 @@ uint64_t number_of(struct message *message)
     return number;
 }
 
-struct item_key number_key(struct store *store, const uint64_t *number)
+struct item_key number_key(struct container *container, const uint64_t *number)
 {
-    uint64_t hash = store ? siphash(store->seed, number, sizeof *number) : 0;
+    uint64_t hash = container ? siphash(container->seed, number, sizeof *number) : 0;
     return (struct item_key){(const char *)number, sizeof *number, 0, hash};
 }
 
-void rack_set(struct store *store, uint64_t key, uint64_t number)
+void fixture_set(struct container *container, uint64_t key, uint64_t number)
 {
     struct message message = number_message(number);
     message.data = message.buffer;
-    struct item_key item_key = number_key(store, &key);
-    CHECK_EQUAL(dict_set(&family, store, &item_key, &message), STATUS_OK);
+    struct item_key item_key = number_key(container, &key);
+    CHECK_EQUAL(dict_set(&family, container, &item_key, &message), STATUS_OK);
 }
 
-uint64_t rack_get(struct store *store, uint64_t key)
+uint64_t fixture_get(struct container *container, uint64_t key)
 {
     struct message message;
-    struct item_key item_key = number_key(store, &key);
-    enum status status = dict_get(&family, store, &item_key, &message);
+    struct item_key item_key = number_key(container, &key);
+    enum status status = dict_get(&family, container, &item_key, &message);
     if (status == STATUS_MISSING)
         return UINT64_MAX;
     CHECK_EQUAL(status, STATUS_OK);
     return number_of(&message);
 }
 
-void rack_append(struct store *store, uint64_t number)
+void fixture_append(struct container *container, uint64_t number)
 {
     struct message message = number_message(number);
     message.data = message.buffer;
-    CHECK_EQUAL(list_append(&family, store, &message), STATUS_OK);
+    CHECK_EQUAL(list_append(&family, container, &message), STATUS_OK);
 }
 
-struct handle rack_parcel(struct store *store, uint64_t first, uint64_t step, uint64_t count,
-                          uint64_t add)
+struct handle fixture_batch(struct container *container, uint64_t first, uint64_t step,
+                            uint64_t count, uint64_t add)
 {
-    struct handle parcel;
-    CHECK_EQUAL(parcel_create(&family, count, &parcel), STATUS_OK);
+    struct handle batch;
+    CHECK_EQUAL(write_batch_create(&family, count, &batch), STATUS_OK);
     for (uint64_t i = 0; i < count; i++) {
         uint64_t number = first + i * step;
         struct message message = number_message(number + add);
         message.data = message.buffer;
-        struct item_key key = number_key(store, &number);
-        CHECK_EQUAL(
-            parcel_add(&family, arena_at(&family, parcel.payload), store ? &key : NULL, &message),
-            STATUS_OK);
+        struct item_key key = number_key(container, &number);
+        CHECK_EQUAL(write_batch_add(&family, arena_at(&family, batch.payload),
+                                    container ? &key : NULL, &message),
+                    STATUS_OK);
     }
-    return parcel;
+    return batch;
 }
 
-bool rack_is(struct store *store, const uint64_t *numbers, uint64_t count)
+bool fixture_is(struct container *container, const uint64_t *numbers, uint64_t count)
 {
-    if (store_count(&family, store, NULL) != count)
+    if (container_count(&family, container, NULL) != count)
         return false;
     for (uint64_t i = 0; i < count; i++) {
         struct message message;
-        CHECK_EQUAL(list_get(&family, store, (int64_t)i, &message), STATUS_OK);
+        CHECK_EQUAL(list_get(&family, container, (int64_t)i, &message), STATUS_OK);
         if (number_of(&message) != numbers[i])
             return false;
     }
     return true;
 }
 
-void rack_expect(struct store *store, const uint64_t *numbers, uint64_t count)
+void fixture_expect(struct container *container, const uint64_t *numbers, uint64_t count)
 {
-    CHECK(rack_is(store, numbers, count));
+    CHECK(fixture_is(container, numbers, count));
 }

@@ -7,13 +7,13 @@
 #include "family.h"
 
 /* A mapping or a list, held by this process. */
-struct rack {
+struct fixture {
     struct handle handle;
-    struct store *store;
+    struct container *container;
 };
 
-struct rack rack_open(void);
-void rack_close(struct rack *rack);
+struct fixture fixture_open(void);
+void fixture_close(struct fixture *fixture);
 
 /* From here on a value lies in a block of its own. */
 enum { LARGE_NUMBER = 1000000 };
@@ -23,17 +23,17 @@ struct message number_message(uint64_t number);
 /* The number behind what was read; drops a payload. */
 uint64_t number_of(struct message *message);
 /* The number as a key of the mapping. */
-struct item_key number_key(struct store *store, const uint64_t *number);
+struct item_key number_key(struct container *container, const uint64_t *number);
 
-void rack_set(struct store *store, uint64_t key, uint64_t number);
+void fixture_set(struct container *container, uint64_t key, uint64_t number);
 /* UINT64_MAX: the key is missing. */
-uint64_t rack_get(struct store *store, uint64_t key);
-void rack_append(struct store *store, uint64_t number);
+uint64_t fixture_get(struct container *container, uint64_t key);
+void fixture_append(struct container *container, uint64_t number);
 /* A parcel with the numbers first, first + step, ...; as keys, too, if *store* is not NULL. */
-struct handle rack_parcel(struct store *store, uint64_t first, uint64_t step, uint64_t count,
-                          uint64_t add);
+struct handle fixture_batch(struct container *container, uint64_t first, uint64_t step,
+                            uint64_t count, uint64_t add);
 /* Fails unless the list has just these numbers. */
-void rack_expect(struct store *store, const uint64_t *numbers, uint64_t count);
-bool rack_is(struct store *store, const uint64_t *numbers, uint64_t count);
+void fixture_expect(struct container *container, const uint64_t *numbers, uint64_t count);
+bool fixture_is(struct container *container, const uint64_t *numbers, uint64_t count);
 
 #endif

@@ -23,13 +23,13 @@ void family_found(uint64_t reserve)
     barrier_register();
     channel_register();
     payload_register();
-    store_register();
+    container_register();
     CHECK_EQUAL(arena_create(&family, reserve), STATUS_OK);
     uint32_t tag;
     CHECK_EQUAL(table_reserve(&family, &tag), STATUS_OK);
     CHECK_EQUAL(table_adopt(&family, tag), STATUS_OK);
     struct handle first = family_block(1); /* now there is a list, and memory can be compared */
-    handle_drop(&family, &first);
+    handle_release(&family, &first);
 }
 
 /* ---- processes */
@@ -53,16 +53,16 @@ pid_t family_start(void (*body)(void *with), void *with)
 {
     struct start start = {0, body, with};
     CHECK_EQUAL(table_reserve(&family, &start.tag), STATUS_OK);
-    CHECK_EQUAL(table_copy_holdings(&family, start.tag), STATUS_OK);
+    CHECK_EQUAL(table_copy_references(&family, start.tag), STATUS_OK);
     pid_t pid = child_start(run_started, &start);
-    table_launched(&family, start.tag, pid, life_start(pid));
+    table_launched(&family, start.tag, pid, process_start_time(pid));
     return pid;
 }
 
 int family_end(pid_t pid)
 {
     int status = child_end(pid);
-    table_bury(&family, pid);
+    table_reap_pid(&family, pid);
     return status;
 }
 
@@ -74,8 +74,8 @@ void family_kill(pid_t pid)
 
 bool family_killed_at(const char *point, unsigned passage, void (*body)(void *with), void *with)
 {
-    struct doomed doomed = {point, passage, body, with};
-    int status = family_end(family_start(run_doomed, &doomed));
+    struct kill_plan plan = {point, passage, body, with};
+    int status = family_end(family_start(run_kill_plan, &plan));
     if (status != 0 && status != -SIGKILL)
         FAIL("the process to be killed at passage %u of %s ended with %d", passage, point, status);
     return status == -SIGKILL;
@@ -99,8 +99,8 @@ void family_check(void)
 uint64_t family_used(void)
 {
     arena_lock(&family);
-    while (word_get(&family.header->dead))
-        arena_bury_dead(&family, BURY_STEPS);
+    while (word_get(&family.header->reclaim_list))
+        arena_reclaim(&family, RECLAIM_STEPS);
     uint64_t used = word_get(&family.header->used_bytes);
     arena_unlock(&family);
     return used;

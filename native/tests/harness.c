@@ -88,17 +88,17 @@ bool child_sleeps(pid_t pid)
     return end && end[1] == ' ' && end[2] == 'S';
 }
 
-void run_doomed(void *with)
+void run_kill_plan(void *with)
 {
-    struct doomed *doomed = with;
-    crash_point_arm(doomed->point, doomed->passage);
-    doomed->body(doomed->with);
+    struct kill_plan *plan = with;
+    crash_point_arm(plan->point, plan->passage);
+    plan->body(plan->with);
 }
 
 bool child_killed_at(const char *point, unsigned passage, void (*body)(void *with), void *with)
 {
-    struct doomed doomed = {point, passage, body, with};
-    int status = child_end(child_start(run_doomed, &doomed));
+    struct kill_plan plan = {point, passage, body, with};
+    int status = child_end(child_start(run_kill_plan, &plan));
     if (status != 0 && status != -SIGKILL)
         FAIL("the child to be killed at passage %u of %s ended with %d", passage, point, status);
     return status == -SIGKILL;

@@ -73,12 +73,12 @@ bool child_sleeps(pid_t pid);
 bool child_killed_at(const char *point, unsigned passage, void (*body)(void *with), void *with);
 
 /* Bodies of children: one that ends at once, one that never does; and one that does the body of a
- * struct doomed and dies there. */
+ * struct kill_plan and dies there. */
 void do_nothing(void *unused);
 void sleep_on(void *unused);
-void run_doomed(void *doomed);
+void run_kill_plan(void *plan);
 
-struct doomed {
+struct kill_plan {
     const char *point;
     unsigned passage;
     void (*body)(void *with);

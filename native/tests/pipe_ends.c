@@ -8,7 +8,7 @@
 struct frame {
     uint32_t size;
     uint32_t number;
-    unsigned char bytes[POST_LIMIT];
+    unsigned char bytes[PIPE_PAIR_LIMIT];
 };
 
 static void fill_nothing(void *memory, uint64_t size, const void *with)
@@ -17,25 +17,25 @@ static void fill_nothing(void *memory, uint64_t size, const void *with)
     memset(memory, 0, size);
 }
 
-struct post post_open(enum stream_kind kind)
+struct pipe_pair pipe_pair_open(enum stream_kind kind)
 {
-    struct post post = {.kind = kind};
+    struct pipe_pair pair = {.kind = kind};
     int fds[2];
     CHECK_EQUAL(kind == STREAM_PIPE ? pipe(fds) : socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
-    post.reader = fds[0];
-    post.writer = fds[1];
-    CHECK_EQUAL(handle_create(&family, sizeof(struct mailbox), BLOCK_PIPE, fill_nothing, NULL,
-                              &post.handle),
+    pair.reader = fds[0];
+    pair.writer = fds[1];
+    CHECK_EQUAL(handle_create(&family, sizeof(struct handoff), BLOCK_PIPE, fill_nothing, NULL,
+                              &pair.handle),
                 STATUS_OK);
-    post.mailbox = arena_at(&family, post.handle.payload);
-    return post;
+    pair.handoff = arena_at(&family, pair.handle.payload);
+    return pair;
 }
 
-void post_close(struct post *post)
+void pipe_pair_close(struct pipe_pair *pair)
 {
-    close(post->reader);
-    close(post->writer);
-    handle_drop(&family, &post->handle);
+    close(pair->reader);
+    close(pair->writer);
+    handle_release(&family, &pair->handle);
 }
 
 /* ---- messages */
@@ -78,21 +78,21 @@ static void write_all(int fd, const void *data, size_t size)
     }
 }
 
-bool post_send(struct post *post, uint32_t number)
+bool pipe_pair_send(struct pipe_pair *pair, uint32_t number)
 {
     struct frame frame;
     uint32_t total = make(&frame, number);
-    if (mailbox_put(&family, post->mailbox, post->kind, post->writer, &frame, total))
+    if (handoff_put(&family, pair->handoff, pair->kind, pair->writer, &frame, total))
         return true;
-    write_all(post->writer, &frame, total);
+    write_all(pair->writer, &frame, total);
     return false;
 }
 
-void post_write(struct post *post, uint32_t number)
+void pipe_pair_write(struct pipe_pair *pair, uint32_t number)
 {
     struct frame frame;
     uint32_t total = make(&frame, number);
-    write_all(post->writer, &frame, total);
+    write_all(pair->writer, &frame, total);
 }
 
 /* ---- receive */
@@ -109,30 +109,30 @@ static bool read_all(int fd, void *data, size_t size)
     return true;
 }
 
-bool post_receive(struct post *post, nanoseconds spin, uint32_t *number)
+bool pipe_pair_receive(struct pipe_pair *pair, nanoseconds spin, uint32_t *number)
 {
     struct frame frame;
-    struct patience patience;
-    atomic_store(&patience.spin, spin);
+    struct spin_wait spin_wait;
+    atomic_store(&spin_wait.spin, spin);
     uint32_t head = (uint32_t)offsetof(struct frame, bytes);
-    size_t came = MAILBOX_NOTHING;
-    if (mailbox_state(post->mailbox) != MAILBOX_IDLE)
-        came = mailbox_inherit(&family, post->mailbox, (char *)&frame);
+    size_t came = HANDOFF_NOTHING;
+    if (handoff_state(pair->handoff) != HANDOFF_IDLE)
+        came = handoff_recover(&family, pair->handoff, (char *)&frame);
     /* A byte of the header at a time would be the descriptor's business; here it is whole. */
-    ssize_t count = came != MAILBOX_NOTHING
+    ssize_t count = came != HANDOFF_NOTHING
                         ? 0
-                        : stream_try_read(&post->kind, post->reader, &frame, head);
+                        : stream_try_read(&pair->kind, pair->reader, &frame, head);
     if (count < 0) {
         CHECK(errno == EAGAIN);
-        came = mailbox_await(&family, post->mailbox, &patience, post->reader, (char *)&frame);
+        came = handoff_await(&family, pair->handoff, &spin_wait, pair->reader, (char *)&frame);
     }
-    if (came == MAILBOX_NOTHING) {
-        if (count == 0 || (count < 0 && !read_all(post->reader, &frame, head)))
+    if (came == HANDOFF_NOTHING) {
+        if (count == 0 || (count < 0 && !read_all(pair->reader, &frame, head)))
             return false;
         CHECK(count < 0 || count == (ssize_t)head);
-        CHECK(frame.size <= POST_LIMIT);
+        CHECK(frame.size <= PIPE_PAIR_LIMIT);
         if (frame.size)
-            CHECK(read_all(post->reader, frame.bytes, frame.size));
+            CHECK(read_all(pair->reader, frame.bytes, frame.size));
     } else
         CHECK_EQUAL(came, head + frame.size);
     check(&frame);

@@ -7,25 +7,25 @@
 #include "../channel/pipe_fastpath.h"
 #include "family.h"
 
-struct post {
+struct pipe_pair {
     int reader, writer;
     enum stream_kind kind;
-    struct mailbox *mailbox;
+    struct handoff *handoff;
     struct handle handle;
 };
 
-enum { POST_LIMIT = 6000 }; /* of a message, in bytes */
+enum { PIPE_PAIR_LIMIT = 6000 }; /* of a message, in bytes */
 
 /* STREAM_SOCKET or STREAM_PIPE. */
-struct post post_open(enum stream_kind kind);
-void post_close(struct post *post);
+struct pipe_pair pipe_pair_open(enum stream_kind kind);
+void pipe_pair_close(struct pipe_pair *pair);
 
 /* Sizes alternate; some do not fit the mailbox. True: it went through the mailbox. */
-bool post_send(struct post *post, uint32_t number);
+bool pipe_pair_send(struct pipe_pair *pair, uint32_t number);
 /* Past the mailbox, as somebody who knows the descriptor alone. */
-void post_write(struct post *post, uint32_t number);
+void pipe_pair_write(struct pipe_pair *pair, uint32_t number);
 
 /* Spins for up to *spin* each time. False: the end of the stream. */
-bool post_receive(struct post *post, nanoseconds spin, uint32_t *number);
+bool pipe_pair_receive(struct pipe_pair *pair, nanoseconds spin, uint32_t *number);
 
 #endif

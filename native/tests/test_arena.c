@@ -58,7 +58,7 @@ static void let_go(struct model *model)
     unsigned char *bytes = arena_at(&family, model->handle.payload);
     for (uint64_t i = 0; i < model->size; i += 1 + model->size / 50)
         CHECK_EQUAL(bytes[i], model->mark);
-    handle_drop(&family, &model->handle);
+    handle_release(&family, &model->handle);
     CHECK_EQUAL(model->handle.payload, 0);
 }
 
@@ -92,11 +92,11 @@ TEST(a_reference_outlives_the_block_only_as_an_error)
     uint64_t serial = family_serial(first);
     offset_t payload = first.payload;
     CHECK_EQUAL(handle_attach(&family, payload, serial, &second), STATUS_OK);
-    handle_drop(&family, &first);
-    CHECK(arena_find(&family, payload, serial) != NULL);
-    handle_drop(&family, &second);
+    handle_release(&family, &first);
+    CHECK(block_find(&family, payload, serial) != NULL);
+    handle_release(&family, &second);
 
-    CHECK(arena_find(&family, payload, serial) == NULL);
+    CHECK(block_find(&family, payload, serial) == NULL);
     CHECK_EQUAL(handle_attach(&family, payload, serial, &second), STATUS_STALE);
     CHECK_EQUAL(family_block(100).payload, payload); /* the same memory, another block */
     CHECK_EQUAL(handle_attach(&family, payload, serial, &second), STATUS_STALE);
@@ -110,11 +110,11 @@ TEST(no_offset_makes_looking_for_a_block_unsafe)
     uint64_t serial = family_serial(block), random = 5;
     for (unsigned i = 0; i < 100000; i++) {
         offset_t at = random_next(&random) >> random_next(&random) % 64;
-        CHECK(at == block.payload || arena_find(&family, at, serial) == NULL);
+        CHECK(at == block.payload || block_find(&family, at, serial) == NULL);
     }
-    CHECK(arena_find(&family, 0, 0) == NULL);
-    CHECK(arena_find(&family, block.payload, 0) == NULL);
-    CHECK(arena_find(&family, UINT64_MAX & ~UINT64_C(63), serial) == NULL);
+    CHECK(block_find(&family, 0, 0) == NULL);
+    CHECK(block_find(&family, block.payload, 0) == NULL);
+    CHECK(block_find(&family, UINT64_MAX & ~UINT64_C(63), serial) == NULL);
 }
 
 static void *take_and_attach(void *with)
@@ -125,7 +125,7 @@ static void *take_and_attach(void *with)
         uint64_t dice = random_next(&random);
         struct handle *handle = &handles[dice % 8];
         if (handle->payload)
-            handle_drop(&family, handle);
+            handle_release(&family, handle);
         else if (dice >> 60)
             *handle = family_block(dice >> 32 & 0xfff);
         else
@@ -133,7 +133,7 @@ static void *take_and_attach(void *with)
                         STATUS_OK);
     }
     for (unsigned i = 0; i < 8; i++)
-        handle_drop(&family, &handles[i]);
+        handle_release(&family, &handles[i]);
     return NULL;
 }
 
@@ -165,7 +165,7 @@ TEST(a_full_arena_says_so_and_stays_usable)
     CHECK(count > 250 && count < 340);
     family_check();
     struct handle small = family_block(100); /* what is small still has room */
-    handle_drop(&family, &blocks[count / 2]);
+    handle_release(&family, &blocks[count / 2]);
     blocks[count / 2] = family_block(200000);
     struct handle none = {0};
     CHECK_EQUAL(handle_create(&family, 200000, BLOCK_BYTES, NULL, NULL, &none), STATUS_NO_MEMORY);
@@ -174,9 +174,9 @@ TEST(a_full_arena_says_so_and_stays_usable)
     CHECK_EQUAL(handle_create(&family, SMALL_RESERVE, BLOCK_BYTES, NULL, NULL, &none),
                 STATUS_NO_MEMORY);
     CHECK_EQUAL(none.payload, 0);
-    handle_drop(&family, &small);
+    handle_release(&family, &small);
     for (unsigned i = 0; i < count; i++)
-        handle_drop(&family, &blocks[i]);
+        handle_release(&family, &blocks[i]);
     family_check();
 }
 
@@ -188,7 +188,7 @@ TEST(memory_of_one_size_serves_another_when_it_is_short)
     while (handle_create(&family, 200000, BLOCK_BYTES, NULL, NULL, &blocks[count]) == STATUS_OK)
         count++;
     while (count > 0)
-        handle_drop(&family, &blocks[--count]);
+        handle_release(&family, &blocks[--count]);
     uint64_t committed = word_get(&family.header->committed);
 
     family_check();
@@ -209,7 +209,7 @@ TEST(many_references_of_one_process)
     CHECK_EQUAL(handle_list(&family, NULL, 0), COUNT + 1);
     CHECK_EQUAL(word_get(&block_of(arena_at(&family, block.payload))->references), COUNT + 1);
     for (unsigned i = 0; i < COUNT; i++)
-        handle_drop(&family, &handles[(i * 7919ull) % COUNT]);
+        handle_release(&family, &handles[(i * 7919ull) % COUNT]);
     CHECK_EQUAL(handle_list(&family, NULL, 0), 1);
     family_check();
 }
@@ -254,9 +254,9 @@ static void take_and_let_go(void *with)
     struct scene *scene = with;
     struct handle block = family_block(scene->size), again;
     CHECK_EQUAL(handle_attach(&family, scene->kept.payload, scene->serial, &again), STATUS_OK);
-    handle_drop(&family, &block);
-    handle_drop(&family, &again);
-    handle_drop(&family, &scene->kept); /* the reference copied from the parent */
+    handle_release(&family, &block);
+    handle_release(&family, &again);
+    handle_release(&family, &scene->kept); /* the reference copied from the parent */
 }
 
 /* Every point is named "*": the n-th passage of any. */
@@ -318,7 +318,7 @@ TEST_WITHIN(20, a_kill_during_a_repair_leaves_the_repair_to_the_next)
         CHECK_EQUAL(child_end(first), -SIGKILL);
         killed = child_killed_at("*", step++, lock_and_unlock, NULL);
         family_check();
-        table_bury(&family, first);
+        table_reap_pid(&family, first);
         CHECK_EQUAL(family_used(), used);
     }
     CHECK(step > 10);

@@ -26,21 +26,21 @@ static unsigned kill_batches(uint32_t filled)
     unsigned kills = 0;
     for (bool killed = true; killed; kills += killed) {
         uint64_t used = family_used();
-        struct line line = line_open(0);
-        struct scene scene = {line.channel};
+        struct traffic traffic = traffic_open(0);
+        struct scene scene = {traffic.channel};
         if (filled)
-            batch_put(line.channel, 0, 0, filled);
+            batch_put(traffic.channel, 0, 0, filled);
         killed = family_killed_at("*", kills + 1, put_forty, &scene);
         family_check();
-        batch_put(line.channel, 2, 0, 3);
-        uint64_t batch = channel_size(line.channel) - filled - 3;
+        batch_put(traffic.channel, 2, 0, 3);
+        uint64_t batch = channel_size(traffic.channel) - filled - 3;
         for (uint64_t i = 0; i < filled; i++)
-            expect(line.channel, 0, i);
+            expect(traffic.channel, 0, i);
         for (uint64_t i = 0; i < batch; i++)
-            expect(line.channel, 1, 100 + i);
+            expect(traffic.channel, 1, 100 + i);
         for (uint64_t i = 0; i < 3; i++)
-            expect(line.channel, 2, i);
-        line_close(&line);
+            expect(traffic.channel, 2, i);
+        traffic_close(&traffic);
         CHECK_EQUAL(family_used(), used);
         family_check();
     }
@@ -71,18 +71,18 @@ TEST_WITHIN(30, a_killed_taker_of_a_batch_took_all_of_it_or_nothing)
     unsigned kills = 0;
     for (bool killed = true; killed; kills += killed) {
         uint64_t used = family_used();
-        struct line line = line_open(0);
-        struct scene scene = {line.channel};
-        batch_put(line.channel, 1, 0, BATCH_MOST);
-        line_put(line.channel, 9, 0, 5000); /* a payload behind them */
+        struct traffic traffic = traffic_open(0);
+        struct scene scene = {traffic.channel};
+        batch_put(traffic.channel, 1, 0, BATCH_MOST);
+        traffic_put(traffic.channel, 9, 0, 5000); /* a payload behind them */
         killed = family_killed_at("*", kills + 1, get_ten, &scene);
         family_check();
-        uint64_t taken = BATCH_MOST + 1 - channel_size(line.channel);
+        uint64_t taken = BATCH_MOST + 1 - channel_size(traffic.channel);
         CHECK(taken <= 10);
         if (kills % 2)
-            expect(line.channel, 1, taken);
+            expect(traffic.channel, 1, taken);
         family_check();
-        line_close(&line);
+        traffic_close(&traffic);
         CHECK_EQUAL(family_used(), used);
         family_check();
     }
@@ -102,22 +102,23 @@ TEST_WITHIN(30, a_shutdown_killed_anywhere_has_happened_or_not)
     unsigned kills = 0;
     for (bool killed = true; killed; kills += killed) {
         uint64_t used = family_used();
-        struct line line = line_open(0);
-        struct scene scene = {line.channel};
+        struct traffic traffic = traffic_open(0);
+        struct scene scene = {traffic.channel};
         for (uint64_t i = 0; i < 5; i++)
-            line_put(line.channel, 1, i, i % 2 ? 100 : 5000);
+            traffic_put(traffic.channel, 1, i, i % 2 ? 100 : 5000);
         killed = family_killed_at("*", kills + 1, shut_down_at_once, &scene);
         family_check();
         struct message message;
-        if (channel_end(line.channel) == CHANNEL_OPEN)
-            line_expect(line.channel, 1, 0);
+        if (channel_end(traffic.channel) == CHANNEL_OPEN)
+            traffic_expect(traffic.channel, 1, 0);
         else {
-            CHECK_EQUAL(line_try_put(line.channel, 1, 0, 5000), STATUS_SHUT_DOWN);
-            CHECK_EQUAL(channel_try_get(&family, line.channel, &message, NULL), STATUS_SHUT_DOWN);
-            CHECK(channel_is_done(line.channel));
-            CHECK_EQUAL(word_get(&line.channel->got_count), 5); /* the rest was dropped */
+            CHECK_EQUAL(traffic_try_put(traffic.channel, 1, 0, 5000), STATUS_SHUT_DOWN);
+            CHECK_EQUAL(channel_try_get(&family, traffic.channel, &message, NULL),
+                        STATUS_SHUT_DOWN);
+            CHECK(channel_is_done(traffic.channel));
+            CHECK_EQUAL(word_get(&traffic.channel->got_count), 5); /* the rest was dropped */
         }
-        line_close(&line);
+        traffic_close(&traffic);
         CHECK_EQUAL(family_used(), used);
         family_check();
     }

@@ -21,29 +21,29 @@ static void put_one(void *with)
 {
     struct scene *scene = with;
     if (scene->blocks.payload)
-        line_put_references(scene->channel, &scene->blocks, 1);
+        traffic_put_references(scene->channel, &scene->blocks, 1);
     else
-        line_put(scene->channel, 1, 1000, scene->size);
+        traffic_put(scene->channel, 1, 1000, scene->size);
 }
 
 /* The queue holds 0 .. filled-1, then perhaps the message cut short, then what comes after. */
 static void check_after_put(struct scene *scene, uint64_t filled, uint64_t used_before)
 {
     family_check();
-    line_put(scene->channel, 2, 0, scene->next);
-    line_put(scene->channel, 2, 1, 5000);
+    traffic_put(scene->channel, 2, 0, scene->next);
+    traffic_put(scene->channel, 2, 1, 5000);
     family_check();
     for (uint64_t i = 0; i < filled; i++)
-        line_expect(scene->channel, 1, i);
+        traffic_expect(scene->channel, 1, i);
     struct message message;
-    CHECK_EQUAL(line_try_get(scene->channel, &message), STATUS_OK);
+    CHECK_EQUAL(traffic_try_get(scene->channel, &message), STATUS_OK);
     if (message.tag != 2) {
         CHECK_EQUAL(message.extra, scene->blocks.payload ? 0 : 1000);
-        CHECK_EQUAL(line_try_get(scene->channel, &message), STATUS_OK);
+        CHECK_EQUAL(traffic_try_get(scene->channel, &message), STATUS_OK);
     }
     CHECK_EQUAL(message.tag, 2);
-    line_expect(scene->channel, 2, 1);
-    CHECK_EQUAL(line_try_get(scene->channel, &message), STATUS_AGAIN);
+    traffic_expect(scene->channel, 2, 1);
+    CHECK_EQUAL(traffic_try_get(scene->channel, &message), STATUS_AGAIN);
     family_check();
     CHECK(family_used() <= used_before + 2 * (SEGMENT_LATER + 256)); /* a segment and the spare */
 }
@@ -54,17 +54,17 @@ static unsigned kill_puts(uint64_t filled, struct scene scene, uint64_t max, boo
     unsigned kills = 0;
     for (bool killed = true; killed; kills += killed) {
         uint64_t used = family_used();
-        struct line line = line_open(max);
-        scene.channel = line.channel;
+        struct traffic traffic = traffic_open(max);
+        scene.channel = traffic.channel;
         if (with_block)
             scene.blocks = family_block(10);
         for (uint64_t i = 0; i < filled; i++)
-            line_put(line.channel, 1, i, 2000);
+            traffic_put(traffic.channel, 1, i, 2000);
         killed = family_killed_at("*", kills + 1, put_one, &scene);
         check_after_put(&scene, filled, used);
         if (with_block)
-            handle_drop(&family, &scene.blocks);
-        line_close(&line);
+            handle_release(&family, &scene.blocks);
+        traffic_close(&traffic);
         CHECK_EQUAL(family_used(), used);
         family_check();
     }
@@ -113,14 +113,14 @@ static void get_one(void *with)
     CHECK_EQUAL(channel_try_get(&family, scene->channel, &message, scene->claim), STATUS_OK);
 }
 
-static void open_and_fill(struct scene *scene, struct line *line, uint64_t max, uint64_t skip)
+static void open_and_fill(struct scene *scene, struct traffic *traffic, uint64_t max, uint64_t skip)
 {
-    *line = line_open(max);
-    scene->channel = line->channel;
+    *traffic = traffic_open(max);
+    scene->channel = traffic->channel;
     for (uint64_t i = 0; i < skip + 4; i++)
-        line_put(line->channel, 1, i, i >= skip ? scene->size : 2000);
+        traffic_put(traffic->channel, 1, i, i >= skip ? scene->size : 2000);
     for (uint64_t i = 0; i < skip; i++)
-        line_expect(line->channel, 1, i);
+        traffic_expect(traffic->channel, 1, i);
     atomic_store(scene->claim, 0);
 }
 
@@ -131,18 +131,18 @@ static unsigned kill_gets(uint64_t skip, uint32_t size, uint64_t max)
     struct scene scene = {.size = size, .claim = shared_memory(PAGE_BYTES)};
     for (bool killed = true; killed; kills += killed) {
         uint64_t used = family_used();
-        struct line line;
-        open_and_fill(&scene, &line, max, skip);
+        struct traffic traffic;
+        open_and_fill(&scene, &traffic, max, skip);
         killed = family_killed_at("*", kills + 1, get_one, &scene);
         family_check();
-        uint64_t got = word_get(&line.channel->got_count), claim = word_get(scene.claim);
+        uint64_t got = word_get(&traffic.channel->got_count), claim = word_get(scene.claim);
         CHECK(got == skip || got == skip + 1);
         CHECK(claim == skip + 1 || (claim == 0 && got == skip)); /* written before it is taken */
         for (uint64_t i = got; i < skip + 4; i++)
-            line_expect(line.channel, 1, i);
-        line_put(line.channel, 3, 0, 10);
-        line_expect(line.channel, 3, 0);
-        line_close(&line);
+            traffic_expect(traffic.channel, 1, i);
+        traffic_put(traffic.channel, 3, 0, 10);
+        traffic_expect(traffic.channel, 3, 0);
+        traffic_close(&traffic);
         CHECK_EQUAL(family_used(), used);
         family_check();
     }
@@ -168,18 +168,18 @@ static void check_and_take(void *with)
     family_check();
     struct handle own = family_block(50); /* the entry that was left out is used again */
     family_check();
-    handle_drop(&family, &own);
+    handle_release(&family, &own);
     (void)with;
 }
 
 TEST(a_fork_does_not_inherit_a_message_that_is_yet_to_be_sent)
 {
     family_found(SMALL_RESERVE);
-    struct line line = line_open(0);
+    struct traffic traffic = traffic_open(0);
     struct payload_span span = {.size = 5000};
     struct message unsent = {.kind = RECORD_PAYLOAD}, taken;
-    line_put(line.channel, 1, 0, 5000);
-    CHECK_EQUAL(channel_try_get(&family, line.channel, &taken, NULL), STATUS_OK);
+    traffic_put(traffic.channel, 1, 0, 5000);
+    CHECK_EQUAL(channel_try_get(&family, traffic.channel, &taken, NULL), STATUS_OK);
     CHECK_EQUAL(payload_create(&family, RECORD_BYTES, 0, &span, 1, &unsent.payload), STATUS_OK);
     struct block *block = block_of(arena_at(&family, unsent.payload.payload));
     struct block *received = block_of(arena_at(&family, taken.payload.payload));
@@ -187,14 +187,14 @@ TEST(a_fork_does_not_inherit_a_message_that_is_yet_to_be_sent)
     CHECK_EQUAL(word_get(&block->references), 1);
     CHECK_EQUAL(child_end(pid), 0);
     CHECK_EQUAL(word_get(&received->references), 2); /* not buried yet */
-    CHECK_EQUAL(channel_try_put(&family, line.channel, &unsent), STATUS_OK);
-    table_bury(&family, pid);
-    CHECK_EQUAL(channel_try_get(&family, line.channel, &unsent, NULL), STATUS_OK);
+    CHECK_EQUAL(channel_try_put(&family, traffic.channel, &unsent), STATUS_OK);
+    table_reap_pid(&family, pid);
+    CHECK_EQUAL(channel_try_get(&family, traffic.channel, &unsent, NULL), STATUS_OK);
     pid = family_start(check_and_take, NULL);
     CHECK_EQUAL(word_get(&block->references), 2); /* as any other */
     CHECK_EQUAL(family_end(pid), 0);
-    handle_drop(&family, &unsent.payload);
-    handle_drop(&family, &taken.payload);
+    handle_release(&family, &unsent.payload);
+    handle_release(&family, &taken.payload);
     family_check();
 }
 
@@ -202,10 +202,10 @@ TEST(a_fork_does_not_inherit_a_message_that_is_yet_to_be_sent)
 
 static void close_it(void *with)
 {
-    struct line *line = with;
-    line_close(line);
+    struct traffic *traffic = with;
+    traffic_close(traffic);
     arena_lock(&family);
-    arena_bury_dead(&family, 10000);
+    arena_reclaim(&family, 10000);
     arena_unlock(&family);
 }
 
@@ -222,15 +222,15 @@ TEST_WITHIN(30, a_kill_while_a_channel_is_taken_apart_leaves_the_rest_to_others)
     uint64_t used = family_used();
     unsigned kills = 0;
     for (bool killed = true; killed; kills += killed) {
-        struct line line = line_open(0);
+        struct traffic traffic = traffic_open(0);
         for (unsigned i = 0; i < 6; i++) {
-            line_put(line.channel, 1, i, 1500);
-            line_put_references(line.channel, (struct handle[]){block, block}, 2);
+            traffic_put(traffic.channel, 1, i, 1500);
+            traffic_put_references(traffic.channel, (struct handle[]){block, block}, 2);
         }
         /* A fork that shares our slot: what it gives back is ours, and we do not look again. */
-        killed = child_killed_at("*", kills + 1, close_it, &line);
-        if (killed && is_listed(line.handle))
-            line_close(&line);
+        killed = child_killed_at("*", kills + 1, close_it, &traffic);
+        if (killed && is_listed(traffic.handle))
+            traffic_close(&traffic);
         family_check();
         CHECK_EQUAL(family_used(), used);
         CHECK_EQUAL(word_get(&block_of(arena_at(&family, block.payload))->references), 1);
@@ -243,24 +243,24 @@ TEST_WITHIN(30, a_kill_while_a_channel_is_taken_apart_leaves_the_rest_to_others)
 
 static void echo(void *with)
 {
-    struct line *lines = with;
+    struct traffic *both = with;
     struct message message;
-    while (line_get(lines[0].channel, &message, DEADLINE_NEVER))
-        line_put(lines[1].channel, message.tag, message.extra, 20);
+    while (traffic_get(both[0].channel, &message, DEADLINE_NEVER))
+        traffic_put(both[1].channel, message.tag, message.extra, 20);
 }
 
 /* A wake-up that is lost is made up for at the end of a slice: so waits that long betray one. */
 TEST_WITHIN(30, no_wake_up_is_lost)
 {
     family_found(SMALL_RESERVE);
-    struct line lines[2] = {line_open(1), line_open(1)};
-    pid_t pid = family_start(echo, lines);
+    struct traffic both[2] = {traffic_open(1), traffic_open(1)};
+    pid_t pid = family_start(echo, both);
     struct message message;
     unsigned slow = 0;
     for (unsigned i = 0; i < 20000 / SLOWNESS; i++) {
         deadline_t begun = clock_now();
-        line_put(lines[0].channel, 1, i, 20);
-        CHECK(line_get(lines[1].channel, &message, DEADLINE_NEVER));
+        traffic_put(both[0].channel, 1, i, 20);
+        CHECK(traffic_get(both[1].channel, &message, DEADLINE_NEVER));
         CHECK_EQUAL(message.extra, i);
         slow += clock_now() - begun > SLICE_NS / 2;
     }
@@ -272,15 +272,15 @@ TEST_WITHIN(30, no_wake_up_is_lost)
 static void wait_for_ever(void *with)
 {
     struct message message;
-    line_get(with, &message, DEADLINE_NEVER);
+    traffic_get(with, &message, DEADLINE_NEVER);
     FAIL("there was no message");
 }
 
 TEST_WITHIN(30, killed_sleepers_keep_no_message_from_the_others)
 {
     family_found(SMALL_RESERVE);
-    struct line there = line_open(0), back = line_open(0);
-    struct line lines[2] = {there, back};
+    struct traffic there = traffic_open(0), back = traffic_open(0);
+    struct traffic both[2] = {there, back};
     for (unsigned round = 0; round < 20; round++) {
         pid_t sleepers[4];
         for (unsigned i = 0; i < 4; i++)
@@ -290,11 +290,11 @@ TEST_WITHIN(30, killed_sleepers_keep_no_message_from_the_others)
         CHECK(atomic_load(&there.channel->for_message.sleepers.word) & 1);
         for (unsigned i = 0; i < 4; i++)
             kill(sleepers[i], SIGKILL); /* not waited for: zombies hold their places */
-        pid_t receiver = family_start(echo, lines);
+        pid_t receiver = family_start(echo, both);
         deadline_t begun = clock_now();
-        line_put(there.channel, 1, round, 30);
+        traffic_put(there.channel, 1, round, 30);
         struct message message;
-        CHECK(line_get(back.channel, &message, begun + NS_PER_S * SLOWNESS));
+        CHECK(traffic_get(back.channel, &message, begun + NS_PER_S * SLOWNESS));
         for (unsigned i = 0; i < 4; i++)
             family_end(sleepers[i]);
         family_kill(receiver);
@@ -322,8 +322,8 @@ static void send_for_ever(void *with)
     for (;;) {
         uint64_t number = atomic_load(storm->next);
         uint64_t dice = random_next(&random);
-        line_put(storm->channel, storm->sender, number,
-                 (uint32_t)(dice % 8 ? dice % 500 : dice % 20000));
+        traffic_put(storm->channel, storm->sender, number,
+                    (uint32_t)(dice % 8 ? dice % 500 : dice % 20000));
         atomic_store(storm->next, number + 1);
     }
 }
@@ -336,7 +336,7 @@ static void receive_for_ever(void *with)
     struct message message;
     uint64_t next[SENDERS] = {0};
     for (;;) {
-        if (!line_get(storm->channel, &message, DEADLINE_NEVER))
+        if (!traffic_get(storm->channel, &message, DEADLINE_NEVER))
             FAIL("there was no message");
         CHECK(message.sequence < SEQUENCES && message.tag < SENDERS);
         CHECK_EQUAL(atomic_fetch_add(&storm->got[message.sequence], 1), 0);
@@ -349,19 +349,19 @@ TEST_WITHIN(60, random_kills_lose_what_the_killed_had_and_nothing_else)
 {
     family_found(UINT64_C(1) << 32);
     uint64_t used = family_used(), random = 424242;
-    struct line line = line_open(50);
+    struct traffic traffic = traffic_open(50);
     _Atomic uint64_t *next = shared_memory(PAGE_BYTES);
     _Atomic unsigned char *got = shared_memory(SEQUENCES);
     struct storm storms[SENDERS + RECEIVERS];
     pid_t pids[SENDERS + RECEIVERS];
     unsigned kills = 0, receivers_killed = 0;
     for (unsigned i = 0; i < SENDERS + RECEIVERS; i++) {
-        storms[i] = (struct storm){line.channel, i, &next[i], got};
+        storms[i] = (struct storm){traffic.channel, i, &next[i], got};
         pids[i] = family_start(i < SENDERS ? send_for_ever : receive_for_ever, &storms[i]);
     }
     while (kills < 1000 / (SLOWNESS * SLOWNESS)) {
-        uint64_t before = word_get(&line.channel->got_count);
-        WAIT_UNTIL(word_get(&line.channel->got_count) > before + random_next(&random) % 100);
+        uint64_t before = word_get(&traffic.channel->got_count);
+        WAIT_UNTIL(word_get(&traffic.channel->got_count) > before + random_next(&random) % 100);
         unsigned i = (unsigned)(random_next(&random) % (SENDERS + RECEIVERS));
         family_kill(pids[i]);
         kills++;
@@ -372,13 +372,13 @@ TEST_WITHIN(60, random_kills_lose_what_the_killed_had_and_nothing_else)
         family_kill(pids[i]);
     family_check();
     struct message message;
-    while (line_try_get(line.channel, &message) == STATUS_OK)
+    while (traffic_try_get(traffic.channel, &message) == STATUS_OK)
         CHECK_EQUAL(atomic_fetch_add(&got[message.sequence], 1), 0);
-    uint64_t lost = 0, all = word_get(&line.channel->put_count);
+    uint64_t lost = 0, all = word_get(&traffic.channel->put_count);
     for (uint64_t i = 0; i < all; i++)
         lost += got[i] == 0;
     CHECK(lost <= receivers_killed + RECEIVERS);
-    line_close(&line);
+    traffic_close(&traffic);
     CHECK_EQUAL(family_used(), used);
     family_check();
 }

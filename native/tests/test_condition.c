@@ -24,13 +24,13 @@ static struct condition *new_condition(void)
 static bool wait_on(struct condition *condition, pthread_mutex_t *lock)
 {
     struct condition_wait wait;
-    struct patience patience;
-    patience_init(&patience);
+    struct spin_wait spin_wait;
+    spin_wait_init(&spin_wait);
     condition_enter(&family, condition, &wait);
     pthread_mutex_unlock(lock);
     enum status status;
     do
-        status = condition_sleep(&family, condition, &wait, &patience, DEADLINE_NEVER);
+        status = condition_sleep(&family, condition, &wait, &spin_wait, DEADLINE_NEVER);
     while (status == STATUS_INTERRUPTED);
     pthread_mutex_lock(lock);
     return condition_leave(&family, condition, &wait, false);
@@ -140,7 +140,7 @@ TEST(what_a_condition_has_grown_to_goes_with_it)
     enter_many(condition, waits, MANY);
     CHECK_EQUAL(leave_many(condition, waits, MANY), 0);
     family_check();
-    handle_drop(&family, &handle);
+    handle_release(&family, &handle);
     family_check();
     CHECK_EQUAL(family_used(), used);
 }
@@ -153,14 +153,14 @@ static void use_up_memory(void)
             ;
 }
 
-TEST(who_finds_no_memory_for_a_seat_stands_and_is_woken_by_any_notification)
+TEST(a_waiter_without_memory_for_an_entry_is_woken_by_any_notification)
 {
     family_found(UINT64_C(2) << 20);
     struct condition *condition = new_condition();
     use_up_memory();
     struct condition_wait waits[CONDITION_FIRST + 2];
     enter_many(condition, waits, CONDITION_FIRST + 2);
-    CHECK_EQUAL(waits[CONDITION_FIRST].seat, CONDITION_STANDS);
+    CHECK_EQUAL(waits[CONDITION_FIRST].entry, CONDITION_NO_ENTRY);
     condition_notify(&family, condition, 1);
     CHECK(condition_leave(&family, condition, &waits[0], false));
     CHECK(!condition_leave(&family, condition, &waits[1], false));
@@ -177,7 +177,7 @@ static void wait_for_ever(void *with)
 
 /* Killed at any point of these steps, a process leaves no seat behind; and what it had been given
  * goes to the one who waited before it died. */
-TEST_WITHIN(30, killed_anywhere_a_waiter_leaves_its_seats_and_notifications_to_others)
+TEST_WITHIN(30, killed_anywhere_a_waiter_leaves_its_entries_and_notifications_to_others)
 {
     family_found(SMALL_RESERVE);
     unsigned passage = 1;
@@ -191,7 +191,7 @@ TEST_WITHIN(30, killed_anywhere_a_waiter_leaves_its_seats_and_notifications_to_o
         condition_notify(&family, condition, 1);
         CHECK(condition_leave(&family, condition, &mine, false));
         family_check();
-        handle_drop(&family, &handle);
+        handle_release(&family, &handle);
     }
     CHECK(passage > 50);
 }
@@ -204,7 +204,7 @@ static void wait_until_killed(void *condition)
         pause();
 }
 
-TEST(what_reaches_a_dead_waiter_goes_to_the_next_also_in_an_annex)
+TEST(what_reaches_a_dead_waiter_goes_to_the_next_also_in_an_overflow_block)
 {
     struct condition_wait waits[CONDITION_FIRST], last;
     family_found(SMALL_RESERVE);

@@ -12,62 +12,64 @@ TEST(a_mapping_has_what_was_set)
 {
     family_found(SMALL_RESERVE);
     uint64_t used = family_used();
-    struct rack rack = rack_open();
+    struct fixture fixture = fixture_open();
     for (uint64_t i = 0; i < 3000; i++)
-        rack_set(rack.store, i, i % 7 ? i : LARGE_NUMBER + i);
+        fixture_set(fixture.container, i, i % 7 ? i : LARGE_NUMBER + i);
     for (uint64_t i = 0; i < 3000; i += 3)
-        rack_set(rack.store, i, i + 1);
+        fixture_set(fixture.container, i, i + 1);
     for (uint64_t i = 0; i < 3000; i++)
-        CHECK_EQUAL(rack_get(rack.store, i), i % 3 == 0 ? i + 1 : i % 7 ? i : LARGE_NUMBER + i);
-    CHECK_EQUAL(rack_get(rack.store, 3000), UINT64_MAX);
-    CHECK_EQUAL(store_count(&family, rack.store, NULL), 3000);
+        CHECK_EQUAL(fixture_get(fixture.container, i), i % 3 == 0 ? i + 1
+                                                       : i % 7    ? i
+                                                                  : LARGE_NUMBER + i);
+    CHECK_EQUAL(fixture_get(fixture.container, 3000), UINT64_MAX);
+    CHECK_EQUAL(container_count(&family, fixture.container, NULL), 3000);
     family_check();
-    rack_close(&rack);
+    fixture_close(&fixture);
     CHECK_EQUAL(family_used(), used);
 }
 
 TEST(a_mapping_needs_no_more_for_keys_that_come_and_go)
 {
     family_found(SMALL_RESERVE);
-    struct rack rack = rack_open();
+    struct fixture fixture = fixture_open();
     uint64_t used = 0;
     for (uint64_t i = 0; i < 20000; i++) {
-        struct item_key key = number_key(rack.store, &i);
-        rack_set(rack.store, i, i);
-        CHECK_EQUAL(dict_take(&family, rack.store, &key, NULL), STATUS_OK);
-        CHECK_EQUAL(dict_take(&family, rack.store, &key, NULL), STATUS_MISSING);
+        struct item_key key = number_key(fixture.container, &i);
+        fixture_set(fixture.container, i, i);
+        CHECK_EQUAL(dict_pop(&family, fixture.container, &key, NULL), STATUS_OK);
+        CHECK_EQUAL(dict_pop(&family, fixture.container, &key, NULL), STATUS_MISSING);
         if (i == 1000)
             used = family_used();
         CHECK(i <= 1000 || family_used() == used);
     }
-    CHECK_EQUAL(store_count(&family, rack.store, NULL), 0);
-    rack_close(&rack);
+    CHECK_EQUAL(container_count(&family, fixture.container, NULL), 0);
+    fixture_close(&fixture);
     family_check();
 }
 
 TEST(keys_are_taken_from_the_end_in_their_order)
 {
     family_found(SMALL_RESERVE);
-    struct rack rack = rack_open();
+    struct fixture fixture = fixture_open();
     char bytes[256] __attribute__((aligned(8)));
     for (uint64_t i = 0; i < 100; i++)
-        rack_set(rack.store, i, i);
+        fixture_set(fixture.container, i, i);
     for (uint64_t i = 100; i-- > 0;) {
         struct snapshot snapshot = {.bytes = bytes, .size = 8};
-        CHECK_EQUAL(dict_take_last(&family, rack.store, &snapshot), STATUS_AGAIN);
+        CHECK_EQUAL(dict_pop_last(&family, fixture.container, &snapshot), STATUS_AGAIN);
         CHECK(snapshot.needed <= sizeof bytes);
         snapshot.size = sizeof bytes;
-        CHECK_EQUAL(dict_take_last(&family, rack.store, &snapshot), STATUS_OK);
+        CHECK_EQUAL(dict_pop_last(&family, fixture.container, &snapshot), STATUS_OK);
         CHECK_EQUAL(*(uint64_t *)(bytes + sizeof(struct snapshot_record)), i);
-        CHECK_EQUAL(store_count(&family, rack.store, NULL), i);
+        CHECK_EQUAL(container_count(&family, fixture.container, NULL), i);
         if (i % 10 == 0) /* what comes meanwhile is the last */
-            rack_set(rack.store, 1000 + i, i);
+            fixture_set(fixture.container, 1000 + i, i);
         if (i % 10 == 0)
-            CHECK_EQUAL(dict_take_last(&family, rack.store, &snapshot), STATUS_OK);
+            CHECK_EQUAL(dict_pop_last(&family, fixture.container, &snapshot), STATUS_OK);
     }
     struct snapshot none = {.bytes = bytes, .size = sizeof bytes};
-    CHECK_EQUAL(dict_take_last(&family, rack.store, &none), STATUS_MISSING);
-    rack_close(&rack);
+    CHECK_EQUAL(dict_pop_last(&family, fixture.container, &none), STATUS_MISSING);
+    fixture_close(&fixture);
     family_check();
 }
 
@@ -89,61 +91,61 @@ TEST(the_hash_is_siphash_1_3)
 
 /* ---- what is spoiled is an error, never a crash */
 
-static struct shelf *shelf_of(struct rack *rack)
+static struct entry_table *table_of(struct fixture *fixture)
 {
-    return arena_at(&family, word_get(&rack->store->links[STORE_SHELF]));
+    return arena_at(&family, word_get(&fixture->container->links[CONTAINER_TABLE]));
 }
 
 TEST(a_spoiled_mapping_is_reported)
 {
     family_found(SMALL_RESERVE);
-    struct rack rack = rack_open();
+    struct fixture fixture = fixture_open();
     uint64_t one = 1;
-    struct item_key key = number_key(rack.store, &one);
+    struct item_key key = number_key(fixture.container, &one);
     struct message message;
-    rack_set(rack.store, 1, 5);
-    struct shelf *shelf = shelf_of(&rack);
-    const offset_t item = word_get(&shelf->places[0].item);
-    const offset_t wrong[] = {item + 1, item + 64, UINT64_MAX - 63, 64, rack.handle.payload};
+    fixture_set(fixture.container, 1, 5);
+    struct entry_table *table = table_of(&fixture);
+    const offset_t item = word_get(&table->entries[0].item);
+    const offset_t wrong[] = {item + 1, item + 64, UINT64_MAX - 63, 64, fixture.handle.payload};
     for (unsigned i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        atomic_store(&shelf->places[0].item, wrong[i]);
-        CHECK_EQUAL(dict_get(&family, rack.store, &key, &message), STATUS_CORRUPT);
+        atomic_store(&table->entries[0].item, wrong[i]);
+        CHECK_EQUAL(dict_get(&family, fixture.container, &key, &message), STATUS_CORRUPT);
     }
-    atomic_store(&shelf->places[0].item, item);
+    atomic_store(&table->entries[0].item, item);
     struct item *spoiled = arena_at(&family, item);
     spoiled->key_bytes = UINT32_MAX;
-    CHECK_EQUAL(dict_get(&family, rack.store, &key, &message), STATUS_CORRUPT);
+    CHECK_EQUAL(dict_get(&family, fixture.container, &key, &message), STATUS_CORRUPT);
     spoiled->key_bytes = sizeof one;
     spoiled->kind = RECORD_PAYLOAD;
-    CHECK_EQUAL(dict_get(&family, rack.store, &key, &message), STATUS_CORRUPT);
+    CHECK_EQUAL(dict_get(&family, fixture.container, &key, &message), STATUS_CORRUPT);
     spoiled->kind = RECORD_KINDS;
-    CHECK_EQUAL(dict_get(&family, rack.store, &key, &message), STATUS_CORRUPT);
+    CHECK_EQUAL(dict_get(&family, fixture.container, &key, &message), STATUS_CORRUPT);
     spoiled->kind = RECORD_INT;
-    CHECK_EQUAL(rack_get(rack.store, 1), 5);
-    for (uint64_t i = 0; i < shelf->slots; i++)
-        atomic_store(&shelf_index(shelf)[i], key.hash | UINT32_MAX); /* a place far away */
-    CHECK_EQUAL(dict_get(&family, rack.store, &key, &message), STATUS_CORRUPT);
-    uint64_t capacity = shelf->capacity;
-    shelf->capacity = UINT64_MAX / 2;
-    CHECK_EQUAL(dict_get(&family, rack.store, &key, &message), STATUS_CORRUPT);
-    CHECK_EQUAL(dict_set(&family, rack.store, &key, &message), STATUS_CORRUPT);
-    shelf->capacity = capacity;
-    rack_close(&rack);
+    CHECK_EQUAL(fixture_get(fixture.container, 1), 5);
+    for (uint64_t i = 0; i < table->slots; i++)
+        atomic_store(&entries_index(table)[i], key.hash | UINT32_MAX); /* a place far away */
+    CHECK_EQUAL(dict_get(&family, fixture.container, &key, &message), STATUS_CORRUPT);
+    uint64_t capacity = table->capacity;
+    table->capacity = UINT64_MAX / 2;
+    CHECK_EQUAL(dict_get(&family, fixture.container, &key, &message), STATUS_CORRUPT);
+    CHECK_EQUAL(dict_set(&family, fixture.container, &key, &message), STATUS_CORRUPT);
+    table->capacity = capacity;
+    fixture_close(&fixture);
     family_check();
 }
 
 TEST(a_full_index_is_no_endless_search)
 {
     family_found(SMALL_RESERVE);
-    struct rack rack = rack_open();
-    rack_set(rack.store, 1, 5);
-    struct shelf *shelf = shelf_of(&rack);
-    for (uint64_t i = 0; i < shelf->slots; i++)
-        atomic_store(&shelf_index(shelf)[i], 1);
+    struct fixture fixture = fixture_open();
+    fixture_set(fixture.container, 1, 5);
+    struct entry_table *table = table_of(&fixture);
+    for (uint64_t i = 0; i < table->slots; i++)
+        atomic_store(&entries_index(table)[i], 1);
     uint64_t two = 2;
-    struct item_key key = number_key(rack.store, &two);
-    CHECK_EQUAL(dict_get(&family, rack.store, &key, NULL), STATUS_CORRUPT);
-    rack_close(&rack);
+    struct item_key key = number_key(fixture.container, &two);
+    CHECK_EQUAL(dict_get(&family, fixture.container, &key, NULL), STATUS_CORRUPT);
+    fixture_close(&fixture);
 }
 
 /* ---- lists */
@@ -179,30 +181,32 @@ TEST(a_range_is_cut_to_the_list)
 TEST(a_list_is_spliced)
 {
     family_found(SMALL_RESERVE);
-    struct rack rack = rack_open();
-    uint64_t places, version;
+    struct fixture fixture = fixture_open();
+    uint64_t entries, version;
     for (uint64_t i = 0; i < 6; i++)
-        rack_append(rack.store, i);
-    struct handle parcel = rack_parcel(NULL, LARGE_NUMBER, 1, 3, 0);
+        fixture_append(fixture.container, i);
+    struct handle batch = fixture_batch(NULL, LARGE_NUMBER, 1, 3, 0);
     struct list_range every_second = {0, INT64_MAX, 2}, middle = {1, 2, 1};
-    CHECK_EQUAL(list_splice(&family, rack.store, middle, &parcel, true, &places), STATUS_OK);
-    CHECK_EQUAL(list_splice(&family, rack.store, every_second, NULL, true, &places), STATUS_MISFIT);
-    CHECK_EQUAL(places, 4);
-    handle_drop(&family, &parcel);
+    CHECK_EQUAL(list_splice(&family, fixture.container, middle, &batch, true, &entries), STATUS_OK);
+    CHECK_EQUAL(list_splice(&family, fixture.container, every_second, NULL, true, &entries),
+                STATUS_MISFIT);
+    CHECK_EQUAL(entries, 4);
+    handle_release(&family, &batch);
     const uint64_t wanted[] = {0, LARGE_NUMBER, LARGE_NUMBER + 1, LARGE_NUMBER + 2, 2, 3, 4, 5};
-    rack_expect(rack.store, wanted, 8);
-    CHECK_EQUAL(list_splice(&family, rack.store, every_second, NULL, false, &places), STATUS_OK);
+    fixture_expect(fixture.container, wanted, 8);
+    CHECK_EQUAL(list_splice(&family, fixture.container, every_second, NULL, false, &entries),
+                STATUS_OK);
     const uint64_t rest[] = {LARGE_NUMBER, LARGE_NUMBER + 2, 3, 5};
-    rack_expect(rack.store, rest, 4);
-    store_count(&family, rack.store, &version);
-    CHECK_EQUAL(list_take(&family, rack.store, 0, version + 1, NULL), STATUS_AGAIN);
-    CHECK_EQUAL(list_take(&family, rack.store, -4, version, NULL), STATUS_OK);
-    CHECK_EQUAL(list_take(&family, rack.store, 3, LIST_ANY_VERSION, NULL), STATUS_MISSING);
-    CHECK_EQUAL(list_take(&family, rack.store, -4, LIST_ANY_VERSION, NULL), STATUS_MISSING);
-    CHECK_EQUAL(list_permute(&family, rack.store, rest, 3, version), STATUS_AGAIN);
-    rack_expect(rack.store, rest + 1, 3);
+    fixture_expect(fixture.container, rest, 4);
+    container_count(&family, fixture.container, &version);
+    CHECK_EQUAL(list_pop(&family, fixture.container, 0, version + 1, NULL), STATUS_AGAIN);
+    CHECK_EQUAL(list_pop(&family, fixture.container, -4, version, NULL), STATUS_OK);
+    CHECK_EQUAL(list_pop(&family, fixture.container, 3, LIST_ANY_VERSION, NULL), STATUS_MISSING);
+    CHECK_EQUAL(list_pop(&family, fixture.container, -4, LIST_ANY_VERSION, NULL), STATUS_MISSING);
+    CHECK_EQUAL(list_permute(&family, fixture.container, rest, 3, version), STATUS_AGAIN);
+    fixture_expect(fixture.container, rest + 1, 3);
     family_check();
-    rack_close(&rack);
+    fixture_close(&fixture);
     family_check();
 }
 
@@ -211,23 +215,23 @@ TEST(a_list_is_spliced)
 TEST(what_finds_no_memory_changes_nothing)
 {
     family_found(UINT64_C(4) << 20);
-    struct rack rack = rack_open();
+    struct fixture fixture = fixture_open();
     uint64_t count = 0;
     enum status status = STATUS_OK;
     while (status == STATUS_OK) {
         struct message message = {.kind = RECORD_BYTES, .size = 1500};
         message.data = message.buffer;
-        struct item_key key = number_key(rack.store, &count);
-        status = dict_set(&family, rack.store, &key, &message);
+        struct item_key key = number_key(fixture.container, &count);
+        status = dict_set(&family, fixture.container, &key, &message);
         count += status == STATUS_OK;
     }
     CHECK_EQUAL(status, STATUS_NO_MEMORY);
     CHECK(count > 500);
-    CHECK_EQUAL(store_count(&family, rack.store, NULL), count);
+    CHECK_EQUAL(container_count(&family, fixture.container, NULL), count);
     family_check();
-    CHECK_EQUAL(store_clear(&family, rack.store), STATUS_OK);
-    rack_set(rack.store, 1, 1);
-    rack_close(&rack);
+    CHECK_EQUAL(container_clear(&family, fixture.container), STATUS_OK);
+    fixture_set(fixture.container, 1, 1);
+    fixture_close(&fixture);
     family_check();
 }
 
@@ -236,7 +240,7 @@ TEST(what_finds_no_memory_changes_nothing)
 enum { THREADS = 4, ROUNDS = 2000 / SLOWNESS };
 
 struct worker {
-    struct store *dict, *list;
+    struct container *dict, *list;
     uint64_t number;
 };
 
@@ -245,14 +249,14 @@ static void *work(void *with)
     struct worker *worker = with;
     for (uint64_t i = 0; i < ROUNDS; i++) {
         uint64_t key = worker->number * ROUNDS + i;
-        rack_set(worker->dict, key, i % 5 ? i : LARGE_NUMBER + i);
-        CHECK_EQUAL(rack_get(worker->dict, key), i % 5 ? i : LARGE_NUMBER + i);
-        rack_append(worker->list, i);
+        fixture_set(worker->dict, key, i % 5 ? i : LARGE_NUMBER + i);
+        CHECK_EQUAL(fixture_get(worker->dict, key), i % 5 ? i : LARGE_NUMBER + i);
+        fixture_append(worker->list, i);
         struct item_key item_key = number_key(worker->dict, &key);
         if (i % 2)
-            CHECK_EQUAL(dict_take(&family, worker->dict, &item_key, NULL), STATUS_OK);
+            CHECK_EQUAL(dict_pop(&family, worker->dict, &item_key, NULL), STATUS_OK);
         if (i % 2)
-            CHECK_EQUAL(list_take(&family, worker->list, 0, LIST_ANY_VERSION, NULL), STATUS_OK);
+            CHECK_EQUAL(list_pop(&family, worker->list, 0, LIST_ANY_VERSION, NULL), STATUS_OK);
     }
     return NULL;
 }
@@ -260,19 +264,19 @@ static void *work(void *with)
 TEST_WITHIN(30, threads_share_them)
 {
     family_found(SMALL_RESERVE);
-    struct rack dict = rack_open(), list = rack_open();
+    struct fixture dict = fixture_open(), list = fixture_open();
     pthread_t threads[THREADS];
     struct worker workers[THREADS];
     for (uint64_t i = 0; i < THREADS; i++) {
-        workers[i] = (struct worker){dict.store, list.store, i};
+        workers[i] = (struct worker){dict.container, list.container, i};
         CHECK_EQUAL(pthread_create(&threads[i], NULL, work, &workers[i]), 0);
     }
     for (uint64_t i = 0; i < THREADS; i++)
         CHECK_EQUAL(pthread_join(threads[i], NULL), 0);
-    CHECK_EQUAL(store_count(&family, dict.store, NULL), THREADS * ROUNDS / 2);
-    CHECK_EQUAL(store_count(&family, list.store, NULL), THREADS * ROUNDS / 2);
+    CHECK_EQUAL(container_count(&family, dict.container, NULL), THREADS * ROUNDS / 2);
+    CHECK_EQUAL(container_count(&family, list.container, NULL), THREADS * ROUNDS / 2);
     family_check();
-    rack_close(&dict);
-    rack_close(&list);
+    fixture_close(&dict);
+    fixture_close(&list);
     family_check();
 }

@@ -10,7 +10,7 @@ enum { BIG = LARGE_NUMBER };
 
 /* What an operation works on. */
 struct scene {
-    struct rack rack;
+    struct fixture fixture;
     uint64_t size; /* what it begins with: 0 .. size-1, every third in a block of its own */
 };
 
@@ -31,16 +31,16 @@ static unsigned kill_everywhere(void (*fill)(struct scene *), uint64_t size, act
     for (unsigned i = 0; i < 70; i++)
         warm[i] = family_block(1);
     for (unsigned i = 0; i < 70; i++)
-        handle_drop(&family, &warm[i]);
+        handle_release(&family, &warm[i]);
     for (bool killed = true; killed; kills += killed) {
         uint64_t used = family_used();
-        struct scene scene = {.rack = rack_open(), .size = size};
+        struct scene scene = {.fixture = fixture_open(), .size = size};
         fill(&scene);
         killed = family_killed_at("*", kills + 1, act, &scene);
         family_check();
         look(&scene);
         family_check();
-        rack_close(&scene.rack);
+        fixture_close(&scene.fixture);
         CHECK_EQUAL(family_used(), used);
         family_check();
     }
@@ -52,30 +52,30 @@ static unsigned kill_everywhere(void (*fill)(struct scene *), uint64_t size, act
 static void fill_dict(struct scene *scene)
 {
     for (uint64_t i = 0; i < scene->size; i++)
-        rack_set(scene->rack.store, i, value_at(i));
+        fixture_set(scene->fixture.container, i, value_at(i));
 }
 
 /* All keys but *changed* are as they were; that one is *then*, or as it was. */
 static void expect_dict(struct scene *scene, uint64_t changed, uint64_t then)
 {
-    struct store *store = scene->rack.store;
-    uint64_t found = rack_get(store, changed), count = 0;
+    struct container *container = scene->fixture.container;
+    uint64_t found = fixture_get(container, changed), count = 0;
     uint64_t before = changed < scene->size ? value_at(changed) : UINT64_MAX;
     CHECK(found == then || found == before);
     for (uint64_t i = 0; i < scene->size; i++) {
-        uint64_t value = rack_get(store, i);
+        uint64_t value = fixture_get(container, i);
         CHECK(i == changed || value == value_at(i));
         count += value != UINT64_MAX;
     }
     count += changed >= scene->size && found != UINT64_MAX;
-    CHECK_EQUAL(store_count(&family, store, NULL), count);
-    rack_set(store, 77, BIG + 77); /* and it can be used */
-    CHECK_EQUAL(rack_get(store, 77), BIG + 77);
+    CHECK_EQUAL(container_count(&family, container, NULL), count);
+    fixture_set(container, 77, BIG + 77); /* and it can be used */
+    CHECK_EQUAL(fixture_get(container, 77), BIG + 77);
 }
 
 static void set_old(void *with)
 {
-    rack_set(((struct scene *)with)->rack.store, 2, 700);
+    fixture_set(((struct scene *)with)->fixture.container, 2, 700);
 }
 
 static void look_set_old(struct scene *scene)
@@ -85,7 +85,7 @@ static void look_set_old(struct scene *scene)
 
 static void set_new(void *with)
 {
-    rack_set(((struct scene *)with)->rack.store, 50, BIG + 50);
+    fixture_set(((struct scene *)with)->fixture.container, 50, BIG + 50);
 }
 
 static void look_set_new(struct scene *scene)
@@ -107,8 +107,8 @@ static void take(void *with)
     struct scene *scene = with;
     uint64_t key = 2;
     struct message message;
-    struct item_key item_key = number_key(scene->rack.store, &key);
-    CHECK_EQUAL(dict_take(&family, scene->rack.store, &item_key, &message), STATUS_OK);
+    struct item_key item_key = number_key(scene->fixture.container, &key);
+    CHECK_EQUAL(dict_pop(&family, scene->fixture.container, &item_key, &message), STATUS_OK);
     CHECK_EQUAL(number_of(&message), value_at(2));
 }
 
@@ -122,8 +122,8 @@ static void take_last(void *with)
     char bytes[200] __attribute__((aligned(8)));
     struct scene *scene = with;
     struct snapshot snapshot = {.bytes = bytes, .size = sizeof bytes};
-    CHECK_EQUAL(dict_take_last(&family, scene->rack.store, &snapshot), STATUS_OK);
-    handle_drop(&family, &((struct snapshot_record *)bytes)->payload);
+    CHECK_EQUAL(dict_pop_last(&family, scene->fixture.container, &snapshot), STATUS_OK);
+    handle_release(&family, &((struct snapshot_record *)bytes)->payload);
 }
 
 static void look_take_last(struct scene *scene)
@@ -142,21 +142,21 @@ TEST_WITHIN(60, a_key_that_is_taken_out_is_there_or_gone)
 static void update(void *with)
 {
     struct scene *scene = with;
-    struct handle parcel = rack_parcel(scene->rack.store, 1, 2, 6, BIG);
-    CHECK_EQUAL(dict_update(&family, scene->rack.store, &parcel), STATUS_OK);
-    CHECK_EQUAL(parcel.payload, 0);
+    struct handle batch = fixture_batch(scene->fixture.container, 1, 2, 6, BIG);
+    CHECK_EQUAL(dict_update(&family, scene->fixture.container, &batch), STATUS_OK);
+    CHECK_EQUAL(batch.payload, 0);
 }
 
 static void look_update(struct scene *scene)
 {
-    struct store *store = scene->rack.store;
-    bool done = rack_get(store, 11) == BIG + 11;
+    struct container *container = scene->fixture.container;
+    bool done = fixture_get(container, 11) == BIG + 11;
     for (uint64_t i = 0; i < 12; i++) {
         uint64_t before = i < scene->size ? value_at(i) : UINT64_MAX;
-        CHECK_EQUAL(rack_get(store, i), done && i % 2 ? BIG + i : before);
+        CHECK_EQUAL(fixture_get(container, i), done && i % 2 ? BIG + i : before);
     }
-    CHECK_EQUAL(store_count(&family, store, NULL), done ? 9 : 6);
-    CHECK_EQUAL(word_get(&store->links[STORE_PENDING]), 0);
+    CHECK_EQUAL(container_count(&family, container, NULL), done ? 9 : 6);
+    CHECK_EQUAL(word_get(&container->links[CONTAINER_PENDING]), 0);
 }
 
 TEST_WITHIN(60, an_update_killed_anywhere_sets_all_keys_or_none)
@@ -167,7 +167,7 @@ TEST_WITHIN(60, an_update_killed_anywhere_sets_all_keys_or_none)
 
 static void count(void *with)
 {
-    store_count(&family, ((struct scene *)with)->rack.store, NULL);
+    container_count(&family, ((struct scene *)with)->fixture.container, NULL);
 }
 
 /* The first dies of the update, the second of carrying it out, the third finds it whole. */
@@ -176,29 +176,29 @@ TEST_WITHIN(60, who_carries_an_update_out_may_be_killed_as_well)
     family_found(SMALL_RESERVE);
     for (unsigned first = 1; first < 8; first += 3)
         for (unsigned second = 1; second < 60; second += 2) {
-            struct scene scene = {.rack = rack_open(), .size = 6};
+            struct scene scene = {.fixture = fixture_open(), .size = 6};
             fill_dict(&scene);
             CHECK(family_killed_at("dict.update.committed", 1, update, &scene));
             for (unsigned i = 0; i < first; i++) /* each dies a few steps further on */
                 family_killed_at("journal.*", second, count, &scene);
             look_update(&scene);
             family_check();
-            rack_close(&scene.rack);
+            fixture_close(&scene.fixture);
         }
 }
 
 static void clear(void *with)
 {
     struct scene *scene = with;
-    CHECK_EQUAL(store_clear(&family, scene->rack.store), STATUS_OK);
+    CHECK_EQUAL(container_clear(&family, scene->fixture.container), STATUS_OK);
 }
 
 static void look_clear(struct scene *scene)
 {
-    uint64_t count = store_count(&family, scene->rack.store, NULL);
+    uint64_t count = container_count(&family, scene->fixture.container, NULL);
     CHECK(count == 0 || count == scene->size);
     for (uint64_t i = 0; i < scene->size; i++)
-        CHECK_EQUAL(rack_get(scene->rack.store, i), count ? value_at(i) : UINT64_MAX);
+        CHECK_EQUAL(fixture_get(scene->fixture.container, i), count ? value_at(i) : UINT64_MAX);
 }
 
 TEST_WITHIN(60, a_clear_killed_anywhere_takes_all_or_nothing)
@@ -212,9 +212,9 @@ static void copy_all(void *with)
     char bytes[2000] __attribute__((aligned(8)));
     struct scene *scene = with;
     struct snapshot snapshot = {.bytes = bytes, .size = sizeof bytes};
-    CHECK_EQUAL(
-        snapshot_take(&family, scene->rack.store, SNAPSHOT_KEYS | SNAPSHOT_VALUES, NULL, &snapshot),
-        STATUS_OK);
+    CHECK_EQUAL(snapshot_take(&family, scene->fixture.container, SNAPSHOT_KEYS | SNAPSHOT_VALUES,
+                              NULL, &snapshot),
+                STATUS_OK);
     CHECK_EQUAL(snapshot.records, scene->size);
 }
 
@@ -234,7 +234,7 @@ TEST_WITHIN(60, who_reads_may_be_killed_anywhere)
 static void fill_list(struct scene *scene)
 {
     for (uint64_t i = 0; i < scene->size; i++)
-        rack_append(scene->rack.store, value_at(i));
+        fixture_append(scene->fixture.container, value_at(i));
 }
 
 enum { MOST_ITEMS = 20 };
@@ -245,28 +245,28 @@ static void expect_list(struct scene *scene, const uint64_t *then, uint64_t coun
     uint64_t before[MOST_ITEMS];
     for (uint64_t i = 0; i < scene->size; i++)
         before[i] = value_at(i);
-    CHECK(rack_is(scene->rack.store, before, scene->size) ||
-          rack_is(scene->rack.store, then, count));
-    CHECK_EQUAL(word_get(&scene->rack.store->links[STORE_SPARE]), 0);
-    CHECK_EQUAL(word_get(&scene->rack.store->links[STORE_WASTE]), 0);
-    rack_append(scene->rack.store, BIG);
+    CHECK(fixture_is(scene->fixture.container, before, scene->size) ||
+          fixture_is(scene->fixture.container, then, count));
+    CHECK_EQUAL(word_get(&scene->fixture.container->links[CONTAINER_SCRATCH]), 0);
+    CHECK_EQUAL(word_get(&scene->fixture.container->links[CONTAINER_REMOVED]), 0);
+    fixture_append(scene->fixture.container, BIG);
 }
 
 static void splice(struct scene *scene, struct list_range range, uint64_t count)
 {
-    uint64_t places;
-    struct handle parcel = {0};
+    uint64_t entries;
+    struct handle batch = {0};
     if (count)
-        parcel = rack_parcel(NULL, 100, 1, count, BIG);
-    CHECK_EQUAL(
-        list_splice(&family, scene->rack.store, range, count ? &parcel : NULL, count > 0, &places),
-        STATUS_OK);
-    handle_drop(&family, &parcel);
+        batch = fixture_batch(NULL, 100, 1, count, BIG);
+    CHECK_EQUAL(list_splice(&family, scene->fixture.container, range, count ? &batch : NULL,
+                            count > 0, &entries),
+                STATUS_OK);
+    handle_release(&family, &batch);
 }
 
 static void append(void *with)
 {
-    rack_append(((struct scene *)with)->rack.store, BIG + 9);
+    fixture_append(((struct scene *)with)->fixture.container, BIG + 9);
 }
 
 static void look_append(struct scene *scene)
@@ -326,7 +326,8 @@ static void take_one(void *with)
 {
     struct scene *scene = with;
     struct message message;
-    CHECK_EQUAL(list_take(&family, scene->rack.store, 2, LIST_ANY_VERSION, &message), STATUS_OK);
+    CHECK_EQUAL(list_pop(&family, scene->fixture.container, 2, LIST_ANY_VERSION, &message),
+                STATUS_OK);
     CHECK_EQUAL(number_of(&message), BIG + 2);
 }
 
@@ -340,7 +341,7 @@ static void set_item(void *with)
 {
     struct scene *scene = with;
     struct message message = number_message(BIG + 5);
-    CHECK_EQUAL(list_set(&family, scene->rack.store, -2, &message), STATUS_OK);
+    CHECK_EQUAL(list_set(&family, scene->fixture.container, -2, &message), STATUS_OK);
 }
 
 static void look_set_item(struct scene *scene)
@@ -354,8 +355,8 @@ static void permute(void *with)
     struct scene *scene = with;
     const uint64_t order[] = {2, 0, 3, 1};
     uint64_t version;
-    store_count(&family, scene->rack.store, &version);
-    CHECK_EQUAL(list_permute(&family, scene->rack.store, order, 4, version), STATUS_OK);
+    container_count(&family, scene->fixture.container, &version);
+    CHECK_EQUAL(list_permute(&family, scene->fixture.container, order, 4, version), STATUS_OK);
 }
 
 static void look_permute(struct scene *scene)

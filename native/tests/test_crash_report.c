@@ -13,15 +13,15 @@
 enum { ROOM = 256 };
 
 struct scene {
-    const char *words; /* what the handler below writes */
-    char *place;
+    const char *text; /* what the handler below writes */
+    char *memory;
     int error; /* what the process's standard error is; -1: closed */
 };
 
 static const char *said;
 
 /* As faulthandler's handler does it. */
-static void speak_and_die(int number)
+static void write_and_die(int number)
 {
     signal(number, SIG_DFL);
     CHECK_EQUAL(write(STDERR_FILENO, said, strlen(said)), strlen(said));
@@ -37,10 +37,10 @@ static void handle(int number, void (*handler)(int))
 static void crash(void *with)
 {
     struct scene *scene = with;
-    said = scene->words;
-    handle(SIGSEGV, speak_and_die);
-    last_words_keep(scene->place, ROOM);
-    last_words_keep(scene->place, ROOM); /* again, as in a fork of a fork */
+    said = scene->text;
+    handle(SIGSEGV, write_and_die);
+    crash_report_keep(scene->memory, ROOM);
+    crash_report_keep(scene->memory, ROOM); /* again, as in a fork of a fork */
     if (scene->error >= 0)
         dup2(scene->error, STDERR_FILENO);
     else
@@ -52,7 +52,7 @@ static void crash(void *with)
 static const char *crashed(struct scene *scene)
 {
     static char text[64 * 1024];
-    scene->place = shared_memory(ROOM);
+    scene->memory = shared_memory(ROOM);
     scene->error = memfd_create("standard error", 0);
     CHECK_EQUAL(child_end(child_start(crash, scene)), -SIGSEGV);
     ssize_t length = pread(scene->error, text, sizeof text - 1, 0);
@@ -62,56 +62,56 @@ static const char *crashed(struct scene *scene)
     return text;
 }
 
-TEST(the_words_are_kept_and_written)
+TEST(the_report_is_kept_and_written)
 {
-    struct scene scene = {.words = "Fatal: why\n\nwhere\n"};
+    struct scene scene = {.text = "Fatal: why\n\nwhere\n"};
 
     CHECK_STRING(crashed(&scene), "Fatal: why\n\nwhere\n");
 
-    CHECK_STRING(scene.place, "Fatal: why\n\nwhere\n");
+    CHECK_STRING(scene.memory, "Fatal: why\n\nwhere\n");
 }
 
 TEST(of_many_threads_that_of_the_crash_is_kept)
 {
-    static char words[40 * 1024];
-    strcpy(words, "Fatal: why\n\n");
-    while (strlen(words) < 20 * 1024)
-        strcat(words, "Thread 1\n  somewhere\n");
-    strcat(words, "Current thread 2\n  here\n");
-    struct scene scene = {.words = words};
+    static char text[40 * 1024];
+    strcpy(text, "Fatal: why\n\n");
+    while (strlen(text) < 20 * 1024)
+        strcat(text, "Thread 1\n  somewhere\n");
+    strcat(text, "Current thread 2\n  here\n");
+    struct scene scene = {.text = text};
 
-    CHECK_STRING(crashed(&scene), words);
+    CHECK_STRING(crashed(&scene), text);
 
-    CHECK_STRING(scene.place, "Fatal: why\nCurrent thread 2\n  here\n");
+    CHECK_STRING(scene.memory, "Fatal: why\nCurrent thread 2\n  here\n");
 }
 
 TEST(more_than_there_is_room_for_is_cut_off)
 {
-    char words[2 * ROOM + 1];
-    memset(words, 'x', 2 * ROOM);
-    words[2 * ROOM] = '\0';
-    struct scene scene = {.words = words};
+    char text[2 * ROOM + 1];
+    memset(text, 'x', 2 * ROOM);
+    text[2 * ROOM] = '\0';
+    struct scene scene = {.text = text};
 
-    CHECK_STRING(crashed(&scene), words);
+    CHECK_STRING(crashed(&scene), text);
 
-    CHECK_EQUAL(strlen(scene.place), ROOM - 1);
+    CHECK_EQUAL(strlen(scene.memory), ROOM - 1);
 }
 
 TEST(without_a_standard_error_they_are_kept_all_the_same)
 {
-    struct scene scene = {.words = "Fatal\n", .place = shared_memory(ROOM), .error = -1};
+    struct scene scene = {.text = "Fatal\n", .memory = shared_memory(ROOM), .error = -1};
 
     CHECK_EQUAL(child_end(child_start(crash, &scene)), -SIGSEGV);
 
-    CHECK_STRING(scene.place, "Fatal\n");
+    CHECK_STRING(scene.memory, "Fatal\n");
 }
 
 static void crash_in_a_fork(void *with)
 {
     struct scene *scene = with;
-    said = scene->words;
-    handle(SIGSEGV, speak_and_die);
-    last_words_keep(scene->place, ROOM);
+    said = scene->text;
+    handle(SIGSEGV, write_and_die);
+    crash_report_keep(scene->memory, ROOM);
     dup2(scene->error, STDERR_FILENO);
     pid_t fork_of_it = fork();
     if (fork_of_it == 0)
@@ -119,9 +119,9 @@ static void crash_in_a_fork(void *with)
     CHECK_EQUAL(child_end(fork_of_it), -SIGSEGV);
 }
 
-TEST(a_fork_says_its_words_and_leaves_the_place_alone)
+TEST(a_fork_writes_its_report_and_leaves_the_shared_memory_alone)
 {
-    struct scene scene = {.words = "Fatal\n", .place = shared_memory(ROOM)};
+    struct scene scene = {.text = "Fatal\n", .memory = shared_memory(ROOM)};
     scene.error = memfd_create("standard error", 0);
 
     CHECK_EQUAL(child_end(child_start(crash_in_a_fork, &scene)), 0);
@@ -129,7 +129,7 @@ TEST(a_fork_says_its_words_and_leaves_the_place_alone)
     char text[ROOM] = "";
     CHECK_EQUAL(pread(scene.error, text, sizeof text, 0), strlen("Fatal\n"));
     CHECK_STRING(text, "Fatal\n");
-    CHECK_STRING(scene.place, "");
+    CHECK_STRING(scene.memory, "");
     close(scene.error);
 }
 
@@ -141,11 +141,11 @@ static void count(int number)
     times_handled++;
 }
 
-static void survive(void *place)
+static void survive(void *memory)
 {
     handle(SIGABRT, count);
-    CHECK(!last_words_unhandled());
-    last_words_keep(place, ROOM);
+    CHECK(!crash_report_signals_unhandled());
+    crash_report_keep(memory, ROOM);
     raise(SIGABRT);
     raise(SIGABRT);
     CHECK_EQUAL(times_handled, 2);
@@ -163,14 +163,14 @@ static void take_faults(int number, siginfo_t *info, void *context)
     times_handled++;
 }
 
-static void take_faults_with_facts(void *place)
+static void take_faults_with_facts(void *memory)
 {
     for (int number = 1; number < SIGRTMIN; number++) /* a sanitizer has its own */
         signal(number, SIG_DFL);
-    CHECK(last_words_unhandled());
+    CHECK(crash_report_signals_unhandled());
     struct sigaction action = {.sa_sigaction = take_faults, .sa_flags = SA_SIGINFO};
     sigaction(SIGSEGV, &action, NULL);
-    last_words_keep(place, ROOM);
+    crash_report_keep(memory, ROOM);
     raise(SIGSEGV);
     CHECK_EQUAL(times_handled, 1);
 }

@@ -8,53 +8,53 @@
 #include "../sync/spin_wait.h"
 #include "harness.h"
 
-struct door {
-    struct eventcount sleepers;
+struct cell {
+    struct event_count sleepers;
     _Atomic uint32_t word;
 };
 
 /* What every user of an event count does. How many sleeps ended with their slice rather than by a wake-up. */
-static unsigned wait_for(struct door *door, uint32_t wanted)
+static unsigned wait_for(struct cell *cell, uint32_t wanted)
 {
     unsigned vain = 0;
     for (;;) {
-        uint32_t seen = atomic_load(&door->word);
+        uint32_t seen = atomic_load(&cell->word);
         if (seen == wanted)
             return vain;
-        uint32_t count = eventcount_prepare(&door->sleepers);
-        if (atomic_load(&door->word) != seen)
+        uint32_t count = event_count_prepare(&cell->sleepers);
+        if (atomic_load(&cell->word) != seen)
             continue;
-        vain += eventcount_sleep(&door->sleepers, count, DEADLINE_NEVER) == STATUS_INTERRUPTED;
+        vain += event_count_sleep(&cell->sleepers, count, DEADLINE_NEVER) == STATUS_INTERRUPTED;
     }
 }
 
-static void change(struct door *door, uint32_t value, unsigned count)
+static void change(struct cell *cell, uint32_t value, unsigned count)
 {
-    atomic_store_explicit(&door->word, value, memory_order_release);
-    eventcount_advance(&door->sleepers, count);
+    atomic_store_explicit(&cell->word, value, memory_order_release);
+    event_count_advance(&cell->sleepers, count);
 }
 
 enum { ROUNDS = 30000 / SLOWNESS };
 
 static void *answer(void *with)
 {
-    struct door *doors = with;
+    struct cell *cells = with;
     for (uint32_t i = 1; i <= ROUNDS; i++) {
-        wait_for(&doors[0], i);
-        change(&doors[1], i, 1);
+        wait_for(&cells[0], i);
+        change(&cells[1], i, 1);
     }
     return NULL;
 }
 
 TEST_WITHIN(30, of_two_that_wake_each_other_none_sleeps_through)
 {
-    static struct door doors[2];
+    static struct cell cells[2];
     pthread_t thread;
     unsigned vain = 0;
-    CHECK_EQUAL(pthread_create(&thread, NULL, answer, doors), 0);
+    CHECK_EQUAL(pthread_create(&thread, NULL, answer, cells), 0);
     for (uint32_t i = 1; i <= ROUNDS; i++) {
-        change(&doors[0], i, 1);
-        vain += wait_for(&doors[1], i);
+        change(&cells[0], i, 1);
+        vain += wait_for(&cells[1], i);
     }
     pthread_join(thread, NULL);
     CHECK(vain < 4); /* a busy machine may keep the other from running for a slice */
@@ -62,7 +62,7 @@ TEST_WITHIN(30, of_two_that_wake_each_other_none_sleeps_through)
 
 enum { SLEEPERS = 6, TURNS = 3000 / SLOWNESS };
 
-static struct door arena_door;
+static struct cell shared_cell;
 static _Atomic uint32_t arrived;
 
 static void *follow(void *unused)
@@ -70,7 +70,7 @@ static void *follow(void *unused)
     (void)unused;
     uintptr_t vain = 0;
     for (uint32_t i = 1; i <= TURNS; i++) {
-        vain += wait_for(&arena_door, i);
+        vain += wait_for(&shared_cell, i);
         atomic_fetch_add(&arrived, 1);
     }
     return (void *)vain;
@@ -83,7 +83,7 @@ TEST_WITHIN(30, everybody_is_woken_each_time)
     for (unsigned i = 0; i < SLEEPERS; i++)
         CHECK_EQUAL(pthread_create(&threads[i], NULL, follow, NULL), 0);
     for (uint32_t i = 1; i <= TURNS; i++) {
-        change(&arena_door, i, FUTEX_EVERYBODY);
+        change(&shared_cell, i, FUTEX_EVERYBODY);
         while (atomic_load(&arrived) < i * SLEEPERS)
             usleep(1);
     }
@@ -97,7 +97,7 @@ TEST_WITHIN(30, everybody_is_woken_each_time)
 
 /* Takers that find the stock empty sleep; each unit put wakes one. They come and go between wake-ups, so
  * that a waker often finds nobody asleep where somebody is about to be. */
-static struct door stock_door;
+static struct cell stock_cell;
 static _Atomic uint32_t stock;
 
 static bool take_one(void)
@@ -115,10 +115,10 @@ static void *take_units(void *unused)
     uintptr_t vain = 0;
     for (unsigned i = 0; i < ROUNDS; i++)
         while (!take_one()) {
-            uint32_t count = eventcount_prepare(&stock_door.sleepers);
+            uint32_t count = event_count_prepare(&stock_cell.sleepers);
             if (atomic_load(&stock) > 0)
                 continue;
-            vain += eventcount_sleep(&stock_door.sleepers, count, DEADLINE_NEVER) ==
+            vain += event_count_sleep(&stock_cell.sleepers, count, DEADLINE_NEVER) ==
                     STATUS_INTERRUPTED;
         }
     return (void *)vain;
@@ -131,7 +131,7 @@ static void *put_units(void *unused)
         while (atomic_load(&stock) > 0)
             sched_yield(); /* so that the takers find nothing, most of the time */
         atomic_fetch_add(&stock, 1);
-        eventcount_advance(&stock_door.sleepers, 1);
+        event_count_advance(&stock_cell.sleepers, 1);
     }
     return NULL;
 }
@@ -158,49 +158,49 @@ TEST_WITHIN(60, no_taker_sleeps_beside_a_full_stock)
 
 TEST(what_the_dead_have_left_is_cleared_by_the_first_who_wakes_in_vain)
 {
-    struct door door = {{0}, 0};
-    eventcount_prepare(&door.sleepers);
-    eventcount_prepare(&door.sleepers);
-    change(&door, 1, 1); /* nobody is there */
-    uint32_t word = atomic_load(&door.sleepers.word);
+    struct cell cell = {{0}, 0};
+    event_count_prepare(&cell.sleepers);
+    event_count_prepare(&cell.sleepers);
+    change(&cell, 1, 1); /* nobody is there */
+    uint32_t word = atomic_load(&cell.sleepers.word);
     CHECK(!(word & 1));
-    change(&door, 2, 1);
-    CHECK_EQUAL(atomic_load(&door.sleepers.word), word); /* now it costs nothing */
+    change(&cell, 2, 1);
+    CHECK_EQUAL(atomic_load(&cell.sleepers.word), word); /* now it costs nothing */
 }
 
 /* Between its look and its sleep: the bit that it set may be taken for one that a killed process left. */
 TEST(who_is_about_to_sleep_does_not_once_its_bit_was_cleared)
 {
-    struct door door = {{0}, 0};
+    struct cell cell = {{0}, 0};
     for (unsigned wake = 1; wake < 4; wake++) {
-        uint32_t count = eventcount_prepare(&door.sleepers);
-        change(&door, wake, wake < 3 ? wake : FUTEX_EVERYBODY);
-        CHECK(!(atomic_load(&door.sleepers.word) & 1));
-        CHECK_EQUAL(eventcount_sleep(&door.sleepers, count, DEADLINE_NEVER), STATUS_OK);
+        uint32_t count = event_count_prepare(&cell.sleepers);
+        change(&cell, wake, wake < 3 ? wake : FUTEX_EVERYBODY);
+        CHECK(!(atomic_load(&cell.sleepers.word) & 1));
+        CHECK_EQUAL(event_count_sleep(&cell.sleepers, count, DEADLINE_NEVER), STATUS_OK);
     }
 }
 
 TEST(the_number_wraps_without_a_trace)
 {
-    struct door door = {{UINT32_MAX - 2}, 0};
+    struct cell cell = {{UINT32_MAX - 2}, 0};
     for (unsigned i = 0; i < 4; i++) {
-        uint32_t count = eventcount_prepare(&door.sleepers);
-        change(&door, i, 1);
-        CHECK_EQUAL(eventcount_sleep(&door.sleepers, count, DEADLINE_NEVER), STATUS_OK);
-        CHECK(!(atomic_load(&door.sleepers.word) & 1));
+        uint32_t count = event_count_prepare(&cell.sleepers);
+        change(&cell, i, 1);
+        CHECK_EQUAL(event_count_sleep(&cell.sleepers, count, DEADLINE_NEVER), STATUS_OK);
+        CHECK(!(atomic_load(&cell.sleepers.word) & 1));
     }
 }
 
 TEST(a_sleep_ends_at_its_deadline_or_its_slice)
 {
-    struct door door = {{0}, 0};
+    struct cell cell = {{0}, 0};
     deadline_t begun = clock_now();
-    CHECK_EQUAL(sleep_a_slice(&door.word, 1, DEADLINE_NEVER), STATUS_OK); /* it is not 1 */
-    CHECK_EQUAL(sleep_a_slice(&door.word, 0, begun + 30 * NS_PER_MS), STATUS_TIMED_OUT);
+    CHECK_EQUAL(sleep_a_slice(&cell.word, 1, DEADLINE_NEVER), STATUS_OK); /* it is not 1 */
+    CHECK_EQUAL(sleep_a_slice(&cell.word, 0, begun + 30 * NS_PER_MS), STATUS_TIMED_OUT);
     CHECK(clock_now() >= begun + 30 * NS_PER_MS);
-    CHECK_EQUAL(sleep_a_slice(&door.word, 0, begun), STATUS_TIMED_OUT);
+    CHECK_EQUAL(sleep_a_slice(&cell.word, 0, begun), STATUS_TIMED_OUT);
     begun = clock_now();
-    CHECK_EQUAL(sleep_a_slice(&door.word, 0, DEADLINE_NEVER), STATUS_INTERRUPTED);
+    CHECK_EQUAL(sleep_a_slice(&cell.word, 0, DEADLINE_NEVER), STATUS_INTERRUPTED);
     CHECK(clock_now() >= begun + SLICE_NS);
 }
 
@@ -211,11 +211,11 @@ static void on_alarm(int signal)
 
 TEST(a_signal_ends_a_sleep)
 {
-    struct door door = {{0}, 0};
+    struct cell cell = {{0}, 0};
     sigaction(SIGALRM, &(struct sigaction){.sa_handler = on_alarm}, NULL);
     ualarm(20000, 0);
     deadline_t begun = clock_now();
-    CHECK_EQUAL(sleep_a_slice(&door.word, 0, DEADLINE_NEVER), STATUS_INTERRUPTED);
+    CHECK_EQUAL(sleep_a_slice(&cell.word, 0, DEADLINE_NEVER), STATUS_INTERRUPTED);
     CHECK(clock_now() - begun < SLICE_NS || SLOWNESS > 1);
 }
 
@@ -229,28 +229,28 @@ static void *change_soon(void *word)
 
 TEST(a_spin_sees_the_change_or_gives_up)
 {
-    struct patience patience;
+    struct spin_wait spin_wait;
     _Atomic uint32_t word = 0;
-    patience_init(&patience);
+    spin_wait_init(&spin_wait);
     deadline_t begun = clock_now();
-    CHECK(!patience_spin(&patience, &word, 0));
+    CHECK(!spin_wait_while(&spin_wait, &word, 0));
     CHECK(clock_now() - begun < 5 * NS_PER_S);
-    atomic_store(&patience.spin, 5 * NS_PER_S);
+    atomic_store(&spin_wait.spin, 5 * NS_PER_S);
     pthread_t thread;
     CHECK_EQUAL(pthread_create(&thread, NULL, change_soon, &word), 0);
-    CHECK(patience_spin(&patience, &word, 0));
+    CHECK(spin_wait_while(&spin_wait, &word, 0));
     pthread_join(thread, NULL);
 }
 
 TEST(long_sleeps_teach_not_to_spin_and_short_ones_to_spin_again)
 {
-    struct patience patience;
-    patience_init(&patience);
-    nanoseconds first = atomic_load(&patience.spin);
+    struct spin_wait spin_wait;
+    spin_wait_init(&spin_wait);
+    nanoseconds first = atomic_load(&spin_wait.spin);
     for (unsigned i = 0; i < 20; i++)
-        patience_slept(&patience, NS_PER_S);
-    nanoseconds last = atomic_load(&patience.spin);
+        spin_wait_slept(&spin_wait, NS_PER_S);
+    nanoseconds last = atomic_load(&spin_wait.spin);
     CHECK(first == 0 || last < first / 10);
-    patience_slept(&patience, NS_PER_US);
-    CHECK_EQUAL(atomic_load(&patience.spin), first);
+    spin_wait_slept(&spin_wait, NS_PER_US);
+    CHECK_EQUAL(atomic_load(&spin_wait.spin), first);
 }

@@ -9,7 +9,7 @@
 static void be_too_slow(void *with)
 {
     _Atomic uint32_t *begun = with;
-    CHECK(ending_set(clock_now() + 50 * NS_PER_MS));
+    CHECK(kill_timer_set(clock_now() + 50 * NS_PER_MS));
     for (;;)
         atomic_fetch_add(begun, 1);
 }
@@ -26,8 +26,8 @@ TEST(a_process_that_takes_too_long_is_killed)
 static void be_in_time(void *with)
 {
     (void)with;
-    CHECK(ending_set(clock_now() + 20 * NS_PER_MS));
-    ending_forget();
+    CHECK(kill_timer_set(clock_now() + 20 * NS_PER_MS));
+    kill_timer_cancel();
     usleep(60 * 1000);
 }
 
@@ -38,7 +38,7 @@ TEST(a_process_that_was_in_time_lives_on)
 
 static void fork_after_set(void *with)
 {
-    CHECK(ending_set(clock_now() + NS_PER_S * 60));
+    CHECK(kill_timer_set(clock_now() + NS_PER_S * 60));
     CHECK_EQUAL(child_end(child_start(be_too_slow, with)), -SIGKILL);
     CHECK_EQUAL(child_end(child_start(be_in_time, NULL)), 0);
 }
@@ -50,35 +50,35 @@ TEST(a_forked_child_has_a_timer_of_its_own)
 
 /* ---- a thing */
 
-struct seat {
-    _Atomic uint64_t doing, unwanted;
+struct task_words {
+    _Atomic uint64_t current, cancelled;
     _Atomic uint32_t ready, signals;
 };
 
 static void work(void *with)
 {
-    struct seat *seat = with;
-    CHECK(ending_watch(&seat->doing, &seat->unwanted));
-    atomic_store(&seat->ready, 1);
+    struct task_words *words = with;
+    CHECK(kill_signal_install(&words->current, &words->cancelled));
+    atomic_store(&words->ready, 1);
     for (;;)
         pause();
 }
 
 TEST(a_process_ends_for_what_it_does_and_for_nothing_else)
 {
-    struct seat *seat = shared_memory(4096);
-    pid_t pid = child_start(work, seat);
-    WAIT_UNTIL(atomic_load(&seat->ready) == 1);
+    struct task_words *words = shared_memory(4096);
+    pid_t pid = child_start(work, words);
+    WAIT_UNTIL(atomic_load(&words->ready) == 1);
 
-    kill(pid, ending_signal()); /* nothing is done, nothing unwanted */
-    atomic_store(&seat->unwanted, 7);
-    kill(pid, ending_signal());
-    atomic_store(&seat->doing, 8);
-    kill(pid, ending_signal());
+    kill(pid, kill_signal_number()); /* nothing is done, nothing unwanted */
+    atomic_store(&words->cancelled, 7);
+    kill(pid, kill_signal_number());
+    atomic_store(&words->current, 8);
+    kill(pid, kill_signal_number());
     usleep(20 * 1000);
     CHECK_EQUAL(kill(pid, 0), 0);
-    atomic_store(&seat->unwanted, 8);
-    kill(pid, ending_signal());
+    atomic_store(&words->cancelled, 8);
+    kill(pid, kill_signal_number());
 
     CHECK_EQUAL(child_end(pid), -SIGKILL);
 }

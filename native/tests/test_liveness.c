@@ -42,8 +42,8 @@ TEST(a_pid_used_again_is_another_process)
     uint32_t tag = family_reserve_slot();
     pid_t pid = child_start(adopt_in_a_thread_that_ends, &tag);
     WAIT_UNTIL((word_get(&family_slot(tag)->state) & 0xff) == SLOT_LIVE);
-    CHECK_EQUAL(mutex_owner(&family_slot(tag)->life), OWNER_NONE);
-    CHECK_EQUAL(word_get(&family_slot(tag)->start), life_start(pid));
+    CHECK_EQUAL(mutex_owner(&family_slot(tag)->liveness), OWNER_NONE);
+    CHECK_EQUAL(word_get(&family_slot(tag)->start), process_start_time(pid));
     CHECK_EQUAL(table_reap_dead(&family), 0);
     atomic_fetch_sub(&family_slot(tag)->start, 1); /* as if our process had begun a tick earlier */
 
@@ -53,12 +53,12 @@ TEST(a_pid_used_again_is_another_process)
     family_check();
 }
 
-TEST(a_process_not_yet_dead_is_not_buried)
+TEST(a_process_not_yet_dead_is_not_reaped)
 {
     family_found(SMALL_RESERVE);
     pid_t pid = family_start(sleep_on, NULL);
     uint32_t tag = table_find(&family, pid);
-    table_bury(&family, pid);
+    table_reap_pid(&family, pid);
 
     CHECK(table_is_alive(&family, tag));
     family_kill(pid);
@@ -85,17 +85,17 @@ TEST(a_process_whose_main_thread_has_ended_lives_on)
     family_found(SMALL_RESERVE);
     pid_t pid = family_start(end_the_main_thread, NULL);
     uint32_t tag = table_find(&family, pid);
-    WAIT_UNTIL(mutex_owner(&family_slot(tag)->life) == OWNER_GONE);
+    WAIT_UNTIL(mutex_owner(&family_slot(tag)->liveness) == OWNER_GONE);
     for (unsigned i = 0; i < 100; i++) /* it is on its way to being a zombie, or is one */
         CHECK(table_is_alive(&family, tag));
-    CHECK(!life_has_ended(pid, life_start(pid)));
+    CHECK(!process_has_ended(pid, process_start_time(pid)));
     kill(pid, SIGKILL);
     siginfo_t info;
     CHECK_EQUAL(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
     CHECK(!table_is_alive(&family, tag));
-    CHECK(life_has_ended(pid, START_UNKNOWN));
+    CHECK(process_has_ended(pid, START_UNKNOWN));
     child_end(pid);
-    CHECK(life_has_ended(pid, START_UNKNOWN));
+    CHECK(process_has_ended(pid, START_UNKNOWN));
     CHECK(!table_is_alive(&family, tag));
 }
 
@@ -139,13 +139,13 @@ TEST(a_process_that_gave_way_to_another_program_is_gone)
     struct way ways[] = {{0, become_another_program}, {0, start_a_thread_that_becomes_another}};
     for (unsigned i = 0; i < 2; i++) {
         ways[i].tag = family_reserve_slot();
-        CHECK_EQUAL(table_copy_holdings(&family, ways[i].tag), STATUS_OK);
+        CHECK_EQUAL(table_copy_references(&family, ways[i].tag), STATUS_OK);
         pid_t pid = child_start(adopt_and_go, &ways[i]);
         WAIT_UNTIL(!table_is_alive(&family, ways[i].tag));
         CHECK_EQUAL(table_reap_dead(&family), 1);
         CHECK_EQUAL(family_references(block), 1);
         CHECK_EQUAL(table_find(&family, pid), 0);
-        CHECK(!life_has_ended(pid, START_UNKNOWN));
+        CHECK(!process_has_ended(pid, START_UNKNOWN));
         child_kill(pid);
         family_check();
     }

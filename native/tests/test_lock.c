@@ -15,13 +15,13 @@ struct guarded {
 static void fill(void *memory, uint64_t size, const void *with)
 {
     (void)size;
-    lock_init(memory, *(const enum lock_heritage *)with);
+    lock_init(memory, *(const enum lock_on_death *)with);
 }
 
-static struct guarded guard_with(enum lock_heritage heritage)
+static struct guarded new_guarded(enum lock_on_death on_death)
 {
     struct handle handle;
-    CHECK_EQUAL(handle_create(&family, sizeof(struct lock), BLOCK_LOCK, fill, &heritage, &handle),
+    CHECK_EQUAL(handle_create(&family, sizeof(struct lock), BLOCK_LOCK, fill, &on_death, &handle),
                 STATUS_OK);
     struct guarded guarded = {.lock = arena_at(&family, handle.payload)};
     guarded.one = shared_memory(PAGE_BYTES);
@@ -30,7 +30,7 @@ static struct guarded guard_with(enum lock_heritage heritage)
 }
 
 /* STATUS_OK or STATUS_OWNER_DIED; whether it was taken over from a dead holder. */
-static enum status acquire(struct lock *lock, bool *inherited)
+static enum status acquire(struct lock *lock, bool *recovered)
 {
     struct lock_waiter waiter = {0};
     enum status status = STATUS_OK;
@@ -38,16 +38,16 @@ static enum status acquire(struct lock *lock, bool *inherited)
         do
             status = lock_wait(&family, lock, &waiter, DEADLINE_NEVER);
         while (status == STATUS_INTERRUPTED);
-    *inherited = waiter.inherited;
+    *recovered = waiter.recovered;
     return status;
 }
 
 static void add_one(struct guarded *guarded)
 {
-    bool inherited;
-    CHECK_EQUAL(acquire(guarded->lock, &inherited), STATUS_OK);
+    bool recovered;
+    CHECK_EQUAL(acquire(guarded->lock, &recovered), STATUS_OK);
     uint64_t value = atomic_load(guarded->one);
-    if (inherited)
+    if (recovered)
         atomic_store(guarded->two, value);
     CHECK_EQUAL(atomic_load(guarded->two), value); /* nobody else is in here */
     atomic_store(guarded->one, value + 1);
@@ -66,7 +66,7 @@ TEST_WITHIN(30, one_process_at_a_time_holds_the_lock)
 {
     enum { PROCESSES = 4 };
     family_found(SMALL_RESERVE);
-    struct guarded guarded = guard_with(LOCK_BREAKS);
+    struct guarded guarded = new_guarded(LOCK_BREAKS);
     pid_t pids[PROCESSES];
     guarded.turns = 50000 / SLOWNESS;
     for (unsigned i = 0; i < PROCESSES; i++)
@@ -81,8 +81,8 @@ TEST_WITHIN(30, one_process_at_a_time_holds_the_lock)
 static void hold_it(void *with)
 {
     struct guarded *guarded = with;
-    bool inherited;
-    CHECK_EQUAL(acquire(guarded->lock, &inherited), STATUS_OK);
+    bool recovered;
+    CHECK_EQUAL(acquire(guarded->lock, &recovered), STATUS_OK);
     atomic_store(guarded->one, 1);
     for (;;)
         pause();
@@ -91,22 +91,22 @@ static void hold_it(void *with)
 TEST_WITHIN(20, a_waiter_learns_within_a_second_that_the_holder_died)
 {
     family_found(SMALL_RESERVE);
-    for (unsigned buried = 0; buried < 2; buried++) {
-        struct guarded guarded = guard_with(LOCK_BREAKS);
+    for (unsigned reaped = 0; reaped < 2; reaped++) {
+        struct guarded guarded = new_guarded(LOCK_BREAKS);
         pid_t pid = family_start(hold_it, &guarded);
         WAIT_UNTIL(atomic_load(guarded.one) == 1);
         kill(pid, SIGKILL);
-        if (buried)
+        if (reaped)
             CHECK_EQUAL(family_end(pid), -SIGKILL);
-        bool inherited;
+        bool recovered;
         deadline_t begun = clock_now();
-        CHECK_EQUAL(acquire(guarded.lock, &inherited), STATUS_OWNER_DIED);
+        CHECK_EQUAL(acquire(guarded.lock, &recovered), STATUS_OWNER_DIED);
         CHECK(clock_now() - begun < NS_PER_S * SLOWNESS);
         CHECK_EQUAL(lock_release(guarded.lock), STATUS_OWNER_DIED);
         CHECK(lock_reset(guarded.lock));
         CHECK(!lock_reset(guarded.lock));
         add_one(&(struct guarded){guarded.lock, guarded.one + 2, guarded.one + 3, 1});
-        if (!buried)
+        if (!reaped)
             CHECK_EQUAL(family_end(pid), -SIGKILL);
     }
     family_check();
@@ -117,7 +117,7 @@ TEST_WITHIN(60, random_kills_never_stop_a_lock_that_is_passed_on)
 {
     enum { PROCESSES = 4 };
     family_found(SMALL_RESERVE);
-    struct guarded guarded = guard_with(LOCK_PASSES_ON);
+    struct guarded guarded = new_guarded(LOCK_PASSES_ON);
     pid_t pids[PROCESSES];
     uint64_t random = 31337;
     guarded.turns = UINT64_MAX;
@@ -126,9 +126,9 @@ TEST_WITHIN(60, random_kills_never_stop_a_lock_that_is_passed_on)
     for (unsigned kills = 0; kills < 200 / SLOWNESS; kills++) {
         uint64_t before = atomic_load(guarded.one);
         WAIT_UNTIL(atomic_load(guarded.one) > before);
-        unsigned victim = (unsigned)(random_next(&random) % PROCESSES);
-        family_kill(pids[victim]);
-        pids[victim] = family_start(add_turns, &guarded);
+        unsigned index = (unsigned)(random_next(&random) % PROCESSES);
+        family_kill(pids[index]);
+        pids[index] = family_start(add_turns, &guarded);
     }
     for (unsigned i = 0; i < PROCESSES; i++)
         family_kill(pids[i]);
@@ -147,7 +147,7 @@ TEST_WITHIN(30, a_kill_at_any_point_leaves_the_lock_free_or_passed_on)
     family_found(SMALL_RESERVE);
     unsigned kills = 0;
     for (bool killed = true; killed; kills += killed) {
-        struct guarded guarded = guard_with(LOCK_PASSES_ON);
+        struct guarded guarded = new_guarded(LOCK_PASSES_ON);
         killed = family_killed_at("lock.*", kills + 1, take_and_release, &guarded);
         add_one(&guarded);
         add_one(&guarded);

@@ -9,13 +9,13 @@
 static void fill(void *memory, uint64_t size, const void *with)
 {
     (void)size;
-    lock_init(memory, *(const enum lock_heritage *)with);
+    lock_init(memory, *(const enum lock_on_death *)with);
 }
 
-static struct lock *new_lock(enum lock_heritage heritage)
+static struct lock *new_lock(enum lock_on_death on_death)
 {
     struct handle handle;
-    CHECK_EQUAL(handle_create(&family, sizeof(struct lock), BLOCK_LOCK, fill, &heritage, &handle),
+    CHECK_EQUAL(handle_create(&family, sizeof(struct lock), BLOCK_LOCK, fill, &on_death, &handle),
                 STATUS_OK);
     return arena_at(&family, handle.payload);
 }
@@ -111,12 +111,12 @@ TEST(an_offered_lock_is_left_to_those_who_slept_but_not_for_ever)
     CHECK_EQUAL(lock_release(lock), STATUS_OK);
 }
 
-TEST(an_offer_to_nobody_is_withdrawn)
+TEST(an_offer_to_nobody_is_cancelled)
 {
     family_found(SMALL_RESERVE);
     struct lock *lock = new_lock(LOCK_BREAKS);
     atomic_store(&lock->word, family.tag | LOCK_CONTENDED);
-    atomic_store(&lock->impatient, 1);
+    atomic_store(&lock->starving, 1);
     CHECK_EQUAL(lock_release(lock), STATUS_OK);
     CHECK_EQUAL(atomic_load(&lock->word), LOCK_FREE);
 }
@@ -163,7 +163,7 @@ TEST(a_lock_is_passed_on_to_one)
     CHECK_EQUAL(family_end(family_start(take_and_end, lock)), 0);
     CHECK(!lock_is_held(lock));
     CHECK_EQUAL(lock_poll(&family, lock, &waiter), STATUS_OK);
-    CHECK(waiter.inherited);
+    CHECK(waiter.recovered);
     CHECK(lock_is_of(lock, family.tag));
     CHECK_EQUAL(lock_poll(&family, lock, &waiter), STATUS_AGAIN);
     CHECK_EQUAL(lock_release(lock), STATUS_OK);

@@ -80,12 +80,12 @@ TEST_WITHIN(30, random_kills_neither_break_the_mutex_nor_stop_the_others)
     for (unsigned i = 0; i < PROCESSES; i++)
         pids[i] = child_start(add_for_ever, sum);
     for (unsigned i = 0; i < 300 / SLOWNESS; i++) {
-        unsigned victim = (unsigned)(random_next(&random) % PROCESSES);
+        unsigned index = (unsigned)(random_next(&random) % PROCESSES);
         uint64_t before = __atomic_load_n(&sum->one, __ATOMIC_RELAXED);
         WAIT_UNTIL(__atomic_load_n(&sum->one, __ATOMIC_RELAXED) > before);
-        kill(pids[victim], SIGKILL);
-        CHECK_EQUAL(child_end(pids[victim]), -SIGKILL);
-        pids[victim] = child_start(add_for_ever, sum);
+        kill(pids[index], SIGKILL);
+        CHECK_EQUAL(child_end(pids[index]), -SIGKILL);
+        pids[index] = child_start(add_for_ever, sum);
     }
     for (unsigned i = 0; i < PROCESSES; i++)
         child_kill(pids[i]);
@@ -156,36 +156,36 @@ static void end_at_once(void *unused)
 
 TEST(the_kernel_tells_the_newest_child)
 {
-    CHECK_EQUAL(life_newest_child(), 0);
+    CHECK_EQUAL(process_newest_child(), 0);
     pid_t first = child_start(sleep_on, NULL), second = child_start(end_at_once, NULL);
-    CHECK_EQUAL(life_newest_child(), second);
+    CHECK_EQUAL(process_newest_child(), second);
     siginfo_t info;
     CHECK_EQUAL(waitid(P_PID, (id_t)second, &info, WEXITED | WNOWAIT), 0);
-    CHECK_EQUAL(life_newest_child(), second); /* a zombie still is a child */
+    CHECK_EQUAL(process_newest_child(), second); /* a zombie still is a child */
     child_end(second);
-    CHECK_EQUAL(life_newest_child(), first);
+    CHECK_EQUAL(process_newest_child(), first);
     child_kill(first);
 }
 
 TEST(a_process_lives_until_it_is_a_zombie)
 {
     pid_t pid = child_start(sleep_on, NULL);
-    uint64_t start = life_start(pid);
+    uint64_t start = process_start_time(pid);
     CHECK(start != START_UNKNOWN);
-    CHECK(!life_has_ended(pid, start));
-    CHECK(!life_has_ended(pid, START_UNKNOWN));
-    CHECK(life_has_ended(pid, start + 1));
+    CHECK(!process_has_ended(pid, start));
+    CHECK(!process_has_ended(pid, START_UNKNOWN));
+    CHECK(process_has_ended(pid, start + 1));
     kill(pid, SIGSTOP);
-    CHECK(!life_has_ended(pid, start));
+    CHECK(!process_has_ended(pid, start));
     kill(pid, SIGKILL);
     siginfo_t info;
     CHECK_EQUAL(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
-    CHECK(life_has_ended(pid, start));
+    CHECK(process_has_ended(pid, start));
     child_end(pid);
-    CHECK(life_has_ended(pid, start));
-    CHECK_EQUAL(life_start(pid), START_UNKNOWN);
-    CHECK(!life_has_ended(getpid(), life_start(getpid())));
-    CHECK(life_processors() >= 1);
+    CHECK(process_has_ended(pid, start));
+    CHECK_EQUAL(process_start_time(pid), START_UNKNOWN);
+    CHECK(!process_has_ended(getpid(), process_start_time(getpid())));
+    CHECK(process_cpu_count() >= 1);
 }
 
 /* ---- the lifeline */
@@ -197,9 +197,9 @@ static bool has_hung_up(int fd)
 }
 
 /* Tells its read end's number, which is the same in the process that forked it. */
-static void give_a_lifeline(void *with)
+static void give_a_death_pipe(void *with)
 {
-    *(atomic_int *)with = lifeline_read_end();
+    *(atomic_int *)with = parent_death_read_end();
     sleep_on(NULL);
 }
 
@@ -210,10 +210,10 @@ static int opened_from(pid_t pid, int fd)
     return open(path, O_RDONLY | O_CLOEXEC);
 }
 
-TEST(a_lifeline_hangs_up_when_its_process_ends)
+TEST(a_death_pipe_hangs_up_when_its_process_ends)
 {
     atomic_int *end = shared_memory(4096);
-    pid_t pid = child_start(give_a_lifeline, end);
+    pid_t pid = child_start(give_a_death_pipe, end);
     WAIT_UNTIL(atomic_load(end) != 0);
     int fd = opened_from(pid, atomic_load(end));
     CHECK(fd >= 0);
@@ -223,40 +223,40 @@ TEST(a_lifeline_hangs_up_when_its_process_ends)
     CHECK(has_hung_up(fd));
 }
 
-static void bond_and_sleep(void *with)
+static void link_and_sleep(void *with)
 {
-    int *numbers = with; /* of the lifeline; set when bonded */
-    int bond = lifeline_bond_open(numbers[0]);
-    CHECK(bond >= 0);
-    lifeline_bond_tie(bond);
+    int *numbers = with; /* of the lifeline; set when linked */
+    int link = death_link_open(numbers[0]);
+    CHECK(link >= 0);
+    death_link_arm(link);
     __atomic_store_n(&numbers[1], 1, __ATOMIC_RELEASE);
     sleep_on(NULL);
 }
 
-TEST(who_is_bonded_dies_with_the_other)
+TEST(a_linked_process_dies_with_the_other)
 {
     atomic_int *end = shared_memory(4096);
-    pid_t pid = child_start(give_a_lifeline, end);
+    pid_t pid = child_start(give_a_death_pipe, end);
     WAIT_UNTIL(atomic_load(end) != 0);
     int *numbers = shared_memory(4096);
     numbers[0] = opened_from(pid, atomic_load(end));
-    pid_t bonded = child_start(bond_and_sleep, numbers);
+    pid_t linked = child_start(link_and_sleep, numbers);
     WAIT_UNTIL(__atomic_load_n(&numbers[1], __ATOMIC_ACQUIRE));
-    CHECK(!life_has_ended(bonded, START_UNKNOWN));
+    CHECK(!process_has_ended(linked, START_UNKNOWN));
 
     child_kill(pid);
-    CHECK_EQUAL(child_end(bonded), -SIGKILL);
-    CHECK_EQUAL(child_end(child_start(bond_and_sleep, numbers)),
+    CHECK_EQUAL(child_end(linked), -SIGKILL);
+    CHECK_EQUAL(child_end(child_start(link_and_sleep, numbers)),
                 -SIGKILL); /* too late is in time */
 }
 
-static void be_bonded_by_the_fork(void *unused)
+static void be_linked_by_the_fork(void *unused)
 {
-    lifeline_after_fork_in_child();
+    parent_death_after_fork_in_child();
     sleep_on(unused);
 }
 
-TEST(a_fork_is_bonded_to_each_process_that_was_named)
+TEST(a_fork_is_linked_to_each_process_that_was_named)
 {
     atomic_int *end = shared_memory(4096);
     for (int dying = 0; dying < 2; dying++) {
@@ -264,55 +264,55 @@ TEST(a_fork_is_bonded_to_each_process_that_was_named)
         int ends[2];
         for (int i = 0; i < 2; i++) {
             atomic_store(end, 0);
-            pids[i] = child_start(give_a_lifeline, end);
+            pids[i] = child_start(give_a_death_pipe, end);
             WAIT_UNTIL(atomic_load(end) != 0);
             ends[i] = opened_from(pids[i], atomic_load(end));
         }
-        CHECK(lifeline_prepare_fork(ends, 2));
-        lifeline_before_fork();
-        pid_t bonded = child_start(be_bonded_by_the_fork, NULL);
-        lifeline_after_fork_in_parent();
-        CHECK(!life_has_ended(bonded, START_UNKNOWN));
+        CHECK(parent_death_prepare_fork(ends, 2));
+        parent_death_before_fork();
+        pid_t linked = child_start(be_linked_by_the_fork, NULL);
+        parent_death_after_fork_in_parent();
+        CHECK(!process_has_ended(linked, START_UNKNOWN));
 
         child_kill(pids[dying]);
-        CHECK_EQUAL(child_end(bonded), -SIGKILL);
+        CHECK_EQUAL(child_end(linked), -SIGKILL);
         child_kill(pids[!dying]);
     }
 }
 
-TEST(what_cannot_be_bonded_to_is_an_error_before_the_fork)
+TEST(what_cannot_be_linked_to_is_an_error_before_the_fork)
 {
-    int closed[2] = {lifeline_read_end(), 999};
-    CHECK(!lifeline_prepare_fork(closed, 2));
+    int closed[2] = {parent_death_read_end(), 999};
+    CHECK(!parent_death_prepare_fork(closed, 2));
     CHECK_EQUAL(errno, ENOENT);
-    lifeline_before_fork(); /* nothing is locked, nothing left to be tied to */
-    pid_t pid = child_start(be_bonded_by_the_fork, NULL);
-    lifeline_after_fork_in_parent();
-    CHECK(!life_has_ended(pid, START_UNKNOWN));
+    parent_death_before_fork(); /* nothing is locked, nothing left to be tied to */
+    pid_t pid = child_start(be_linked_by_the_fork, NULL);
+    parent_death_after_fork_in_parent();
+    CHECK(!process_has_ended(pid, START_UNKNOWN));
     child_kill(pid);
 }
 
 static void sleep_as_a_fork_does(void *unused)
 {
-    lifeline_after_fork_in_child();
+    parent_death_after_fork_in_child();
     sleep_on(unused);
 }
 
-TEST(a_fork_does_not_hold_its_parents_lifeline)
+TEST(a_fork_does_not_hold_its_parents_death_pipe)
 {
     atomic_int *end = shared_memory(4096);
-    int own = lifeline_read_end();
+    int own = parent_death_read_end();
     CHECK(own >= 0);
-    CHECK_EQUAL(lifeline_read_end(), own);
-    lifeline_before_fork();
+    CHECK_EQUAL(parent_death_read_end(), own);
+    parent_death_before_fork();
     pid_t pid = child_start(sleep_as_a_fork_does, end);
-    lifeline_after_fork_in_parent();
+    parent_death_after_fork_in_parent();
     CHECK(!has_hung_up(own));
     /* Neither the child's nor its own write end is left when this process gives up its one. */
-    lifeline_before_fork();
-    lifeline_after_fork_in_child();
+    parent_death_before_fork();
+    parent_death_after_fork_in_child();
 
     WAIT_UNTIL(has_hung_up(own));
-    CHECK(lifeline_read_end() >= 0);
+    CHECK(parent_death_read_end() >= 0);
     child_kill(pid);
 }

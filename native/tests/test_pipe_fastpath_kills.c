@@ -10,7 +10,7 @@
 enum { MESSAGES = 60 };
 
 struct scene {
-    struct post post;
+    struct pipe_pair pair;
     const char *point;
     unsigned passage;
     _Atomic uint32_t *seen; /* how many messages a receiver has, shared */
@@ -19,7 +19,7 @@ struct scene {
 static struct scene scenery(void)
 {
     family_found(SMALL_RESERVE);
-    return (struct scene){.post = post_open(STREAM_SOCKET), .seen = shared_memory(4096)};
+    return (struct scene){.pair = pipe_pair_open(STREAM_SOCKET), .seen = shared_memory(4096)};
 }
 
 /* So long that a machine with much else to do comes round to both sides. */
@@ -29,7 +29,7 @@ static struct scene scenery(void)
 static bool let_it_spin(struct scene *scene)
 {
     deadline_t end = clock_now() + SPIN;
-    while (mailbox_state(scene->post.mailbox) != MAILBOX_SPINNING)
+    while (handoff_state(scene->pair.handoff) != HANDOFF_SPINNING)
         if (clock_now() > end)
             return false;
         else
@@ -41,11 +41,11 @@ static void send_all(void *with)
 {
     struct scene *scene = with;
     bool lives = true;
-    close(scene->post.reader);
+    close(scene->pair.reader);
     for (uint32_t i = 0; i < MESSAGES; i++) {
         if (lives && i % 3)
             lives = let_it_spin(scene);
-        post_send(&scene->post, i);
+        pipe_pair_send(&scene->pair, i);
     }
 }
 
@@ -54,8 +54,8 @@ static void receive_all(void *with)
 {
     struct scene *scene = with;
     uint32_t number;
-    close(scene->post.writer);
-    while (post_receive(&scene->post, SPIN, &number)) {
+    close(scene->pair.writer);
+    while (pipe_pair_receive(&scene->pair, SPIN, &number)) {
         CHECK_EQUAL(number, atomic_load(scene->seen));
         atomic_fetch_add(scene->seen, 1);
     }
@@ -64,7 +64,7 @@ static void receive_all(void *with)
 static void is_usable(struct scene *scene)
 {
     family_check();
-    CHECK_EQUAL(mailbox_state(scene->post.mailbox), MAILBOX_IDLE);
+    CHECK_EQUAL(handoff_state(scene->pair.handoff), HANDOFF_IDLE);
 }
 
 /* ---- senders */
@@ -73,16 +73,16 @@ static bool sender_killed_at(const char *point, unsigned passage)
 {
     struct scene scene = scenery();
     pid_t receiver = family_start(receive_all, &scene);
-    close(scene.post.reader);
+    close(scene.pair.reader);
     bool killed = family_killed_at(point, passage, send_all, &scene);
-    close(scene.post.writer);
+    close(scene.pair.writer);
     CHECK_EQUAL(family_end(receiver), 0);
     /* What was sent is a beginning of all: nothing torn, nothing twice, nothing left out. */
     CHECK(killed ? atomic_load(scene.seen) <= MESSAGES : atomic_load(scene.seen) == MESSAGES);
-    scene.post.reader = scene.post.writer = -1;
-    uint64_t word = word_get(&scene.post.mailbox->word);
-    CHECK((word & 7) == MAILBOX_IDLE || (word & 7) == MAILBOX_ABANDONED);
-    handle_drop(&family, &scene.post.handle);
+    scene.pair.reader = scene.pair.writer = -1;
+    uint64_t word = word_get(&scene.pair.handoff->word);
+    CHECK((word & 7) == HANDOFF_IDLE || (word & 7) == HANDOFF_ABANDONED);
+    handle_release(&family, &scene.pair.handle);
     family_check();
     arena_close(&family);
     return killed;
@@ -93,18 +93,18 @@ static void kill_senders_at(const char *point)
     unsigned kills = 0;
     for (unsigned passage = 1; passage <= 12 && sender_killed_at(point, passage); passage++)
         kills++;
-    CHECK(kills > 0 || !patience_allowed());
+    CHECK(kills > 0 || !spin_wait_allowed());
 }
 
 TEST_WITHIN(60, a_sender_killed_before_it_commits_has_sent_nothing)
 {
-    kill_senders_at("mailbox.put.claimed");
-    kill_senders_at("mailbox.put.before_commit");
+    kill_senders_at("handoff.put.claimed");
+    kill_senders_at("handoff.put.before_commit");
 }
 
 TEST_WITHIN(60, a_sender_killed_after_it_committed_has_sent_its_message)
 {
-    kill_senders_at("mailbox.put.committed");
+    kill_senders_at("handoff.put.committed");
 }
 
 /* ---- receivers */
@@ -117,58 +117,58 @@ static void receive_until_killed(void *with)
 }
 
 /* The next receiver has the same end. It misses no message that the dead one had not taken. */
-static bool receiver_killed_at(const char *point, unsigned passage, unsigned *inherited)
+static bool receiver_killed_at(const char *point, unsigned passage, unsigned *recovered)
 {
     struct scene scene = scenery();
     scene.point = point;
     scene.passage = passage;
     pid_t receiver = family_start(receive_until_killed, &scene);
     pid_t sender = family_start(send_all, &scene);
-    close(scene.post.writer);
+    close(scene.pair.writer);
     bool killed = family_end(receiver) == -SIGKILL;
     uint32_t before = atomic_load(scene.seen), next = before, number;
-    while (post_receive(&scene.post, SPIN, &number)) {
+    while (pipe_pair_receive(&scene.pair, SPIN, &number)) {
         if (next == before && number == before + 1)
             next++; /* it had taken one, and was killed before it could say so */
         CHECK_EQUAL(number, next);
         next++;
     }
-    *inherited += next - before;
+    *recovered += next - before;
     CHECK_EQUAL(family_end(sender), 0);
     CHECK(next == MESSAGES || (next == before && next == MESSAGES - 1));
     is_usable(&scene);
-    scene.post.writer = -1;
-    post_close(&scene.post);
+    scene.pair.writer = -1;
+    pipe_pair_close(&scene.pair);
     arena_close(&family);
     return killed;
 }
 
 static void kill_receivers_at(const char *point)
 {
-    unsigned kills = 0, inherited = 0;
+    unsigned kills = 0, recovered = 0;
     for (unsigned passage = 1; passage <= 8; passage++)
-        kills += receiver_killed_at(point, passage, &inherited);
-    CHECK((kills > 0 && inherited > 0) || !patience_allowed());
+        kills += receiver_killed_at(point, passage, &recovered);
+    CHECK((kills > 0 && recovered > 0) || !spin_wait_allowed());
 }
 
 TEST_WITHIN(60, what_a_killed_receiver_had_not_taken_goes_to_the_next)
 {
-    kill_receivers_at("mailbox.opened");
-    kill_receivers_at("mailbox.before_close");
-    kill_receivers_at("mailbox.take.before_commit");
+    kill_receivers_at("handoff.opened");
+    kill_receivers_at("handoff.before_close");
+    kill_receivers_at("handoff.take.before_commit");
 }
 
 TEST_WITHIN(60, a_receiver_killed_with_its_message_took_it_along)
 {
-    kill_receivers_at("mailbox.take.committed");
-    kill_receivers_at("mailbox.closed");
+    kill_receivers_at("handoff.take.committed");
+    kill_receivers_at("handoff.closed");
 }
 
 /* ---- states that the dead leave, one by one */
 
-static void put_word(struct scene *scene, enum mailbox_state state, uint32_t tag)
+static void put_word(struct scene *scene, enum handoff_state state, uint32_t tag)
 {
-    atomic_store(&scene->post.mailbox->word, (uint64_t)9 << 33 | (uint64_t)tag << 3 | state);
+    atomic_store(&scene->pair.handoff->word, (uint64_t)9 << 33 | (uint64_t)tag << 3 | state);
 }
 
 static uint32_t tag_of_the_dead(void)
@@ -184,16 +184,16 @@ TEST(marks_of_the_dead_are_removed)
 {
     struct scene scene = scenery();
     uint32_t dead = tag_of_the_dead(), number;
-    enum mailbox_state states[] = {MAILBOX_SPINNING, MAILBOX_WRITING, MAILBOX_ABANDONED};
+    enum handoff_state states[] = {HANDOFF_SPINNING, HANDOFF_WRITING, HANDOFF_ABANDONED};
     for (unsigned i = 0; i < 3; i++) {
         put_word(&scene, states[i], dead);
-        post_write(&scene.post, 5);
-        CHECK(!mailbox_has_legacy(&family, scene.post.mailbox));
-        CHECK_EQUAL(mailbox_state(scene.post.mailbox), MAILBOX_IDLE);
+        pipe_pair_write(&scene.pair, 5);
+        CHECK(!handoff_has_orphan(&family, scene.pair.handoff));
+        CHECK_EQUAL(handoff_state(scene.pair.handoff), HANDOFF_IDLE);
         put_word(&scene, states[i], dead);
-        CHECK(post_receive(&scene.post, 0, &number));
+        CHECK(pipe_pair_receive(&scene.pair, 0, &number));
         CHECK_EQUAL(number, 5);
-        CHECK_EQUAL(mailbox_state(scene.post.mailbox), MAILBOX_IDLE);
+        CHECK_EQUAL(handoff_state(scene.pair.handoff), HANDOFF_IDLE);
     }
 }
 
@@ -201,44 +201,44 @@ TEST(marks_of_the_living_stay_and_one_that_writes_is_not_waited_for)
 {
     struct scene scene = scenery();
     uint32_t number;
-    enum mailbox_state states[] = {MAILBOX_SPINNING, MAILBOX_WRITING, MAILBOX_ABANDONED,
-                                   MAILBOX_FULL};
-    enum mailbox_state later[] = {MAILBOX_SPINNING, MAILBOX_ABANDONED, MAILBOX_ABANDONED,
-                                  MAILBOX_FULL};
+    enum handoff_state states[] = {HANDOFF_SPINNING, HANDOFF_WRITING, HANDOFF_ABANDONED,
+                                   HANDOFF_FULL};
+    enum handoff_state later[] = {HANDOFF_SPINNING, HANDOFF_ABANDONED, HANDOFF_ABANDONED,
+                                  HANDOFF_FULL};
     for (unsigned i = 0; i < 4; i++) {
         put_word(&scene, states[i], family.tag);
-        post_write(&scene.post, 5);
-        CHECK(!mailbox_has_legacy(&family, scene.post.mailbox));
-        CHECK(post_receive(&scene.post, 0, &number));
+        pipe_pair_write(&scene.pair, 5);
+        CHECK(!handoff_has_orphan(&family, scene.pair.handoff));
+        CHECK(pipe_pair_receive(&scene.pair, 0, &number));
         CHECK_EQUAL(number, 5);
-        CHECK_EQUAL(mailbox_state(scene.post.mailbox), later[i]);
+        CHECK_EQUAL(handoff_state(scene.pair.handoff), later[i]);
     }
 }
 
 /* ---- a successor that is killed as well */
 
-static void inherit_one(void *with)
+static void recover_one(void *with)
 {
     struct scene *scene = with;
     uint32_t number;
-    CHECK(post_receive(&scene->post, 0, &number));
+    CHECK(pipe_pair_receive(&scene->pair, 0, &number));
     CHECK_EQUAL(number, 5);
 }
 
-TEST(a_legacy_is_passed_on_until_somebody_takes_it)
+TEST(an_orphaned_message_stays_until_somebody_takes_it)
 {
     struct scene scene = scenery();
-    put_word(&scene, MAILBOX_SPINNING, tag_of_the_dead());
-    atomic_store(&scene.post.mailbox->until, (uint64_t)DEADLINE_NEVER);
-    CHECK(post_send(&scene.post, 5)); /* as if the receiver had died just now */
-    CHECK(mailbox_has_legacy(&family, scene.post.mailbox));
-    CHECK(family_killed_at("mailbox.inherit.before_claim", 1, inherit_one, &scene));
-    CHECK(family_killed_at("mailbox.inherit.claimed", 1, inherit_one, &scene));
-    CHECK(family_killed_at("mailbox.take.before_commit", 1, inherit_one, &scene));
-    CHECK(mailbox_has_legacy(&family, scene.post.mailbox));
-    post_write(&scene.post, 7);
-    inherit_one(&scene); /* before what was sent later */
-    CHECK(!mailbox_has_legacy(&family, scene.post.mailbox));
+    put_word(&scene, HANDOFF_SPINNING, tag_of_the_dead());
+    atomic_store(&scene.pair.handoff->until, (uint64_t)DEADLINE_NEVER);
+    CHECK(pipe_pair_send(&scene.pair, 5)); /* as if the receiver had died just now */
+    CHECK(handoff_has_orphan(&family, scene.pair.handoff));
+    CHECK(family_killed_at("handoff.recover.before_claim", 1, recover_one, &scene));
+    CHECK(family_killed_at("handoff.recover.claimed", 1, recover_one, &scene));
+    CHECK(family_killed_at("handoff.take.before_commit", 1, recover_one, &scene));
+    CHECK(handoff_has_orphan(&family, scene.pair.handoff));
+    pipe_pair_write(&scene.pair, 7);
+    recover_one(&scene); /* before what was sent later */
+    CHECK(!handoff_has_orphan(&family, scene.pair.handoff));
     is_usable(&scene);
 }
 
@@ -247,12 +247,12 @@ TEST(a_legacy_is_passed_on_until_somebody_takes_it)
 static void *abandon(void *with)
 {
     struct scene *scene = with;
-    uint64_t writing = (uint64_t)9 << 33 | (uint64_t)family.tag << 3 | MAILBOX_WRITING;
+    uint64_t writing = (uint64_t)9 << 33 | (uint64_t)family.tag << 3 | HANDOFF_WRITING;
     uint64_t word;
     do
         word = writing;
-    while (!atomic_compare_exchange_strong(&scene->post.mailbox->word, &word,
-                                           writing - MAILBOX_WRITING + MAILBOX_ABANDONED));
+    while (!atomic_compare_exchange_strong(&scene->pair.handoff->word, &word,
+                                           writing - HANDOFF_WRITING + HANDOFF_ABANDONED));
     return NULL;
 }
 
@@ -262,13 +262,13 @@ TEST_WITHIN(30, an_abandoned_sender_takes_the_descriptor)
     pthread_t thread;
     uint32_t number;
     CHECK_EQUAL(pthread_create(&thread, NULL, abandon, &scene), 0);
-    atomic_store(&scene.post.mailbox->until, (uint64_t)DEADLINE_NEVER);
+    atomic_store(&scene.pair.handoff->until, (uint64_t)DEADLINE_NEVER);
     do /* until the other thread strikes between the two steps of a put */
-        put_word(&scene, MAILBOX_SPINNING, family.tag);
-    while (post_send(&scene.post, 5));
+        put_word(&scene, HANDOFF_SPINNING, family.tag);
+    while (pipe_pair_send(&scene.pair, 5));
     pthread_join(thread, NULL);
-    CHECK_EQUAL(mailbox_state(scene.post.mailbox), MAILBOX_IDLE);
-    CHECK(post_receive(&scene.post, 0, &number));
+    CHECK_EQUAL(handoff_state(scene.pair.handoff), HANDOFF_IDLE);
+    CHECK(pipe_pair_receive(&scene.pair, 0, &number));
     CHECK_EQUAL(number, 5);
     is_usable(&scene);
 }

@@ -19,12 +19,12 @@ static pid_t dead_pid(void)
 
 /* ---- being born */
 
-TEST(an_embryo_given_up_is_no_ones_to_adopt)
+TEST(a_starting_slot_given_up_is_no_ones_to_adopt)
 {
     family_found(SMALL_RESERVE);
     struct handle block = family_block(10);
     uint32_t tag = family_reserve_slot();
-    CHECK_EQUAL(table_copy_holdings(&family, tag), STATUS_OK);
+    CHECK_EQUAL(table_copy_references(&family, tag), STATUS_OK);
     CHECK_EQUAL(family_references(block), 2);
     table_abandon(&family, tag);
 
@@ -35,11 +35,11 @@ TEST(an_embryo_given_up_is_no_ones_to_adopt)
     family_check();
 }
 
-TEST(an_embryo_whose_parent_lives_waits_for_its_process)
+TEST(a_starting_slot_whose_parent_lives_waits_for_its_process)
 {
     family_found(SMALL_RESERVE);
     uint32_t tag = family_reserve_slot();
-    atomic_store(&family_slot(tag)->born, 0);
+    atomic_store(&family_slot(tag)->reserved_at, 0);
 
     CHECK_EQUAL(table_reap_dead(&family), 0);
     CHECK(table_is_alive(&family, tag));
@@ -50,7 +50,7 @@ static void reserve_and_die(void *with)
     *(uint32_t *)with = family_reserve_slot();
 }
 
-TEST(an_embryo_whose_parent_died_is_given_time_and_then_given_up)
+TEST(a_starting_slot_whose_parent_died_is_given_time_and_then_given_up)
 {
     family_found(SMALL_RESERVE);
     uint32_t *tag = shared_memory(PAGE_BYTES);
@@ -58,7 +58,7 @@ TEST(an_embryo_whose_parent_died_is_given_time_and_then_given_up)
 
     CHECK_EQUAL(table_reap_dead(&family), 0);
     CHECK(table_is_alive(&family, *tag));
-    atomic_store(&family_slot(*tag)->born, 0);
+    atomic_store(&family_slot(*tag)->reserved_at, 0);
     CHECK_EQUAL(table_reap_dead(&family), 1);
     CHECK(!table_is_alive(&family, *tag));
     family_check();
@@ -98,7 +98,7 @@ TEST(a_slot_whose_child_nobody_can_name_is_kept_for_a_while_only)
     atomic_store(&family_slot(tag)->parent, 0);
 
     CHECK(table_is_alive(&family, tag));
-    atomic_store(&family_slot(tag)->born, 0);
+    atomic_store(&family_slot(tag)->reserved_at, 0);
     CHECK_EQUAL(table_reap_dead(&family), 1);
     family_check();
 }
@@ -140,7 +140,7 @@ TEST(a_fork_killed_while_it_takes_its_slot_does_not_keep_it)
     }
 }
 
-TEST(only_an_embryo_is_given_references)
+TEST(only_a_starting_slot_is_given_references)
 {
     family_found(SMALL_RESERVE);
     struct handle block = family_block(10);
@@ -168,13 +168,13 @@ TEST(a_fork_has_its_own_copy_of_what_its_parent_holds)
     for (unsigned i = 0; i < BLOCKS; i++)
         blocks[i] = family_block(i);
     for (unsigned i = 0; i < BLOCKS; i += 3)
-        handle_drop(&family, &blocks[i]);
+        handle_release(&family, &blocks[i]);
     pid_t pid = family_start(sleep_on, NULL);
 
     CHECK_EQUAL(family_references(blocks[1]), 2);
     family_check();
     for (unsigned i = 0; i < BLOCKS; i++)
-        handle_drop(&family, &blocks[i]);
+        handle_release(&family, &blocks[i]);
     uint64_t used = family_used();
     family_check();
     family_kill(pid);
@@ -184,7 +184,7 @@ TEST(a_fork_has_its_own_copy_of_what_its_parent_holds)
 
 /* ---- a full table */
 
-TEST_WITHIN(30, a_full_table_says_so_and_takes_the_places_of_the_dead)
+TEST_WITHIN(30, a_full_table_says_so_and_reuses_the_slots_of_the_dead)
 {
     static uint32_t tags[SLOT_COUNT];
     family_found(SMALL_RESERVE);
@@ -209,7 +209,7 @@ TEST(no_generation_of_a_slot_has_the_tag_zero)
     family_found(SMALL_RESERVE);
     uint32_t tag = family_reserve_slot(), index = tag_index(tag);
     uint64_t last = (UINT64_C(1) << SLOT_GENERATION_BITS) - 1;
-    atomic_store(&family_slot(tag)->state, last << 8 | SLOT_EMBRYO);
+    atomic_store(&family_slot(tag)->state, last << 8 | SLOT_STARTING);
     tag = table_tag(&family, index);
     table_abandon(&family, tag);
     uint32_t next = family_reserve_slot();
@@ -242,10 +242,10 @@ TEST(the_state_of_a_reserved_slot_is_stored_last)
     uint32_t *tag = shared_memory(PAGE_BYTES);
     for (unsigned step = 1; child_killed_at("journal.carried_out_one", step, reserve_and_die, tag);
          step++) {
-        if ((word_get(&slot->state) & 0xff) == SLOT_EMBRYO)
+        if ((word_get(&slot->state) & 0xff) == SLOT_STARTING)
             CHECK_EQUAL(word_get(&slot->pid), 0);
         arena_lock(&family); /* repairs */
-        CHECK_EQUAL(word_get(&slot->state) & 0xff, SLOT_EMBRYO);
+        CHECK_EQUAL(word_get(&slot->state) & 0xff, SLOT_STARTING);
         CHECK_EQUAL(word_get(&slot->pid), 0);
         arena_unlock(&family);
         uint32_t again = table_tag(&family, 1);

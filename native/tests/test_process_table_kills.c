@@ -10,16 +10,16 @@ static void start_one_more(void *with)
 {
     (void)with;
     uint32_t tag = family_reserve_slot();
-    CHECK_EQUAL(table_copy_holdings(&family, tag), STATUS_OK);
+    CHECK_EQUAL(table_copy_references(&family, tag), STATUS_OK);
     table_launched(&family, tag, getpid(), START_UNKNOWN); /* dies with us */
 }
 
 /* Makes the embryos of dead parents old enough to be given up. */
-static void age_embryos(void)
+static void age_starting_slots(void)
 {
     for (uint32_t i = 0; i < SLOT_COUNT; i++)
-        if ((word_get(&table_slot(&family, i)->state) & 0xff) == SLOT_EMBRYO)
-            atomic_store(&table_slot(&family, i)->born, 0);
+        if ((word_get(&table_slot(&family, i)->state) & 0xff) == SLOT_STARTING)
+            atomic_store(&table_slot(&family, i)->reserved_at, 0);
 }
 
 TEST_WITHIN(30, a_kill_at_any_point_of_a_start_is_cleaned_up)
@@ -33,7 +33,7 @@ TEST_WITHIN(30, a_kill_at_any_point_of_a_start_is_cleaned_up)
     while (family_killed_at("*", kills + 1, start_one_more, NULL)) {
         kills++;
         family_check();
-        age_embryos();
+        age_starting_slots();
         table_reap_dead(&family);
         family_check();
         CHECK_EQUAL(family_used(), used);
@@ -69,10 +69,10 @@ TEST_WITHIN(30, a_reaper_killed_at_any_point_is_followed_by_the_next)
         /* Started first, since each start reaps a little, too. */
         atomic_store(reaper.begin, false);
         reaper.passage = kills + 1;
-        pid_t doomed = family_start(reap_and_be_killed, &reaper);
+        pid_t killed_reaper = family_start(reap_and_be_killed, &reaper);
         child_end(family_start(do_nothing, NULL));
         atomic_store(reaper.begin, true);
-        int status = child_end(doomed);
+        int status = child_end(killed_reaper);
         killed = status == -SIGKILL;
         CHECK(killed || status == 0);
         family_check();
@@ -92,7 +92,7 @@ static void hold_until_killed(void *with)
     for (;;) {
         struct handle *handle = &handles[random_next(&random) % 8];
         if (handle->payload)
-            handle_drop(&family, handle);
+            handle_release(&family, handle);
         else if (random_next(&random) % 2)
             *handle = family_block(random_next(&random) % 3000);
         else

@@ -13,10 +13,10 @@ static struct semaphore *new_semaphore(uint32_t value, uint32_t max)
 
 static void take(struct semaphore *semaphore)
 {
-    struct patience patience;
-    patience_init(&patience);
+    struct spin_wait spin_wait;
+    spin_wait_init(&spin_wait);
     while (semaphore_try(&family, semaphore) != STATUS_OK)
-        semaphore_wait(&family, semaphore, &patience, DEADLINE_NEVER);
+        semaphore_wait(&family, semaphore, &spin_wait, DEADLINE_NEVER);
 }
 
 enum { WORKERS = 4, PERMITS = 2, ROUNDS = 20000 / SLOWNESS };
@@ -201,12 +201,12 @@ TEST_WITHIN(30, what_a_process_in_a_high_slot_held_comes_back)
         CHECK_EQUAL(semaphore_value(semaphore), 1);
         semaphore_look_after(&family, semaphore); /* not buried */
         CHECK_EQUAL(semaphore_value(semaphore), 3);
-        table_bury(&family, pid);
+        table_reap_pid(&family, pid);
         CHECK_EQUAL(semaphore_value(semaphore), 3);
         take_two(semaphore); /* as one would in a low slot */
         CHECK_EQUAL(semaphore_release(&family, semaphore), STATUS_OK);
         family_check();
-        handle_drop(&family, &handle);
+        handle_release(&family, &handle);
         CHECK_EQUAL(family_used(), used);
     }
 }
@@ -223,7 +223,7 @@ TEST_WITHIN(30, killed_at_any_step_a_process_in_a_high_slot_takes_nothing_with_i
         killed = family_killed_at("*", ++passage, take_and_release, semaphore);
         CHECK_EQUAL(semaphore_value(semaphore), 3);
         family_check();
-        handle_drop(&family, &handle);
+        handle_release(&family, &handle);
     }
     CHECK(passage > 20);
 }

@@ -12,7 +12,7 @@ enum { BATCHED = 5 };
 
 struct queue {
     uint32_t size, filled; /* of each message in bytes; how many are there before */
-    struct line line;
+    struct traffic traffic;
     struct message message; /* in the child: what it puts, or got */
     char batch[BATCHED * 128];
 };
@@ -20,38 +20,38 @@ struct queue {
 static void open_queue(void *with)
 {
     struct queue *queue = with;
-    queue->line = line_open(0);
+    queue->traffic = traffic_open(0);
     for (uint32_t i = 0; i < queue->filled; i++)
-        line_put(queue->line.channel, 1, i, queue->size);
+        traffic_put(queue->traffic.channel, 1, i, queue->size);
 }
 
 /* The messages *first* .. filled - 1 are there, then perhaps what was cut short, then a new one. */
 static void drain(struct queue *queue, uint64_t first)
 {
     struct message message;
-    line_put(queue->line.channel, 2, 0, 1800);
+    traffic_put(queue->traffic.channel, 2, 0, 1800);
     uint64_t next = first;
     for (;;) {
-        CHECK_EQUAL(line_try_get(queue->line.channel, &message), STATUS_OK);
+        CHECK_EQUAL(traffic_try_get(queue->traffic.channel, &message), STATUS_OK);
         if (message.tag == 2)
             break;
         CHECK_EQUAL(message.extra, next++);
     }
     CHECK(next >= queue->filled);
-    CHECK_EQUAL(line_try_get(queue->line.channel, &message), STATUS_AGAIN);
-    line_close(&queue->line);
+    CHECK_EQUAL(traffic_try_get(queue->traffic.channel, &message), STATUS_AGAIN);
+    traffic_close(&queue->traffic);
 }
 
 static void compose(void *with)
 {
     struct queue *queue = with;
-    line_compose(&queue->message, 1, queue->filled, queue->size);
+    traffic_compose(&queue->message, 1, queue->filled, queue->size);
 }
 
 static void put_one(void *with)
 {
     struct queue *queue = with;
-    channel_try_put(&family, queue->line.channel, &queue->message);
+    channel_try_put(&family, queue->traffic.channel, &queue->message);
 }
 
 static void check_put(void *with)
@@ -62,15 +62,15 @@ static void check_put(void *with)
 static void get_one(void *with)
 {
     struct queue *queue = with;
-    channel_try_get(&family, queue->line.channel, &queue->message, NULL);
+    channel_try_get(&family, queue->traffic.channel, &queue->message, NULL);
     if (queue->message.kind == RECORD_PAYLOAD)
-        handle_drop(&family, &queue->message.payload);
+        handle_release(&family, &queue->message.payload);
 }
 
 static void check_get(void *with)
 {
     struct queue *queue = with;
-    uint64_t got = word_get(&queue->line.channel->got_count);
+    uint64_t got = word_get(&queue->traffic.channel->got_count);
     CHECK(got <= 1);
     drain(queue, got);
 }
@@ -102,7 +102,7 @@ static void compose_batch(void *with)
     struct queue *queue = with;
     char *at = queue->batch;
     for (uint32_t i = 0; i < BATCHED; i++) {
-        line_compose(&queue->message, 1, queue->filled + i, queue->size);
+        traffic_compose(&queue->message, 1, queue->filled + i, queue->size);
         at += batch_write(at, &queue->message);
     }
 }
@@ -112,7 +112,7 @@ static void put_batch(void *with)
     struct queue *queue = with;
     uint32_t done;
     uint64_t bytes;
-    channel_try_put_batch(&family, queue->line.channel, queue->batch, BATCHED, &done, &bytes);
+    channel_try_put_batch(&family, queue->traffic.channel, queue->batch, BATCHED, &done, &bytes);
 }
 
 static void get_batch(void *with)
@@ -120,13 +120,13 @@ static void get_batch(void *with)
     struct queue *queue = with;
     uint32_t done;
     char records[BATCH_BYTES];
-    channel_try_get_batch(&family, queue->line.channel, records, BATCHED, &done);
+    channel_try_get_batch(&family, queue->traffic.channel, records, BATCHED, &done);
 }
 
 static void check_get_batch(void *with)
 {
     struct queue *queue = with;
-    uint64_t got = word_get(&queue->line.channel->got_count);
+    uint64_t got = word_get(&queue->traffic.channel->got_count);
     CHECK(got == 0 || got == BATCHED);
     drain(queue, got);
 }
@@ -141,7 +141,7 @@ static void get_to_the_next_segment(void *with)
 static void check_get_last(void *with)
 {
     struct queue *queue = with;
-    uint64_t got = word_get(&queue->line.channel->got_count);
+    uint64_t got = word_get(&queue->traffic.channel->got_count);
     CHECK(got + 1 >= queue->filled);
     drain(queue, got);
 }
@@ -149,19 +149,19 @@ static void check_get_last(void *with)
 static void end_queue(void *with)
 {
     struct queue *queue = with;
-    channel_shut_down(&family, queue->line.channel, true);
+    channel_shut_down(&family, queue->traffic.channel, true);
 }
 
 static void check_end(void *with)
 {
     struct queue *queue = with;
     struct message message;
-    if (channel_end(queue->line.channel) == CHANNEL_OPEN) {
+    if (channel_end(queue->traffic.channel) == CHANNEL_OPEN) {
         drain(queue, 0);
         return;
     }
-    CHECK_EQUAL(line_try_get(queue->line.channel, &message), STATUS_SHUT_DOWN);
-    line_close(&queue->line);
+    CHECK_EQUAL(traffic_try_get(queue->traffic.channel, &message), STATUS_SHUT_DOWN);
+    traffic_close(&queue->traffic);
 }
 
 TEST_WITHIN(1200, a_batch_or_an_end_killed_at_any_instruction)
@@ -200,19 +200,19 @@ static void allocate(void *with)
 static void let_go(void *with)
 {
     struct memory *memory = with;
-    handle_drop(&family, &memory->theirs);
+    handle_release(&family, &memory->theirs);
 }
 
 /* What it had is free, what it shared is not. */
 static void check_memory(void *with)
 {
     struct memory *memory = with;
-    CHECK(arena_find(&family, memory->ours.payload, family_serial(memory->ours)) != NULL);
+    CHECK(block_find(&family, memory->ours.payload, family_serial(memory->ours)) != NULL);
     uint64_t used = family_used();
     struct handle more = family_block(memory->size);
-    handle_drop(&family, &more);
+    handle_release(&family, &more);
     CHECK_EQUAL(family_used(), used);
-    handle_drop(&family, &memory->ours);
+    handle_release(&family, &memory->ours);
 }
 
 TEST_WITHIN(1200, an_allocation_killed_at_any_instruction)

@@ -9,7 +9,7 @@
 
 /* ---- locks */
 
-struct door {
+struct lock_fixture {
     struct handle handle;
     struct lock *lock;
 };
@@ -20,13 +20,13 @@ static void fill_lock(void *memory, uint64_t size, const void *with)
     lock_init(memory, LOCK_BREAKS);
 }
 
-static void open_door(void *with)
+static void open_lock(void *with)
 {
-    struct door *door = with;
+    struct lock_fixture *fixture = with;
     CHECK_EQUAL(
-        handle_create(&family, sizeof(struct lock), BLOCK_LOCK, fill_lock, NULL, &door->handle),
+        handle_create(&family, sizeof(struct lock), BLOCK_LOCK, fill_lock, NULL, &fixture->handle),
         STATUS_OK);
-    door->lock = arena_at(&family, door->handle.payload);
+    fixture->lock = arena_at(&family, fixture->handle.payload);
 }
 
 static enum status take(struct lock *lock)
@@ -42,105 +42,110 @@ static enum status take(struct lock *lock)
 
 static void wait_at(void *with)
 {
-    struct door *door = with;
-    enum status status = take(door->lock);
+    struct lock_fixture *fixture = with;
+    enum status status = take(fixture->lock);
     CHECK(status == STATUS_OK || status == STATUS_OWNER_DIED);
     if (status == STATUS_OK)
-        CHECK_EQUAL(lock_release(door->lock), STATUS_OK);
+        CHECK_EQUAL(lock_release(fixture->lock), STATUS_OK);
 }
 
 static void take_it(void *with)
 {
-    struct door *door = with;
-    take(door->lock);
+    struct lock_fixture *fixture = with;
+    take(fixture->lock);
 }
 
 static void give_it_back(void *with)
 {
-    struct door *door = with;
-    lock_release(door->lock);
+    struct lock_fixture *fixture = with;
+    lock_release(fixture->lock);
 }
 
 /* A waiter was never left waiting; who comes gets the lock, or is told of the death. */
-static void check_door(void *with)
+static void check_lock(void *with)
 {
-    struct door *door = with;
-    pid_t waiter = family_start(wait_at, door);
+    struct lock_fixture *fixture = with;
+    pid_t waiter = family_start(wait_at, fixture);
     CHECK_EQUAL(family_end(waiter), 0);
-    if (take(door->lock) == STATUS_OWNER_DIED) {
-        CHECK(lock_reset(door->lock));
-        CHECK_EQUAL(take(door->lock), STATUS_OK);
+    if (take(fixture->lock) == STATUS_OWNER_DIED) {
+        CHECK(lock_reset(fixture->lock));
+        CHECK_EQUAL(take(fixture->lock), STATUS_OK);
     }
-    CHECK_EQUAL(lock_release(door->lock), STATUS_OK);
-    handle_drop(&family, &door->handle);
+    CHECK_EQUAL(lock_release(fixture->lock), STATUS_OK);
+    handle_release(&family, &fixture->handle);
 }
 
 TEST_WITHIN(1200, an_acquire_killed_at_any_instruction)
 {
     family_found(SMALL_RESERVE);
-    struct door door = {0};
-    step_through(&(struct operation){"acquire", NULL, take_it, open_door, check_door}, &door);
-    step_through(&(struct operation){"release", take_it, give_it_back, open_door, check_door},
-                 &door);
+    struct lock_fixture fixture = {0};
+    step_through(&(struct operation){"acquire", NULL, take_it, open_lock, check_lock}, &fixture);
+    step_through(&(struct operation){"release", take_it, give_it_back, open_lock, check_lock},
+                 &fixture);
 }
 
 /* ---- conditions: this process waits in two seats */
 
-struct hall {
+struct waiters {
     struct handle handle;
     struct condition *condition;
     struct condition_wait first, second;
 };
 
-static void open_hall(void *with)
+static void open_condition(void *with)
 {
-    struct hall *hall = with;
-    hall->handle = family_condition();
-    hall->condition = arena_at(&family, hall->handle.payload);
-    condition_enter(&family, hall->condition, &hall->first);
-    condition_enter(&family, hall->condition, &hall->second);
+    struct waiters *waiters = with;
+    waiters->handle = family_condition();
+    waiters->condition = arena_at(&family, waiters->handle.payload);
+    condition_enter(&family, waiters->condition, &waiters->first);
+    condition_enter(&family, waiters->condition, &waiters->second);
 }
 
 static void notify_one(void *with)
 {
-    struct hall *hall = with;
-    condition_notify(&family, hall->condition, 1);
+    struct waiters *waiters = with;
+    condition_notify(&family, waiters->condition, 1);
 }
 
 static void notify_all(void *with)
 {
-    struct hall *hall = with;
-    condition_notify(&family, hall->condition, UINT64_MAX);
+    struct waiters *waiters = with;
+    condition_notify(&family, waiters->condition, UINT64_MAX);
 }
 
 static void enter_and_leave(void *with)
 {
-    struct hall *hall = with;
+    struct waiters *waiters = with;
     struct condition_wait wait;
-    condition_enter(&family, hall->condition, &wait);
-    condition_leave(&family, hall->condition, &wait, false);
+    condition_enter(&family, waiters->condition, &wait);
+    condition_leave(&family, waiters->condition, &wait, false);
 }
 
 /* Notifications reach the living, and nobody is notified without one. */
-static void check_hall(void *with)
+static void check_condition(void *with)
 {
-    struct hall *hall = with;
-    condition_notify(&family, hall->condition, 2);
-    CHECK(condition_leave(&family, hall->condition, &hall->first, false));
-    CHECK(condition_leave(&family, hall->condition, &hall->second, false));
-    condition_enter(&family, hall->condition, &hall->first);
-    CHECK(!condition_leave(&family, hall->condition, &hall->first, false));
-    CHECK_EQUAL(condition_waiting(&family, hall->condition), 0);
-    handle_drop(&family, &hall->handle);
+    struct waiters *waiters = with;
+    condition_notify(&family, waiters->condition, 2);
+    CHECK(condition_leave(&family, waiters->condition, &waiters->first, false));
+    CHECK(condition_leave(&family, waiters->condition, &waiters->second, false));
+    condition_enter(&family, waiters->condition, &waiters->first);
+    CHECK(!condition_leave(&family, waiters->condition, &waiters->first, false));
+    CHECK_EQUAL(condition_waiting(&family, waiters->condition), 0);
+    handle_release(&family, &waiters->handle);
 }
 
 TEST_WITHIN(1200, a_notify_killed_at_any_instruction)
 {
     family_found(SMALL_RESERVE);
-    struct hall hall;
-    step_through(&(struct operation){"notify", NULL, notify_one, open_hall, check_hall}, &hall);
-    step_through(&(struct operation){"notify all", NULL, notify_all, open_hall, check_hall}, &hall);
-    step_through(&(struct operation){"wait", NULL, enter_and_leave, open_hall, check_hall}, &hall);
+    struct waiters waiters;
+    step_through(&(struct operation){"notify", NULL, notify_one, open_condition, check_condition},
+                 &waiters);
+    step_through(
+        &(struct operation){"notify all", NULL, notify_all, open_condition, check_condition},
+        &waiters);
+    step_through(
+        &(struct operation){"wait", NULL, enter_and_leave, open_condition, check_condition},
+        &waiters);
 }
 
 /* ---- semaphores */
@@ -178,7 +183,7 @@ static void check_pool(void *with)
     CHECK_EQUAL(semaphore_try(&family, pool->semaphore), STATUS_AGAIN);
     for (unsigned i = 0; i < 3; i++)
         CHECK_EQUAL(semaphore_release(&family, pool->semaphore), STATUS_OK);
-    handle_drop(&family, &pool->handle);
+    handle_release(&family, &pool->handle);
 }
 
 TEST_WITHIN(1200, a_semaphore_s_user_killed_at_any_instruction)

@@ -15,11 +15,11 @@ struct pair {
 
 static void event_await(struct event *event)
 {
-    struct patience patience;
-    patience_init(&patience);
+    struct spin_wait spin_wait;
+    spin_wait_init(&spin_wait);
     uint32_t seen = event_look(event);
     while (!event_came(event_look(event), seen))
-        event_wait(event, &patience, seen, DEADLINE_NEVER);
+        event_wait(event, &spin_wait, seen, DEADLINE_NEVER);
 }
 
 static void *answer_events(void *with)
@@ -74,11 +74,11 @@ static struct barrier *new_barrier(uint32_t parties)
 static enum barrier_result meet(struct barrier *barrier, uint32_t *index)
 {
     struct barrier_wait wait = {0};
-    struct patience patience;
-    patience_init(&patience);
-    enum barrier_result result = barrier_come(&family, barrier, false, &wait);
+    struct spin_wait spin_wait;
+    spin_wait_init(&spin_wait);
+    enum barrier_result result = barrier_arrive(&family, barrier, false, &wait);
     while (result == BARRIER_WAIT) {
-        barrier_sleep(&family, barrier, &wait, &patience, DEADLINE_NEVER);
+        barrier_sleep(&family, barrier, &wait, &spin_wait, DEADLINE_NEVER);
         result = barrier_look(barrier, &wait);
     }
     *index = wait.index;
@@ -111,12 +111,12 @@ TEST(how_a_round_ended_is_known_long_after)
     family_found(SMALL_RESERVE);
     struct barrier *barrier = new_barrier(2);
     struct barrier_wait slow = {0}, other = {0}, passed = {0};
-    CHECK_EQUAL(barrier_come(&family, barrier, false, &slow), BARRIER_WAIT);
+    CHECK_EQUAL(barrier_arrive(&family, barrier, false, &slow), BARRIER_WAIT);
     barrier_reset(barrier);
-    CHECK_EQUAL(barrier_come(&family, barrier, false, &passed), BARRIER_WAIT);
-    CHECK_EQUAL(barrier_come(&family, barrier, false, &other), BARRIER_PASSED);
+    CHECK_EQUAL(barrier_arrive(&family, barrier, false, &passed), BARRIER_WAIT);
+    CHECK_EQUAL(barrier_arrive(&family, barrier, false, &other), BARRIER_PASSED);
     for (unsigned i = 0; i < 100; i++) {
-        CHECK_EQUAL(barrier_come(&family, barrier, false, &other), BARRIER_WAIT);
+        CHECK_EQUAL(barrier_arrive(&family, barrier, false, &other), BARRIER_WAIT);
         barrier_reset(barrier);
     }
     CHECK_EQUAL(barrier_look(barrier, &slow), BARRIER_FAILED);
@@ -128,10 +128,10 @@ TEST(who_leaves_is_not_counted)
     family_found(SMALL_RESERVE);
     struct barrier *barrier = new_barrier(2);
     struct barrier_wait wait = {0};
-    CHECK_EQUAL(barrier_come(&family, barrier, false, &wait), BARRIER_WAIT);
-    barrier_withdraw(&family, barrier, &wait);
+    CHECK_EQUAL(barrier_arrive(&family, barrier, false, &wait), BARRIER_WAIT);
+    barrier_leave(&family, barrier, &wait);
     CHECK_EQUAL(barrier_waiting(barrier), 0);
-    CHECK_EQUAL(barrier_come(&family, barrier, false, &wait), BARRIER_WAIT);
+    CHECK_EQUAL(barrier_arrive(&family, barrier, false, &wait), BARRIER_WAIT);
 }
 
 TEST(who_comes_during_an_action_belongs_to_the_next_round)
@@ -139,10 +139,10 @@ TEST(who_comes_during_an_action_belongs_to_the_next_round)
     family_found(SMALL_RESERVE);
     struct barrier *barrier = new_barrier(1);
     struct barrier_wait acting = {0}, early = {0};
-    CHECK_EQUAL(barrier_come(&family, barrier, true, &acting), BARRIER_LAST);
-    CHECK_EQUAL(barrier_come(&family, barrier, true, &early), BARRIER_BUSY);
+    CHECK_EQUAL(barrier_arrive(&family, barrier, true, &acting), BARRIER_LAST);
+    CHECK_EQUAL(barrier_arrive(&family, barrier, true, &early), BARRIER_BUSY);
     CHECK_EQUAL(barrier_finish(barrier, &acting), BARRIER_PASSED);
-    CHECK_EQUAL(barrier_come(&family, barrier, true, &early), BARRIER_LAST);
+    CHECK_EQUAL(barrier_arrive(&family, barrier, true, &early), BARRIER_LAST);
     barrier_abort(barrier);
     CHECK_EQUAL(barrier_finish(barrier, &early), BARRIER_FAILED);
 }
@@ -159,12 +159,12 @@ TEST_WITHIN(20, killed_at_any_step_a_party_leaves_a_barrier_that_fails_or_passes
     for (unsigned passage = 1; passage < 20; passage++) {
         struct barrier *barrier = new_barrier(2);
         struct barrier_wait wait = {0};
-        CHECK_EQUAL(barrier_come(&family, barrier, false, &wait), BARRIER_WAIT);
+        CHECK_EQUAL(barrier_arrive(&family, barrier, false, &wait), BARRIER_WAIT);
         if (!family_killed_at("barrier.*", passage, come_and_die, barrier))
             break;
         CHECK(barrier_look(barrier, &wait) != BARRIER_WAIT);
         barrier_reset(barrier);
-        CHECK_EQUAL(barrier_come(&family, barrier, false, &wait), BARRIER_WAIT);
-        CHECK_EQUAL(barrier_come(&family, barrier, false, &wait), BARRIER_PASSED);
+        CHECK_EQUAL(barrier_arrive(&family, barrier, false, &wait), BARRIER_WAIT);
+        CHECK_EQUAL(barrier_arrive(&family, barrier, false, &wait), BARRIER_PASSED);
     }
 }

@@ -2,17 +2,17 @@
 
 #include <string.h>
 
-struct line line_open(uint64_t max_messages)
+struct traffic traffic_open(uint64_t max_messages)
 {
-    struct line line;
-    CHECK_EQUAL(channel_create(&family, max_messages, &line.handle), STATUS_OK);
-    line.channel = arena_at(&family, line.handle.payload);
-    return line;
+    struct traffic traffic;
+    CHECK_EQUAL(channel_create(&family, max_messages, &traffic.handle), STATUS_OK);
+    traffic.channel = arena_at(&family, traffic.handle.payload);
+    return traffic;
 }
 
-void line_close(struct line *line)
+void traffic_close(struct traffic *traffic)
 {
-    handle_drop(&family, &line->handle);
+    handle_release(&family, &traffic->handle);
 }
 
 /* ---- contents */
@@ -53,17 +53,17 @@ static struct handle new_payload(struct message *message, uint32_t size, uint32_
 
 static enum status put(struct channel *channel, struct message *message)
 {
-    struct patience patience;
-    patience_init(&patience);
+    struct spin_wait spin_wait;
+    spin_wait_init(&spin_wait);
     enum status status = channel_try_put(&family, channel, message);
     while (status == STATUS_AGAIN) {
-        channel_wait_for_room(channel, &patience, DEADLINE_NEVER);
+        channel_wait_for_room(channel, &spin_wait, DEADLINE_NEVER);
         status = channel_try_put(&family, channel, message);
     }
     return status;
 }
 
-void line_compose(struct message *message, uint64_t sender, uint64_t number, uint32_t size)
+void traffic_compose(struct message *message, uint64_t sender, uint64_t number, uint32_t size)
 {
     message->kind = RECORD_BYTES;
     message->tag = sender;
@@ -80,14 +80,14 @@ static enum status send(struct channel *channel, uint64_t sender, uint64_t numbe
                         enum status (*how)(struct channel *channel, struct message *message))
 {
     struct message message;
-    line_compose(&message, sender, number, size);
+    traffic_compose(&message, sender, number, size);
     enum status status = how(channel, &message);
     if (status != STATUS_OK && message.kind == RECORD_PAYLOAD)
-        handle_drop(&family, &message.payload);
+        handle_release(&family, &message.payload);
     return status;
 }
 
-void line_put(struct channel *channel, uint64_t sender, uint64_t number, uint32_t size)
+void traffic_put(struct channel *channel, uint64_t sender, uint64_t number, uint32_t size)
 {
     CHECK_EQUAL(send(channel, sender, number, size, put), STATUS_OK);
 }
@@ -97,23 +97,24 @@ static enum status put_now(struct channel *channel, struct message *message)
     return channel_try_put(&family, channel, message);
 }
 
-enum status line_try_put(struct channel *channel, uint64_t sender, uint64_t number, uint32_t size)
+enum status traffic_try_put(struct channel *channel, uint64_t sender, uint64_t number,
+                            uint32_t size)
 {
     return send(channel, sender, number, size, put_now);
 }
 
-void line_put_references(struct channel *channel, const struct handle *blocks, uint32_t count)
+void traffic_put_references(struct channel *channel, const struct handle *blocks, uint32_t count)
 {
     struct message message = {.tag = 0, .extra = 0};
     struct handle handle = new_payload(&message, 100, count);
     for (uint32_t i = 0; i < count; i++)
-        payload_take(&family, arena_at(&family, handle.payload), &blocks[i]);
+        payload_add_reference(&family, arena_at(&family, handle.payload), &blocks[i]);
     CHECK_EQUAL(put(channel, &message), STATUS_OK);
 }
 
 /* ---- get */
 
-enum status line_try_get(struct channel *channel, struct message *message)
+enum status traffic_try_get(struct channel *channel, struct message *message)
 {
     enum status status = channel_try_get(&family, channel, message, NULL);
     if (status != STATUS_OK)
@@ -127,26 +128,27 @@ enum status line_try_get(struct channel *channel, struct message *message)
     const struct payload_span *span = payload_spans((struct payload *)base, size);
     CHECK(span != NULL);
     check_bytes((unsigned char *)base + span->start, span->size, message);
-    handle_drop(&family, &message->payload);
+    handle_release(&family, &message->payload);
     return STATUS_OK;
 }
 
-bool line_get(struct channel *channel, struct message *message, deadline_t deadline)
+bool traffic_get(struct channel *channel, struct message *message, deadline_t deadline)
 {
-    struct patience patience;
-    patience_init(&patience);
+    struct spin_wait spin_wait;
+    spin_wait_init(&spin_wait);
     enum status status, waited = STATUS_OK;
-    while ((status = line_try_get(channel, message)) == STATUS_AGAIN && waited != STATUS_TIMED_OUT)
-        waited = channel_wait_for_message(channel, &patience, deadline);
+    while ((status = traffic_try_get(channel, message)) == STATUS_AGAIN &&
+           waited != STATUS_TIMED_OUT)
+        waited = channel_wait_for_message(channel, &spin_wait, deadline);
     if (status != STATUS_OK && status != STATUS_AGAIN)
         FAIL("a message could not be taken: status %d", status);
     return status == STATUS_OK;
 }
 
-void line_expect(struct channel *channel, uint64_t sender, uint64_t number)
+void traffic_expect(struct channel *channel, uint64_t sender, uint64_t number)
 {
     struct message message;
-    CHECK_EQUAL(line_try_get(channel, &message), STATUS_OK);
+    CHECK_EQUAL(traffic_try_get(channel, &message), STATUS_OK);
     CHECK_EQUAL(message.tag, sender);
     CHECK_EQUAL(message.extra, number);
 }

@@ -20,7 +20,7 @@ from tests.support.waiting import wait_until
 
 BIRTH_LIMIT = 10.0  # seconds after which a child whose parent died in the fork is given up
 
-FORKING = matching(("table.reserve.*", "holdings.copied_one", "journal.*"))
+FORKING = matching(("table.reserve.*", "references.copied_one", "journal.*"))
 MOST_PASSAGES = 40
 
 

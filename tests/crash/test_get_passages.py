@@ -33,7 +33,7 @@ COMMON = (
     "channel.get.committed",
     "channel.get.before_unlock",
 )
-OF_BLOCKS = ("journal.*", "handle.drop.*")
+OF_BLOCKS = ("journal.*", "handle.release.*")
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ def claim_three(queue: Any, claims: Any) -> None:
 
 
 @pytest.mark.usefixtures("sound")
-@pytest.mark.parametrize("point", ["eventcount.prepared", "eventcount.woken", *matching(COMMON)])
+@pytest.mark.parametrize("point", ["event_count.prepared", "event_count.woken", *matching(COMMON)])
 @pytest.mark.parametrize("kind", ["small", "payload"])
 def test_a_consumer_killed_while_it_waits_swallows_no_wake_up(kind: str, point: str) -> None:
     """Two wait, one of them is killed: the other gets what comes, within the second."""
@@ -208,7 +208,7 @@ def forward(queue: Any, answers: Any) -> None:
 
 @pytest.mark.usefixtures("sound")
 @pytest.mark.parametrize(
-    "point", ["channel.get.committed", "channel.get.before_unlock", "eventcount.before_wake"]
+    "point", ["channel.get.committed", "channel.get.before_unlock", "event_count.before_wake"]
 )
 @pytest.mark.parametrize("kind", ["small", "payload"])
 def test_a_producer_finds_the_room_that_a_killed_consumer_made(kind: str, point: str) -> None:

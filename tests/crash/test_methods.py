@@ -11,8 +11,8 @@ from tests.support.crash import kill_child_at
 from tests.support.kill import WITHIN, memory_unchanged
 
 BOUND = 4
-PUT_POINTS = matching(("channel.put.*", "payload.take.*"))
-GET_POINTS = matching(("channel.get.*", "handle.drop.*"))
+PUT_POINTS = matching(("channel.put.*", "payload.add_reference.*"))
+GET_POINTS = matching(("channel.get.*", "handle.release.*"))
 REPAIRS = {"channel.put.repaired", "channel.get.repaired"}  # see the scenarios of the passages
 
 

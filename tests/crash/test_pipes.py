@@ -59,7 +59,7 @@ def send_in_step(
 
 
 @pytest.mark.parametrize(
-    "point", ["mailbox.put.claimed", "mailbox.put.before_commit", "mailbox.put.committed"]
+    "point", ["handoff.put.claimed", "handoff.put.before_commit", "handoff.put.committed"]
 )
 @pytest.mark.parametrize("passage", [1, 4])
 @DUPLEX
@@ -98,8 +98,8 @@ def received_until_killed(point: str, passage: int, duplex: bool) -> tuple[Any, 
 @pytest.mark.parametrize(
     "point",
     [
-        *("mailbox.opened", "mailbox.before_close", "mailbox.closed"),
-        *("mailbox.take.before_commit", "mailbox.take.committed"),
+        *("handoff.opened", "handoff.before_close", "handoff.closed"),
+        *("handoff.take.before_commit", "handoff.take.committed"),
     ],
 )
 @pytest.mark.parametrize("passage", [1, 4])
@@ -117,15 +117,15 @@ def test_the_next_receiver_goes_on_where_a_killed_one_stopped(
         # It may have had one more than it could say.
         lost = 1 if len(left) - 1 < sent - received else 0
         assert left == [*range(received + lost, sent), "last"]
-        assert not lost or point not in ("mailbox.opened", "mailbox.take.before_commit")
+        assert not lost or point not in ("handoff.opened", "handoff.take.before_commit")
         writer.send(0)  # and the pipe is of use
         assert reader.recv() == 0
 
 
-@pytest.mark.parametrize("point", ["mailbox.inherit.before_claim", "mailbox.inherit.claimed"])
+@pytest.mark.parametrize("point", ["handoff.recover.before_claim", "handoff.recover.claimed"])
 @DUPLEX
 def test_a_legacy_outlives_its_first_heir(duplex: bool, point: str) -> None:
-    reader, writer, received, sent = received_until_killed("mailbox.take.before_commit", 2, duplex)
+    reader, writer, received, sent = received_until_killed("handoff.take.before_commit", 2, duplex)
     with reader, writer:
         assert sent == received + 1
         assert reader.poll()

@@ -68,7 +68,9 @@ SCENARIOS = {
     "payload_first": Scenario(
         "payload", before=0, points=(*COMMON, *JOURNAL, "segments.add.before_commit")
     ),
-    "handles": Scenario("with_handles", points=(*COMMON, *JOURNAL, "payload.take.before_commit")),
+    "handles": Scenario(
+        "with_handles", points=(*COMMON, *JOURNAL, "payload.add_reference.before_commit")
+    ),
     "new_segments": Scenario(
         "long_record",
         during=50,
@@ -159,7 +161,7 @@ def without_prefix_of(messages: list[Any], found: list[Any]) -> list[Any]:
 
 @pytest.mark.usefixtures("sound")
 @pytest.mark.parametrize(
-    "point", ["channel.put.committed", "channel.put.before_wake", "eventcount.before_wake"]
+    "point", ["channel.put.committed", "channel.put.before_wake", "event_count.before_wake"]
 )
 @pytest.mark.parametrize("kind", ["small", "payload"])
 def test_a_consumer_gets_what_a_producer_put_that_died_before_it_could_wake_it(
@@ -177,7 +179,7 @@ def test_a_consumer_gets_what_a_producer_put_that_died_before_it_could_wake_it(
 
 
 @pytest.mark.usefixtures("sound")
-@pytest.mark.parametrize("point", ["eventcount.prepared", "eventcount.woken", *matching(COMMON)])
+@pytest.mark.parametrize("point", ["event_count.prepared", "event_count.woken", *matching(COMMON)])
 def test_a_producer_killed_while_it_waits_for_room_leaves_the_room_to_others(point: str) -> None:
     """A bounded queue that was full goes on; nothing of the waiting message is left behind."""
     with memory_unchanged():

@@ -95,7 +95,9 @@ def _dying(work: Any) -> Any:
 
 
 @pytest.mark.parametrize("immediate", [False, True])
-@pytest.mark.parametrize("point", [*crash_points("channel.shut_down."), "channel.drop_rest.taken"])
+@pytest.mark.parametrize(
+    "point", [*crash_points("channel.shut_down."), "channel.discard_rest.taken"]
+)
 def test_a_killed_shutdown_has_happened_or_not(ctx: Any, point: str, immediate: bool) -> None:
     """Either the queue goes on, or it is shut down for all; then nothing more can be put."""
     queue = ctx.JoinableQueue()
@@ -104,7 +106,7 @@ def test_a_killed_shutdown_has_happened_or_not(ctx: Any, point: str, immediate: 
     exitcode = kill_child_at(ctx, point, queue.shutdown, (immediate,))
 
     if exitcode == 0:
-        assert point.startswith("channel.drop_rest")
+        assert point.startswith("channel.discard_rest")
         assert not immediate
     if point.endswith("before_commit"):
         queue.put("more")
@@ -125,7 +127,7 @@ def test_what_a_killed_dropper_left_is_dropped_by_who_comes_next() -> None:
     with memory_unchanged():
         queue = ctx.Queue()
         queue.put_many([b"payload" * 2000] * 10)
-        point = "channel.drop_rest.taken"
+        point = "channel.discard_rest.taken"
         assert kill_child_at(ctx, point, queue.shutdown, (True,), passage=4) == -signal.SIGKILL
         with pytest.raises(ShutDown):
             queue.get()
@@ -133,7 +135,7 @@ def test_what_a_killed_dropper_left_is_dropped_by_who_comes_next() -> None:
         del queue
 
 
-@pytest.mark.parametrize("point", crash_points("bells."))
+@pytest.mark.parametrize("point", crash_points("waker."))
 def test_a_waiter_killed_anywhere_keeps_no_place_and_no_item(ctx: Any, point: str) -> None:
     """Its place on the board is free again; others that wait are still told."""
     queue = ctx.Queue()
@@ -163,7 +165,7 @@ def test_a_ring_that_was_lost_with_its_ringer_costs_a_slice(ctx: Any) -> None:
     waiter.start()
     assert there.get(timeout=20) == "waiting"
 
-    kill_child_at(ctx, "bells.before_ring", queue.put, ("item",))
+    kill_child_at(ctx, "waker.before_send", queue.put, ("item",))
 
     assert there.get(timeout=20) is True
     waiter.join()

@@ -159,16 +159,16 @@ def test_an_operation_killed_anywhere_is_whole_or_absent(name: str) -> None:
 
 # The operations that pass the points of each prefix; the first that fits counts.
 USERS = {
-    "dict.take_last.": ["d.popitem() of a large one"],
-    "dict.take.": ["d.pop(large)"],
+    "dict.pop_last.": ["d.popitem() of a large one"],
+    "dict.pop.": ["d.pop(large)"],
     "dict.update.": ["d.update(...)"],
-    "parcel.": ["d.update(...)", "l[i:j] ="],
+    "write_batch.": ["d.update(...)", "l[i:j] ="],
     "list.extend.": ["l.extend(...)"],
-    "list.take.": ["l.pop(i)"],
+    "list.pop.": ["l.pop(i)"],
     "list.": ["l[i:j] ="],
     "snapshot.": ["d.copy()", "l[i:j]"],
-    "store.renew.": ["d[new] grows", "l.append(...) grows"],
-    "store.": ["d.update(...)", "l[i:j] ="],
+    "container.replace_table.": ["d[new] grows", "l.append(...) grows"],
+    "container.": ["d.update(...)", "l[i:j] ="],
 }
 
 
@@ -181,9 +181,9 @@ def test_who_repairs_may_be_killed_as_well(point: str) -> None:
         while killed:
             shared = make(case.content)
             first: Work | str = armed(point, lambda: case.act(shared))  # noqa: B023 - used at once
-            if point == "store.repaired":
-                first = armed("store.before_unlock", lambda: case.act(shared))  # noqa: B023
-            look = armed("store.*", lambda: len(shared), passage)  # noqa: B023
+            if point == "container.repaired":
+                first = armed("container.before_unlock", lambda: case.act(shared))  # noqa: B023
+            look = armed("container.*", lambda: len(shared), passage)  # noqa: B023
             killed = killed_after_another(look, first)
             with child(lambda: is_well(shared, case)) as survivor:  # noqa: B023
                 assert survivor.wait(WITHIN, f"a look after {point}, passage {passage}") == 0
@@ -220,7 +220,7 @@ def test_an_update_is_there_once_its_parcel_is_handed_over() -> None:
         work = armed("dict.update.committed", lambda shared=shared: shared.update(new))
         assert arrived(Child(work), ANY)
 
-        look = armed("store.committed", lambda shared=shared: len(shared), passage)
+        look = armed("container.committed", lambda shared=shared: len(shared), passage)
 
         assert arrived(Child(look), ANY)
         assert shared == {**content, **new}

@@ -28,8 +28,8 @@ from tests.support.kill import (
     memory_unchanged,
 )
 
-REAPING = matching(("table.reap.*", "holdings.released_one", "journal.*"))
-DROPPING = matching(("handle.drop.*", "journal.*"))
+REAPING = matching(("table.reap.*", "references.released_one", "journal.*"))
+DROPPING = matching(("handle.release.*", "journal.*"))
 
 
 # ------------------------------------------------------------------- starts by each method
@@ -46,7 +46,7 @@ def armed_environment(point: str, passage: int) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("sound")
-@pytest.mark.parametrize("point", matching(("journal.*", "handle.drop.*")))
+@pytest.mark.parametrize("point", matching(("journal.*", "handle.release.*")))
 def test_a_spawned_child_killed_while_it_joins_the_family_harms_nobody(point: str) -> None:
     """Killed at any of its first dealings with the arena: what was held for it is given back."""
     import procession

@@ -102,7 +102,7 @@ def test_a_waiter_gets_the_lock_that_was_released_without_a_wake_up(
     assert usable(lock)
 
 
-@pytest.mark.parametrize("point", ["lock.release.withdrawn"])
+@pytest.mark.parametrize("point", ["lock.release.offer_cancelled"])
 @BURY
 @LOCKS
 def test_a_lock_is_free_whose_offer_is_withdrawn_by_a_process_that_is_killed(
@@ -220,7 +220,7 @@ def test_permits_that_came_from_others_do_not_come_back() -> None:
 # ------------------------------------------------------------------------------------------ events
 
 
-@pytest.mark.parametrize("point", ["event.set.before_wake", "eventcount.before_wake"])
+@pytest.mark.parametrize("point", ["event.set.before_wake", "event_count.before_wake"])
 @BURY
 def test_an_event_is_seen_that_was_set_by_a_killed_process(point: str, bury: bool) -> None:
     """The wake-up was never sent."""
@@ -231,13 +231,13 @@ def test_an_event_is_seen_that_was_set_by_a_killed_process(point: str, bury: boo
     assert event.is_set()
 
 
-@pytest.mark.parametrize("point", ["eventcount.prepared", "eventcount.woken"])
+@pytest.mark.parametrize("point", ["event_count.prepared", "event_count.woken"])
 def test_an_event_outlives_a_waiter_killed_anywhere(point: str) -> None:
     """Another waiter is woken all the same."""
     event = Event()
 
     with Tally() as ready, child(asleep_in(ready, armed(point, event.wait))) as victim:
-        if point == "eventcount.prepared":
+        if point == "event_count.prepared":
             assert arrived(victim, point)
         else:
             wait_for_sleep(victim, ready)
@@ -247,12 +247,12 @@ def test_an_event_outlives_a_waiter_killed_anywhere(point: str) -> None:
             assert other.wait(WITHIN, "set()") == 0
 
 
-@pytest.mark.parametrize("point", ["eventcount.cleared"])
+@pytest.mark.parametrize("point", ["event_count.cleared"])
 @BURY
 def test_who_clears_what_a_dead_sleeper_left_may_be_killed_as_well(point: str, bury: bool) -> None:
     """It finds nobody to wake, and says so; what it released is there; later sleepers are woken."""
     semaphore = Semaphore(0)
-    assert killed_at("eventcount.prepared", semaphore.acquire, bury=bury)
+    assert killed_at("event_count.prepared", semaphore.acquire, bury=bury)
 
     assert killed_at(point, semaphore.release, bury=bury)
 

@@ -162,7 +162,7 @@ def wait_in_threads(condition: Any, threads: int) -> Work:
     return run
 
 
-@pytest.mark.parametrize("point", ["annex.before_commit", "annex.committed"])
+@pytest.mark.parametrize("point", ["overflow.before_commit", "overflow.committed"])
 @BURY
 def test_a_waiter_killed_as_it_makes_room_leaves_the_room_to_others(point: str, bury: bool) -> None:
     """As many wait as have a seat; one more comes, and is killed; then others come."""
@@ -193,7 +193,7 @@ def use_up_memory() -> list[_core.Block]:
     return taken
 
 
-@pytest.mark.parametrize("point", ["condition.crowd.called"])
+@pytest.mark.parametrize("point", ["condition.overflow_waiters.signalled"])
 @BURY
 def test_who_stands_is_called_though_the_caller_is_killed(point: str, bury: bool) -> None:
     """There is no memory for its seat, and the notifier dies before it can wake it."""
