@@ -101,7 +101,7 @@ words = st.one_of(
     st.sampled_from(
         ["accept_connection", "create", "open_channel", "fetch", "release", "incref", "lease"]
     ),
-    st.sampled_from(["get_methods", "list", "__class__", "append", "farewell", "#GETVALUE"]),
+    st.sampled_from(["get_methods", "list", "__class__", "append", "goodbye", "#GETVALUE"]),
 )
 requests = st.one_of(
     words,

@@ -21,11 +21,11 @@ def call_and_die(shared: Any, tasks: Any, number: int, leave: str) -> None:
     shared[number % 10] = LARGE
     assert shared[number % 10]
     tasks.put(number)
-    calls = shared._peer._mine.talk.channel
+    calls = shared._client._thread.conn.channels
     if leave == "value":
-        calls._put((shared._id, "get", (number % 10,), ()), calls._number)
+        calls._put((shared._id, "get", (number % 10,), ()), calls._session)
     elif leave == "item":
-        calls._put((tasks._id, "get", (), ()), calls._number)
+        calls._put((tasks._id, "get", (), ()), calls._session)
     os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -341,7 +341,7 @@ def test_pickles_that_nobody_reads_end_with_their_writer(monkeypatch: pytest.Mon
     counts.append(referents.get(leases[4]).count)
     referents.release_all(writer)
     counts.append(referents.get(ident).count)
-    assert referents.expire() is None
+    assert referents.end_expired_leases() is None
     counts.append(referents.get(ident).count)
     referents.release_all(reader)
 
@@ -678,7 +678,7 @@ def test_a_server_in_this_process() -> None:
     client.connect()
 
     assert client.list([1])[0] == 1
-    client._peer.control("shutdown")
+    client._client.call_server("shutdown")
     thread.join(10)
     assert not thread.is_alive()
 
@@ -737,9 +737,9 @@ def test_segments_end_with_their_manager(ctx: Any) -> None:
     with manager:
         segment, numbers = manager.SharedMemory(10), manager.ShareableList(range(3))
         assert list(numbers) == [0, 1, 2]
-        names = manager._peer.control("list_segments")
-        manager._peer.control("release_segment", segment.name)
-        remaining = manager._peer.control("list_segments")
+        names = manager._client.call_server("list_segments")
+        manager._client.call_server("release_segment", segment.name)
+        remaining = manager._client.call_server("list_segments")
     assert manager._process is not None
     manager._process.close()
 

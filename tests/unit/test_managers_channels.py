@@ -14,13 +14,17 @@ import pytest
 import procession
 from procession import _core
 from procession.managers import ManagerLostError, SyncManager
-from procession.managers._client import AFTER_A_FETCH
-from procession.managers._protocol import DONE, ELSEWHERE, RAISED, WAIT
+from procession.managers._protocol import (
+    ALWAYS_BY_CONNECTION,
+    CALL_BY_CONNECTION,
+    DONE,
+    RAISED,
+)
 from procession.managers._server_events import Event
 from procession.managers._server_locks import Lock, RLock, Semaphore
 from procession.managers._server_queue import Queue
-from procession.managers._shm_client import ChannelCalls
-from procession.managers._wait_queue import MustWait, service
+from procession.managers._shm_client import CALLS_AFTER_FETCH, ChannelCalls
+from procession.managers._wait_queue import MustWait, current_call
 from tests.support import start_python, wait_until
 
 FAMILY = procession.get_context("fork")
@@ -37,21 +41,21 @@ def manager() -> Iterator[Any]:
 
 def channels(manager: Any) -> ChannelCalls:
     """Those of this thread, which has called something."""
-    found = manager._peer._mine.talk.channel
+    found = manager._client._thread.conn.channels
     assert isinstance(found, ChannelCalls)
     return found
 
 
 def outcome(proxy: Any, manager: Any, name: str, *args: Any, **kwds: Any) -> int | None:
     """What the channel says to a call; None if the call cannot go there."""
-    answer = channels(manager).ask(proxy._id, name, args, kwds)
+    answer = channels(manager).call(proxy._id, name, args, kwds)
     return None if answer is None else answer[0]
 
 
 # ------------------------------------------------------------------------------ which way calls go
 
 
-def test_prompt_calls_go_through_the_channel(manager: Any) -> None:
+def test_nonblocking_calls_go_through_the_channel(manager: Any) -> None:
     """Those of the standard types; what they do and return is what it is elsewhere."""
     shared, items, tasks = manager.dict(a=1), manager.list([1, 2]), manager.Queue()
     lock, flag, space = manager.RLock(), manager.Event(), manager.Namespace(x=1)
@@ -104,7 +108,7 @@ class Own(SyncManager):
 class Counter:
     """What a program's class says of its methods."""
 
-    _prompt_ = ("add",)
+    _nonblocking_ = ("add",)
 
     def __init__(self) -> None:
         self.total = 0
@@ -133,15 +137,15 @@ def test_other_calls_go_by_the_connection(manager: Any) -> None:
     shared["thing"] = Thing(3)
     assert shared["thing"].number == 3
     lock.acquire()
-    assert outcome(lock, manager, "acquire") == WAIT
-    assert outcome(tasks, manager, "get") == WAIT
-    assert outcome(tasks, manager, "get", True, 0.5) == WAIT
+    assert outcome(lock, manager, "acquire") == CALL_BY_CONNECTION
+    assert outcome(tasks, manager, "get") == CALL_BY_CONNECTION
+    assert outcome(tasks, manager, "get", True, 0.5) == CALL_BY_CONNECTION
     assert outcome(shared, manager, "__getitem__", "absent") == RAISED
     assert outcome(shared, manager, "__setitem__", "x", Thing(1)) is None
-    assert outcome(shared, manager, "__iter__") == ELSEWHERE
-    assert outcome(shared, manager, "no such method") == ELSEWHERE
-    assert outcome(condition, manager, "wait", 0.1) == ELSEWHERE
-    assert outcome(barrier, manager, "wait") == ELSEWHERE
+    assert outcome(shared, manager, "__iter__") == ALWAYS_BY_CONNECTION
+    assert outcome(shared, manager, "no such method") == ALWAYS_BY_CONNECTION
+    assert outcome(condition, manager, "wait", 0.1) == ALWAYS_BY_CONNECTION
+    assert outcome(barrier, manager, "wait") == ALWAYS_BY_CONNECTION
 
     assert barrier.wait() == 0
     assert not lock.acquire(True, 0.01)
@@ -159,12 +163,12 @@ def test_the_methods_of_other_types_go_by_the_connection() -> None:
     with Own(ctx=FAMILY) as manager:
         thing = manager.Thing(4)
         assert thing.twice() == 8
-        assert outcome(thing, manager, "twice") == ELSEWHERE
+        assert outcome(thing, manager, "twice") == ALWAYS_BY_CONNECTION
         counter, derived = manager.Counter(), manager.Derived()
         assert counter.add(2) == 2
         assert outcome(counter, manager, "add", 3) == DONE
-        assert outcome(counter, manager, "get") == ELSEWHERE
-        assert outcome(derived, manager, "add", 3) == ELSEWHERE
+        assert outcome(counter, manager, "get") == ALWAYS_BY_CONNECTION
+        assert outcome(derived, manager, "add", 3) == ALWAYS_BY_CONNECTION
         assert counter.get() == 5
         process = manager._process
     process.close()
@@ -179,16 +183,16 @@ def test_results_that_are_not_plain_are_soon_asked_for_by_the_connection(manager
     def reads() -> int:
         """How many of some reads went through the channel."""
         before = requests.put_count
-        for _ in range(AFTER_A_FETCH):
+        for _ in range(CALLS_AFTER_FETCH):
             assert shared["key"]
         return requests.put_count - before
 
-    assert reads() == AFTER_A_FETCH
+    assert reads() == CALLS_AFTER_FETCH
     shared["key"] = Thing(1)
     assert reads() == 1
     shared["key"] = 2
-    assert reads() == AFTER_A_FETCH - 1
-    assert reads() == AFTER_A_FETCH
+    assert reads() == CALLS_AFTER_FETCH - 1
+    assert reads() == CALLS_AFTER_FETCH
 
 
 STRANGER = """
@@ -198,7 +202,7 @@ STRANGER = """
     manager.connect()
     shared = manager.list([1, 2])
     shared.append([3])
-    print(shared[:], manager._peer._mine.talk.channel)
+    print(shared[:], manager._client._thread.conn.channels)
 """
 
 
@@ -214,16 +218,16 @@ def test_a_client_of_another_family_has_no_channel(manager: Any) -> None:
 def use_in_child(shared: Any, inherited: int) -> None:
     shared["child"] = 1
     assert shared["child"] == 1
-    own = shared._peer._mine.talk.channel
+    own = shared._client._thread.conn.channels
     assert isinstance(own, ChannelCalls)
-    assert own._number != inherited
+    assert own._session != inherited
 
 
 def test_a_forked_child_has_channels_of_its_own(manager: Any) -> None:
     shared = manager.dict()
     shared["parent"] = 1
     mine = channels(manager)
-    child = FAMILY.Process(target=use_in_child, args=(shared, mine._number))
+    child = FAMILY.Process(target=use_in_child, args=(shared, mine._session))
     child.start()
     child.join()
 
@@ -239,8 +243,8 @@ def test_a_forked_child_has_channels_of_its_own(manager: Any) -> None:
 def leave_unread(proxy: Any, name: str, *args: Any) -> None:
     """Call a method and be killed before the result is taken."""
     proxy.qsize() if hasattr(proxy, "qsize") else proxy.locked()
-    calls = proxy._peer._mine.talk.channel
-    calls._put((proxy._id, name, args, ()), calls._number)
+    calls = proxy._client._thread.conn.channels
+    calls._put((proxy._id, name, args, ()), calls._session)
     replies: _core.TaskChannel = calls._get.__self__
     wait_until(lambda: replies.qsize() == 1)
     os.kill(os.getpid(), signal.SIGKILL)
@@ -279,8 +283,8 @@ def test_a_request_of_a_closed_session_is_not_carried_out(manager: Any) -> None:
     lock = manager.Lock()
     assert not lock.locked()
     calls = channels(manager)
-    manager._peer._mine.talk.close()
-    manager._peer._mine.talk = None
+    manager._client._thread.conn.close()
+    manager._client._thread.conn = None
     wait_until(lambda: outcome_of_silence(calls, lock))
 
     assert lock.acquire(False)
@@ -288,10 +292,10 @@ def test_a_request_of_a_closed_session_is_not_carried_out(manager: Any) -> None:
 
 def outcome_of_silence(calls: ChannelCalls, lock: Any) -> bool:
     """Whether the manager has closed the session: it answers a request no more."""
-    calls._put((lock._id, "locked", (), ()), calls._number)
+    calls._put((lock._id, "locked", (), ()), calls._session)
     assert lock.locked() is False  # a later request, of another session, was answered
     silent = calls._get.__self__.qsize() == 0
-    calls._put((lock._id, "acquire", (), ()), calls._number) if silent else calls._get(0)
+    calls._put((lock._id, "acquire", (), ()), calls._session) if silent else calls._get(0)
     return bool(silent)
 
 
@@ -331,7 +335,7 @@ def test_after_a_shutdown_calls_fail_at_once() -> None:
     process = manager._process
     shared = manager.dict(x=1)
     assert shared["x"] == 1
-    manager._peer.control("shutdown")
+    manager._client.call_server("shutdown")
     manager.join()
 
     for _ in range(2):
@@ -358,12 +362,12 @@ def test_a_call_through_the_channel_does_not_overtake_who_waits(kind: Any) -> No
     wait_until(lambda: len(waiters) == 1)
     give()
 
-    service.may_wait = False
+    current_call.may_wait = False
     try:
         with pytest.raises(MustWait):
             take()
     finally:
-        service.end()
+        current_call.clear()
     waiter.join()
 
 
@@ -372,7 +376,7 @@ def test_an_attempt_that_has_to_wait_changes_nothing() -> None:
     lock, tasks, flag = Lock(), Queue(1), Event()
     lock.acquire()
     tasks.put("first")
-    service.may_wait = False
+    current_call.may_wait = False
     try:
         for call in (lock.acquire, lambda: tasks.put("second"), tasks.join, flag.wait):
             with pytest.raises(MustWait):
@@ -381,7 +385,7 @@ def test_an_attempt_that_has_to_wait_changes_nothing() -> None:
         with pytest.raises(queue.Full):
             tasks.put_nowait("second")
     finally:
-        service.end()
+        current_call.clear()
 
     assert tasks.get() == "first"
     tasks.task_done()

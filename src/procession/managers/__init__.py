@@ -1,19 +1,28 @@
 """Managers: objects that live in a server and are used through proxies, from anywhere.
 
-Idea: the standard package's protocol, so that either side may be that; between two sides of this
-package the manager knows who its clients are, and gives back what they held when they are gone.
+Idea: the protocol is the standard package's, so that either side may be that package. Between two
+sides of this package the manager also knows which processes its clients are, and gives back what a
+client held when that is gone.
 
-The parts, from the bottom: `_token` what is said, `_wire` how it is pickled; in the server
-`_referents`, `_sessions`, `_serving` (how a call waits), `_served_*` (what it waits for),
-`_answers`, `_prompt` and `_channel_service` (calls that never wait), `_server`; at the client
-`_channel_calls`, `_route`, `_peers` (connections) and `_proxy`, `_proxies`; `_manager`, `_sync`,
-`_memory` what programs use.
+The parts, from the bottom:
+
+- both sides: `_protocol` (what is said), `_pickle` (as bytes), `_connection` (over connections);
+- the server: `_objects` (the referents and their counts), `_sessions` (the clients), `_wait_queue`
+  (how a call waits) and `_server_locks`, `_server_events`, `_server_queue` (what it waits for),
+  `_replies`, `_nonblocking` and `_shm_server` (calls that never wait), `_server`;
+- the client: `_shm_client`, `_transport`, `_control`, `_client`, `_registry` (the managers that a
+  process knows), `_proxy`, `_proxies`;
+- what programs use: `_manager`, `_sync`, `_shared_memory`.
+
+Invariant: a client that dies, at any moment, takes nothing away from the others.
 
 Layer: pools and managers; re-exports only.
 """
 
 from __future__ import annotations
 
+from .._base.export import export
+from ._connection import dispatch
 from ._manager import BaseManager, State
 from ._protocol import ManagerLostError, RemoteError, Token, convert_to_error
 from ._proxies import (
@@ -37,7 +46,7 @@ from ._proxy import AutoProxy, BaseProxy, MakeProxyType, RebuildProxy
 from ._server import Server, all_methods, public_methods
 from ._shared_memory import SharedMemoryManager, SharedMemoryServer
 from ._sync import Array, Namespace, SyncManager, Value
-from ._transport import dispatch, listener_client
+from ._transport import listener_client
 
 __all__ = [
     "AcquirerProxy",
@@ -78,7 +87,8 @@ __all__ = [
     "public_methods",
 ]
 
-for _exported in (
+export(
+    __name__,
     AcquirerProxy,
     Array,
     ArrayProxy,
@@ -111,6 +121,4 @@ for _exported in (
     Value,
     ValueProxy,
     dispatch,
-):
-    _exported.__module__ = __name__
-del _exported
+)

@@ -1,11 +1,11 @@
-"""Work that may come at any moment, also in the middle of itself.
+"""A lock with a list of work that anybody may add to at any moment, even the lock's own holder.
 
-Idea: a proxy's end is told by the garbage collector, which runs wherever it likes: in a thread that
-holds the very lock the work needs. So the work is only noted, and done by whoever has the lock
-next: at once, as a rule.
+Idea: the end of a proxy is reported by the garbage collector, which runs anywhere: also in a thread
+that holds the very lock which the report needs. So the report is only written down, and carried out
+by the thread that has the lock next; as a rule that is the reporting thread itself, at once.
 
-Invariant: nobody waits for the lock in order to note something, and what was noted is done by the
-time the lock is free.
+Invariant: no thread waits for the lock in order to write something down, and all that was written
+down is carried out before the lock is free for good.
 
 Layer: pools and managers; imports the standard library only.
 """
@@ -21,41 +21,42 @@ from typing import Generic, TypeVar
 _Item = TypeVar("_Item")
 
 
-class Deferred(Generic[_Item]):
-    """A lock, for use by ``with``, and what is to be done under it.
+class DeferringLock(Generic[_Item]):
+    """A lock, for use by ``with``, and a list of items to be processed under it.
 
     Args:
-        do: called with all that has been noted, in order, under the lock; must not raise.
+        process: called under the lock with all deferred items, in order; must not raise.
     """
 
-    def __init__(self, do: Callable[[list[_Item]], object]):
-        self._do = do
+    def __init__(self, process: Callable[[list[_Item]], object]):
+        self._process = process
         self._lock = allocate_lock()
-        self._noted: deque[_Item] = deque()
+        self._deferred: deque[_Item] = deque()
 
-    def note(self, item: _Item) -> None:
-        """Have *item* done soon; from any thread, under the lock as well."""
-        self._noted.append(item)
-        self._catch_up()
+    def defer(self, item: _Item) -> None:
+        """Have *item* processed soon. Any thread may call this, also the one that has the lock."""
+        self._deferred.append(item)
+        self._process_if_free()
 
-    def _catch_up(self) -> None:
-        # Looked at again after the lock was freed: somebody may have noted more, and left it to us.
-        while self._noted and self._lock.acquire(blocking=False):
+    def _process_if_free(self) -> None:
+        # The list is read again after the lock was freed: while it was held, another thread may
+        # have added an item and left it to this one.
+        while self._deferred and self._lock.acquire(blocking=False):
             try:
-                self._do_noted()
+                self._process_all()
             finally:
                 self._lock.release()
 
-    def _do_noted(self) -> None:
+    def _process_all(self) -> None:
         items = []
-        while self._noted:
-            items.append(self._noted.popleft())
+        while self._deferred:
+            items.append(self._deferred.popleft())
         if items:
-            self._do(items)
+            self._process(items)
 
     def __enter__(self) -> None:
         self._lock.acquire()
-        self._do_noted()
+        self._process_all()
 
     def __exit__(
         self,
@@ -64,4 +65,4 @@ class Deferred(Generic[_Item]):
         traceback: TracebackType | None,
     ) -> None:
         self._lock.release()
-        self._catch_up()
+        self._process_if_free()

@@ -1,10 +1,10 @@
-"""Managers: a server in a process of its own, or elsewhere, and what is known of it here.
+"""`BaseManager`: a class of managers, which starts a server or uses one.
 
-Idea: a class of managers is a registry of types. `start` runs a server for it in a child process,
-`connect` uses one that is there, `get_server` is for the process that shall be one.
+Idea: a class of managers is a registry of types. `start` runs a server for them in a child process,
+`connect` uses a server that is there, `get_server` is for a process that is to be the server.
 
-Invariant: a server that was started ends with the manager object, with its process at the latest,
-however that ends. What goes wrong while it starts is raised by `start`.
+Invariant: a server that was started ends with the manager object, or at the latest with the process
+of that object, however it ends. An error while the server starts is raised by `start`.
 
 Layer: pools and managers; imports base, ipc and processes by way of the default context.
 """
@@ -22,9 +22,9 @@ from .._base.errors import AuthenticationError, ProcessError
 from .._launch.authkey import AuthenticationString
 from ..connection import Pipe
 from ..pool._remote_errors import portable
-from ._client import forget, go_with, peer_at
 from ._protocol import Token
-from ._proxy import STARTED, AutoProxy, make_counted
+from ._proxy import STARTED, AutoProxy, make_counted_proxy
+from ._registry import client_for, forget, set_ssl_context
 from ._server import Registry, Server
 from ._transport import listener_client
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class State:
-    """Where a manager object is in its life; `value` is one of the others."""
+    """The state of a manager object: `value` is one of the other attributes."""
 
     __slots__ = ("value",)
 
@@ -53,12 +53,12 @@ class BaseManager:
 
     Args:
         address: the server's, as for `connection.Listener`; None for a fresh one of this machine.
-        authkey: what the two sides must both know; None for this process's key.
+        authkey: the secret that both sides must know; None for this process's key.
         serializer: 'pickle', or 'xmlrpclib'.
         ctx: the context whose processes are used; None for the default one.
-        shutdown_timeout: seconds for the server to end by itself, then by a signal.
-        ssl_context: for connections through TLS: a context for the side that this process has, or
-            a function that makes one, called with whether it is to be the server's. `start` has
+        shutdown_timeout: seconds for the server to end by itself, and after each signal.
+        ssl_context: for connections through TLS: a context for the side that this process is, or
+            a function that makes one and is called with True for the server's side. `start` makes
             both sides, so it needs the function.
     """
 
@@ -66,7 +66,7 @@ class BaseManager:
     _Server: ClassVar[type[Server]] = Server
 
     shutdown: Callable[[], object]
-    """End the server; there is one once `start` was called."""
+    """End the server. It is an attribute of managers that have started one."""
 
     def __init__(
         self,
@@ -95,11 +95,11 @@ class BaseManager:
     # ----------------------------------------------------------------------------- server or client
 
     def get_server(self) -> Server:
-        """Return a server, for ``serve_forever``; this process is to be the server.
+        """Return a server whose ``serve_forever`` makes this process the server.
 
         Raises:
             ProcessError: this object has been used for something else.
-            OSError: the address cannot be listened at.
+            OSError: the server cannot listen at the address.
         """
         self._check_unused()
         context = _context_for(self._ssl_context, server_side=True)
@@ -113,11 +113,11 @@ class BaseManager:
 
         Raises:
             AuthenticationError: it has another key.
-            OSError: nobody is there.
+            OSError: there is no server.
         """
-        go_with(self._address, _context_for(self._ssl_context, server_side=False))
-        self._peer = peer_at(self._serializer, self._address, self._authkey)
-        self._peer.control("dummy")
+        set_ssl_context(self._address, _context_for(self._ssl_context, server_side=False))
+        self._client = client_for(self._serializer, self._address, self._authkey)
+        self._client.call_server("dummy")
         self._state.value = State.STARTED
 
     def start(
@@ -128,7 +128,7 @@ class BaseManager:
         Raises:
             ProcessError: it was started before.
             TypeError: *initializer* cannot be called.
-            Exception: what went wrong in the child: an OSError of the address, say, or what the
+            Exception: what failed in the child: an OSError of the address, say, or what the
                 initializer raised.
         """
         self._check_unused()
@@ -137,13 +137,13 @@ class BaseManager:
         if self._ssl_context is not None and not callable(self._ssl_context):
             raise TypeError("to start a server with TLS, ssl_context must be a function; see there")
         self._process, self._address = self._start_server(initializer, initargs)
-        go_with(self._address, _context_for(self._ssl_context, server_side=False))
-        self._peer = peer_at(self._serializer, self._address, self._authkey)
+        set_ssl_context(self._address, _context_for(self._ssl_context, server_side=False))
+        self._client = client_for(self._serializer, self._address, self._authkey)
         self._state.value = State.STARTED
         self.shutdown = util.Finalize(
             self,
             type(self)._finalize_manager,
-            args=(self._process, self._peer, self._state, self._shutdown_timeout),
+            args=(self._process, self._client, self._state, self._shutdown_timeout),
             exitpriority=0,
         )
 
@@ -156,7 +156,7 @@ class BaseManager:
     def _start_server(
         self, initializer: Callable[..., object] | None, initargs: Iterable[Any]
     ) -> tuple[Any, Any]:
-        """The process of a new server, and its address."""
+        """Start a server; return its process and its address."""
         reader, writer = Pipe(duplex=False)
         with reader:
             with writer:
@@ -172,7 +172,7 @@ class BaseManager:
                 process.name = f"{type(self).__name__}-{ident}"
                 process.start()
             try:
-                started, what = reader.recv()
+                started, result = reader.recv()
             except EOFError:
                 process.join()
                 raise EOFError(
@@ -180,9 +180,9 @@ class BaseManager:
                     f"server was started"
                 ) from None
         if started:
-            return process, what
+            return process, result
         process.join()
-        raise what
+        raise result
 
     @classmethod
     def _run_server(
@@ -196,8 +196,8 @@ class BaseManager:
         initargs: tuple[Any, ...] = (),
         ssl_context: Security = None,
     ) -> None:
-        """Be the server, in the child."""
-        # Ctrl-C at a terminal is for the program; the server ends when the program says so.
+        """Run the server; the target of the child process."""
+        # Ctrl-C at a terminal is for the program; the server ends when the program tells it to.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
             if initializer is not None:
@@ -214,21 +214,22 @@ class BaseManager:
         log.info("manager serving at %r", server.address)
         server.serve_forever()
 
-    # ---------------------------------------------------------------------------------- what it has
+    # ------------------------------------------------------------------------------------ referents
 
     def _create(self, typeid: str, /, *args: Any, **kwds: Any) -> tuple[Token, tuple[str, ...]]:
-        """Make a referent in the server; it is counted for this process."""
-        assert self._state.value == State.STARTED, "server not yet started"
-        ident, exposed = self._peer.control("create", typeid, *args, **kwds)
+        """Make a referent in the server, counted for this process; return its token and methods."""
+        if self._state.value != State.STARTED:  # the standard package has an assertion here
+            raise AssertionError("server not yet started")
+        ident, exposed = self._client.call_server("create", typeid, *args, **kwds)
         return Token(typeid, self._address, ident), tuple(exposed)
 
     def _debug_info(self) -> str:
         """Return a text about all referents."""
-        return str(self._peer.control("debug_info"))
+        return str(self._client.call_server("debug_info"))
 
     def _number_of_objects(self) -> int:
         """Return the number of referents."""
-        return int(self._peer.control("number_of_objects"))
+        return int(self._client.call_server("number_of_objects"))
 
     @property
     def address(self) -> Any:
@@ -245,7 +246,8 @@ class BaseManager:
     def __enter__(self) -> Self:
         if self._state.value == State.INITIAL:
             self.start()
-        assert self._state.value == State.STARTED
+        if self._state.value != State.STARTED:  # as in `_create`
+            raise AssertionError("manager has shut down")
         return self
 
     def __exit__(
@@ -257,12 +259,12 @@ class BaseManager:
         self.shutdown()
 
     @staticmethod
-    def _finalize_manager(process: Any, peer: Any, state: State, timeout: float) -> None:
-        """End the server: by asking, then by SIGTERM, then by SIGKILL."""
+    def _finalize_manager(process: Any, client: Any, state: State, timeout: float) -> None:
+        """End the server: by a message, then by SIGTERM, then by SIGKILL."""
         if process.is_alive():
             log.info("sending shutdown message to manager")
             try:
-                peer.control("shutdown")
+                client.call_server("shutdown")
             except (OSError, EOFError, AuthenticationError) as error:
                 log.info("manager does not answer: %r", error)
             for harder in (process.terminate, process.kill, None):
@@ -272,7 +274,7 @@ class BaseManager:
                 log.info("manager still alive after %s s", timeout)
                 harder()
         state.value = State.SHUTDOWN
-        forget(peer.route.address)
+        forget(client.transport.address)
 
     # ------------------------------------------------------------------------------------- registry
 
@@ -291,13 +293,14 @@ class BaseManager:
         Args:
             typeid: the type's name.
             callable: makes an object, in the server; None where the server is elsewhere. If the
-                object's class has an attribute ``_prompt_``, the names of methods that never wait,
-                one thread calls these for all clients of the family, which is several times faster.
+                object's class has an attribute ``_nonblocking_``, the names of methods that never
+                wait, one thread calls these for all clients of the family, which is several times
+                faster.
             proxytype: makes a proxy; None for `AutoProxy`.
-            exposed: the methods that proxies may call; None for the proxy type's, or, if it names
-                none, all methods without an underscore.
+            exposed: the methods that proxies may call; None for the proxy type's, or, if that
+                names none, all methods without an underscore.
             method_to_typeid: methods whose results are to be proxies, and of which type.
-            create_method: whether to make the method; a type of results needs none.
+            create_method: whether managers get the method; a type of results needs none.
         """
         if "_registry" not in cls.__dict__:
             cls._registry = cls._registry.copy()
@@ -313,12 +316,12 @@ class BaseManager:
 
 
 def _creator(typeid: str, proxytype: Callable[..., Any]) -> Callable[..., Any]:
-    """The method of managers that makes a referent and returns a proxy."""
+    """Return the method of managers that makes a referent and returns a proxy for it."""
 
     def create(self: BaseManager, /, *args: Any, **kwds: Any) -> Any:
         log.debug("requesting creation of a shared %r object", typeid)
         token, exposed = self._create(typeid, *args, **kwds)
-        return make_counted(proxytype, token, self._serializer, self, self._authkey, exposed)
+        return make_counted_proxy(proxytype, token, self._serializer, self, self._authkey, exposed)
 
     create.__name__ = typeid
     create.__qualname__ = f"BaseManager.{typeid}"
@@ -326,5 +329,5 @@ def _creator(typeid: str, proxytype: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _context_for(security: Security, server_side: bool) -> Any:
-    """The TLS context for one side; None if there is none."""
+    """Return the TLS context for one side; None for connections without TLS."""
     return security(server_side) if callable(security) else security

@@ -1,10 +1,11 @@
-"""Which methods are prompt: they answer at once, or raise `MustWait` where they would wait.
+"""Which methods are nonblocking: they return at once, or raise `MustWait` where they would wait.
 
-Idea: one thread carries out the prompt calls of all clients (`_channel_service`). So a method is
-only taken for prompt where its object's very class is known here, or says so itself: a program's
-class may have an attribute ``_prompt_``, the names of its methods that never wait.
+Idea: one thread carries out the nonblocking calls of all clients (see `_shm_server`). So a method
+counts as nonblocking only if the very class of its object is known here, or if that class says so
+itself: a program's class may have an attribute ``_nonblocking_``, the names of its methods that
+never wait.
 
-Invariant: a prompt method that raises MustWait has changed nothing.
+Invariant: a nonblocking method that raises MustWait has changed nothing.
 
 Layer: pools and managers; imports the standard library only.
 """
@@ -15,7 +16,7 @@ import array
 from collections.abc import Callable, Iterable
 from typing import Any
 
-_known: dict[type, frozenset[str]] = {}
+_declared: dict[type, frozenset[str]] = {}
 _conditions: dict[type, Callable[[Any], bool]] = {}
 
 Method = Callable[..., Any]
@@ -24,23 +25,24 @@ Method = Callable[..., Any]
 def declare(
     kind: type, methods: Iterable[str], condition: Callable[[Any], bool] | None = None
 ) -> None:
-    """Say that *methods* of objects of exactly *kind* are prompt, if *condition* holds."""
-    _known[kind] = frozenset(methods)
+    """Say that *methods* of objects of exactly *kind* are nonblocking, if *condition* holds."""
+    _declared[kind] = frozenset(methods)
     if condition is not None:
         _conditions[kind] = condition
 
 
-def is_prompt(obj: Any, name: str) -> bool:
-    """Whether the method *name* of *obj* is prompt."""
+def is_nonblocking(obj: Any, name: str) -> bool:
+    """Return whether the method *name* of *obj* is nonblocking."""
     kind = type(obj)
-    known = _known.get(kind)
-    if known is None:  # what a class says holds for it, not for those that are derived from it
-        return name in vars(kind).get("_prompt_", ())
+    declared = _declared.get(kind)
+    if declared is None:  # what a class says holds for itself, not for classes derived from it
+        return name in vars(kind).get("_nonblocking_", ())
     condition = _conditions.get(kind)
-    return name in known and (condition is None or condition(obj))
+    return name in declared and (condition is None or condition(obj))
 
 
-# Not those that return the object itself, a view or an iterator; `sort` calls what is in the list.
+# Left out: methods that return the object itself, a view or an iterator; and `sort`, which calls
+# the methods of what the list contains.
 declare(
     dict,
     (

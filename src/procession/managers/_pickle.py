@@ -1,11 +1,11 @@
-"""Messages between manager and client as bytes, understood by the standard package's as well.
+"""Messages between manager and client as bytes, which the standard package can read as well.
 
 Idea: a pickle names classes, and those of this package have other names than the standard ones.
-What exists under a standard name is sent under that name, and found again here under ours. Two
-sides that have told one another that both are of this package (kin) spare themselves the trouble.
+A class that exists under a standard name is sent under that name, and found again here under ours.
+Two sides that have told one another that both use this package (the same library) use our names.
 
 Invariant: nothing of the standard package is ever imported by what arrives. A message that cannot
-be pickled has not been begun.
+be pickled is not sent, not even in part.
 
 Layer: pools and managers; imports ipc.
 """
@@ -20,7 +20,6 @@ from typing import Any
 
 from .._pickling import pickler
 from .._pickling.pickler import ForkingPickler, Piece
-from ..connection._base import _ConnectionBase
 
 _PACKAGE = __package__.partition(".")[0]
 _STANDARD = "multiprocessing"
@@ -32,7 +31,7 @@ _MANAGERS = (
 )
 _ERRORS = ("AuthenticationError", "BufferTooShort", "ProcessError", "TimeoutError")
 
-# Our name -> what a side of the standard package knows it as.
+# Our name -> the name that a side of the standard package knows.
 _TO_STANDARD: dict[str, str] = {
     **{f"{_PACKAGE}.managers.{name}": f"{_STANDARD}.managers:{name}" for name in _MANAGERS},
     **{f"{_PACKAGE}.{name}": f"{_STANDARD}.context:{name}" for name in _ERRORS},
@@ -43,7 +42,7 @@ _TO_STANDARD: dict[str, str] = {
     f"{_PACKAGE}.pool.MaybeEncodingError": f"{_STANDARD}.pool:MaybeEncodingError",
     f"{_PACKAGE}.pool.RemoteTraceback": f"{_STANDARD}.pool:RemoteTraceback",
     f"{_PACKAGE}.pool._remote_errors.rebuild_exc": f"{_STANDARD}.pool:rebuild_exc",
-    # What the standard package has nothing like, as the next best thing.
+    # What the standard package lacks, as the class that comes closest.
     f"{_PACKAGE}.managers.LockProxy": f"{_STANDARD}.managers:AcquirerProxy",
     f"{_PACKAGE}.BrokenLockError": f"{_STANDARD}.context:ProcessError",
     f"{_PACKAGE}.WorkerLostError": f"{_STANDARD}.context:ProcessError",
@@ -68,7 +67,7 @@ class _Pickler(ForkingPickler):
 
 
 class _Unpickler(pickle.Unpickler):
-    """Finds under our names what the other side names as the standard package does."""
+    """Finds under our names what the other side calls by a standard name."""
 
     def find_class(self, module: str, name: str) -> Any:
         if module == "pkgutil" and name == "resolve_name":
@@ -89,17 +88,18 @@ def _as_list(view: Any) -> tuple[Any, ...]:
 
 _EMPTY: dict[Any, Any] = {}
 for _view in (_EMPTY.keys(), _EMPTY.values(), _EMPTY.items()):
-    # Not by `register`: plain pickle refuses these, so it may still be tried first.
+    # Not by `register`: the plain pickler refuses views, so it may still be tried first.
     ForkingPickler._extra_reducers[type(_view)] = _as_list
 
 
-def encode(obj: Any, kin: bool) -> list[Piece]:
-    """Return *obj* pickled, in parts; for a side that is *kin* under our names.
+def encode(obj: Any, same_library: bool) -> list[Piece]:
+    """Return *obj* pickled, in parts; under our names for a side that uses the *same_library*.
 
-    Raises: what pickling raises.
+    Raises:
+        Exception: what pickling raises.
     """
     parts = pickler.pieces(obj)
-    if kin or not any(_contains(part, _OUR_MARK) for part in parts):
+    if same_library or not any(_contains(part, _OUR_MARK) for part in parts):
         return parts
     buffer = io.BytesIO()
     _Pickler(buffer).dump(obj)
@@ -107,7 +107,7 @@ def encode(obj: Any, kin: bool) -> list[Piece]:
 
 
 def decode(data: bytes) -> Any:
-    """Return what *data* is the pickle of."""
+    """Return the object that *data* is the pickle of, whichever library has pickled it."""
     if _THEIR_MARK in data:
         return _Unpickler(io.BytesIO(data)).load()
     return pickle.loads(data)
@@ -115,63 +115,3 @@ def decode(data: bytes) -> Any:
 
 def _contains(part: Piece, mark: bytes) -> bool:
     return mark in (part if isinstance(part, bytes | bytearray) else bytes(part))
-
-
-class Conversation:
-    """A connection on which requests and answers go to and fro, one at a time.
-
-    Args:
-        conn: the connection; one that is none of ours (XML) sends and receives in its own way.
-    Attributes:
-        kin: whether the other side is of this package as well, and knows that we are.
-        channel: the `ChannelCalls` that accompany it, if there are any.
-    """
-
-    channel: Any = None
-
-    def __init__(self, conn: Any):
-        self.conn = conn
-        self.kin = False
-        self._pickles = isinstance(conn, _ConnectionBase)
-
-    def encode(self, obj: Any) -> Any:
-        """Return what `send_encoded` sends. Raises: what pickling raises."""
-        return encode(obj, self.kin) if self._pickles else obj
-
-    def send_encoded(self, message: Any) -> None:
-        """Send what `encode` returned. Raises: OSError: the other side has gone."""
-        if not self._pickles:
-            self.conn.send(message)
-        elif len(message) == 1:
-            self.conn._send_bytes(message[0])
-        else:
-            self.conn._send_parts(message)
-
-    def send(self, obj: Any) -> None:
-        """Send *obj*."""
-        self.send_encoded(self.encode(obj))
-
-    def recv_encoded(self) -> Any:
-        """Return what `decode` takes. Raises: EOFError, OSError: the other side has gone."""
-        return self.conn.recv_bytes() if self._pickles else self.conn.recv()
-
-    def decode(self, message: Any) -> Any:
-        """Return the object that *message* stands for. Raises: what unpickling raises."""
-        if not self._pickles:
-            return message
-        try:
-            return pickle.loads(message) if self.kin else decode(message)
-        except EOFError as error:  # which would mean that the other side has gone
-            raise pickle.UnpicklingError(f"a message ends too soon: {error}") from error
-
-    def recv(self) -> Any:
-        """Return the next object. Raises: as `recv_encoded` and `decode`."""
-        return self.decode(self.recv_encoded())
-
-    def fileno(self) -> int:
-        """Return the descriptor."""
-        return int(self.conn.fileno())
-
-    def close(self) -> None:
-        """Close the connection."""
-        self.conn.close()

@@ -1,10 +1,10 @@
 """What manager and client say to one another, as objects.
 
-Idea: a request is a tuple ``(ident, method, args, kwds)``; an answer is ``(kind, what)``, where
+Idea: a request is a tuple ``(ident, method, args, kwds)``; a reply is ``(kind, what)``, where
 *kind* is one of the strings below. That is the standard package's protocol, so either side may be
-that.
+that package. Replies through shared memory have kinds of their own, which are small integers.
 
-Invariant: an answer of a kind that is not known becomes an error, never a result.
+Invariant: a reply of an unknown kind becomes an error, never a result.
 
 Layer: pools and managers; imports the base layer.
 """
@@ -15,32 +15,35 @@ from typing import Any
 
 from .._base.errors import ProcessError
 
+Reply = tuple[str, Any]
+
 RETURN = "#RETURN"  # the result
-PROXY = "#PROXY"  # the result is another referent: what it exposes, and its token
+PROXY = "#PROXY"  # the result is another referent: the methods it exposes, and its token
 ERROR = "#ERROR"  # the exception that the method raised
-TRACEBACK = "#TRACEBACK"  # the text of an exception that is not the method's, or cannot travel
-UNSERIALIZABLE = "#UNSERIALIZABLE"  # the text of the exception that kept the answer from being sent
+TRACEBACK = "#TRACEBACK"  # the text of an exception that is not the method's, or cannot be sent
+UNSERIALIZABLE = "#UNSERIALIZABLE"  # the text of the exception that kept the reply from being sent
 
-# What an answer through a channel is; see `_channel_service`.
+# The kinds of replies through a channel; see `_shm_server`.
 DONE = 0  # the result
-RAISED = 1  # a plain error: its name and its arguments
-FETCH = 2  # the answer is to be fetched by the connection
-WAIT = 3  # the call has to wait: it is to come by the connection
-ELSEWHERE = 4  # calls of this method always come by the connection
+RAISED = 1  # a simple error: its name and its arguments
+FETCH = 2  # the reply is to be fetched over the connection
+CALL_BY_CONNECTION = 3  # this call has to wait: the client makes it again over the connection
+ALWAYS_BY_CONNECTION = 4  # calls of this method are never made through channels
 
-# The errors that travel as name and arguments, where these are plain and there is no more to tell.
-PLAIN_ERRORS: dict[str, type[Exception]] = {
+# The errors that a channel carries as name and arguments, where the arguments are simple and the
+# error has no traceback worth sending.
+SIMPLE_ERRORS: dict[str, type[Exception]] = {
     kind.__name__: kind for kind in (IndexError, KeyError, StopIteration, TypeError, ValueError)
 }
 
 
 class Token:
-    """The address of a referent: a manager's, and a name that this manager knows.
+    """The address of a referent: a manager's address, and a name that this manager knows.
 
     Attributes:
         typeid: the name under which the referent's type is registered.
         address: the manager's, as `connection.Client` takes it.
-        id: what the manager calls the referent.
+        id: the manager's name for the referent.
     """
 
     __slots__ = ("address", "id", "typeid")
@@ -68,11 +71,11 @@ class RemoteError(Exception):
 
 
 class ManagerLostError(ProcessError, EOFError, ConnectionResetError):
-    """The manager ended, or broke the connection, in the middle of a call."""
+    """The manager ended, or closed the connection, in the middle of a call."""
 
 
 def convert_to_error(kind: str, result: Any) -> BaseException:
-    """Return the exception that an answer other than a result stands for."""
+    """Return the exception that a reply stands for which holds no result."""
     if kind == ERROR and isinstance(result, BaseException):
         return result
     if kind in (TRACEBACK, UNSERIALIZABLE):
@@ -82,3 +85,14 @@ def convert_to_error(kind: str, result: Any) -> BaseException:
             return RemoteError(f"Unserializable message: {result}\n")
         return RemoteError(result)
     return ValueError(f"Unrecognized message type {kind!r}")
+
+
+def result_or_raise(kind: str, result: Any) -> Any:
+    """Return the result that a reply holds, or raise the exception that it holds."""
+    if kind == RETURN:
+        return result
+    error = convert_to_error(kind, result)
+    try:
+        raise error
+    finally:
+        del error, result  # else the exception and this frame would keep each other alive

@@ -1,10 +1,10 @@
 """The proxy types of `SyncManager`.
 
-Idea: a proxy type is a list of methods; what is written out is what differs: other arguments,
-operators that must return the proxy, attributes.
+Idea: a proxy type is a list of methods. Written out are only the methods that do more than to call
+the referent's: those with other arguments, operators that must return the proxy, attributes.
 
-Invariant: whatever is here works with a manager of the standard package of the newest version; an
-older one lacks the newest methods and says so.
+Invariant: all methods work with a manager of the newest version of the standard package; an older
+version lacks the newest methods, and a call of those raises its error.
 
 Layer: pools and managers.
 """
@@ -31,15 +31,15 @@ class IteratorProxy(BaseProxy):
         return self._callmethod("__next__", args)
 
     def send(self, *args: Any) -> Any:
-        """As of a generator."""
+        """Call the generator's method of that name."""
         return self._callmethod("send", args)
 
     def throw(self, *args: Any) -> Any:
-        """As of a generator."""
+        """Call the generator's method of that name."""
         return self._callmethod("throw", args)
 
     def close(self, *args: Any) -> Any:
-        """As of a generator."""
+        """Call the generator's method of that name."""
         return self._callmethod("close", args)
 
 
@@ -49,16 +49,16 @@ class AcquirerProxy(BaseProxy):
     _exposed_: tuple[str, ...] = ("acquire", "release", "locked")
 
     def acquire(self, blocking: bool = True, timeout: float | None = None) -> bool:
-        """Take it; whether that was possible within *timeout* seconds (None waits for ever)."""
+        """Acquire it; return whether that was possible in time (seconds; None waits for ever)."""
         args = (blocking,) if timeout is None else (blocking, timeout)
         return bool(self._callmethod("acquire", args))
 
     def release(self) -> None:
-        """Give it back."""
+        """Release it."""
         self._callmethod("release")
 
     def locked(self) -> bool:
-        """Return whether somebody has it."""
+        """Return whether it is held."""
         return bool(self._callmethod("locked"))
 
     def __enter__(self) -> bool:
@@ -69,7 +69,7 @@ class AcquirerProxy(BaseProxy):
 
 
 class LockProxy(AcquirerProxy):
-    """A lock, which breaks when a process that has it dies."""
+    """A lock, which breaks when the process that holds it dies."""
 
     _exposed_: tuple[str, ...] = ("acquire", "release", "locked", "reset")
 
@@ -84,19 +84,23 @@ class ConditionProxy(LockProxy):
     _exposed_ = (*LockProxy._exposed_, "wait", "notify", "notify_all")
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait for a notification; whether one came within *timeout* seconds."""
+        """Wait for a notification; return whether one came within *timeout* seconds."""
         return bool(self._callmethod("wait", (timeout,)))
 
     def notify(self, n: int = 1) -> None:
-        """Wake up to *n* of those who wait."""
+        """Wake up to *n* of the waiters."""
         self._callmethod("notify", (n,))
 
     def notify_all(self) -> None:
-        """Wake all who wait."""
+        """Wake all waiters."""
         self._callmethod("notify_all")
 
     def wait_for(self, predicate: Callable[[], Any], timeout: float | None = None) -> Any:
-        """Wait until *predicate*, called here, is true, up to *timeout* seconds; its last value."""
+        """Wait until *predicate*, called here, is true; return its last value.
+
+        Args:
+            timeout: seconds; None waits for ever.
+        """
         deadline = Deadline(timeout)
         while not (result := predicate()) and not deadline.expired:
             self.wait(deadline.remaining())
@@ -113,15 +117,15 @@ class EventProxy(BaseProxy):
         return bool(self._callmethod("is_set"))
 
     def set(self) -> None:
-        """Set it, and wake all who wait for it."""
+        """Set it, and wake all waiters."""
         self._callmethod("set")
 
     def clear(self) -> None:
-        """Take it back."""
+        """Clear it."""
         self._callmethod("clear")
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until it is set; whether it was, within *timeout* seconds."""
+        """Wait until it is set; return whether it was, within *timeout* seconds."""
         return bool(self._callmethod("wait", (timeout,)))
 
 
@@ -131,11 +135,11 @@ class BarrierProxy(BaseProxy):
     _exposed_ = ("__getattribute__", "wait", "abort", "reset")
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait for the other parties; which place among them this call had."""
+        """Wait for the other parties; return this call's index among them."""
         return int(self._callmethod("wait", (timeout,)))
 
     def abort(self) -> None:
-        """Break it."""
+        """Break it: all that wait get BrokenBarrierError."""
         self._callmethod("abort")
 
     def reset(self) -> None:
@@ -144,12 +148,12 @@ class BarrierProxy(BaseProxy):
 
     @property
     def parties(self) -> int:
-        """How many it takes."""
+        """The number of parties that it takes to pass."""
         return int(self._callmethod("__getattribute__", ("parties",)))
 
     @property
     def n_waiting(self) -> int:
-        """How many are waiting."""
+        """The number of parties that are waiting."""
         return int(self._callmethod("__getattribute__", ("n_waiting",)))
 
     @property
@@ -159,7 +163,7 @@ class BarrierProxy(BaseProxy):
 
 
 class NamespaceProxy(BaseProxy):
-    """An object whose attributes are those of the referent, but for names with an underscore."""
+    """An object with the attributes of the referent, except for names with an underscore."""
 
     _exposed_ = ("__getattribute__", "__setattr__", "__delattr__")
 
@@ -289,8 +293,9 @@ BasePoolProxy: Any = MakeProxyType(
         *("starmap", "starmap_async", "terminate"),
     ),
 )
-_LATER = dict.fromkeys(("apply_async", "map_async", "starmap_async"), "AsyncResult")
-BasePoolProxy._method_to_typeid_ = {**_LATER, "imap": "Iterator", "imap_unordered": "Iterator"}
+_ASYNCHRONOUS = dict.fromkeys(("apply_async", "map_async", "starmap_async"), "AsyncResult")
+_ITERATORS = dict.fromkeys(("imap", "imap_unordered"), "Iterator")
+BasePoolProxy._method_to_typeid_ = {**_ASYNCHRONOUS, **_ITERATORS}
 
 
 class PoolProxy(BasePoolProxy):  # type: ignore[misc]  # made at run time

@@ -1,11 +1,11 @@
 """Proxies: objects whose methods are carried out in a manager.
 
-Idea: a proxy is a token and a way to its manager. It is counted there from its making to its end;
-sent to another process it arrives as a proxy of its own, counted anew, with a lease for the time
-between.
+Idea: a proxy is a token and the client for its manager. The manager counts it from the time when it
+is made until it is garbage. A proxy that is sent to another process arrives as another proxy, which
+is counted for itself; a lease covers the time between.
 
-Invariant: a proxy in its manager's own process goes no way at all: it calls the referent, and keeps
-it alive as any object does.
+Invariant: a proxy in its manager's own process uses no connection: it calls the referent, and keeps
+it alive as any reference does.
 
 Layer: pools and managers; imports base and ipc.
 """
@@ -19,11 +19,12 @@ from typing import Any
 from .. import util
 from .._base import launch_state, log, runtime
 from .._launch.authkey import AuthenticationString
-from ._client import Peer, home_of, key_for, note_home, peer_at
+from ._client import ManagerClient
 from ._protocol import PROXY, RETURN, Token, convert_to_error
+from ._registry import address_of, authkey_for, client_for, set_address
 from ._transport import listener_client
 
-# What the results of methods are made into where the manager object is not at hand.
+# typeid -> proxy type, for results of methods where the manager object is not at hand.
 _default_proxies: dict[str, Callable[..., Any]] = {}
 
 STARTED = 1
@@ -33,11 +34,11 @@ class BaseProxy:
     """A stand-in for an object in a manager. Made by managers, not by programs.
 
     Args:
-        token: which referent.
+        token: names the referent.
         serializer, authkey: see `BaseManager`; None for the manager's key, or this process's.
         manager: the manager object, if at hand.
-        exposed: the methods; of use to subclasses.
-        incref: whether the proxy counts.
+        exposed: the methods; for subclasses.
+        incref: whether the proxy is counted.
         manager_owned: whether it is in the manager's own process.
     """
 
@@ -55,7 +56,7 @@ class BaseProxy:
         self._id = token.id
         self._authkey = AuthenticationString(_chosen_key(authkey, manager, token))
         self._server = _own_server() if manager_owned else None
-        self._peer = peer_at(serializer, token.address, self._authkey)
+        self._client = client_for(serializer, token.address, self._authkey)
         self._close: util.Finalize | None = None
         if incref:
             self._incref()
@@ -64,17 +65,17 @@ class BaseProxy:
     def _callmethod(
         self, methodname: str, args: Iterable[Any] = (), kwds: Mapping[str, Any] | None = None
     ) -> Any:
-        """Call a method of the referent and return the result, or a proxy for it.
+        """Call a method of the referent; return the result, or a proxy for it.
 
         Raises:
             RemoteError: there is no such method, or it is not exposed.
-            ManagerLostError: the manager has ended, or does so now.
+            ManagerLostError: the manager has ended, or ends during the call.
             Exception: what the method raised; its cause is the traceback in the manager.
         """
         if self._server is not None:
             kind, result = self._server.call_local(self._id, methodname, args, kwds or {})
         else:
-            kind, result = self._peer.call(self._token, methodname, args, kwds or {})
+            kind, result = self._client.call(self._token, methodname, args, kwds or {})
         if kind == RETURN:
             return result
         if kind == PROXY:
@@ -83,16 +84,16 @@ class BaseProxy:
         try:
             raise error
         finally:
-            del error, result  # else exception and frame would keep one another
+            del error, result  # else the exception and this frame would keep each other alive
 
     def _proxy_of(self, exposed: Iterable[str], token: Token) -> Any:
-        """A proxy for the result of a method, which the manager has counted for us."""
-        known = _default_proxies.get(token.typeid, AutoProxy)
+        """Return a proxy for the result of a method, which the manager has counted already."""
+        proxytype = _default_proxies.get(token.typeid, AutoProxy)
         if self._manager is not None:
-            known = self._manager._registry[token.typeid][-1]
+            proxytype = self._manager._registry[token.typeid][-1]
         token.address = self._token.address
-        return make_counted(
-            known, token, self._serializer, self._manager, self._authkey, exposed, self._server
+        return make_counted_proxy(
+            proxytype, token, self._serializer, self._manager, self._authkey, exposed, self._server
         )
 
     def _getvalue(self) -> Any:
@@ -100,7 +101,7 @@ class BaseProxy:
         return self._callmethod("#GETVALUE")
 
     def _local_referent(self) -> Any:
-        """The referent itself, in its manager's own process; elsewhere the proxy."""
+        """Return the object itself, in its manager's own process; elsewhere the proxy."""
         return self if self._server is None else self._server.referents.get(self._id).obj
 
     # ------------------------------------------------------------------------------------- counting
@@ -108,29 +109,31 @@ class BaseProxy:
     def _incref(self) -> None:
         """Count this proxy, until it is garbage or the process exits."""
         if self._server is not None:
-            ident = self._server.referents.hold(self._token.id)
-            self._finalize_with(self._server.referents.let_go, ident)
+            ident = self._server.referents.incref_local(self._token.id)
+            self._finalize_with(self._server.referents.decref_local, ident)
             return
-        if not self._peer.take_grant(self._token.id):
-            self._peer.control("incref", self._token.id)
-        ident = self._token.id.partition(".")[0]  # what follows was the lease, which has ended now
+        if not self._client.precounted.remove(self._token.id):
+            self._client.call_server("incref", self._token.id)
+        ident = self._token.id.partition(".")[0]  # the rest names the lease, which has ended now
         state = self._manager and self._manager._state
-        self._finalize_with(_decref, ident, self._peer, state)
+        self._finalize_with(_decref, ident, self._client, state)
 
     def _finalize_with(self, callback: Callable[..., Any], ident: str, *more: Any) -> None:
+        """Have *callback* called with *ident* and *more* when this proxy ends."""
         self._token = Token(self._token.typeid, self._token.address, ident)
         self._id = ident
         self._close = util.Finalize(self, callback, (ident, *more), exitpriority=10)
-        self._counted_in = os.getpid()
+        self._counted_by_pid = os.getpid()
 
     def _after_fork(self) -> None:
-        """In a child: count once more."""
+        """Count this proxy in a child, too."""
         self._manager = None
         if self._close is None:
             return
-        if self._counted_in == os.getpid():
-            # It came with the process object, by the fork server; only its end was forgotten.
-            self._finalize_with(_decref, self._id, self._peer, None)
+        if self._counted_by_pid == os.getpid():
+            # This process counted it when it unpickled it, as a part of the process object; after
+            # that the finalizers were cleared.
+            self._finalize_with(_decref, self._id, self._client, None)
             return
         self._server = None
         try:
@@ -138,7 +141,7 @@ class BaseProxy:
         except Exception as error:  # noqa: BLE001 - the proxy may never be used here
             log.info("incref failed: %s", error)
 
-    # --------------------------------------------------------------------------------------- travel
+    # ------------------------------------------------------------------------------------- pickling
 
     def __reduce__(self) -> tuple[Any, ...]:
         kwds: dict[str, Any] = {}
@@ -151,11 +154,11 @@ class BaseProxy:
         return RebuildProxy, (func, self._leased_token(), self._serializer, kwds)
 
     def _leased_token(self) -> Token:
-        """The token for a proxy that is to be made elsewhere."""
+        """Return the token for a proxy that another process makes, with a lease until then."""
         if self._server is not None:
             ident = self._server.lease_local(self._id)
         else:
-            ident = self._peer.lease(self._id)
+            ident = self._client.lease(self._id)
         return Token(self._token.typeid, self._token.address, ident)
 
     def __deepcopy__(self, memo: Any) -> Any:
@@ -167,7 +170,7 @@ class BaseProxy:
         return f"<{type(self).__name__} object, typeid {self._token.typeid!r} at {id(self):#x}>"
 
     def __str__(self) -> str:
-        """Return what the referent's ``repr`` is, or a substitute if that fails."""
+        """Return the referent's ``repr``, or a substitute if that fails."""
         try:
             return str(self._callmethod("__repr__"))
         except Exception:  # noqa: BLE001 - the substitute says so
@@ -175,21 +178,21 @@ class BaseProxy:
 
 
 def _chosen_key(authkey: bytes | None, manager: Any, token: Token) -> bytes:
-    """The key for a proxy: the first that is known of those that it may have."""
+    """Return the key for a proxy: its own, the manager object's, that of the address, ours."""
     if authkey is None and manager is not None:
         authkey = manager._authkey
     if authkey is None:
-        authkey = key_for(token.address)
+        authkey = authkey_for(token.address)
     return runtime.current_process().authkey if authkey is None else authkey
 
 
-def _decref(ident: str, peer: Peer, state: Any) -> None:
-    """A proxy has ended. Not to be told to a manager that has been shut down."""
+def _decref(ident: str, client: ManagerClient, state: Any) -> None:
+    """Give back the reference of a proxy that has ended, unless the manager was shut down."""
     if state is None or state.value == STARTED:
-        peer.release(ident)
+        client.release(ident)
 
 
-def make_counted(
+def make_counted_proxy(
     proxytype: Callable[..., Any],
     token: Token,
     serializer: str,
@@ -198,36 +201,36 @@ def make_counted(
     exposed: Iterable[str],
     server: Any = None,
 ) -> Any:
-    """Return a proxy for a referent that was already counted for it."""
+    """Return a proxy for a referent that the manager has counted for it already."""
     options = {"manager": manager, "authkey": authkey, "exposed": exposed}
     if server is not None:
         proxy = proxytype(token, serializer, manager_owned=True, **options)
         server.referents.decref(token.id, None)
         return proxy
-    peer = peer_at(serializer, token.address, authkey)
+    client = client_for(serializer, token.address, authkey)
     ident = token.id
-    note_home(ident, token.address)
-    peer.grant(ident)
+    set_address(ident, token.address)
+    client.precounted.add(ident)
     try:
         return proxytype(token, serializer, **options)
     finally:
-        if peer.take_grant(ident):  # the proxy does not count
-            peer.release(ident)
+        if client.precounted.remove(ident):  # the proxy was made with incref=False, or not at all
+            client.release(ident)
 
 
 def _own_server() -> Any:
-    """The server that this process is; None if it is none."""
+    """Return the server that this process is; None if it is not one."""
     return getattr(runtime.current_process(), "_manager_server", None)
 
 
 def RebuildProxy(
     func: Callable[..., Any], token: Token, serializer: str, kwds: dict[str, Any]
 ) -> Any:
-    """Make the proxy that a pickle holds."""
+    """Return the proxy that a pickle stands for."""
     server = _own_server()
     if server is not None and token.id in server.referents:
         kwds = {**kwds, "manager_owned": True}
-    token.address = home_of(token.id) or token.address
+    token.address = address_of(token.id) or token.address
     incref = kwds.pop("incref", True)
     return func(token, serializer, incref=incref, **kwds)
 
@@ -249,7 +252,7 @@ def MakeProxyType(name: str, exposed: Iterable[str]) -> Any:
 
 
 def _forwarder(method: str) -> Callable[..., Any]:
-    """A method that calls *method* of the referent."""
+    """Return a method of proxies that calls *method* of the referent."""
 
     def forward(self: Any, /, *args: Any, **kwds: Any) -> Any:
         return self._callmethod(method, args, kwds)
@@ -271,7 +274,7 @@ def AutoProxy(
     """Return a proxy with the methods that the referent exposes."""
     authkey = _chosen_key(authkey, manager, token)
     if exposed is None:
-        exposed = peer_at(serializer, token.address, authkey).control("get_methods", token)
+        exposed = client_for(serializer, token.address, authkey).call_server("get_methods", token)
     kind = MakeProxyType(f"AutoProxy[{token.typeid}]", sorted(exposed))
     proxy = kind(
         token,

@@ -1,46 +1,49 @@
-"""The answer that carries an exception of a method.
+"""The reply that carries an exception of a method.
 
-Idea: the exception itself goes to the caller, so programs can catch it; where it was raised goes
-along as its cause. An exception that cannot be sent, or would not arrive, goes as text.
+Idea: the exception itself goes to the caller, so that programs can catch it; the traceback of the
+place where it was raised goes along as its cause. An exception that cannot be pickled, or cannot be
+rebuilt at the other side, goes as text.
 
-Invariant: what is sent as an exception has been pickled and rebuilt once, so it will be again; of
-those of the language itself that is known.
+Invariant: what is sent as an exception was pickled and rebuilt once here, so it can be rebuilt
+there; for exceptions of the language itself that is known without a trial.
 
-Layer: pools and managers; imports `pool`'s errors that travel.
+Layer: pools and managers; imports the errors of `pool` that can be sent.
 """
 
 from __future__ import annotations
 
 import pickle
 import traceback
-from typing import Any
 
 from ..pool._remote_errors import ExceptionWithTraceback
-from ._protocol import ERROR, TRACEBACK
+from ._protocol import ERROR, TRACEBACK, Reply
 
 _SAFE_MODULES = ("builtins", "queue", "threading")
 
 
-def error_answer(error: Exception) -> tuple[str, Any]:
-    """Return the answer for a call whose method raised *error*."""
+def error_reply(error: Exception) -> Reply:
+    """Return the reply for a call whose method raised *error*."""
     frames = error.__traceback__
-    # The first frame is the server's own; a method written in C has no other, and nothing to tell.
+    # The first frame is the server's own. A method written in C has no frame after it, so there is
+    # no traceback to send.
     inner = frames.tb_next if frames is not None else None
     if inner is None and _is_safe(error):
         return ERROR, error.with_traceback(None)
     text = "".join(traceback.format_exception(type(error), error, frames))
     wrapped = ExceptionWithTraceback(error, inner)
-    if _is_safe(error) or _travels(wrapped):
+    if _is_safe(error) or _can_be_rebuilt(wrapped):
         return ERROR, wrapped
     return TRACEBACK, text
 
 
 def _is_safe(error: Exception) -> bool:
+    """Whether *error* is known to survive pickling: it is the language's own, nothing was added."""
     kind = type(error)
     return kind.__module__ in _SAFE_MODULES and not vars(error) and not error.__cause__
 
 
-def _travels(wrapped: ExceptionWithTraceback) -> bool:
+def _can_be_rebuilt(wrapped: ExceptionWithTraceback) -> bool:
+    """Whether *wrapped* survives pickling: tried out."""
     try:
         pickle.loads(pickle.dumps(wrapped))
     except Exception:  # noqa: BLE001 - whatever its own methods raise

@@ -1,12 +1,12 @@
 """The server of a manager: one thread per connection, and the functions that clients call.
 
-Idea: a connection begins with the call of a function of the server; most are over with its
-answer. The function ``accept_connection`` makes it one for methods of referents, as many as the
-client likes. There, a client that is kin calls the server's functions as well: a request without
-a referent.
+Idea: a connection begins with the call of a function of the server; as a rule it ends after the
+reply. The function ``accept_connection`` makes it a connection for methods of referents, for as
+many calls as the client likes. There, a client that uses this package too calls the server's
+functions as well: by a request without a referent.
 
 Invariant: what a method raises goes to the caller and nowhere else; a request that makes no sense
-is answered by a traceback and harms nobody. Nothing is read from who does not know the key.
+is answered by a traceback and does no harm. Nothing is read from a peer that does not know the key.
 
 Layer: pools and managers; imports base and ipc.
 """
@@ -22,22 +22,22 @@ from typing import Any, ClassVar, NoReturn
 from .. import _core
 from .._base import log, runtime
 from .._base.errors import AuthenticationError
+from ._connection import MessageConnection
 from ._objects import Holder, Referent, Referents
-from ._pickle import Conversation
-from ._protocol import PROXY, RETURN, TRACEBACK, UNSERIALIZABLE, Token
-from ._replies import error_answer
-from ._sessions import PROTOCOL, Caller, Sessions, is_greeting
+from ._protocol import PROXY, RETURN, TRACEBACK, UNSERIALIZABLE, Reply, Token
+from ._replies import error_reply
+from ._sessions import PROTOCOL, Caller, Sessions, is_hello
 from ._shm_server import ChannelService
-from ._transport import call_on, listen
-from ._wait_queue import ClientGone, service
+from ._transport import connect_to_self, listen
+from ._wait_queue import ClientGone, current_call
 
-# typeid -> what makes the referent, methods exposed, those that return referents, proxy type
+# typeid -> what makes the referent, exposed methods, methods that return referents, proxy type
 Registry = Mapping[
     str, tuple[Callable[..., Any] | None, Any, dict[str, str] | None, Callable[..., Any]]
 ]
 
 BACKLOG = 128
-ONE_WAY = ("release", "farewell")  # what kin says without waiting for an answer
+ONE_WAY = ("release", "goodbye")  # functions whose callers get no reply
 
 
 class Server:
@@ -45,14 +45,15 @@ class Server:
 
     Args:
         registry: the types of referents; see `BaseManager.register`.
-        address: where; None for a fresh address.
+        address: where it listens; None for a fresh address.
         authkey: what clients must know.
         serializer: 'pickle' or 'xmlrpclib'.
+        ssl_context: for TLS; None for connections without.
     """
 
     public: ClassVar[list[str]] = [
         *("shutdown", "create", "accept_connection", "get_methods", "debug_info"),
-        *("number_of_objects", "dummy", "incref", "decref", "release", "lease", "farewell"),
+        *("number_of_objects", "dummy", "incref", "decref", "release", "lease", "goodbye"),
         "open_channel",
     ]
 
@@ -75,12 +76,12 @@ class Server:
         self.referents = Referents()
         self._sessions = Sessions(self.referents)
         self._channels = ChannelService(self.referents)
-        self._own = Holder()  # of leases for proxies that no client's call has sent
+        self._local_holder = Holder()  # of leases for proxies that no call of a client has sent
         self.stop_event = threading.Event()
-        self._told_to_end = False
-        self._room = threading.Event()  # set when a connection has ended
+        self._shutdown_requested = False
+        self._connection_closed = threading.Event()
 
-    # ------------------------------------------------------------------------------------- its life
+    # ---------------------------------------------------------------------------- beginning and end
 
     def serve_forever(self) -> NoReturn:
         """Serve until a client calls ``shutdown``, or Ctrl-C; then exit the process."""
@@ -89,43 +90,43 @@ class Server:
         accepter = threading.Thread(target=self._accept, name="manager-accepter", daemon=True)
         try:
             accepter.start()
-            while not self.stop_event.wait(self.referents.expire()):
+            while not self.stop_event.wait(self.referents.end_expired_leases()):
                 log.sub_debug("manager looked for leases that have ended")
         except (KeyboardInterrupt, SystemExit):
             log.info("manager was interrupted")
         finally:
             process._manager_server = None
             self._channels.end()
-            self._wake(accepter)
+            self._stop_accepting(accepter)
             _restore_standard_streams()
             log.debug("manager exiting")
             sys.exit(0)
 
-    def _wake(self, accepter: threading.Thread) -> None:
-        """Have *accepter* close the listener, and end."""
+    def _stop_accepting(self, accepter: threading.Thread) -> None:
+        """Have the thread *accepter* close the listener, and end."""
         self.stop_event.set()
-        self._room.set()
+        self._connection_closed.set()
         if self.listener._listener is None:
             return
         try:
-            with call_on(self.address, self.authkey, self._secure):
+            with connect_to_self(self.address, self.authkey, self._secure):
                 accepter.join(1.0)
         except (OSError, EOFError, AuthenticationError) as error:
             log.info("manager's listener stays open until the process ends: %s", error)
 
     def _accept(self) -> None:
-        """Let clients in, for ever."""
+        """Accept connections, and start a thread for each, until the server stops."""
         while not self.stop_event.is_set():
-            self._room.clear()
+            self._connection_closed.clear()
             try:
                 conn = self.listener.accept()
             except (AuthenticationError, EOFError) as error:
-                log.info("manager sent a client away: %s", error)
+                log.info("manager refused a client: %s", error)
             except OSError as error:
                 if self.stop_event.is_set() or self.listener._listener is None:
                     break
                 log.sub_warning("manager cannot accept: %s", error)
-                self._room.wait(1.0)  # as a rule no descriptor is free: one will be
+                self._connection_closed.wait(1.0)  # as a rule no descriptor is free: one will be
             else:
                 if self.stop_event.is_set():
                     conn.close()
@@ -139,94 +140,94 @@ class Server:
 
     def handle_request(self, conn: Any) -> None:
         """Serve a connection from its first request to its end."""
-        talk = Conversation(conn)
+        connection = MessageConnection(conn)
         caller = Caller()
-        service.fd, service.conversation = talk.fileno(), caller
+        current_call.fd, current_call.caller = connection.fileno(), caller
         try:
-            self._serve_first(talk, caller)
+            self._serve_first(connection, caller)
         except (EOFError, OSError, ClientGone) as error:
-            log.debug("manager's client has gone: %r", error)
+            log.debug("manager's client is gone: %r", error)
         finally:
             self._channels.close(caller)
-            service.end()
-            talk.close()
+            current_call.clear()
+            connection.close()
             self._sessions.leave(caller)
-            self._room.set()
+            self._connection_closed.set()
 
-    def _serve_first(self, talk: Conversation, caller: Caller) -> None:
+    def _serve_first(self, conn: MessageConnection, caller: Caller) -> None:
         """Answer the first request, which calls a function of the server."""
-        answer: tuple[str, Any]
+        reply: Reply
         try:
-            word, name, args, kwds = talk.recv()
+            hello, name, args, kwds = conn.recv()
             if name == "accept_connection":
                 threading.current_thread().name = str(*args)
-                if is_greeting(word):
-                    self._sessions.join(caller, word)
-                    service.client = caller.client
-                answer = RETURN, (PROTOCOL, _core.family_id()) if caller.client else None
+                if is_hello(hello):
+                    self._sessions.join(caller, hello)
+                    current_call.client = caller.client
+                reply = RETURN, (PROTOCOL, _core.family_id()) if caller.client else None
             else:
-                answer = RETURN, self._function(name)(talk, *args, **kwds)
+                reply = RETURN, self._public_function(name)(conn, *args, **kwds)
         except (EOFError, OSError, ClientGone):
             raise
         except Exception:  # noqa: BLE001 - the client gets it
-            name, answer = "", (TRACEBACK, traceback.format_exc())
-        _deliver(talk, answer)
+            name, reply = "", (TRACEBACK, traceback.format_exc())
+        _deliver(conn, reply)
         if name == "accept_connection":
-            talk.kin = caller.client is not None
-            self.serve_client(talk)
-        elif self._told_to_end:
+            conn.same_library = caller.client is not None
+            self.serve_client(conn)
+        elif self._shutdown_requested:
             self.stop_event.set()
 
-    def serve_client(self, talk: Conversation) -> None:
+    def serve_client(self, conn: MessageConnection) -> None:
         """Answer requests until the client ends the connection."""
         while True:
-            service.undo = None
+            current_call.undo = None
             try:
-                request = talk.recv()
+                request = conn.recv()
             except (EOFError, OSError):
                 return
             except Exception:  # noqa: BLE001 - something in it cannot be unpickled here
-                _deliver(talk, (TRACEBACK, traceback.format_exc()))
+                _deliver(conn, (TRACEBACK, traceback.format_exc()))
                 continue
-            answer = self._answer(talk, request)
+            reply = self._reply_to(conn, request)
             # Nothing of this call stays alive while the thread waits for the next.
             request = None
-            if answer is not None:
-                _deliver(talk, answer)
-                answer = None
-            if self._told_to_end:
+            if reply is not None:
+                _deliver(conn, reply)
+                reply = None
+            if self._shutdown_requested:
                 self.stop_event.set()
                 return
 
-    def _answer(self, talk: Conversation, request: Any) -> tuple[str, Any] | None:
-        """Do what *request* asks for; None if it wants no answer."""
+    def _reply_to(self, conn: MessageConnection, request: Any) -> Reply | None:
+        """Do what *request* asks for; return the reply, None if it wants none."""
         try:
             ident, name, args, kwds = request
-            if ident is None and talk.kin:
-                return self._control(talk, name, args, kwds)
-            return self._call(ident, name, args, kwds, service.client)
+            if ident is None and conn.same_library:
+                return self._call_function(conn, name, args, kwds)
+            return self._call_method(ident, name, args, kwds, current_call.client)
         except Exception:  # noqa: BLE001 - the client gets it
             return TRACEBACK, traceback.format_exc()
 
-    def _control(
-        self, talk: Conversation, name: str, args: Any, kwds: Any
-    ) -> tuple[str, Any] | None:
-        """Call a function of the server for kin."""
+    def _call_function(
+        self, conn: MessageConnection, name: str, args: Any, kwds: Any
+    ) -> Reply | None:
+        """Call a function of the server, for a client that uses this package."""
         if name == "fetch":
-            return self._channels.fetch(service.conversation)
-        result = self._function(name)(talk, *args, **kwds)
+            return self._channels.fetch(current_call.caller)
+        result = self._public_function(name)(conn, *args, **kwds)
         return None if name in ONE_WAY else (RETURN, result)
 
-    def _function(self, name: Any) -> Callable[..., Any]:
+    def _public_function(self, name: Any) -> Callable[..., Any]:
         if name not in self.public:
             raise AttributeError(f"{name!r} is not a function of the manager: {self.public}")
         return getattr(self, name)  # type: ignore[no-any-return]
 
     # -------------------------------------------------------------------------------------- methods
 
-    def _call(
+    def _call_method(
         self, ident: str, name: str, args: Any, kwds: Any, holder: Holder | None
-    ) -> tuple[str, Any]:
+    ) -> Reply:
         """Call a method of a referent for *holder*."""
         referent = self.referents.get(ident)
         if name not in referent.exposed:
@@ -241,7 +242,7 @@ class Server:
         try:
             result = method(*args, **kwds)
         except Exception as error:  # noqa: BLE001 - the client gets it
-            return error_answer(error)
+            return error_reply(error)
         typeid = (referent.method_to_typeid or {}).get(name)
         if typeid is None:
             return RETURN, result
@@ -254,13 +255,13 @@ class Server:
         "#GETVALUE": lambda obj: obj,
     }
 
-    def call_local(self, ident: str, name: str, args: Any, kwds: Any) -> tuple[str, Any]:
+    def call_local(self, ident: str, name: str, args: Any, kwds: Any) -> Reply:
         """Call a method for a proxy in the server's own process.
 
-        A referent that this makes is counted for nobody: `Referents.decref` undoes that.
+        A referent that this makes is counted without a holder: `Referents.decref` undoes that.
         """
         try:
-            return self._call(ident, name, args, kwds, None)
+            return self._call_method(ident, name, args, kwds, None)
         except Exception:  # noqa: BLE001 - the caller gets it
             return TRACEBACK, traceback.format_exc()
 
@@ -269,8 +270,8 @@ class Server:
     def create(
         self, c: Any, typeid: str, /, *args: Any, **kwds: Any
     ) -> tuple[str, tuple[str, ...]]:
-        """Make a referent; its id and what it exposes."""
-        made = self._make(typeid, args, kwds, service.client)
+        """Make a referent; return its id and the methods it exposes."""
+        made = self._make(typeid, args, kwds, current_call.client)
         return made.id, tuple(made.exposed)
 
     def _make(self, typeid: str, args: Any, kwds: Any, holder: Holder | None) -> Referent:
@@ -292,62 +293,62 @@ class Server:
         return self.referents.add(typeid, obj, names, method_to_typeid, holder)
 
     def get_methods(self, c: Any, token: Token) -> tuple[str, ...]:
-        """The methods that a referent exposes."""
+        """Return the methods that a referent exposes."""
         return tuple(self.referents.get(token.id).exposed)
 
     def incref(self, c: Any, ident: str) -> None:
         """Count a reference of the client."""
-        self.referents.incref(ident, service.client)
+        self.referents.incref(ident, current_call.client)
 
     def decref(self, c: Any, ident: str) -> None:
         """Give back a reference of the client."""
-        self.referents.decref(ident, service.client)
+        self.referents.decref(ident, current_call.client)
 
     def release(self, c: Any, idents: list[str]) -> None:
-        """Give back references of the client, who gets no answer."""
+        """Give back references of the client, which gets no reply."""
         for ident in idents:
-            self.referents.decref(ident, service.client)
+            self.referents.decref(ident, current_call.client)
 
     def lease(self, c: Any, ident: str) -> str:
-        """Keep a referent for whoever gets the id that is returned."""
+        """Return an id with which a referent lives until the receiver of the id has counted it."""
         return self.lease_local(ident)
 
     def lease_local(self, ident: str) -> str:
-        """Return an id for whoever gets a proxy that is pickled by this thread.
+        """Return an id for a proxy that this thread pickles, which keeps the referent alive.
 
-        For a client that has not said who it is there is no lease: nobody could end it.
+        There is no lease for a client that has not said which process it is: none could end it.
         """
-        if service.client is None and service.conversation is not None:
+        if current_call.client is None and current_call.caller is not None:
             return ident
-        return self.referents.lease(ident, service.client or self._own)
+        return self.referents.lease(ident, current_call.client or self._local_holder)
 
     def open_channel(self, c: Any, offset: int, serial: int) -> tuple[int, int, int]:
-        """Have the calling thread of the client, one of our family, call through channels."""
-        return self._channels.open(service.conversation, offset, serial)
+        """Open channels for the calling thread of a client that is of our family."""
+        return self._channels.open(current_call.caller, offset, serial)
 
-    def farewell(self, c: Any) -> None:
-        """The client will end in good order."""
-        if service.client is not None:
-            service.client.farewell = True
+    def goodbye(self, c: Any) -> None:
+        """Note that the client will end in good order."""
+        if current_call.client is not None:
+            current_call.client.said_goodbye = True
 
     def number_of_objects(self, c: Any) -> int:
-        """How many referents there are."""
+        """Return the number of referents."""
         return len(self.referents)
 
     def debug_info(self, c: Any) -> str:
-        """One entry for each referent: its id, the count of its references, what it is."""
+        """Return a text with each referent: its id, the count of its references, what it is."""
         return "\n".join(
             f"  {referent.id}:       refcount={referent.count}\n    {str(referent.obj)[:75]}"
             for referent in self.referents.list()
         )
 
     def dummy(self, c: Any) -> None:
-        """Nothing: the client wants to know whether somebody answers."""
+        """Do nothing: the client wants to know whether there is a server."""
 
     def shutdown(self, c: Any) -> None:
-        """End the server, once the client has its answer."""
+        """End the server, once the client has its reply."""
         log.debug("manager received shutdown message")
-        self._told_to_end = True
+        self._shutdown_requested = True
 
 
 def public_methods(obj: Any) -> list[str]:
@@ -360,21 +361,21 @@ def all_methods(obj: Any) -> list[str]:
     return [name for name in dir(obj) if callable(getattr(obj, name))]
 
 
-def _deliver(talk: Conversation, answer: tuple[str, Any]) -> None:
-    """Send *answer*, or why it cannot be sent. Raises: OSError: nobody is there any more."""
+def _deliver(conn: MessageConnection, reply: Reply) -> None:
+    """Send *reply*, or the error that keeps it from being sent. Raises: OSError: as `send`."""
     try:
-        message = talk.encode(answer)
+        message = conn.encode(reply)
     except Exception:  # noqa: BLE001 - the client gets it
-        message = talk.encode((UNSERIALIZABLE, traceback.format_exc()))
+        message = conn.encode((UNSERIALIZABLE, traceback.format_exc()))
     try:
-        talk.send_encoded(message)
+        conn.send_encoded(message)
     except OSError:
-        undo, service.undo = service.undo, None
+        undo, current_call.undo = current_call.undo, None
         if undo is not None:
             undo()
         raise
 
 
 def _restore_standard_streams() -> None:
-    """What the program put in the place of the standard streams belongs to the process's life."""
+    """Put back the streams of the interpreter; those of the program end with its work."""
     sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__

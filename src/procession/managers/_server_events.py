@@ -1,10 +1,11 @@
 """Conditions, events and barriers as a manager keeps them for its clients.
 
-Idea: as those of `threading`, over `_serving.Waiters`: a client that hangs up while it waits has
-not waited, and a notification meant for it goes to the next. In a barrier nobody else can take
-its place: it breaks.
+Idea: they work as those of `threading`, but wait in a `WaitQueue`: a client that hangs up while it
+waits has not waited, and a notification meant for it goes to the next waiter. In a barrier no other
+party can stand in for a client that is gone: the barrier breaks.
 
-Invariant: as in `_serving`.
+Invariant: no notification is lost (as in `_wait_queue`); the parties of one round of a barrier all
+pass it, or all get an error.
 
 Layer: pools and managers; imports the base layer.
 """
@@ -18,18 +19,18 @@ from typing import Any
 
 from .._base.deadline import Deadline
 from ._server_locks import RLock
-from ._wait_queue import ClientGone, Waiters, service
+from ._wait_queue import ClientGone, WaitQueue, current_call
 
 
 class Condition:
-    """A condition over *lock*: a manager's lock, or what has its methods. None: a new RLock."""
+    """A condition over *lock*: a manager's lock, or an object like one. None: a new RLock."""
 
     def __init__(self, lock: Any = None):
-        # A proxy that comes back to its manager knows the lock itself.
+        # A proxy that came back to its manager stands for a lock of this process.
         local = getattr(lock, "_local_referent", None)
         self._lock = RLock() if lock is None else (local() if local is not None else lock)
         self._mutex = allocate_lock()
-        self._waiters = Waiters(self._mutex)
+        self._waiters = WaitQueue(self._mutex)
         self.acquire = self._lock.acquire
         self.release = self._lock.release
         if hasattr(self._lock, "locked"):
@@ -48,7 +49,7 @@ class Condition:
             raise RuntimeError(f"cannot {doing} on un-acquired lock")
 
     def _is_owned(self) -> bool:
-        """Whether the lock is held: by this thread, where the lock can tell."""
+        """Whether the lock is held: by this thread, if the lock knows its owner."""
         for name in ("_is_owned", "locked"):
             method = getattr(self._lock, name, None)
             if method is not None:
@@ -59,33 +60,33 @@ class Condition:
         return True
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Release the lock, wait for a notification, take the lock again.
+        """Release the lock, wait for a notification, acquire the lock again.
 
         Returns:
-            Whether one came within *timeout* seconds; None waits for ever.
+            Whether a notification came within *timeout* seconds; None waits for ever.
         Raises:
             RuntimeError: the lock is not held.
         """
         self._check_owned("wait")
         deadline = Deadline(timeout)
         with self._mutex:
-            # Released with the mutex held: a notification cannot come before the waiting.
+            # Released with the mutex held: a notification cannot come before this thread waits.
             state = self._release_save()
             try:
-                called = self._waiters.wait(deadline)
-                if called and service.client_is_gone():
-                    self._waiters.call()  # it died before it was called: the next one's turn
+                notified = self._waiters.wait(deadline)
+                if notified and current_call.client_is_gone():
+                    self._waiters.notify()  # the next waiter instead
                     raise ClientGone
             except ClientGone:
-                raise  # nobody is there to have the lock back
+                raise  # no client is there to have the lock back
             except BaseException:
                 self._mutex.release()
                 self._acquire_restore(state)
                 self._mutex.acquire()
                 raise
         self._acquire_restore(state)
-        service.undo = None
-        return called
+        current_call.undo = None
+        return notified
 
     def _release_save(self) -> Any:
         save = getattr(self._lock, "_release_save", None)
@@ -99,23 +100,23 @@ class Condition:
             restore(state)
 
     def wait_for(self, predicate: Callable[[], Any], timeout: float | None = None) -> Any:
-        """Wait until *predicate* is true; its last value."""
+        """Wait until *predicate* is true; return its last value."""
         deadline = Deadline(timeout)
         while not (result := predicate()) and not deadline.expired:
             self.wait(deadline.remaining())
         return result
 
     def notify(self, n: int = 1) -> None:
-        """Wake up to *n* of those who wait. Raises: RuntimeError: the lock is not held."""
+        """Wake up to *n* of the waiters. Raises: RuntimeError: the lock is not held."""
         self._check_owned("notify")
         with self._mutex:
-            self._waiters.call(n)
+            self._waiters.notify(n)
 
     def notify_all(self) -> None:
-        """Wake all who wait. Raises: as `notify`."""
+        """Wake all waiters. Raises: as `notify`."""
         self._check_owned("notify")
         with self._mutex:
-            self._waiters.call_all()
+            self._waiters.notify_all()
 
 
 class Event:
@@ -123,7 +124,7 @@ class Event:
 
     def __init__(self) -> None:
         self._mutex = allocate_lock()
-        self._waiters = Waiters(self._mutex)
+        self._waiters = WaitQueue(self._mutex)
         self._flag = False
 
     def is_set(self) -> bool:
@@ -131,28 +132,28 @@ class Event:
         return self._flag
 
     def set(self) -> None:
-        """Set the flag and wake all who wait for it."""
+        """Set the flag and wake all waiters."""
         with self._mutex:
             self._flag = True
-            self._waiters.call_all()
+            self._waiters.notify_all()
 
     def clear(self) -> None:
-        """Take the flag back."""
+        """Clear the flag."""
         with self._mutex:
             self._flag = False
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until the flag is set; whether it was, within *timeout* seconds."""
+        """Wait until the flag is set; return whether it was, within *timeout* seconds."""
         deadline = Deadline(timeout)
         with self._mutex:
             return self._flag or self._waiters.wait(deadline)
 
 
 class Barrier:
-    """A place where *parties* threads wait for one another; one of them calls *action* each time.
+    """A point where *parties* threads wait for one another; one of them calls *action* each time.
 
     Args:
-        timeout: seconds, for `wait` without any.
+        timeout: seconds, for a `wait` that is given none.
     """
 
     def __init__(
@@ -164,18 +165,18 @@ class Barrier:
         if parties < 1:
             raise ValueError("parties must be > 0")
         self._mutex = allocate_lock()
-        self._waiters = Waiters(self._mutex)
+        self._waiters = WaitQueue(self._mutex)
         self._parties, self._action, self._timeout = parties, action, timeout
         self._round = _Round()
 
     @property
     def parties(self) -> int:
-        """How many it takes."""
+        """The number of threads that it takes to pass."""
         return self._parties
 
     @property
     def n_waiting(self) -> int:
-        """How many are waiting."""
+        """The number of threads that are waiting."""
         return len(self._waiters)
 
     @property
@@ -184,58 +185,58 @@ class Barrier:
         return self._round.broken
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait for the others; the place among them, 0 to parties - 1, that this call had.
+        """Wait for the others; return this call's index among them, 0 to parties - 1.
 
         Raises:
-            BrokenBarrierError: it is or was broken: by `abort` or `reset`, because somebody has
+            BrokenBarrierError: it is or was broken: by `abort` or `reset`, because a party has
                 waited longer than *timeout* or has died, or because the action failed.
         """
         deadline = Deadline(self._timeout if timeout is None else timeout)
         with self._mutex:
-            mine = self._round
-            if mine.broken:
+            this_round = self._round
+            if this_round.broken:
                 raise BrokenBarrierError
-            place = len(self._waiters)
-            if place + 1 == self._parties:
-                self._open(mine)
-                return place
+            index = len(self._waiters)
+            if index + 1 == self._parties:
+                self._let_pass(this_round)
+                return index
             try:
-                called = self._waiters.wait(deadline)
+                notified = self._waiters.wait(deadline)
             except BaseException:
-                self._break(mine)
+                self._break(this_round)
                 raise
-            if mine.broken or not called:
-                self._break(mine)
+            if this_round.broken or not notified:
+                self._break(this_round)
                 raise BrokenBarrierError
-            return place
+            return index
 
-    def _open(self, mine: _Round) -> None:
-        """The last one has come: let all go on."""
+    def _let_pass(self, this_round: _Round) -> None:
+        """Let all parties go on: the last one has come."""
         try:
             if self._action is not None:
                 self._action()
         except BaseException:
-            self._break(mine)
+            self._break(this_round)
             raise
         self._round = _Round()
-        self._waiters.call_all()
+        self._waiters.notify_all()
 
-    def _break(self, which: _Round) -> None:
-        if which is self._round:  # else the others have gone on already
-            which.broken = True
-            self._waiters.call_all()
+    def _break(self, this_round: _Round) -> None:
+        if this_round is self._round:  # else the others have gone on already
+            this_round.broken = True
+            self._waiters.notify_all()
 
     def abort(self) -> None:
-        """Break it."""
+        """Break it: all that wait get BrokenBarrierError."""
         with self._mutex:
             self._break(self._round)
 
     def reset(self) -> None:
-        """Make it as new; those who wait get BrokenBarrierError."""
+        """Make it as new; all that wait get BrokenBarrierError."""
         with self._mutex:
             self._round.broken = True
             self._round = _Round()
-            self._waiters.call_all()
+            self._waiters.notify_all()
 
 
 class _Round:

@@ -1,12 +1,12 @@
 """Locks and semaphores as a manager keeps them for its clients.
 
-Idea: they work as those of `threading`, but know for which client they are held. A client that
-hangs up while it waits has not waited; one that dies while it holds a lock leaves the lock
-broken: who wants it is told, until somebody calls ``reset``. Permits of a semaphore are given
+Idea: they work as those of `threading`, but know which client holds them. A client that hangs up
+while it waits has not waited. A client that dies while it holds a lock leaves the lock broken: the
+next ones that want it are told so, until one calls ``reset``. The permits of a semaphore are given
 back.
 
-Invariant: who ended in good order, having said so, leaves everything as it was: what one
-process has locked, another may release.
+Invariant: a client that ended in good order, having said goodbye, leaves everything as it was: a
+lock that one process has locked may be released by another.
 
 Layer: pools and managers; imports the base layer.
 """
@@ -20,11 +20,11 @@ from typing import Any
 
 from .._base.deadline import Deadline
 from .._base.errors import BrokenLockError
-from ._wait_queue import Waiters, service
+from ._wait_queue import WaitQueue, current_call
 
 
 def _deadline(blocking: bool, timeout: float | None) -> Deadline:
-    """What ``acquire(blocking, timeout)`` means: -1 and None are no limit."""
+    """The meaning of ``acquire(blocking, timeout)``, where -1 and None are no limit."""
     if not blocking:
         if timeout not in (None, -1):
             raise ValueError("can't specify a timeout for a non-blocking call")
@@ -41,31 +41,31 @@ class _Acquirable:
 
     def __init__(self) -> None:
         self._mutex = allocate_lock()
-        self._waiters = Waiters(self._mutex)
+        self._waiters = WaitQueue(self._mutex)
 
     def acquire(self, blocking: bool = True, timeout: float | None = -1) -> bool:
-        """Take it; whether that was possible in time (seconds; -1 waits for ever)."""
+        """Acquire it; return whether that was possible in time (seconds; -1 waits for ever)."""
         deadline = _deadline(blocking, timeout)
         with self._mutex:
             if blocking:
-                self._waiters.let_them_first()
-            while not self._take():
+                self._waiters.check_not_overtaking()
+            while not self._try_acquire():
                 if deadline.expired:
                     return False
                 self._waiters.wait(deadline)
-        service.undo = self._undo
+        current_call.undo = self._undo_acquire
         return True
 
-    def _take(self) -> bool:
-        """Take it, under the mutex, if it is free."""
+    def _try_acquire(self) -> bool:
+        """Acquire it, under the mutex, if it is free."""
         raise NotImplementedError
 
-    def _undo(self) -> None:
-        """Take back an `acquire` of which the client never learned."""
+    def _undo_acquire(self) -> None:
+        """Undo an `acquire` whose client never learned of it."""
         self.release()
 
     def release(self) -> None:
-        """Give it back."""
+        """Release it."""
         raise NotImplementedError
 
     def __enter__(self) -> bool:
@@ -89,20 +89,20 @@ class _Breakable(_Acquirable):
                 f"half changed; make that good, then call reset()"
             )
 
-    def _break(self, who: str) -> None:
-        self._broken_by = who
-        self._waiters.call_all()
+    def _break(self, holder: str) -> None:
+        self._broken_by = holder
+        self._waiters.notify_all()
 
     def reset(self) -> None:
         """Make a broken lock free again; nothing happens to one that is not broken."""
         with self._mutex:
             if self._broken_by is not None:
                 self._broken_by = None
-                self._forget()
-                self._waiters.call()
+                self._set_free()
+                self._waiters.notify()
 
-    def _forget(self) -> None:
-        """Nobody holds it any more."""
+    def _set_free(self) -> None:
+        """Note that there is no holder any more."""
         raise NotImplementedError
 
 
@@ -112,46 +112,46 @@ class Lock(_Breakable):
     def __init__(self) -> None:
         super().__init__()
         self._locked = False
-        self._client: Any = None  # the process that has taken it, if known
+        self._client: Any = None  # the process that has locked it, if known
 
-    def _take(self) -> bool:
+    def _try_acquire(self) -> bool:
         self._check()
         if self._locked:
             return False
         self._locked = True
-        self._client = service.client
+        self._client = current_call.client
         if self._client is not None:
             self._client.held.add(self)
         return True
 
     def release(self) -> None:
-        """Free it, whoever has taken it. Raises: RuntimeError: it is free."""
+        """Release it, whichever client has locked it. Raises: RuntimeError: it is free."""
         with self._mutex:
             self._check()
             if not self._locked:
                 raise RuntimeError("release unlocked lock")
-            self._forget()
-            self._waiters.call()
+            self._set_free()
+            self._waiters.notify()
 
-    def _forget(self) -> None:
+    def _set_free(self) -> None:
         self._locked = False
         client, self._client = self._client, None
         if client is not None:
             client.held.discard(self)
 
     def locked(self) -> bool:
-        """Return whether somebody has it."""
+        """Return whether it is locked."""
         return self._locked
 
     def client_died(self, client: Any) -> None:
-        """The process that had taken it is gone."""
+        """Break, as the process that had locked it is dead."""
         with self._mutex:
             if self._client is client:
                 self._break(str(client))
 
 
 class RLock(_Breakable):
-    """A lock that the thread which has it may take again; only that thread may release it."""
+    """A lock that its owner, a thread, may acquire again; only that thread may release it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -159,57 +159,58 @@ class RLock(_Breakable):
         self._count = 0
 
     @staticmethod
-    def _me() -> Any:
-        return service.conversation or threading.get_ident()
+    def _current_thread() -> Any:
+        """The thread that calls: a client's, or one of this process."""
+        return current_call.caller or threading.get_ident()
 
-    def _take(self) -> bool:
+    def _try_acquire(self) -> bool:
         self._check()
-        me = self._me()
-        if self._count and self._owner != me:
+        thread = self._current_thread()
+        if self._count and self._owner != thread:
             return False
-        self._owner = me
+        self._owner = thread
         self._count += 1
-        if service.conversation is not None:
-            service.conversation.held.add(self)
+        if current_call.caller is not None:
+            current_call.caller.held.add(self)
         return True
 
     def release(self) -> None:
-        """Undo one `acquire`. Raises: RuntimeError: another thread has it, or nobody."""
+        """Undo one `acquire`. Raises: RuntimeError: this thread does not have the lock."""
         with self._mutex:
             self._check()
             if not self._is_owned():
                 raise RuntimeError("cannot release un-acquired lock")
             self._count -= 1
             if self._count == 0:
-                self._forget()
-                self._waiters.call()
+                self._set_free()
+                self._waiters.notify()
 
-    def _forget(self) -> None:
+    def _set_free(self) -> None:
         owner, self._owner = self._owner, None
         self._count = 0
         if not isinstance(owner, int) and owner is not None:
             owner.held.discard(self)
 
     def locked(self) -> bool:
-        """Return whether somebody has it."""
+        """Return whether it is locked."""
         return self._count > 0
 
-    def conversation_ended(self, conversation: Any) -> None:
-        """The thread that has it is gone, so nobody can release it."""
+    def caller_ended(self, caller: Any) -> None:
+        """Break, as the thread that has it is gone, and no other can release it."""
         with self._mutex:
-            if self._owner is conversation:
-                self._break(str(conversation))
+            if self._owner is caller:
+                self._break(str(caller))
 
-    # What a condition needs of a lock that may have been taken several times.
+    # What a condition needs of a lock that may have been acquired several times.
 
     def _is_owned(self) -> bool:
-        return self._count > 0 and self._owner == self._me()
+        return self._count > 0 and self._owner == self._current_thread()
 
     def _release_save(self) -> int:
         with self._mutex:
             count = self._count
-            self._forget()
-            self._waiters.call()
+            self._set_free()
+            self._waiters.notify()
         return count
 
     def _acquire_restore(self, count: int) -> None:
@@ -218,22 +219,22 @@ class RLock(_Breakable):
 
 
 class Semaphore(_Acquirable):
-    """A number of permits; those of a client that dies are given back."""
+    """A number of permits; the permits of a client that dies are given back."""
 
     def __init__(self, value: int = 1):
         if value < 0:
             raise ValueError("semaphore initial value must be >= 0")
         super().__init__()
         self._value = value
-        self._taken: Counter[Any] = Counter()  # client -> permits; of those that are known
+        self._permits: Counter[Any] = Counter()  # client -> how many it has; known clients only
 
-    def _take(self) -> bool:
+    def _try_acquire(self) -> bool:
         if self._value == 0:
             return False
         self._value -= 1
-        client = service.client
+        client = current_call.client
         if client is not None:
-            self._taken[client] += 1
+            self._permits[client] += 1
             client.held.add(self)
         return True
 
@@ -248,30 +249,30 @@ class Semaphore(_Acquirable):
         with self._mutex:
             self._check_release(n)
             for _ in range(n):
-                self._forget_one()
+                self._note_release()
             self._value += n
-            self._waiters.call(n)
+            self._waiters.notify(n)
 
     def _check_release(self, n: int) -> None:
         """Raise ValueError if that would be too many."""
 
-    def _forget_one(self) -> None:
-        """Note that a permit is back: one of this client, or else of whoever has any."""
-        if not self._taken:
+    def _note_release(self) -> None:
+        """Note that a permit is back: one of the calling client, or else of any that has one."""
+        if not self._permits:
             return
-        client = service.client
-        holder: Any = client if client in self._taken else next(iter(self._taken))
-        self._taken[holder] -= 1
-        if self._taken[holder] == 0:
-            del self._taken[holder]
+        client = current_call.client
+        holder: Any = client if client in self._permits else next(iter(self._permits))
+        self._permits[holder] -= 1
+        if self._permits[holder] == 0:
+            del self._permits[holder]
             holder.held.discard(self)
 
     def client_died(self, client: Any) -> None:
-        """The permits of that process are free."""
+        """Give back the permits of a process that is dead."""
         with self._mutex:
-            n = self._taken.pop(client, 0)
+            n = self._permits.pop(client, 0)
             self._value += n
-            self._waiters.call(n)
+            self._waiters.notify(n)
 
 
 class BoundedSemaphore(Semaphore):

@@ -1,11 +1,12 @@
-"""Who talks to a server: connections, and the processes behind them.
+"""The clients of a server: connections, and the processes that they belong to.
 
-Idea: a client of this package says with its first word who it is (`greeting`); then all its
-connections are known to be of one process, and the process lives as long as one of them. A client
-of the standard package says nothing; for it a connection is all there is.
+Idea: a client of this package begins each connection with a hello, which says which process it is;
+so all connections of a process are known to belong together, and the process is alive as long as
+one of them is open. A client of the standard package sends no hello; the server knows it by its
+connections only.
 
-Invariant: a process whose last connection has ended is gone: its references are given back, and
-unless it said farewell, so are its locks.
+Invariant: a process whose last connection has ended is gone: its references are given back. Unless
+it said goodbye, the locks that it holds break.
 
 Layer: pools and managers; imports the standard library only.
 """
@@ -18,30 +19,30 @@ from typing import Any
 from ._objects import Holder, Referents
 
 PROTOCOL = "procession/1"
-"""What kin say to one another, in a place that the standard protocol does not use."""
+"""The first item of a hello, in a field of the request that the standard protocol does not use."""
 
-Greeting = tuple[str, str, int, str]  # protocol, number of the client, pid, name
+Hello = tuple[str, str, int, str]  # PROTOCOL, the client's id, its pid, its name
 
 
-def is_greeting(word: Any) -> bool:
-    """Whether the first word of a request is that of a client of this package."""
-    return isinstance(word, tuple) and len(word) == 4 and word[0] == PROTOCOL
+def is_hello(first: Any) -> bool:
+    """Return whether the first item of a request is the hello of a client of this package."""
+    return isinstance(first, tuple) and len(first) == 4 and first[0] == PROTOCOL
 
 
 class Client(Holder):
-    """A process that has said who it is.
+    """A process that has said which one it is.
 
     Attributes:
-        held: what it has locked; each is told if the process dies (``client_died``).
-        farewell: whether it has said that it will end.
+        held: what it has locked; each of these is told if the process dies (``client_died``).
+        said_goodbye: whether it has said that it will end.
     """
 
-    def __init__(self, number: str, pid: int, name: str):
+    def __init__(self, ident: str, pid: int, name: str):
         super().__init__()
-        self.number, self.pid, self.name = number, pid, name
+        self.id, self.pid, self.name = ident, pid, name
         self.connections = 0
         self.held: set[Any] = set()
-        self.farewell = False
+        self.said_goodbye = False
 
     def __str__(self) -> str:
         return f"process {self.name} (pid {self.pid})"
@@ -51,9 +52,9 @@ class Caller:
     """A connection, which stands for one thread of a client.
 
     Attributes:
-        client: the process, if known.
-        held: what only this thread can release; each is told when the connection has ended
-            (``conversation_ended``).
+        client: the process, if it is known.
+        held: what only this thread can release; each of these is told when the connection has
+            ended (``caller_ended``).
     """
 
     def __init__(self) -> None:
@@ -65,25 +66,25 @@ class Caller:
 
 
 class Sessions:
-    """All clients of a server. Args: referents: to which the references go back."""
+    """All clients of a server. Args: referents: the references of clients are given back there."""
 
     def __init__(self, referents: Referents):
         self._referents = referents
         self._lock = threading.Lock()
         self._clients: dict[str, Client] = {}
 
-    def join(self, caller: Caller, greeting: Greeting) -> None:
-        """Note that *caller* belongs to the process that *greeting* names."""
-        _, number, pid, name = greeting
+    def join(self, caller: Caller, hello: Hello) -> None:
+        """Note that *caller* belongs to the process that *hello* names."""
+        _, ident, pid, name = hello
         with self._lock:
-            client = self._clients.setdefault(number, Client(number, pid, name))
+            client = self._clients.setdefault(ident, Client(ident, pid, name))
             client.connections += 1
             caller.client = client
 
     def leave(self, caller: Caller) -> None:
-        """The connection has ended; with the last of a process that process has."""
+        """Note that a connection has ended; if it was the last of its process, that is gone."""
         for lock in list(caller.held):
-            lock.conversation_ended(caller)
+            lock.caller_ended(caller)
         client, caller.client = caller.client, None
         if client is None:
             return
@@ -91,8 +92,8 @@ class Sessions:
             client.connections -= 1
             if client.connections:
                 return
-            del self._clients[client.number]
-        if not client.farewell:
+            del self._clients[client.id]
+        if not client.said_goodbye:
             for held in list(client.held):
                 held.client_died(client)
         self._referents.release_all(client)

@@ -1,7 +1,9 @@
 """`SharedMemoryManager`: segments of shared memory that end with their manager.
 
-Idea: a segment is made by the process that asks for it; the server only keeps its name and
-removes it when it ends. Should it be killed, the family's resource tracker removes it.
+Idea: a segment is made by the process that asks for it; the server only keeps the name, and removes
+the segment when the server ends. If the server is killed, the family's resource tracker removes it.
+
+Invariant: a segment that a manager has returned is tracked by the server.
 
 Layer: pools and managers; imports ipc.
 """
@@ -20,7 +22,7 @@ from ._server import Server
 
 
 class _SharedMemoryTracker:
-    """The segments of one manager. Args: name: the manager's, for people."""
+    """The segments of one manager. Args: name: the manager's, for messages."""
 
     def __init__(self, name: str, segment_names: Iterable[str] = ()):
         self.shared_memory_context_name = name
@@ -38,7 +40,7 @@ class _SharedMemoryTracker:
         try:
             segment = shared_memory.SharedMemory(name)
         except FileNotFoundError:
-            log.info("segment %r was removed by somebody else", name)
+            log.info("segment %r was removed already, not by its manager", name)
             return
         segment.close()
         segment.unlink()
@@ -67,7 +69,7 @@ class SharedMemoryServer(Server):
     def create(
         self, c: Any, typeid: str, /, *args: Any, **kwargs: Any
     ) -> tuple[str, tuple[str, ...]]:
-        """Make a referent; one that asks for it is given the segments of this server."""
+        """Make a referent; its proxy type decides whether it gets the segments of this server."""
         if hasattr(self.registry[typeid][-1], "_shared_memory_proxy"):
             kwargs["shared_memory_context"] = self.shared_memory_context
         return super().create(c, typeid, *args, **kwargs)
@@ -78,7 +80,7 @@ class SharedMemoryServer(Server):
         super().shutdown(c)
 
     def track_segment(self, c: Any, segment_name: str) -> None:
-        """Keep the name of a segment, to be removed at the end."""
+        """Keep the name of a segment, which is removed when the server ends."""
         self.shared_memory_context.register_segment(segment_name)
 
     def release_segment(self, c: Any, segment_name: str) -> None:
@@ -86,12 +88,12 @@ class SharedMemoryServer(Server):
         self.shared_memory_context.destroy_segment(segment_name)
 
     def list_segments(self, c: Any) -> list[str]:
-        """The names of all segments."""
+        """Return the names of all segments."""
         return self.shared_memory_context.segment_names
 
 
 class SharedMemoryManager(BaseManager):
-    """A manager that gives out segments of shared memory and removes them at its end.
+    """A manager that makes segments of shared memory and removes them at its end.
 
     Args: as for `BaseManager`.
     """
@@ -99,31 +101,32 @@ class SharedMemoryManager(BaseManager):
     _Server = SharedMemoryServer
 
     def __init__(self, *args: Any, **kwargs: Any):
-        # Before the server is started, so that it shares this process's.
+        # Before the server is started, so that the server uses the same tracker.
         resource_tracker.ensure_running()
         super().__init__(*args, **kwargs)
 
     def SharedMemory(self, size: int) -> shared_memory.SharedMemory:
         """Return a new segment of *size* bytes."""
-        segment = self._made(lambda: shared_memory.SharedMemory(create=True, size=size))
-        self._keep(segment)
+        segment = self._make(lambda: shared_memory.SharedMemory(create=True, size=size))
+        self._track(segment)
         return segment  # type: ignore[no-any-return]
 
     def ShareableList(self, sequence: Iterable[Any]) -> shared_memory.ShareableList:
         """Return a new list with the elements of *sequence*."""
-        made = self._made(lambda: shared_memory.ShareableList(sequence))
-        self._keep(made.shm)
-        return made  # type: ignore[no-any-return]
+        shared = self._make(lambda: shared_memory.ShareableList(sequence))
+        self._track(shared.shm)
+        return shared  # type: ignore[no-any-return]
 
-    def _made(self, make: Any) -> Any:
-        """What *make* makes. Raises: ValueError: there is no server that could keep it."""
-        if getattr(self, "_peer", None) is None:
+    def _make(self, make: Any) -> Any:
+        """Return what *make* makes. Raises: ValueError: there is no server to track it."""
+        if getattr(self, "_client", None) is None:
             raise ValueError("the server of this SharedMemoryManager has not been started")
         return make()
 
-    def _keep(self, segment: shared_memory.SharedMemory) -> None:
+    def _track(self, segment: shared_memory.SharedMemory) -> None:
+        """Have the server remove *segment* when it ends."""
         try:
-            self._peer.control("track_segment", segment.name)
+            self._client.call_server("track_segment", segment.name)
         except BaseException:
             segment.unlink()
             raise

@@ -1,78 +1,94 @@
 """Calls through shared memory: the client's side.
 
-Idea: where client and manager are of one family, a thread's connection is accompanied by two
-channels: requests go into the manager's, results come through one of the thread's own. The
-connection tells both sides that the other lives, and carries what the channels do not: see
-`_channel_service`.
+Idea: where client and manager are of one family, two channels belong to a thread's connection:
+requests go into the manager's channel, results come through a channel of the thread's own. The
+connection tells both sides that the other is alive, and carries what the channels do not: see
+`_shm_server`.
 
-Invariant: at most one request is on its way. What interrupts a call ends connection and channels
-together, so no result is ever taken for that of another call.
+Invariant: at most one request of a thread is under way. What interrupts a call ends connection and
+channels together, so no result is ever taken for the result of another call.
 
 Layer: pools and managers; imports the core, base and ipc.
 """
 
 from __future__ import annotations
 
-import select
 from queue import Empty
 from typing import Any
 
 from .. import _core
+from .._base.poll import hung_up
 from .._base.queue_shutdown import ShutDown
 
-SLICE = 0.2
-"""Seconds that a client waits for a result before it looks whether there is still a manager."""
+LIVENESS_INTERVAL = 0.2
+"""Seconds that a client waits for a result before it checks that the manager is still there."""
 
-_HANG_UP = select.POLLRDHUP | select.POLLHUP | select.POLLERR
+ALL_CALLS = -1
+
+CALLS_AFTER_FETCH = 20
+"""How many calls of a method go by the connection after a result had to be fetched over it."""
+
+MOST_METHODS = 1000
+"""How many methods of referents are remembered that are not called through channels."""
+
+
+class ConnectionMethods(dict[tuple[str, str], int]):
+    """Methods that are called over the connection although there are channels.
+
+    The key is the id of a referent and the name of a method; the value is how many of the next
+    calls go by the connection, or `ALL_CALLS`.
+    """
+
+    def note(self, ident: str, name: str, calls: int) -> None:
+        """Have the next *calls* of a method go by the connection."""
+        if len(self) >= MOST_METHODS:
+            self.clear()  # each of them is learned again by one call
+        self[ident, name] = calls
 
 
 class ChannelCalls:
     """The channels of one thread.
 
     Args:
-        replies: its own, which the manager knows.
-        known: what the manager's `ChannelService.open` returned.
+        replies: the thread's channel, which the manager knows.
+        opened: what the manager's `ChannelService.open` returned.
         fd: the descriptor of the connection.
     """
 
-    __slots__ = ("_fd", "_get", "_number", "_put")
+    __slots__ = ("_fd", "_get", "_put", "_session")
 
-    def __init__(self, replies: _core.TaskChannel, known: tuple[int, int, int], fd: int):
-        self._number, offset, serial = known
+    def __init__(self, replies: _core.TaskChannel, opened: tuple[int, int, int], fd: int):
+        self._session, offset, serial = opened
         requests = _core._attach(_core.TaskChannel, _core.family_id(), offset, serial)
         self._put, self._get = requests.put_plain, replies.get_tagged
         self._fd = fd
 
-    def ask(self, ident: str, name: str, args: Any, kwds: Any) -> tuple[int, Any] | None:
-        """Call a method of a referent; what came of it, None if the request cannot go this way.
+    def call(self, ident: str, name: str, args: Any, kwds: Any) -> tuple[int, Any] | None:
+        """Call a method of a referent; return the reply, None if the request cannot go this way.
 
-        Raises: EOFError: the manager has gone.
+        Raises: EOFError: the manager is gone.
         """
         try:
             request = ident, name, args, tuple(kwds.items()) if kwds else ()
-            if not self._put(request, self._number):
+            if not self._put(request, self._session):
                 return None
             try:
-                _, kind, _, what, error = self._get(SLICE)
+                _, kind, _, what, error = self._get(LIVENESS_INTERVAL)
             except Empty:
-                _, kind, _, what, error = self._wait_on()
+                _, kind, _, what, error = self._get_slow_reply()
         except ShutDown:
             raise EOFError("the manager has ended") from None
         if error is not None:
             raise error
         return kind, what
 
-    def _wait_on(self) -> Any:
-        """The result of a call that takes longer."""
+    def _get_slow_reply(self) -> Any:
+        """Return the reply to a call that takes longer, checking that the manager is alive."""
         while True:
-            gone = self._manager_is_gone()
+            # Checked before the channel is read: the last reply of a manager is not missed.
+            gone = hung_up(self._fd)
             try:
-                return self._get(0 if gone else SLICE)
+                return self._get(0 if gone else LIVENESS_INTERVAL)
             except Empty:
                 if gone:
-                    raise EOFError("the manager has gone") from None
-
-    def _manager_is_gone(self) -> bool:
-        poller = select.poll()
-        poller.register(self._fd, _HANG_UP)
-        return bool(poller.poll(0))
+                    raise EOFError("the manager is gone") from None

@@ -1,6 +1,7 @@
-"""`SyncManager`: a manager of what threads and processes share as a rule.
+"""`SyncManager`: a manager of the types that threads and processes usually share.
 
-Idea: the types, each with what makes the object in the server and what stands for it elsewhere.
+Idea: a list of the types: each with the callable that makes the object in the server, and the proxy
+type for the other processes.
 
 Layer: pools and managers.
 """
@@ -16,7 +17,7 @@ from ._manager import BaseManager
 
 
 class Namespace:
-    """Attributes to be shared. Args: kwds: the first ones."""
+    """Attributes to be shared. Args: kwds: the first attributes."""
 
     def __init__(self, /, **kwds: Any):
         self.__dict__.update(kwds)
@@ -30,8 +31,8 @@ class Value:
     """One value.
 
     Args:
-        typecode: for the record; any object can be the value.
-        lock: accepted as elsewhere; each access is atomic as it is.
+        typecode: not used; any object can be the value.
+        lock: not used; each access is atomic.
     """
 
     def __init__(self, typecode: Any, value: Any, lock: Any = True):
@@ -58,7 +59,7 @@ def Array(typecode: str, sequence: Iterable[Any], lock: Any = True) -> array.arr
 
 
 def _pool(*args: Any, **kwds: Any) -> Any:
-    """A pool whose workers are the manager's children."""
+    """Return a pool whose workers are the manager's children."""
     from ..pool import Pool  # on first use: few managers make one
 
     return Pool(*args, **kwds)
@@ -88,7 +89,7 @@ SyncManager.register("set", set, _proxies.SetProxy)
 SyncManager.register("Value", Value, _proxies.ValueProxy)
 SyncManager.register("Array", Array, _proxies.ArrayProxy)
 SyncManager.register("Namespace", Namespace, _proxies.NamespaceProxy)
-# What methods return.
+# The types of results of methods.
 SyncManager.register("Iterator", proxytype=_proxies.IteratorProxy, create_method=False)
 SyncManager.register("AsyncResult", create_method=False)
 
@@ -96,7 +97,7 @@ _proxy._default_proxies.update(
     {typeid: entry[-1] for typeid, entry in SyncManager._registry.items()}
 )
 
-# ------------------------------------------------- what may be carried out by one thread for all
+# -------------------------------------------------------------------------- nonblocking methods
 
 _nonblocking.declare(Namespace, _proxies.NamespaceProxy._exposed_)
 _nonblocking.declare(Value, _proxies.ValueProxy._exposed_)
@@ -105,7 +106,7 @@ _nonblocking.declare(_server_events.Event, _proxies.EventProxy._exposed_)
 _LOCKS = (_server_locks.Lock, _server_locks.RLock)
 for _kind in (*_LOCKS, _server_locks.Semaphore, _server_locks.BoundedSemaphore):
     _nonblocking.declare(_kind, _proxies.LockProxy._exposed_)
-# Not `wait`, which has released the lock before it has to wait.
+# Without `wait`: it has released the lock by the time when it would raise MustWait.
 _nonblocking.declare(
     _server_events.Condition,
     {*_proxies.ConditionProxy._exposed_} - {"wait"},

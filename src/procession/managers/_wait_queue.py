@@ -1,11 +1,11 @@
-"""What a thread of the server knows while it serves a call, and how it waits there.
+"""How a thread of the server waits in a call, and what it knows of the call that it serves.
 
-Idea: a thread that has to wait for another client's call waits for two things with one poll(2): for
-its bell, an eventfd that the other call rings, and for its own client's hanging up. So a client
-that is killed in a call that blocks ends that call, and takes nothing with it.
+Idea: a thread that waits for the call of another client waits for two things with one poll(2): for
+its wake-up, which the other call sets, and for its own client to hang up. So a client that is
+killed in a call that blocks ends that call, and takes nothing away from the other clients.
 
-Invariant: who is called (notified) either returns and says so, or, if its client has gone, passes
-the call on to the next: none is lost.
+Invariant: a waiter that was notified either returns and reports so, or, if its client is gone,
+passes the notification on to the next waiter: none is lost.
 
 Layer: pools and managers; imports the base layer.
 """
@@ -20,168 +20,166 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .._base.deadline import Deadline
+from .._base.poll import hung_up
+from .._base.wakeup import Wakeup
 
 if TYPE_CHECKING:
     from _thread import LockType
 
     from ._sessions import Client
 
-_HANG_UP = select.POLLRDHUP | select.POLLHUP | select.POLLERR
-
 
 class ClientGone(BaseException):
-    """The client for which a thread waits has hung up. Not an error of the call: nobody gets it."""
+    """The client for which a thread waits has hung up. No error of the call: nobody receives it."""
 
 
 class MustWait(BaseException):
-    """A call would have to wait, in a thread that may not; nothing has been changed by it."""
+    """A call would have to wait, in a thread that may not wait; nothing was changed by the call."""
 
 
-class Service(threading.local):
+class CurrentCall(threading.local):
     """What concerns the call that this thread serves.
 
     Attributes:
-        fd: the client's connection; -1 in a thread that serves nobody.
-        client: the process that calls, if it has said who it is.
-        conversation: stands for the calling thread, which has a connection to itself.
-        undo: what takes the call back if its answer cannot be delivered.
+        fd: the client's connection; -1 in a thread that serves no client.
+        client: the process that calls, if it has said which one it is.
+        caller: the `Caller`, which stands for the calling thread of the client.
+        undo: undoes the call; called if its reply cannot be delivered.
         may_wait: whether calls may wait in this thread; else they raise `MustWait`.
     """
 
     fd: int = -1
     client: Client | None = None
-    conversation: Any = None
+    caller: Any = None
     undo: Callable[[], object] | None = None
     may_wait: bool = True
-    _bell: Bell | None = None
+    _wakeup: ThreadWakeup | None = None
 
-    def bell(self) -> Bell:
-        """Return this thread's bell."""
-        if self._bell is None:
-            self._bell = Bell(self.fd)
-        return self._bell
+    def wakeup(self) -> ThreadWakeup:
+        """Return the wake-up of this thread."""
+        if self._wakeup is None:
+            self._wakeup = ThreadWakeup(self.fd)
+        return self._wakeup
 
     def client_is_gone(self) -> bool:
-        """Whether the client has hung up by now."""
-        if self.fd < 0:
-            return False
-        poller = select.poll()
-        poller.register(self.fd, _HANG_UP)
-        return bool(poller.poll(0))
+        """Return whether the client has hung up by now."""
+        return self.fd >= 0 and hung_up(self.fd)
 
-    def end(self) -> None:
-        """Forget everything: the thread serves nobody any more."""
+    def clear(self) -> None:
+        """Forget everything: the thread does not serve a client any more."""
         self.__dict__.clear()
 
 
-service = Service()
+current_call = CurrentCall()
 
 
-class Bell:
-    """Wakes one thread. Args: fd: of the client's connection; -1 if there is none."""
+class ThreadWakeup(Wakeup):
+    """Wakes one thread. Args: client_fd: of the client's connection; -1 if there is none.
 
-    def __init__(self, fd: int):
-        self._event = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._fd = fd
+    It is closed with its last reference, as another thread may just be setting it.
+    """
+
+    def __init__(self, client_fd: int):
+        super().__init__()
         self._poller = select.poll()
-        self._poller.register(self._event, select.POLLIN)
-        if fd >= 0:
-            self._poller.register(fd, _HANG_UP)
-
-    def ring(self) -> None:
-        """Wake the thread, now or when it next waits."""
-        os.eventfd_write(self._event, 1)
+        self._poller.register(self.fileno(), select.POLLIN)
+        if client_fd >= 0:
+            self._poller.register(client_fd, select.POLLRDHUP)
 
     def wait(self, deadline: Deadline) -> bool:
-        """Whether it rang before *deadline*. Raises: ClientGone."""
-        found = dict(self._poller.poll(deadline.remaining_ms()))
-        if self._event in found:
-            os.eventfd_read(self._event)
+        """Return whether it was set before *deadline*. Raises: ClientGone."""
+        ready = [fd for fd, _ in self._poller.poll(deadline.remaining_ms())]
+        if self.fileno() in ready:
+            self.clear()
             return True
-        if self._fd in found:
+        if ready:
             raise ClientGone
         return False
 
+    # Bound early: it may run when the module's globals are gone. Without a descriptor there is
+    # no poller.
     def __del__(self, close: Callable[[int], object] = os.close) -> None:
-        close(self._event)
+        if hasattr(self, "_poller"):
+            close(self.fileno())
 
 
 class _Waiter:
-    __slots__ = ("bell", "called")
+    __slots__ = ("notified", "wakeup")
 
-    def __init__(self, bell: Bell):
-        self.bell = bell
-        self.called = False
+    def __init__(self, wakeup: ThreadWakeup):
+        self.wakeup = wakeup
+        self.notified = False
 
 
-class Waiters:
-    """Those who wait for one thing, first come, first called.
+class WaitQueue:
+    """The threads that wait for one thing; the first that came is the first to be notified.
 
     Args:
-        mutex: guards the thing, and this; held by who calls a method.
+        mutex: guards the thing and this queue; the caller of each method holds it.
     """
 
     def __init__(self, mutex: LockType):
         self._mutex = mutex
         self._queue: deque[_Waiter] = deque()
-        self._called = 0  # those that were called and have not come yet
+        self._on_their_way = 0  # waiters that were notified and do not run yet
 
     def __len__(self) -> int:
         return len(self._queue)
 
-    def let_them_first(self) -> None:
-        """Have the calling thread not overtake those who wait.
+    def check_not_overtaking(self) -> None:
+        """Keep a thread that may not wait from overtaking those that do.
 
         Raises:
-            MustWait: somebody does, or was called just now, and this thread may not wait itself.
+            MustWait: this thread may not wait, and another waits or was notified just now.
         """
-        if not service.may_wait and (self._queue or self._called):
+        if not current_call.may_wait and (self._queue or self._on_their_way):
             raise MustWait
 
     def wait(self, deadline: Deadline) -> bool:
-        """Wait, without the mutex, until called; whether that was before *deadline*.
+        """Wait, without the mutex, until notified; return whether that was before *deadline*.
 
         Raises:
-            ClientGone: the client hung up; the call, if there was one, was passed on.
+            ClientGone: the client hung up; a notification, if there was one, was passed on.
             MustWait: this thread may not wait.
         """
-        if not service.may_wait:
+        if not current_call.may_wait:
             raise MustWait
-        waiter = _Waiter(service.bell())
+        waiter = _Waiter(current_call.wakeup())
         self._queue.append(waiter)
         self._mutex.release()
         try:
-            while not waiter.called:
-                if not waiter.bell.wait(deadline) and not waiter.called and deadline.expired:
+            while not waiter.notified:
+                if not waiter.wakeup.wait(deadline) and not waiter.notified and deadline.expired:
                     break
         except BaseException:
             self._mutex.acquire()
-            self._withdraw(waiter)
+            self._remove(waiter)
             raise
         self._mutex.acquire()
-        if waiter.called:
-            self._called -= 1
+        if waiter.notified:
+            self._on_their_way -= 1
         else:
             self._queue.remove(waiter)
-        return waiter.called
+        return waiter.notified
 
-    def _withdraw(self, waiter: _Waiter) -> None:
-        if waiter.called:
-            self._called -= 1
-            self.call()
+    def _remove(self, waiter: _Waiter) -> None:
+        """Remove a waiter that will not run; pass on the notification that it may have got."""
+        if waiter.notified:
+            self._on_their_way -= 1
+            self.notify()
         else:
             self._queue.remove(waiter)
 
-    def call(self, n: int = 1) -> int:
-        """Wake up to *n* of them; how many there were."""
+    def notify(self, n: int = 1) -> int:
+        """Wake up to *n* of the waiters; return how many were woken."""
         count = min(n, len(self._queue))
-        self._called += count
+        self._on_their_way += count
         for _ in range(count):
             waiter = self._queue.popleft()
-            waiter.called = True
-            waiter.bell.ring()
+            waiter.notified = True
+            waiter.wakeup.set()
         return count
 
-    def call_all(self) -> None:
-        """Wake all of them."""
-        self.call(len(self._queue))
+    def notify_all(self) -> None:
+        """Wake all waiters."""
+        self.notify(len(self._queue))
