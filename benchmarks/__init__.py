@@ -6,15 +6,17 @@ target.
 
 The modules, each importing only those above it:
 
-- `measurement`: what one measurement gives
-- `libraries`: the packages compared, behind one interface
-- `queues`, `pipes`, `locks`, `pools`, `starts`: the work
-- `claim`: what one claim is
-- `claims`: which work, how much of it, and the ratio claimed
-- `growth`: the same work in several sizes, for curves
-- `measure`: one measurement, in a fresh interpreter
+- `timing`: what one measurement gives
+- `peers`: the packages compared, behind one interface
+- `work`: what is measured, one file for each subject
+- `cases`: which work, how much of it, and the ratio claimed; the same work in several sizes
+- `runner`: the libraries in turns, each measurement in a fresh interpreter
 - `report`: the tables
-- `__main__`: the run: who measures what in which order
+- `__main__`: the command
+
+Beside them `programs` has the scripts that a measurement runs, and `probes` has commands of their
+own: what a pool occupies (`probes.memory`), and how soon it does what it promises
+(`probes.promptness`).
 
 Invariant: a benchmark checks what it received (a fast wrong answer is not a result) and never
 decides whether a build passes.

@@ -1,8 +1,9 @@
-"""Other packages that have pools, behind the interface of a pool of `multiprocessing`.
+"""The packages that are compared, behind one interface: that of `multiprocessing`.
 
-Idea: each is used as its own documentation does for that work, with the chunks that the standard
-pool would make where it leaves them to the caller. What a package cannot do it has no method for,
-and no claim asks it.
+Idea: a benchmark is given a context and knows no more. A peer that has only queues, or only pools,
+is completed with the processes of the standard package. Each peer is used as its own documentation
+does for that work, with the chunks that the standard pool would make where the peer leaves them to
+the caller. What a peer cannot do it has no method for, and no case asks it.
 
 Invariant: importing this module imports none of the packages.
 """
@@ -10,14 +11,59 @@ Invariant: importing this module imports none of the packages.
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
+import importlib.util
+import platform
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Self
 
+STANDARD = "multiprocessing"
+OURS = "procession"
 FUTURES = "concurrent.futures"
+BYTES = 64_000_000  # for a peer that wants to know how large its queues shall be
+
+
+def context(library: str, method: str) -> Any:
+    """Return the context of start method *method* of the package named *library*."""
+    if library == "faster_fifo":
+        return _FasterFifo(context(STANDARD, method))
+    if library in POOLS:
+        return Context(library, context(STANDARD, method))
+    return importlib.import_module(library).get_context(method)
+
+
+def is_installed(library: str) -> bool:
+    """Return whether *library* can be imported here."""
+    return importlib.util.find_spec(library) is not None
+
+
+def version(library: str) -> str:
+    """Return the version of *library*, which may be used from its sources."""
+    if library in (STANDARD, FUTURES):
+        return f"of Python {platform.python_version()}"
+    try:
+        return importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        return "(not installed)"
+
+
+class _FasterFifo:
+    """The context of a package that has queues, and of the standard one for the rest."""
+
+    def __init__(self, standard: Any) -> None:
+        self._standard = standard
+
+    def Queue(self, maxsize: int = 0) -> Any:
+        import faster_fifo
+
+        return faster_fifo.Queue(max_size_bytes=BYTES)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._standard, name)
 
 
 class Context:
-    """What a benchmark is given for the package *name*."""
+    """What a benchmark is given for the package *name*, which has pools."""
 
     def __init__(self, name: str, context: Any) -> None:
         self._name, self._context = name, context
@@ -194,3 +240,5 @@ POOLS: dict[str, type[_Pool]] = {
     "mpire": _Mpire,
     "pebble": _Pebble,
 }
+
+PEERS = ("faster_fifo", *POOLS)  # measured where they are installed

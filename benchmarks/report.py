@@ -4,68 +4,44 @@ from __future__ import annotations
 
 import os
 import platform
-import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from . import libraries
-from .claim import Claim
-from .growth import Curve
-from .measurement import Measurement
+from . import peers
+from .cases import Case, Curve
+from .runner import Row
 
 HEADINGS = ("one operation", "standard", "p99", "procession", "p99", "ratio", "target", "peer")
 
 
-@dataclass
-class Row:
-    """All measurements of one claim, by library; and the libraries that failed."""
+def cells(row: Row) -> list[str]:
+    """Return the row of the table."""
+    ratio = row.ratio()
+    times = [
+        duration(time)
+        for library in (peers.STANDARD, peers.OURS)
+        for time in (row.figure(library), row.late(library))
+    ]
+    verdict = "-" if ratio is None else f"{ratio:.2f}"
+    return [row.case.what, *times, verdict, _target(row, ratio), _peers(row)]
 
-    claim: Claim
-    measured: dict[str, list[Measurement]] = field(default_factory=dict)
-    failed: dict[str, str] = field(default_factory=dict)
 
-    def figure(self, library: str) -> float | None:
-        """Return the median over the rounds, in nanoseconds; None if there is none."""
-        rounds = self.measured.get(library)
-        return statistics.median(each.figure for each in rounds) if rounds else None
+def _peers(row: Row) -> str:
+    """Return each peer's figure, and how many times as fast as it this package is."""
+    return ", ".join(
+        f"{peer} {duration(row.figure(peer))} ({ratio:.2f})"
+        for peer in row.case.peers
+        if (ratio := row.ratio(peer)) is not None
+    )
 
-    def late(self, library: str) -> float | None:
-        """Return the 99th percentile over the parts of all rounds, in nanoseconds."""
-        parts = [part for each in self.measured.get(library, ()) for part in each.parts]
-        return statistics.quantiles(parts, n=100)[98] if len(parts) > 1 else None
 
-    def ratio(self, library: str = libraries.STANDARD) -> float | None:
-        """Return how many times as fast as *library* this package is."""
-        theirs, ours = self.figure(library), self.figure(libraries.OURS)
-        return theirs / ours if theirs and ours else None
-
-    def cells(self) -> list[str]:
-        """Return the row of the table."""
-        ratio = self.ratio()
-        times = [
-            duration(time)
-            for library in (libraries.STANDARD, libraries.OURS)
-            for time in (self.figure(library), self.late(library))
-        ]
-        verdict = "-" if ratio is None else f"{ratio:.2f}"
-        return [self.claim.what, *times, verdict, self._target(ratio), self._peers()]
-
-    def _peers(self) -> str:
-        """Return each peer's figure, and how many times as fast as it this package is."""
-        return ", ".join(
-            f"{peer} {duration(self.figure(peer))} ({ratio:.2f})"
-            for peer in self.claim.peers
-            if (ratio := self.ratio(peer)) is not None
-        )
-
-    def _target(self, ratio: float | None) -> str:
-        if ratio is None:
-            return f"{self.claim.target:g}"
-        return f"{self.claim.target:g} {'met' if ratio >= self.claim.target else 'MISSED'}"
+def _target(row: Row, ratio: float | None) -> str:
+    if ratio is None:
+        return f"{row.case.target:g}"
+    return f"{row.case.target:g} {'met' if ratio >= row.case.target else 'MISSED'}"
 
 
 def duration(nanoseconds: float | None) -> str:
@@ -80,7 +56,7 @@ def duration(nanoseconds: float | None) -> str:
 
 def table(rows: Iterable[Row]) -> str:
     """Return the table as plain text."""
-    return _aligned([list(HEADINGS), *(row.cells() for row in rows)])
+    return _aligned([list(HEADINGS), *(cells(row) for row in rows)])
 
 
 def _aligned(lines: Sequence[Sequence[str]]) -> str:
@@ -95,7 +71,7 @@ def _aligned(lines: Sequence[Sequence[str]]) -> str:
 def markdown(rows: Iterable[Row]) -> str:
     """Return the machine and the table as Markdown."""
     lines = [list(HEADINGS), ["---"] + ["--:"] * (len(HEADINGS) - 1)]
-    lines += [row.cells() for row in rows]
+    lines += [cells(row) for row in rows]
     shown = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     facts = "\n".join(f"- {fact}" for fact in machine())
     return f"{facts}\n\n{shown}\n"
@@ -108,14 +84,14 @@ def results(rows: Iterable[Row], quick: bool) -> dict[str, Any]:
         "quick": quick,
         "rows": [
             {
-                "claim": row.claim.name,
-                "what": row.claim.what,
-                "target": row.claim.target,
+                "claim": row.case.name,
+                "what": row.case.what,
+                "target": row.case.target,
                 "figures": {library: row.figure(library) for library in sorted(row.measured)},
                 "ratios": {
                     library: row.ratio(library)
                     for library in sorted(row.measured)
-                    if library != libraries.OURS
+                    if library != peers.OURS
                 },
             }
             for row in rows
@@ -127,8 +103,8 @@ def curve_table(rows: Mapping[int, Row]) -> str:
     """Return the points of a curve as plain text: a column for each library."""
     found = libraries_of(rows.values())
     lines = [["", *found]]
-    for place, row in rows.items():
-        lines.append([f"{place:,}", *(duration(row.figure(library)) for library in found)])
+    for value, row in rows.items():
+        lines.append([f"{value:,}", *(duration(row.figure(library)) for library in found)])
     return _aligned(lines)
 
 
@@ -148,23 +124,23 @@ def curve(curve: Curve, rows: Mapping[int, Row]) -> dict[str, Any]:
 def libraries_of(rows: Iterable[Row]) -> list[str]:
     """Return the libraries that were measured, the standard one first, then this one."""
     found = {library for row in rows for library in row.measured}
-    first = (libraries.STANDARD, libraries.OURS)
+    first = (peers.STANDARD, peers.OURS)
     return [*first, *sorted(found.difference(first))]
 
 
 def failures(rows: Iterable[Row]) -> list[str]:
     """Return one line for each measurement that gave no result."""
     return [
-        f"{row.claim.name}, {library}: {reason}"
+        f"{row.case.name}, {library}: {reason}"
         for row in rows
         for library, reason in row.failed.items()
     ]
 
 
-def absent(claims: Iterable[Claim]) -> list[str]:
-    """Return a line about the peers of *claims* that are not installed, if there are any."""
-    wanted = dict.fromkeys(peer for claim in claims for peer in claim.peers)
-    missing = [peer for peer in wanted if not libraries.is_installed(peer)]
+def absent(cases: Iterable[Case]) -> list[str]:
+    """Return a line about the peers of *cases* that are not installed, if there are any."""
+    wanted = dict.fromkeys(peer for case in cases for peer in case.peers)
+    missing = [peer for peer in wanted if not peers.is_installed(peer)]
     if not missing:
         return []
     return [
@@ -175,11 +151,11 @@ def absent(claims: Iterable[Claim]) -> list[str]:
 
 def machine() -> list[str]:
     """Return what was compared and where: versions, processor, load."""
-    installed = [each for each in libraries.PEERS if libraries.is_installed(each)]
-    packages = [f"{name} {libraries.version(name)}" for name in (libraries.OURS, *installed)]
+    installed = [each for each in peers.PEERS if peers.is_installed(each)]
+    packages = [f"{name} {peers.version(name)}" for name in (peers.OURS, *installed)]
     usable, load = len(os.sched_getaffinity(0)), os.getloadavg()[0]
     return [
-        f"{date.today()}, {libraries.STANDARD} {libraries.version(libraries.STANDARD)}, "
+        f"{date.today()}, {peers.STANDARD} {peers.version(peers.STANDARD)}, "
         + ", ".join([*packages, f"numpy {metadata.version('numpy')}"]),
         f"{processor()}, {usable} of {os.cpu_count()} processors, load {load:.1f}, "
         f"{platform.system()} {platform.release()}",

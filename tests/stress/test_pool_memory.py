@@ -1,8 +1,11 @@
-"""A pool's memory does not grow with its tasks. A longer form: ``python -m benchmarks.memory``."""
+"""A pool's memory does not grow with its tasks.
+
+A longer form: ``python -m benchmarks.probes.memory``.
+"""
 
 import pytest
 
-from benchmarks import memory
+from benchmarks.probes import memory
 
 pytestmark = pytest.mark.slow
 

@@ -1,103 +1,146 @@
 """The package's modules and what they import, read from the sources without running them.
 
-Idea: a module is named by its path below ``procession`` ("" is the package itself, "pool.worker" a
-module of a subpackage); an import is an edge to the module it really loads, wherever in the file it
-stands: an import inside a function saves time, it does not change who depends on whom. Imports for
-the type checker alone load nothing and are no edges.
+Idea: a module is named by its path below ``procession`` ("" is the package itself, "pool._worker" a
+module of a subpackage). An import is an edge to each module that it runs: of ``a.b.c`` that is the
+module, and the ``__init__`` of each folder around it that is not already being imported. An import
+inside a function counts like any other: it saves time, it does not change who depends on whom. So
+does an import by string, also that of a C file. Imports for the type checker alone run nothing.
+
+Invariant: every function takes the tree that it reads, so a small tree that is planted in a
+temporary folder is judged like the real one.
 """
 
 import ast
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+
+from tests.support.structure_imports import Import, imports_of
+from tests.support.structure_tables import BY_STRING
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "procession"
-SOURCES = ROOT / "src" / PACKAGE
+CORE = "_core"  # the extension; its sources are those in native/
+
+# A name of the package in a C file that is no type of the core itself is imported there.
+C_STRING = re.compile(rf'"{PACKAGE}(?:\.(\w+(?:\.\w+)*))?"')
 
 
-def module_name(path: Path) -> str:
-    """Return the name of the module in *path*, relative to the package."""
-    parts = path.relative_to(SOURCES).with_suffix("").parts
+@dataclass(frozen=True)
+class Edge:
+    """One import: the module that is run for it, and where it is written."""
+
+    target: str
+    where: str
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A checkout: its folder, and what its modules may import by string, with the reasons."""
+
+    root: Path
+    by_string: Mapping[str, tuple[tuple[str, ...], str]] = field(default_factory=lambda: BY_STRING)
+
+    @property
+    def native(self) -> Path:
+        """The folder of the C sources."""
+        return self.root / "native"
+
+    @cached_property
+    def modules(self) -> dict[str, Path]:
+        """The modules by name, with their files."""
+        package = self.root / "src" / PACKAGE
+        return {module_name(path, package): path for path in sorted(package.rglob("*.py"))}
+
+    @cached_property
+    def imports(self) -> dict[str, list[Import]]:
+        """What each module imports, as it is written there."""
+        return {
+            module: list(imports_of(path, absolute_folder(module, path)))
+            for module, path in self.modules.items()
+        }
+
+    @cached_property
+    def edges(self) -> dict[str, list[Edge]]:
+        """What each module, and the core, makes run by its imports."""
+        found = {module: list(self._edges_of(module)) for module in self.modules}
+        found[CORE] = list(self._edges_of_core())
+        return found
+
+    def resolve(self, name: str) -> str | None:
+        """Return the module of the package that *name* stands for; None: it is another's.
+
+        A name inside a module, or of no module, resolves to the nearest package above it.
+        """
+        first, _, inner = name.partition(".")
+        if first != PACKAGE:
+            return None
+        while inner and inner not in self.modules and inner != CORE:
+            inner = inner.rpartition(".")[0]
+        return inner
+
+    def named(self, path: Path) -> str:
+        """Return the path as the reports show it."""
+        return str(path.relative_to(self.root))
+
+    def _edges_of(self, module: str) -> Iterator[Edge]:
+        path = self.modules[module]
+        for each in self.imports[module]:
+            target = self.resolve(each.name) if each.name else None
+            if target is not None:
+                where = f"{self.named(path)}:{each.line}"
+                yield from edges_to(module, target, where)
+        for name in self.by_string.get(module, ((), ""))[0]:
+            if name in self.modules:
+                yield from edges_to(module, name, self.named(path))
+
+    def _edges_of_core(self) -> Iterator[Edge]:
+        for path in sorted(self.native.rglob("*.[ch]")):
+            if "tests" in path.relative_to(self.native).parts:
+                continue
+            for number, line in enumerate(path.read_text().splitlines(), 1):
+                for inner in C_STRING.findall(line):
+                    target = self.resolve(f"{PACKAGE}.{inner}".rstrip("."))
+                    if target:
+                        yield from edges_to(CORE, target, f"{self.named(path)}:{number}")
+
+
+def edges_to(module: str, target: str, where: str) -> Iterator[Edge]:
+    """Yield an edge from *module* to *target* and to the folders whose ``__init__`` runs first."""
+    for folder in folders_around(target):
+        if module != folder and not module.startswith(f"{folder}."):
+            yield Edge(folder, where)
+    if module != target:
+        yield Edge(target, where)
+
+
+def folders_around(module: str) -> list[str]:
+    """Return the packages in which *module* lies, the outermost first, without ``procession``."""
+    parts = module.split(".")
+    return [".".join(parts[:count]) for count in range(1, len(parts))]
+
+
+def module_name(path: Path, package: Path) -> str:
+    """Return the name of the module in *path*, relative to *package*."""
+    parts = path.relative_to(package).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-PATHS = {module_name(path): path for path in sorted(SOURCES.rglob("*.py"))}
-NATIVE_MODULES = {"_core"}
-
-
-@dataclass
-class Imports(ast.NodeVisitor):
-    """Collects the absolute names that a module imports, each with its line."""
-
-    package: str  # absolute name of the package the module is in, for relative imports
-    found: list[tuple[str, int]] = field(default_factory=list)
-
-    def visit_If(self, node: ast.If) -> None:
-        """Leave out ``if TYPE_CHECKING:``, but not its ``else``."""
-        skip = ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
-        for child in node.orelse if skip else [*node.body, *node.orelse]:
-            self.visit(child)
-
-    def visit_Import(self, node: ast.Import) -> None:
-        """``import a.b``."""
-        self.found += [(alias.name, node.lineno) for alias in node.names]
-
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        """``from a import b``: a.b where that is a module, else a; `resolve` decides."""
-        base = self.absolute(node.level, node.module or "")
-        self.found += [(f"{base}.{alias.name}", node.lineno) for alias in node.names]
-
-    def visit_Call(self, node: ast.Call) -> None:
-        """``import_module("a.b")``, ``__import__("a.b")``: as far as the name is written there."""
-        called = ast.unparse(node.func).rpartition(".")[2]
-        if called in ("import_module", "__import__") and node.args:
-            name = node.args[0]
-            if isinstance(name, ast.Constant) and isinstance(name.value, str):
-                level = len(name.value) - len(name.value.lstrip("."))
-                self.found.append((self.absolute(level, name.value.lstrip(".")), node.lineno))
-        self.generic_visit(node)
-
-    def absolute(self, level: int, name: str) -> str:
-        """Return the absolute name of *name* seen through *level* leading dots."""
-        if level == 0:
-            return name
-        parents = self.package.split(".")[: len(self.package.split(".")) - (level - 1)]
-        return ".".join([*parents, name] if name else parents)
-
-
-def imports(module: str) -> list[tuple[str, int]]:
-    """Return the absolute names that *module* imports, with their lines."""
-    path = PATHS[module]
+def absolute_folder(module: str, path: Path) -> str:
+    """Return the absolute name of the package that the relative imports of *module* start from."""
     inside = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    visitor = Imports(f"{PACKAGE}.{inside}".rstrip("."))
-    visitor.visit(ast.parse(path.read_text(), str(path)))
-    return visitor.found
+    return f"{PACKAGE}.{inside}".rstrip(".")
 
 
-def resolve(name: str) -> str | None:
-    """Return the module of the package that importing *name* loads; None: it is another's.
-
-    A module of the package that does not exist (yet) resolves to the nearest package above it.
-    """
-    first, _, inner = name.partition(".")
-    if first != PACKAGE:
-        return None
-    while inner and inner not in PATHS and inner not in NATIVE_MODULES:
-        inner = inner.rpartition(".")[0]
-    return inner
+def unit(module: str) -> str:
+    """Return the top-level module or package that *module* belongs to: the unit of the layers."""
+    return module.partition(".")[0]
 
 
-def edges(module: str) -> Iterator[tuple[str, int]]:
-    """Yield the modules of the package that *module* imports, with the line, less itself."""
-    for name, line in imports(module):
-        target = resolve(name)
-        if target is not None and target != module:
-            yield target, line
-
-
-def cycles(graph: dict[str, set[str]]) -> list[list[str]]:
-    """Return the groups of modules that import one another (strongly connected, Tarjan 1972)."""
+def cycles(graph: Mapping[str, Iterable[str]]) -> list[list[str]]:
+    """Return the groups of nodes that reach one another (strongly connected, Tarjan 1972)."""
     order: dict[str, int] = {}
     low: dict[str, int] = {}
     stack: list[str] = []
@@ -122,3 +165,13 @@ def cycles(graph: dict[str, set[str]]) -> list[list[str]]:
         if node not in order:
             visit(node)
     return found
+
+
+def docstring(path: Path) -> str:
+    """Return the docstring of the module in *path*; "" if it has none."""
+    return ast.get_docstring(ast.parse(path.read_text())) or ""
+
+
+def assert_none(found: list[str]) -> None:
+    """Fail with the whole report if there is one."""
+    assert not found, "\n".join(["", *found])

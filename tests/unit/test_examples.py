@@ -119,7 +119,7 @@ def test_a_benchmark_run_prints_a_row_for_each_claim_chosen(tmp_path: Path) -> N
 def test_every_claim_that_needs_no_extra_package_can_be_measured(library: str) -> None:
     """One measurement gives nanoseconds: a figure, and parts that are spread around it."""
     for claim in ("queue-2-2", "pool-imap", "pool-apply", "simple-ping-pong"):
-        result = json.loads(output("-m", "benchmarks.once", claim, library, "0.01"))
+        result = json.loads(output("-m", "benchmarks.programs.once", claim, library, "0.01"))
 
         assert result["figure"] > 0
         assert all(part > 0 for part in result["parts"])
@@ -129,9 +129,9 @@ def test_a_measurement_that_fails_is_reported_and_gates_nothing() -> None:
     """The run goes on, ends well, and says what happened."""
     code = """
 import sys
-from benchmarks import __main__, libraries
-libraries.OURS = "no_such_package"
-libraries.version = str
+from benchmarks import __main__, peers
+peers.OURS = "no_such_package"
+peers.version = str
 sys.argv[1:] = ["--quick", "lock"]
 __main__.main()
 """

@@ -1,6 +1,6 @@
 """`Pool.terminate` ends workers in whatever state.
 
-How soon it does: ``python -m benchmarks.promptness``.
+How soon it does: ``python -m benchmarks.probes.promptness``.
 """
 
 import os
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import procession
-from benchmarks import promptness
+from benchmarks.probes import promptness
 from procession.pool import _supervisor
 from tests.support import tasks
 from tests.support.waiting import wait_until

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .measurement import Measurement, of_batches, of_delays, of_throughput
+from ..timing import Measurement, of_batches, of_delays, of_throughput
 
 CLIENTS = 4
 KEYS = 10
@@ -165,9 +165,9 @@ def _use(client: int, shared: Any, reports: Any, waiting: int, count: int) -> No
     reports.put("ready")
     os.read(waiting, 1)
     for number in range(count):
-        key = client, number % KEYS
-        shared[key] = number
-        assert shared[key] == number
+        mine = client, number % KEYS
+        shared[mine] = number
+        assert shared[mine] == number
     reports.put("done")
 
 

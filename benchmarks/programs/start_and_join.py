@@ -1,7 +1,8 @@
 """A program that starts processes and prints how long each took, in nanoseconds.
 
-Idea: ``python benchmarks/start.py LIBRARY METHOD COUNT TARGET`` is as small as a program can be,
-for what it imports weighs on each start: a fork copies it, a fresh interpreter imports it again.
+Idea: ``python benchmarks/programs/start_and_join.py LIBRARY METHOD COUNT TARGET`` is as small as a
+program can be, for what it imports weighs on each start: a fork copies it, a fresh interpreter
+imports it again.
 
 Invariant: it imports nothing when it is imported.
 """

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from .measurement import Measurement, of_delays, of_throughput
+from ..timing import Measurement, of_delays, of_throughput
 
 ARRAY_BYTES = 10_000_000
 AHEAD = 32  # messages of any size: the bound of a queue that need not hold all of them

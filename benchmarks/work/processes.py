@@ -11,9 +11,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from .measurement import Measurement, of_delays
+from ..timing import Measurement, of_delays
 
-PROGRAM = str(Path(__file__).with_name("start.py"))
+PROGRAM = str(Path(__file__).parents[1] / "programs" / "start_and_join.py")
 
 
 def start_and_join(method: str) -> Callable[[str, int], Measurement]:

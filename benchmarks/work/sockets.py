@@ -6,7 +6,7 @@ import importlib
 import time
 from typing import Any
 
-from .measurement import Measurement, of_delays
+from ..timing import Measurement, of_delays
 
 LONG_BYTES = 20_000  # the standard library writes this much in two parts
 

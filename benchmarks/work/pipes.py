@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from .measurement import Measurement, of_delays, of_throughput
+from ..timing import Measurement, of_delays, of_throughput
 
 MEBIBYTE = 1 << 20
 ARRAY_BYTES = 10_000_000

@@ -1,8 +1,7 @@
-"""How much memory a pool takes while it lives: ``python -m benchmarks.memory WORK ITEMS``.
+"""How much memory a pool takes while it lives: ``python -m benchmarks.probes.memory WORK ITEMS``.
 
 Idea: what grows with the number of tasks shows as a slope. The resident memory of the pool's
-process and the pages that the arena has are printed at ten points of a long run; nobody has to wait
-for the end to see that they stay where they are.
+process and the pages that the arena has are printed at ten points of a long run, as they come.
 
     imap    imap_unordered over ITEMS numbers, none of which is kept
     tasks   one pool that does ITEMS tasks, by turns through apply_async, map and imap
@@ -21,7 +20,7 @@ from typing import Any
 import procession
 from procession import _core
 
-from .pools import WORKERS, double
+from ..work.pools import WORKERS, double
 
 POINTS = 10
 ROUND = 500  # tasks of a round of each of the three calls
@@ -79,7 +78,9 @@ def run(work: str, items: int) -> Iterator[Point]:
 
 def main() -> None:
     """Print the points as they come."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description="Is it flat?")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.probes.memory", description="Is it flat?"
+    )
     parser.add_argument("work", choices=WORK)
     parser.add_argument("items", type=int)
     options = parser.parse_args()

@@ -1,4 +1,4 @@
-"""How soon a pool does what it promises to do soon: ``python -m benchmarks.promptness``.
+"""How soon a pool does what it promises to do soon: ``python -m benchmarks.probes.promptness``.
 
 Idea: some promises are lengths of time: a limit is kept, the loss of a worker is told, an end
 comes. A test must not depend on them, as other work on the machine decides them too; so they are
@@ -90,7 +90,7 @@ def in_c_code(context: Any, ready: Any) -> Any:
 
 def ignoring(context: Any, ready: Any) -> Any:
     """Workers that ignore SIGTERM."""
-    return busy(context, ready, deaf, ready)
+    return busy(context, ready, ignore_sigterm, ready)
 
 
 def stopped(context: Any, ready: Any) -> Any:
@@ -137,7 +137,7 @@ def power(ready: Any) -> None:
     pow(3, 10**10)
 
 
-def deaf(ready: Any) -> None:
+def ignore_sigterm(ready: Any) -> None:
     """The task that ignores SIGTERM."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     begin(FOR_EVER, ready)
@@ -158,7 +158,7 @@ MEASURES: dict[str, tuple[Callable[[Any], float], float]] = {
 def main() -> None:
     """Print a row for each promise and start method."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.promptness", description="How soon is soon?"
+        prog="python -m benchmarks.probes.promptness", description="How soon is soon?"
     )
     parser.add_argument("--repeat", type=int, default=10, metavar="N", help="times each (10)")
     repeat = parser.parse_args().repeat

@@ -1,7 +1,7 @@
-"""Locks, conditions, events, barriers and shared values: each use alone, and between two processes.
+"""Locks, conditions, events, barriers and shared values: alone, and between two processes.
 
 Idea: what nobody else wants costs what the call costs; that is timed in batches. Between processes
-there is the way to the other and back: two that take turns, once a turn.
+the way to the other and back is timed: two processes take turns, and a turn is one operation.
 """
 
 from __future__ import annotations
@@ -11,11 +11,21 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from .measurement import Measurement, of_batches, of_delays
+from ..timing import Measurement, of_batches, of_delays
 
 Work = Callable[[int], None]
 
 # ------------------------------------------------------------------------------------------ alone
+
+
+def acquire_release(context: Any, count: int) -> Measurement:
+    """``lock.acquire(); lock.release()``."""
+    return of_batches(partial(_acquire_and_release, context.Lock()), count)
+
+
+def with_lock(context: Any, count: int) -> Measurement:
+    """``with lock:``."""
+    return of_batches(partial(_with, context.Lock()), count)
 
 
 def with_rlock(context: Any, count: int) -> Measurement:
@@ -39,6 +49,12 @@ def add_under_lock(context: Any, count: int) -> Measurement:
 def array_items(context: Any, count: int) -> Measurement:
     """``array[5] = array[4]``."""
     return of_batches(partial(_copy_item, context.Array("d", 10)), count)
+
+
+def _acquire_and_release(lock: Any, count: int) -> None:
+    for _ in range(count):
+        lock.acquire()
+        lock.release()
 
 
 def _with(lock: Any, count: int) -> None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from .measurement import Measurement, of_delays, of_throughput
+from ..timing import Measurement, of_delays, of_throughput
 
 WORKERS = 2
 REPEATS = 5

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from .libraries import OURS
-from .measurement import Measurement, of_batches
+from ..peers import OURS
+from ..timing import Measurement, of_batches
 
 KEYS = 1000
 

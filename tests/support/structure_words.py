@@ -1,0 +1,111 @@
+"""The words that names may not contain: each had several meanings, or one that no reader knows.
+
+Idea: a name is split into its words (snake_case, CamelCase); a retired one among them breaks the
+rule. Read are the identifiers of Python and C, the names of crash points, and those of files and
+folders. Comments and messages are prose, and free.
+"""
+
+import io
+import keyword
+import re
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.support.structure_c import blanked
+
+FOLDERS = ("src", "native", "tests", "benchmarks", "tools")
+SUFFIXES = (".py", ".pyi", ".c", ".h", ".pml")
+
+# What the field's term is stands in docs/design/glossary.md.
+RETIRED = frozenset(
+    {
+        *("crew", "hire", "bury", "buried", "doomed", "seat", "seats", "victim", "tally", "fed"),
+        *("feed", "feeds", "heirloom", "heirlooms", "farewell", "farewells", "lifeline"),
+        *("embryo", "deaf", "spare", "door", "doorway", "greet", "admit", "travel", "travels"),
+        *("anchor", "kin", "bell", "bells", "doorbell", "patience", "obituary", "mourn"),
+        *("surrender", "manners", "holdings", "annex", "annexes", "crowd", "stands", "shelf"),
+        *("parcel", "companion", "companions", "glance", "legacy", "ambient", "settle"),
+        *("withdraw", "renumber", "terms", "contracts", "bond", "bonds", "sides"),
+    }
+)
+# Words that have one good meaning, and had another one in this place.
+RETIRED_IN: dict[str, frozenset[str]] = {
+    "native/container": frozenset({"place", "places", "spot", "store"}),
+    "native/os": frozenset({"life", "ending"}),
+    "native/python": frozenset({"bound", "guard", "line", "plain", "place", "spot", "tagged"}),
+    "src/procession/managers": frozenset({"drop", "prompt", "talk"}),
+    "src/procession/pool": frozenset({"program", "programs", "over"}),
+    "src/procession/_launch": frozenset({"outcome", "ending"}),
+    "src/procession/process": frozenset({"outcome", "ending"}),
+    "src/procession/forkserver": frozenset({"outcome", "ending"}),
+}
+# Names in which such a word is right, and why.
+ALLOWED = {
+    "atomic_store": "C's own name",
+    "atomic_store_explicit": "C's own name",
+    "in_place": "the field's word for an operation that changes its operand",
+}
+
+WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+C_NAME = re.compile(r"\b[A-Za-z_]\w*")
+CRASH_POINT = re.compile(r'CRASH_POINT\("([^"]+)"\)')
+
+
+def retired_names(root: Path) -> list[str]:
+    """Return a line for each name that contains a retired word, and each file of such a name."""
+    found = []
+    for folder in FOLDERS:
+        for path in sorted((root / folder).rglob("*")):
+            if path.is_dir() and path.name != "__pycache__":
+                found += _retired_in(path.name, str(path.relative_to(root)), "")
+            if path.suffix in SUFFIXES:
+                found += _retired_in_file(path, str(path.relative_to(root)))
+    return found
+
+
+def _retired_in_file(path: Path, shown: str) -> Iterator[str]:
+    yield from _retired_in(path.stem, shown, "")
+    text = path.read_text()
+    names = python_names(text) if path.suffix in (".py", ".pyi") else c_names(text)
+    reported = set()
+    for name, line in names:
+        if name not in reported:
+            reported.add(name)
+            yield from _retired_in(name, shown, f":{line}")
+
+
+def _retired_in(name: str, shown: str, line: str) -> Iterator[str]:
+    if name in ALLOWED:
+        return
+    here = {
+        word
+        for place, words in RETIRED_IN.items()
+        if shown.startswith(f"{place}/")
+        for word in words
+    }
+    for word in words_of(name):
+        if word in RETIRED or word in here:
+            yield f"{shown}{line}: {name} has the word {word}"
+
+
+def words_of(name: str) -> list[str]:
+    """Split a name: ``on_workerExit2`` has the words on, worker, exit, 2."""
+    return [word.lower() for word in WORD.findall(name)]
+
+
+def python_names(text: str) -> Iterator[tuple[str, int]]:
+    """Yield the identifiers of Python source, with their lines."""
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.NAME and not keyword.iskeyword(token.string):
+            yield token.string, token.start[0]
+
+
+def c_names(text: str) -> Iterator[tuple[str, int]]:
+    """Yield the identifiers of C source, and the names of its crash points, with their lines."""
+    for number, line in enumerate(blanked(text).splitlines(), 1):
+        for name in C_NAME.findall(line):
+            yield name, number
+    for number, line in enumerate(text.splitlines(), 1):
+        for name in CRASH_POINT.findall(line):
+            yield name, number
