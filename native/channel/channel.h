@@ -24,7 +24,7 @@
 #ifndef PROCESSION_CHANNEL_CHANNEL_H
 #define PROCESSION_CHANNEL_CHANNEL_H
 
-#include "../shm/process_table.h"
+#include "../shm/reference.h"
 #include "../shm/waker.h"
 #include "../sync/event_count.h"
 #include "../sync/spin_wait.h"

@@ -7,7 +7,7 @@
 #ifndef PROCESSION_CHANNEL_PAYLOAD_H
 #define PROCESSION_CHANNEL_PAYLOAD_H
 
-#include "../shm/process_table.h"
+#include "../shm/reference.h"
 #include "record.h"
 
 struct payload_span {

@@ -5,6 +5,7 @@
 
 #include "../crash_point.h"
 #include "../os/clock.h"
+#include "../shm/process_table.h"
 
 /* A look at the descriptor takes as long as some yields. Turns before a yield are few: where both
  * sides share a processor each is wasted, and a yield that finds nobody is cheap. */

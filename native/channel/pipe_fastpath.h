@@ -44,7 +44,7 @@
 #define PROCESSION_CHANNEL_PIPE_FASTPATH_H
 
 #include "../os/stream.h"
-#include "../shm/process_table.h"
+#include "../shm/arena.h"
 #include "../sync/spin_wait.h"
 
 enum { HANDOFF_LIMIT = 2048 - 24 }; /* of a message, in bytes */

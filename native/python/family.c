@@ -8,6 +8,7 @@
 #include "../channel/payload.h"
 #include "../container/container.h"
 #include "../os/liveness.h"
+#include "../shm/waker.h"
 #include "../sync/barrier.h"
 #include "../sync/condition.h"
 #include "../sync/lock.h"
@@ -34,6 +35,7 @@ void family_register(void)
     channel_register();
     payload_register();
     container_register();
+    waker_register();
     fork_register();
 }
 
@@ -155,7 +157,7 @@ static PyObject *hold(PyObject *Py_UNUSED(module), PyObject *args)
     HandleObject *object;
     if (!PyArg_ParseTuple(args, "IO!", &token, Handle_Type, &object) || !handle_is_ready(object))
         return NULL;
-    if (raise_if_not_ok(handle_give(&family, &object->handle, token)))
+    if (raise_if_not_ok(table_give_reference(&family, &object->handle, token)))
         return NULL;
     Py_RETURN_NONE;
 }

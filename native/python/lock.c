@@ -189,7 +189,7 @@ static PyObject *holder(HandleObject *self, PyObject *Py_UNUSED(unused))
         return PyLong_FromLong(-(long)word_get(&lock->dead.pid));
     if ((word & LOCK_TAG) == 0)
         return PyLong_FromLong(0);
-    return PyLong_FromLong((long)word_get(&table_slot(&family, tag_index(word & LOCK_TAG))->pid));
+    return PyLong_FromLong((long)word_get(&arena_slot(&family, tag_index(word & LOCK_TAG))->pid));
 }
 
 #define ACQUIRE_DOC                                                                                \

@@ -1,13 +1,12 @@
-/* The arena as a whole: making it, joining it, its mutex and its journal. Blocks: see blocks.c. */
 #include "arena.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
 
 #include "../crash_point.h"
+#include "journal.h"
 
 #define HEADER_BYTES ((sizeof(struct arena_header) + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1))
 
@@ -79,68 +78,20 @@ void arena_close(struct arena *arena)
     arena->header = NULL;
 }
 
-/* ---- the journal */
-
-static void carry_out(struct arena *arena)
-{
-    struct journal *journal = &arena->header->journal;
-    uint64_t count = atomic_load_explicit(&journal->valid, memory_order_acquire);
-    for (uint64_t i = 0; i < count; i++) {
-        word_t *word = arena_at(arena, journal->entries[i].where);
-        /* Release: who reads a channel's count without this mutex sees the record as well. */
-        atomic_store_explicit(word, journal->entries[i].value, memory_order_release);
-        CRASH_POINT("journal.carried_out_one");
-    }
-    atomic_store_explicit(&journal->valid, 0, memory_order_release);
-    /* The next transaction's entries must not be written while these are still valid. */
-    CRASH_POINT("journal.done");
-    journal->staged = 0;
-}
+/* ---- the mutex */
 
 void arena_lock(struct arena *arena)
 {
     struct mutex *mutex = &arena->header->mutex;
     if (mutex_lock(mutex) == MUTEX_ABANDONED) {
-        carry_out(arena);
+        journal_repair(arena);
         CRASH_POINT("arena.repaired");
         mutex_repaired(mutex);
     }
-    arena->header->journal.staged = 0; /* what a failed transaction had staged is void */
+    journal_begin(arena);
 }
 
 void arena_unlock(struct arena *arena)
 {
     mutex_unlock(&arena->header->mutex);
-}
-
-/* What would lose a change: too many in one transaction, or two of the same word. */
-static void check_stage(const struct journal *journal, offset_t where)
-{
-#ifdef PROCESSION_DEBUG_CHECKS
-    bool wrong = journal->staged >= JOURNAL_ENTRIES || atomic_load(&journal->valid) != 0;
-    for (uint64_t i = 0; i < journal->staged && !wrong; i++)
-        wrong = journal->entries[i].where == where;
-    if (wrong)
-        abort();
-#else
-    (void)journal, (void)where;
-#endif
-}
-
-void journal_stage(struct arena *arena, word_t *word, uint64_t value)
-{
-    struct journal *journal = &arena->header->journal;
-    check_stage(journal, arena_offset(arena, word));
-    uint64_t i = journal->staged++;
-    journal->entries[i].where = arena_offset(arena, word);
-    journal->entries[i].value = value;
-}
-
-void journal_commit(struct arena *arena)
-{
-    struct journal *journal = &arena->header->journal;
-    CRASH_POINT("journal.before_commit");
-    atomic_store_explicit(&journal->valid, journal->staged, memory_order_release);
-    CRASH_POINT("journal.committed");
-    carry_out(arena);
 }

@@ -1,13 +1,7 @@
-/* Blocks: taking one, counting its references, and what happens after the last.
- *
- * Idea      A block is in exactly one of three places: in use (references > 0), on the list of the
- *           dead (its last reference is gone, but it may still own others), or on the free list
- *           of its class. Each move is one transaction.
- * Crash     Killed anywhere: the journal makes each move whole. A block that was staged but not
- *           committed is still where it was.
- */
-#include "../crash_point.h"
-#include "arena.h"
+#include "block.h"
+
+#include "journal.h"
+#include "reference.h"
 #include "size_class.h"
 
 /* The file grows by an eighth of itself, within these bounds: fewer calls, little unused. */
@@ -17,11 +11,11 @@
 /* Large free blocks keep up to this much memory in all: fresh pages cost six times the copy. */
 #define WARM_LIMIT (UINT64_C(256) << 20)
 
-static struct block_ops block_ops[BLOCK_KINDS];
+static struct block_ops ops[BLOCK_KINDS];
 
 void block_set_ops(enum block_kind kind, struct block_ops of_kind)
 {
-    block_ops[kind] = of_kind;
+    ops[kind] = of_kind;
 }
 
 /* ---- taking */
@@ -111,28 +105,13 @@ enum status block_stage_new(struct arena *arena, uint64_t size, enum block_kind 
                   word_get(&header->used_bytes) + size_class_bytes(size_class));
     journal_stage(arena, &(*block)->serial, serial);
     journal_stage(arena, &(*block)->kind, kind);
-    journal_stage(arena, &(*block)->references, 1);
+    reference_stage_first(arena, *block);
     journal_stage(arena, &(*block)->size, size);
     journal_stage(arena, &(*block)->cold, 0);
     return STATUS_OK;
 }
 
-void reference_stage_add(struct arena *arena, struct block *block)
-{
-    journal_stage(arena, &block->references, word_get(&block->references) + 1);
-}
-
 /* ---- letting go */
-
-void reference_stage_release(struct arena *arena, struct block *block)
-{
-    uint64_t left = word_get(&block->references) - 1;
-    journal_stage(arena, &block->references, left);
-    if (left == 0) {
-        journal_stage(arena, &block->next, word_get(&arena->header->reclaim_list));
-        journal_stage(arena, &arena->header->reclaim_list, arena_offset(arena, block));
-    }
-}
 
 static void stage_free(struct arena *arena, struct block *block)
 {
@@ -164,8 +143,8 @@ void arena_reclaim(struct arena *arena, unsigned steps)
         struct block *block = arena_at(arena, dead);
         uint64_t kind = word_get(&block->kind);
         struct block *child = NULL;
-        if (kind < BLOCK_KINDS && block_ops[kind].pop_child)
-            child = block_ops[kind].pop_child(arena, block);
+        if (kind < BLOCK_KINDS && ops[kind].pop_child)
+            child = ops[kind].pop_child(arena, block);
         if (child)
             reference_stage_release(arena, child);
         else
@@ -200,13 +179,13 @@ struct block *block_find(struct arena *arena, offset_t payload, uint64_t serial)
 void block_on_owner_death(struct arena *arena, struct block *block, uint32_t tag)
 {
     uint64_t kind = word_get(&block->kind);
-    if (kind < BLOCK_KINDS && block_ops[kind].on_owner_death)
-        block_ops[kind].on_owner_death(arena, block, tag);
+    if (kind < BLOCK_KINDS && ops[kind].on_owner_death)
+        ops[kind].on_owner_death(arena, block, tag);
 }
 
 void block_visit_children(struct arena *arena, struct block *block, child_visitor visit, void *with)
 {
     uint64_t kind = word_get(&block->kind);
-    if (kind < BLOCK_KINDS && block_ops[kind].visit_children)
-        block_ops[kind].visit_children(arena, block, visit, with);
+    if (kind < BLOCK_KINDS && ops[kind].visit_children)
+        ops[kind].visit_children(arena, block, visit, with);
 }

@@ -155,7 +155,7 @@ static void count_owned(struct check *check)
 
 static uint32_t entries_of(struct check *check, uint32_t index, uint32_t *unused)
 {
-    struct slot *slot = table_slot(check->arena, index);
+    struct slot *slot = arena_slot(check->arena, index);
     uint32_t all = 0;
     for (uint32_t part = 0; part < REFERENCE_PARTS; part++) {
         offset_t at = word_get(&slot->parts[part]);
@@ -177,7 +177,7 @@ static uint32_t entries_of(struct check *check, uint32_t index, uint32_t *unused
 /* The chain of unused entries has each of them once: so many steps, then its end. */
 static void check_chain(struct check *check, uint32_t index, uint32_t all, uint32_t unused)
 {
-    uint64_t next = word_get(&table_slot(check->arena, index)->free_entry);
+    uint64_t next = word_get(&arena_slot(check->arena, index)->free_entry);
     uint32_t steps = 0;
     while (next != 0 && next <= all && steps <= unused) {
         uint64_t value = reference_entry(check->arena, index, (uint32_t)next - 1);
@@ -199,7 +199,7 @@ static void check_slots(struct check *check)
         complain(check, "%llu slots are used", (unsigned long long)used);
     for (uint32_t i = 0; i < used && i < SLOT_COUNT; i++) {
         uint32_t unused = 0, all = entries_of(check, i, &unused);
-        enum slot_state state = word_get(&table_slot(check->arena, i)->state) & 0xff;
+        enum slot_state state = word_get(&arena_slot(check->arena, i)->state) & 0xff;
         free += state == SLOT_FREE;
         if (state == SLOT_FREE && all > 0)
             complain(check, "slot %u is free and has a list", i);
@@ -207,7 +207,7 @@ static void check_slots(struct check *check)
             check_chain(check, i, all, unused);
     }
     for (uint64_t at = word_get(&header->free_slot); at && listed <= free; listed++) {
-        struct slot *slot = table_slot(check->arena, (uint32_t)at - 1);
+        struct slot *slot = arena_slot(check->arena, (uint32_t)at - 1);
         if (at > used || (word_get(&slot->state) & 0xff) != SLOT_FREE)
             complain(check, "slot %llu is on the free list", (unsigned long long)at - 1);
         at = word_get(&slot->next_free);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "../crash_point.h"
+#include "journal.h"
 
 static enum status add(struct arena *arena, word_t *link, uint64_t bytes)
 {

@@ -9,7 +9,7 @@
 #ifndef PROCESSION_SHM_OVERFLOW_H
 #define PROCESSION_SHM_OVERFLOW_H
 
-#include "arena.h"
+#include "block.h"
 
 /* Where entry *number* is, when the first part has *first* entries: part 0 is the block itself. */
 static inline uint32_t overflow_part(uint32_t first, uint32_t number)

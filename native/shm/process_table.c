@@ -8,16 +8,16 @@
 #include "../crash_point.h"
 #include "../os/clock.h"
 #include "../os/liveness.h"
-#include "reference.h"
-#include "waker.h"
+
+static void (*reap_hook)(struct arena *arena, uint32_t tag);
+
+void table_set_reap_hook(void (*hook)(struct arena *arena, uint32_t tag))
+{
+    reap_hook = hook;
+}
 
 /* How long an embryo whose parent is dead, and whose own pid nobody knows, may take to be born. */
 #define START_LIMIT_NS (10 * NS_PER_S)
-
-struct slot *table_slot(const struct arena *arena, uint32_t index)
-{
-    return &arena->header->slots[index];
-}
 
 static enum slot_state state_of(struct slot *slot)
 {
@@ -43,7 +43,7 @@ static uint32_t tag_of(uint64_t state_word, uint32_t index)
 
 uint32_t table_tag(const struct arena *arena, uint32_t index)
 {
-    return tag_of(word_get(&table_slot(arena, index)->state), index);
+    return tag_of(word_get(&arena_slot(arena, index)->state), index);
 }
 
 /* A look at a slot without the mutex: one load, so that tag and state belong together.
@@ -57,11 +57,11 @@ struct peek {
 
 static struct peek peek_at(const struct arena *arena, uint32_t index)
 {
-    uint64_t word = atomic_load_explicit(&table_slot(arena, index)->state, memory_order_acquire);
+    uint64_t word = atomic_load_explicit(&arena_slot(arena, index)->state, memory_order_acquire);
     return (struct peek){.tag = tag_of(word, index), .state = (enum slot_state)(word & 0xff)};
 }
 
-bool table_is_starting(const struct arena *arena, uint32_t tag)
+static bool is_starting(const struct arena *arena, uint32_t tag)
 {
     struct peek seen = peek_at(arena, tag_index(tag));
     return seen.tag == tag && seen.state == SLOT_STARTING;
@@ -79,7 +79,7 @@ static bool has_ended(struct arena *arena, struct peek seen)
         return true; /* and perhaps its reaper has, too: who gets the mutex will see */
     if (seen.state == SLOT_FREE)
         return false;
-    struct slot *slot = table_slot(arena, tag_index(seen.tag));
+    struct slot *slot = arena_slot(arena, tag_index(seen.tag));
     /* Acquire, pairs with set_identity: the start time beside a pid is that process's. */
     pid_t pid = (pid_t)atomic_load_explicit(&slot->pid, memory_order_acquire);
     if (seen.state == SLOT_LIVE)
@@ -102,13 +102,14 @@ static bool has_ended(struct arena *arena, struct peek seen)
 
 static void reap(struct arena *arena, uint32_t index)
 {
-    struct slot *slot = table_slot(arena, index);
+    struct slot *slot = arena_slot(arena, index);
     uint64_t generation = generation_of(slot);
     uint32_t tag = table_tag(arena, index);
     /* One store: from here on the slot belongs to whoever has the mutex. */
     atomic_store_explicit(&slot->state, state_word(generation, SLOT_REAPING), memory_order_release);
     CRASH_POINT("table.reap.begun");
-    waker_on_owner_death(arena, tag);
+    if (reap_hook)
+        reap_hook(arena, tag);
     references_release(arena, index, tag);
     journal_stage(arena, &slot->state, state_word(next_generation(generation), SLOT_FREE));
     journal_stage(arena, &slot->next_free, word_get(&arena->header->free_slot));
@@ -155,7 +156,7 @@ static enum status take_slot(struct arena *arena, uint32_t *index)
     uint64_t first = word_get(&header->free_slot), used = word_get(&header->slots_used);
     if (first) {
         *index = (uint32_t)first - 1;
-        journal_stage(arena, &header->free_slot, word_get(&table_slot(arena, *index)->next_free));
+        journal_stage(arena, &header->free_slot, word_get(&arena_slot(arena, *index)->next_free));
         return STATUS_OK;
     }
     if (used == SLOT_COUNT)
@@ -171,7 +172,7 @@ static enum status reserve_locked(struct arena *arena, uint32_t *tag)
     enum status status = take_slot(arena, &index);
     if (status != STATUS_OK)
         return status;
-    struct slot *slot = table_slot(arena, index);
+    struct slot *slot = arena_slot(arena, index);
     uint64_t generation = generation_of(slot);
     if (generation == 0) { /* the slot was never used */
         generation = 1;
@@ -216,6 +217,18 @@ enum status table_copy_references(struct arena *arena, uint32_t tag)
     return status;
 }
 
+enum status table_give_reference(struct arena *arena, const struct handle *handle, uint32_t tag)
+{
+    arena_lock(arena);
+    uint32_t entry;
+    enum status status = STATUS_STALE;
+    if (is_starting(arena, tag))
+        status = reference_hold(arena, tag_index(tag), block_of(arena_at(arena, handle->payload)),
+                                &entry);
+    arena_unlock(arena);
+    return status;
+}
+
 static void set_identity(struct slot *slot, pid_t pid, uint64_t start)
 {
     /* The start time first: who sees the pid must not find another's start time beside it. */
@@ -226,7 +239,7 @@ static void set_identity(struct slot *slot, pid_t pid, uint64_t start)
 void table_launched(struct arena *arena, uint32_t tag, int pid, uint64_t start)
 {
     arena_lock(arena);
-    struct slot *slot = table_slot(arena, tag_index(tag));
+    struct slot *slot = arena_slot(arena, tag_index(tag));
     if (table_tag(arena, tag_index(tag)) == tag && word_get(&slot->pid) == 0)
         set_identity(slot, pid, start);
     arena_unlock(arena);
@@ -245,8 +258,8 @@ void table_forked(struct arena *arena, uint32_t tag)
     }
     /* Whose child it is no longer counts: has_ended() then asks for the time alone. */
     arena_lock(arena);
-    struct slot *slot = table_slot(arena, tag_index(tag));
-    if (table_is_starting(arena, tag) && word_get(&slot->pid) == 0)
+    struct slot *slot = arena_slot(arena, tag_index(tag));
+    if (is_starting(arena, tag) && word_get(&slot->pid) == 0)
         atomic_store_explicit(&slot->parent, 0, memory_order_relaxed);
     arena_unlock(arena);
 }
@@ -263,8 +276,8 @@ static void hold_liveness(struct slot *slot, bool is_main_thread)
 enum status table_adopt(struct arena *arena, uint32_t tag)
 {
     arena_lock(arena);
-    struct slot *slot = table_slot(arena, tag_index(tag));
-    bool ours = table_is_starting(arena, tag);
+    struct slot *slot = arena_slot(arena, tag_index(tag));
+    bool ours = is_starting(arena, tag);
     if (ours) {
         if (word_get(&slot->parent) == 0) /* see table_forked; we still have our parent's tag */
             atomic_store_explicit(&slot->parent, arena->tag, memory_order_relaxed);
@@ -286,7 +299,7 @@ void table_abandon(struct arena *arena, uint32_t tag)
 {
     uint32_t index = tag_index(tag);
     arena_lock(arena);
-    if (table_tag(arena, index) == tag && state_of(table_slot(arena, index)) != SLOT_FREE)
+    if (table_tag(arena, index) == tag && state_of(arena_slot(arena, index)) != SLOT_FREE)
         reap(arena, index);
     arena_reclaim(arena, RECLAIM_STEPS);
     arena_unlock(arena);
@@ -296,7 +309,7 @@ uint32_t table_find(struct arena *arena, int pid)
 {
     for (uint32_t i = 0; i < word_get(&arena->header->slots_used); i++) {
         struct peek seen = peek_at(arena, i);
-        if ((pid_t)word_get(&table_slot(arena, i)->pid) == pid &&
+        if ((pid_t)word_get(&arena_slot(arena, i)->pid) == pid &&
             (seen.state == SLOT_LIVE || seen.state == SLOT_STARTING) && !has_ended(arena, seen))
             return seen.tag;
     }
@@ -309,7 +322,7 @@ void table_reap_pid(struct arena *arena, int pid)
 {
     for (uint32_t i = 0; i < word_get(&arena->header->slots_used); i++) {
         struct peek seen = peek_at(arena, i);
-        struct slot *slot = table_slot(arena, i);
+        struct slot *slot = arena_slot(arena, i);
         if ((pid_t)word_get(&slot->pid) != pid || seen.tag == arena->tag)
             continue;
         bool main_is_gone = seen.state == SLOT_LIVE && mutex_owner(&slot->liveness) == OWNER_GONE;
@@ -328,6 +341,6 @@ bool table_is_alive(struct arena *arena, uint32_t tag)
 
 void table_set_name(struct arena *arena, const char *name)
 {
-    struct slot *slot = table_slot(arena, arena->self);
+    struct slot *slot = arena_slot(arena, arena->self);
     strncpy(slot->name, name, sizeof slot->name - 1);
 }

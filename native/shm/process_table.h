@@ -18,12 +18,11 @@
 #ifndef PROCESSION_SHM_PROCESS_TABLE_H
 #define PROCESSION_SHM_PROCESS_TABLE_H
 
-#include "arena.h"
+#include "reference.h"
 
-struct handle {
-    offset_t payload; /* 0: holds nothing */
-    uint32_t entry;   /* of the holder's slot */
-};
+/* Has *hook* called for each process that is reaped, before its references are released; the arena is
+ * locked. Must be called before any other thread or process can see the arena. */
+void table_set_reap_hook(void (*hook)(struct arena *arena, uint32_t tag));
 
 /* ---- the process's own slot */
 
@@ -31,6 +30,8 @@ struct handle {
 enum status table_reserve(struct arena *arena, uint32_t *tag);
 /* Gives the embryo the same references, under the same entry numbers, as this process holds. */
 enum status table_copy_references(struct arena *arena, uint32_t tag);
+/* The starting process, too, holds the block behind *handle*. STATUS_STALE: the slot was given up. */
+enum status table_give_reference(struct arena *arena, const struct handle *handle, uint32_t tag);
 /* The embryo's process is *pid*, started at *start*, or START_UNKNOWN if it takes its slot so soon
  * that its pid cannot become another's before. */
 void table_launched(struct arena *arena, uint32_t tag, int pid, uint64_t start);
@@ -48,46 +49,12 @@ void table_set_name(struct arena *arena, const char *name);
 
 /* ---- looking at others */
 
-struct slot *table_slot(const struct arena *arena, uint32_t index);
 uint32_t table_tag(const struct arena *arena, uint32_t index);
-/* Whether the slot is still reserved, and its process has not taken it. */
-bool table_is_starting(const struct arena *arena, uint32_t tag);
 /* False as well when the slot has passed to another process. */
 bool table_is_alive(struct arena *arena, uint32_t tag);
 /* The slot of the living process *pid*, or 0: no such. */
 uint32_t table_find(struct arena *arena, int pid);
 /* Reaps every slot whose process has ended; how many. */
 unsigned table_reap_dead(struct arena *arena);
-
-/* ---- references; these lock the arena themselves */
-
-enum status handle_create(struct arena *arena, uint64_t size, enum block_kind kind,
-                          void (*fill)(void *payload, uint64_t size, const void *with),
-                          const void *with, struct handle *handle);
-/* One more reference to an existing block. STATUS_STALE: it is not there any more. */
-enum status handle_attach(struct arena *arena, offset_t payload, uint64_t serial,
-                          struct handle *handle);
-void handle_release(struct arena *arena, struct handle *handle);
-/* The embryo, too, holds the block behind *handle*. */
-enum status handle_give(struct arena *arena, const struct handle *handle, uint32_t tag);
-/* Entries in use in this process's slot: at most *capacity* are written; how many there are. */
-uint32_t handle_list(struct arena *arena, uint32_t *entries, uint32_t capacity);
-struct handle handle_at(struct arena *arena, uint32_t entry);
-
-/* The word of an entry that the slot has room for: see holdings.c. The arena is locked. */
-uint64_t reference_entry(struct arena *arena, uint32_t index, uint32_t entry);
-
-/* ---- parts of larger transactions; the arena is locked */
-
-/* Room for one more entry in the slot; must come before anything is staged. */
-enum status reference_ensure_entry(struct arena *arena, uint32_t index);
-/* Stages an entry for *block* in the slot; its number. */
-uint32_t reference_stage_entry(struct arena *arena, uint32_t index, struct block *block);
-void reference_stage_no_entry(struct arena *arena, uint32_t index, uint32_t entry);
-
-static inline uint32_t tag_index(uint32_t tag)
-{
-    return tag & ((1u << SLOT_INDEX_BITS) - 1);
-}
 
 #endif

@@ -1,11 +1,5 @@
-/* What a slot holds: a list of references with stable numbers.
- *
- * Idea      Parts of 64, 128, 256, ... entries, so that entry number i is found by its highest bit,
- *           and a list that grows never moves. A used entry is the offset of a block's payload,
- *           an unused one the number of the next unused one, made odd.
- * Invariant Entry and reference count change in one transaction (see table.h).
- */
 #include "reference.h"
+
 #include "../crash_point.h"
 
 static uint32_t part_of(uint32_t entry)
@@ -26,7 +20,7 @@ static uint32_t part_entries(uint32_t part)
 static word_t *entry_word(struct arena *arena, uint32_t index, uint32_t entry)
 {
     uint32_t part = part_of(entry);
-    word_t *words = arena_at(arena, word_get(&table_slot(arena, index)->parts[part]));
+    word_t *words = arena_at(arena, word_get(&arena_slot(arena, index)->parts[part]));
     return words + (entry - part_start(part));
 }
 
@@ -37,7 +31,7 @@ uint64_t reference_entry(struct arena *arena, uint32_t index, uint32_t entry)
 
 static bool lists(struct arena *arena, const struct handle *handle)
 {
-    return word_get(&table_slot(arena, arena->self)->parts[part_of(handle->entry)]) != 0 &&
+    return word_get(&arena_slot(arena, arena->self)->parts[part_of(handle->entry)]) != 0 &&
            word_get(entry_word(arena, arena->self, handle->entry)) == handle->payload;
 }
 
@@ -54,7 +48,7 @@ static uint64_t unused_before(uint64_t next_free)
 /* Adds a part to the slot, its entries linked as unused: one transaction. */
 static enum status add_part(struct arena *arena, uint32_t index)
 {
-    struct slot *slot = table_slot(arena, index);
+    struct slot *slot = arena_slot(arena, index);
     uint32_t part = 0;
     while (part < REFERENCE_PARTS && word_get(&slot->parts[part]))
         part++;
@@ -77,12 +71,12 @@ static enum status add_part(struct arena *arena, uint32_t index)
 
 enum status reference_ensure_entry(struct arena *arena, uint32_t index)
 {
-    return word_get(&table_slot(arena, index)->free_entry) ? STATUS_OK : add_part(arena, index);
+    return word_get(&arena_slot(arena, index)->free_entry) ? STATUS_OK : add_part(arena, index);
 }
 
 uint32_t reference_stage_entry(struct arena *arena, uint32_t index, struct block *block)
 {
-    struct slot *slot = table_slot(arena, index);
+    struct slot *slot = arena_slot(arena, index);
     uint32_t entry = (uint32_t)word_get(&slot->free_entry) - 1;
     word_t *word = entry_word(arena, index, entry);
     journal_stage(arena, &slot->free_entry, word_get(word) >> 1);
@@ -92,7 +86,7 @@ uint32_t reference_stage_entry(struct arena *arena, uint32_t index, struct block
 
 void reference_stage_no_entry(struct arena *arena, uint32_t index, uint32_t entry)
 {
-    struct slot *slot = table_slot(arena, index);
+    struct slot *slot = arena_slot(arena, index);
     journal_stage(arena, entry_word(arena, index, entry),
                   unused_before(word_get(&slot->free_entry)));
     journal_stage(arena, &slot->free_entry, entry + 1);
@@ -121,8 +115,8 @@ enum status handle_create(struct arena *arena, uint64_t size, enum block_kind ki
     return status;
 }
 
-/* One more reference, listed in the slot *index*. */
-static enum status hold(struct arena *arena, uint32_t index, struct block *block, uint32_t *entry)
+enum status reference_hold(struct arena *arena, uint32_t index, struct block *block,
+                           uint32_t *entry)
 {
     enum status status = reference_ensure_entry(arena, index);
     if (status == STATUS_OK) {
@@ -140,7 +134,7 @@ enum status handle_attach(struct arena *arena, offset_t payload, uint64_t serial
     struct block *block = block_find(arena, payload, serial);
     enum status status = STATUS_STALE;
     if (block)
-        status = hold(arena, arena->self, block, &handle->entry);
+        status = reference_hold(arena, arena->self, block, &handle->entry);
     if (status == STATUS_OK)
         handle->payload = payload;
     arena_unlock(arena);
@@ -167,21 +161,10 @@ void handle_release(struct arena *arena, struct handle *handle)
     arena_reclaim_all(arena);
 }
 
-enum status handle_give(struct arena *arena, const struct handle *handle, uint32_t tag)
-{
-    arena_lock(arena);
-    uint32_t entry;
-    enum status status = STATUS_STALE;
-    if (table_is_starting(arena, tag))
-        status = hold(arena, tag_index(tag), block_of(arena_at(arena, handle->payload)), &entry);
-    arena_unlock(arena);
-    return status;
-}
-
 uint32_t handle_list(struct arena *arena, uint32_t *entries, uint32_t capacity)
 {
     uint32_t count = 0;
-    struct slot *slot = table_slot(arena, arena->self);
+    struct slot *slot = arena_slot(arena, arena->self);
     arena_lock(arena);
     for (uint32_t part = 0; part < REFERENCE_PARTS && word_get(&slot->parts[part]); part++)
         for (uint32_t i = 0; i < part_entries(part); i++) {
@@ -214,7 +197,7 @@ static bool is_inherited(struct arena *arena, uint64_t entry_value)
 static void copy_part(struct arena *arena, uint32_t from, uint32_t to, uint32_t part,
                       uint64_t *free_entry)
 {
-    struct slot *source = table_slot(arena, from), *target = table_slot(arena, to);
+    struct slot *source = arena_slot(arena, from), *target = arena_slot(arena, to);
     word_t *have = arena_at(arena, word_get(&source->parts[part]));
     word_t *give = arena_at(arena, word_get(&target->parts[part]));
     for (uint32_t i = 0; i < part_entries(part); i++) {
@@ -236,7 +219,7 @@ static void copy_part(struct arena *arena, uint32_t from, uint32_t to, uint32_t 
 
 enum status references_copy(struct arena *arena, uint32_t from, uint32_t to)
 {
-    struct slot *source = table_slot(arena, from), *target = table_slot(arena, to);
+    struct slot *source = arena_slot(arena, from), *target = arena_slot(arena, to);
     uint64_t free_entry = word_get(&source->free_entry);
     for (uint32_t part = 0; part < REFERENCE_PARTS && word_get(&source->parts[part]); part++) {
         enum status status = add_part(arena, to);
@@ -249,10 +232,9 @@ enum status references_copy(struct arena *arena, uint32_t from, uint32_t to)
     return STATUS_OK;
 }
 
-/* Releases all that the slot of the dead process *tag* lists, then the list itself. */
 void references_release(struct arena *arena, uint32_t index, uint32_t tag)
 {
-    struct slot *slot = table_slot(arena, index);
+    struct slot *slot = arena_slot(arena, index);
     for (uint32_t part = 0; part < REFERENCE_PARTS; part++) {
         offset_t at = word_get(&slot->parts[part]);
         if (at == 0)

@@ -111,7 +111,8 @@ void waker_close(struct arena *arena, struct waker *waker)
     release(&arena->header->wakers[waker->index], waker->owner);
 }
 
-void waker_on_owner_death(struct arena *arena, uint32_t tag)
+/* Frees the entries of the process of *tag*, which has died. */
+static void on_owner_death(struct arena *arena, uint32_t tag)
 {
     for (uint32_t i = 0; i < word_get(&arena->header->wakers_used); i++) {
         struct waker_entry *entry = &arena->header->wakers[i];
@@ -119,6 +120,11 @@ void waker_on_owner_death(struct arena *arena, uint32_t tag)
         if (owner != 0 && tag_of(owner) == tag)
             release(entry, owner);
     }
+}
+
+void waker_register(void)
+{
+    table_set_reap_hook(on_owner_death);
 }
 
 unsigned waker_count(struct arena *arena)

@@ -35,6 +35,9 @@ static inline bool is_watched(watch_count *watchers)
 
 #define WATCH_EXACT (UINT64_C(1) << 63)
 
+/* Has the process table tell the waker table of each process that is reaped. Once, at set-up. */
+void waker_register(void);
+
 /* What a side (0 or 1) of the block at *payload* is to the board. */
 uint64_t waker_key(offset_t payload, unsigned side);
 /* The watch that several keys can share: or them. For one key alone: WATCH_EXACT | key. */
@@ -56,8 +59,5 @@ void waker_wake(struct arena *arena, watch_count *watchers, uint64_t key);
 
 /* How many places are taken. */
 unsigned waker_count(struct arena *arena);
-
-/* Frees the places of the process of *tag*, which has died. */
-void waker_on_owner_death(struct arena *arena, uint32_t tag);
 
 #endif

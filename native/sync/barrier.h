@@ -25,7 +25,7 @@
 #define PROCESSION_SYNC_BARRIER_H
 
 #include "../os/mutex.h"
-#include "../shm/process_table.h"
+#include "../shm/reference.h"
 #include "dead_owner.h"
 #include "event_count.h"
 #include "spin_wait.h"

@@ -18,7 +18,7 @@ static bool tells_of(uint64_t state, uint32_t tag)
 
 void dead_owner_write(struct dead_owner *dead_owner, const struct arena *arena, uint32_t tag)
 {
-    struct slot *slot = table_slot(arena, tag_index(tag));
+    struct slot *slot = arena_slot(arena, tag_index(tag));
     uint64_t state = state_of(slot), pid = word_get(&slot->pid);
     char name[SLOT_NAME_BYTES];
     memcpy(name, slot->name, sizeof name); /* its last byte is never used */

@@ -5,7 +5,7 @@
 #ifndef PROCESSION_SYNC_DEAD_OWNER_H
 #define PROCESSION_SYNC_DEAD_OWNER_H
 
-#include "../shm/process_table.h"
+#include "../shm/arena.h"
 
 struct dead_owner {
     word_t pid; /* 0: not known (any more) */

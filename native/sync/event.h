@@ -16,7 +16,6 @@
 
 #include <stdbool.h>
 
-#include "../shm/arena.h"
 #include "event_count.h"
 #include "spin_wait.h"
 

@@ -6,7 +6,7 @@
 #ifndef PROCESSION_SYNC_OWNED_LOCK_H
 #define PROCESSION_SYNC_OWNED_LOCK_H
 
-#include "../shm/process_table.h"
+#include "../shm/reference.h"
 
 /* The lock behind *word*, a word of a block that owns it; made now, if nobody has asked before. */
 enum status owned_lock_at(struct arena *arena, word_t *word, offset_t *payload, uint64_t *serial);

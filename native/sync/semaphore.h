@@ -45,7 +45,7 @@
 #define PROCESSION_SYNC_SEMAPHORE_H
 
 #include "../shm/overflow.h"
-#include "../shm/process_table.h"
+#include "../shm/reference.h"
 #include "event_count.h"
 #include "spin_wait.h"
 

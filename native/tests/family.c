@@ -8,6 +8,7 @@
 #include "../container/container.h"
 #include "../crash_point.h"
 #include "../os/liveness.h"
+#include "../shm/waker.h"
 #include "../sync/barrier.h"
 #include "../sync/condition.h"
 #include "../sync/lock.h"
@@ -24,6 +25,7 @@ void family_found(uint64_t reserve)
     channel_register();
     payload_register();
     container_register();
+    waker_register();
     CHECK_EQUAL(arena_create(&family, reserve), STATUS_OK);
     uint32_t tag;
     CHECK_EQUAL(table_reserve(&family, &tag), STATUS_OK);
@@ -135,7 +137,7 @@ uint64_t family_serial(struct handle handle)
 
 struct slot *family_slot(uint32_t tag)
 {
-    return table_slot(&family, tag_index(tag));
+    return arena_slot(&family, tag_index(tag));
 }
 
 uint32_t family_reserve_slot(void)

@@ -145,16 +145,16 @@ TEST(only_a_starting_slot_is_given_references)
     family_found(SMALL_RESERVE);
     struct handle block = family_block(10);
     uint32_t tag = family_reserve_slot();
-    CHECK_EQUAL(handle_give(&family, &block, tag), STATUS_OK);
+    CHECK_EQUAL(table_give_reference(&family, &block, tag), STATUS_OK);
     CHECK_EQUAL(family_references(block), 2);
     /* Its reaper was killed in between: the list is gone, its numbers are still there. */
     uint64_t state = word_get(&family_slot(tag)->state);
     atomic_store(&family_slot(tag)->state, (state & ~UINT64_C(0xff)) | SLOT_REAPING);
 
-    CHECK_EQUAL(handle_give(&family, &block, tag), STATUS_STALE);
+    CHECK_EQUAL(table_give_reference(&family, &block, tag), STATUS_STALE);
     table_reap_dead(&family);
     CHECK_EQUAL(family_references(block), 1);
-    CHECK_EQUAL(handle_give(&family, &block, tag), STATUS_STALE);
+    CHECK_EQUAL(table_give_reference(&family, &block, tag), STATUS_STALE);
     family_check();
 }
 
@@ -238,7 +238,7 @@ TEST(the_state_of_a_reserved_slot_is_stored_last)
     family_found(SMALL_RESERVE);
     table_launched(&family, family_reserve_slot(), dead_pid(), START_UNKNOWN);
     CHECK_EQUAL(table_reap_dead(&family), 1);
-    struct slot *slot = table_slot(&family, 1);
+    struct slot *slot = arena_slot(&family, 1);
     uint32_t *tag = shared_memory(PAGE_BYTES);
     for (unsigned step = 1; child_killed_at("journal.carried_out_one", step, reserve_and_die, tag);
          step++) {

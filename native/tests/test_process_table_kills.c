@@ -18,8 +18,8 @@ static void start_one_more(void *with)
 static void age_starting_slots(void)
 {
     for (uint32_t i = 0; i < SLOT_COUNT; i++)
-        if ((word_get(&table_slot(&family, i)->state) & 0xff) == SLOT_STARTING)
-            atomic_store(&table_slot(&family, i)->reserved_at, 0);
+        if ((word_get(&arena_slot(&family, i)->state) & 0xff) == SLOT_STARTING)
+            atomic_store(&arena_slot(&family, i)->reserved_at, 0);
 }
 
 TEST_WITHIN(30, a_kill_at_any_point_of_a_start_is_cleaned_up)
