@@ -188,7 +188,7 @@ def test_a_frozen_program_becomes_its_child() -> None:
         """
         import sys
         import procession
-        if sys.argv[1:] == ["--multiprocessing-fork", "payload=3", "sentinel=None"]:
+        if sys.argv[1:] == ["--multiprocessing-fork", "start_fd=3", "sentinel=None"]:
             from procession import spawn
             spawn.spawn_main = lambda **numbers: print(numbers)
             sys.frozen = True
@@ -196,11 +196,11 @@ def test_a_frozen_program_becomes_its_child() -> None:
         print("not reached")
         """,
         "--multiprocessing-fork",
-        "payload=3",
+        "start_fd=3",
         "sentinel=None",
     )
 
-    assert outcome.stdout == "{'payload': 3, 'sentinel': None}\n"
+    assert outcome.stdout == "{'start_fd': 3, 'sentinel': None}\n"
     assert outcome.exitcode == 0
 
 
