@@ -15,7 +15,7 @@ from tests.support import programs_process as programs
 from tests.support import run_python, wait_until
 
 METHODS = ["fork", "spawn", "forkserver"]
-PATIENCE = 30.0
+TIMEOUT = 30.0
 
 # ------------------------------------------------------------------------------------ last words
 
@@ -357,4 +357,4 @@ def test_a_child_killed_by_hand_is_not(ctx: Any) -> None:
     process = ctx.Process(target=programs.die, args=(signal.SIGKILL,))
     process.start()
 
-    assert "out-of-memory" not in str(process.exception(PATIENCE))
+    assert "out-of-memory" not in str(process.exception(TIMEOUT))

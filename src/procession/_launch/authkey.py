@@ -15,7 +15,7 @@ from .._base.export import export
 
 
 class AuthenticationString(bytes):
-    """A key, which is pickled for nobody but a child that is being started."""
+    """A key, which is pickled for a child that is being started, and for no other use."""
 
     def __reduce__(self) -> tuple[type, tuple[bytes]]:
         if launch_state.spawning_popen() is None:
