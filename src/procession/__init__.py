@@ -1,7 +1,7 @@
 """Processes like threads: the interface of `multiprocessing`, on a foundation of its own.
 
 Idea: every public name is the default context's, as a bound method or a class, so that
-``procession.Lock()`` and ``procession.get_context().Lock()`` are one thing.
+``procession.Lock()`` and ``procession.get_context().Lock()`` are the same.
 
 Invariant: importing the package is cheap: it imports no socket, no pickle, no logging and not
 the core; what a function needs is imported by its first call.
@@ -116,8 +116,8 @@ if "__main__" in sys.modules:
 
 
 def __getattr__(name: str) -> object:
-    """What is not cheap to import, or no part of what ``import *`` gives."""
-    if name == "reducer":  # the module that pickles for children
+    """Return what is not cheap to import, or is no part of what ``import *`` gives."""
+    if name == "reducer":  # the module by which objects are pickled for children
         return _default.reducer
     if name in ("install", "uninstall"):
         from ._patching import install

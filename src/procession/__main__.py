@@ -1,11 +1,11 @@
-"""The command line: ``procession run program.py`` and what else is asked of it.
+"""The command line: ``procession run program.py`` and its other forms.
 
 Idea: ``procession run X`` is ``python X``, but with this package in the place of the standard one.
 The program is the main module: its name, arguments, path, exit code and tracebacks are those it
 has under the interpreter alone.
 
-Invariant: nothing of this file is seen by the program, nor by the children that it starts: they
-find the main module as they always do, by the file or the name that is written in it.
+Invariant: the program and its children see nothing of this file. Children find the main module as
+always, by its file or name.
 
 Layer: on top; imports the package.
 """
@@ -39,7 +39,7 @@ NO_SUCH_FILE = 2
 
 
 def main() -> int | None:
-    """Do what the command line asks; return the exit code."""
+    """Run the command that the command line names; return the exit code."""
     match sys.argv[1:]:
         case ["run", *rest]:
             return run(rest)
@@ -75,7 +75,7 @@ def run(words: list[str]) -> int | None:
 
 
 def _run_main(program: Callable[[], int | None]) -> int | None:
-    """Run *program*, which is going to be the main module."""
+    """Run *program*, which becomes the main module."""
     install.install()
     _make_main_module()
     try:
@@ -88,7 +88,7 @@ def _run_main(program: Callable[[], int | None]) -> int | None:
 
 
 def _make_main_module() -> None:
-    """Put an empty main module in the place of ours, with what the interpreter gives one."""
+    """Replace the main module by an empty one, with the attributes that the interpreter sets."""
     ours = sys.modules["__main__"]
     main = ModuleType("__main__")
     main.__dict__["__builtins__"] = builtins
@@ -102,7 +102,7 @@ def _make_main_module() -> None:
 
 
 def _run_module(name: str, arguments: list[str]) -> None:
-    """What the interpreter does for -m."""
+    """Run a module as the interpreter does for -m."""
     import runpy
 
     sys.argv = ["-m", *arguments]  # until the module is found; then its file is the first
@@ -111,10 +111,10 @@ def _run_module(name: str, arguments: list[str]) -> None:
 
 
 def _run_as_main(runpy: Any) -> Callable[..., None]:
-    """The function that the interpreter itself calls for -m and for folders.
+    """Return the function that the interpreter itself calls for -m and for folders.
 
-    Its public sibling restores the main module at the end, too early for threads and for exit
-    functions, and runs in a copy of the name space.
+    The public function restores the main module at the end, which is too early for threads and for
+    exit functions, and runs the program in a copy of the name space.
     """
     function: Callable[..., None] = runpy._run_module_as_main
     return function
@@ -127,7 +127,7 @@ def _run_path(path: str, arguments: list[str]) -> int | None:
     if _is_searchable(file):
         import runpy
 
-        sys.path[: not sys.flags.safe_path] = [file]  # it is put there in any case
+        sys.path[: not sys.flags.safe_path] = [file]  # the interpreter does so even with -P
         _run_as_main(runpy)("__main__", False)
         return None
     try:
@@ -191,9 +191,9 @@ def _is_searchable(path: str) -> bool:
 
 
 def _set_first_path(entry: str) -> None:
-    """Replace what the interpreter put at the front of sys.path for our sake.
+    """Replace the entry that the interpreter put at the front of sys.path for this module.
 
-    It puts nothing there when it was told not to (-P, -I); then the program gets nothing either.
+    With -P and -I it puts no entry there; then the program gets none either.
     """
     if not sys.flags.safe_path:
         sys.path[0] = entry

@@ -1,10 +1,10 @@
 """Starting a child as a copy of this process.
 
-Idea: the child needs nothing sent: what it runs is in its memory. The parent keeps one descriptor,
-the sentinel.
+Idea: nothing has to be sent to the child: what it runs is in its memory. The parent keeps one
+descriptor, the sentinel.
 
-Invariant: a fork in a program with threads is reported with the threads' names, because a lock that
-one of them holds at that moment is held for ever in the child.
+Invariant: a fork in a program with threads is warned of, with the threads' names, because a lock
+that one of them holds at that moment is held for ever in the child.
 
 Layer: process; imports base and the core.
 """
@@ -28,7 +28,7 @@ __all__ = ["Popen"]
 
 
 class Popen(BasePopen):
-    """The parent's hold on a forked child."""
+    """The parent's object for a forked child."""
 
     method = "fork"
 
@@ -37,20 +37,20 @@ class Popen(BasePopen):
             _warn_of_threads()
         if not _core.is_null(util._null):
             util._prepare_stdin()
-        parent_end = parent_death.read_end()
-        ends = parent_death.ends(
+        parent_pipe = parent_death.pipe_fd()
+        pipes = parent_death.pipe_fds(
             die_with_parent=process_obj.die_with_parent,
             die_with_root=not process_obj.outlives_family,
         )
         sentinel = Sentinel()
         try:
-            self.pid = parent_death.fork(ends)
+            self.pid = parent_death.fork(pipes)
         except BaseException:
             sentinel.abandon()
             raise
         if self.pid == 0:
-            bootstrap.after_fork(process_obj, parent_end, sentinel)
-        self._watch(sentinel)
+            bootstrap.after_fork(process_obj, parent_pipe, sentinel)
+        self._open_sentinel(sentinel)
 
 
 _OWN_THREADS = "procession-"
@@ -59,8 +59,8 @@ _OWN_THREADS = "procession-"
 def _warn_of_threads() -> None:
     """Warn if the program's threads are alive, as the interpreter's own fork does from 3.12 on.
 
-    The package's own threads hold no lock that a child could wait for; nor can a program help it
-    when one of them forks, to replace a pool's worker.
+    The package's own threads hold no lock that a child could wait for. A program cannot avoid it
+    either when one of them forks, to replace a pool's worker.
     """
     threading = sys.modules.get("threading")
     if threading is None:

@@ -16,11 +16,11 @@ import signal
 from contextlib import suppress
 
 from . import _core, forkserver, spawn, util
-from ._base import runtime
+from ._base import poll, runtime
+from ._base.deadline import Deadline
 from ._launch import parent_death, sigint_mask, start_data
 from ._launch.popen import UNKNOWN_EXITCODE, BasePopen
-from ._launch.sentinel import wait_readable
-from .forkserver._protocol import ENDED, FAILED, Request, read_answer
+from .forkserver._protocol import ENDED, FAILED, Descriptors, Request, read_answer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Popen"]
 
-_MOST_ATTEMPTS = 3  # at a start, each with a new server; a server does not die twice by chance
+_MAX_ATTEMPTS = 3  # at a start, each with a new server; a server does not die twice by chance
 
 
 class _ServerLostError(EOFError):
@@ -38,19 +38,21 @@ class _ServerLostError(EOFError):
 
 
 class _DupFd:
-    """A descriptor on its way to the child, known by its place among all of them."""
+    """A descriptor that the child is given, known by its index among all of them."""
 
     def __init__(self, ind: int):
         self.ind = ind
 
     def detach(self) -> int:
-        """Return the descriptor; it is the caller's."""
-        fd: int = forkserver.get_inherited_fds()[self.ind]
-        return fd
+        """Return the descriptor, which the caller owns from now on."""
+        fds = forkserver.get_inherited_fds()
+        if fds is None:
+            raise RuntimeError("this process was not started by the fork server")
+        return fds[self.ind]
 
 
 class Popen(BasePopen):
-    """A client's hold on a child of the fork server."""
+    """A client's object for a child of the fork server."""
 
     method = "forkserver"
     DupFd = _DupFd
@@ -60,12 +62,12 @@ class Popen(BasePopen):
         super().__init__(process_obj)
 
     def duplicate_for_child(self, fd: int) -> int:
-        """Have the child given *fd*; return its place among the descriptors given."""
+        """Have the child given *fd*; return its index among the descriptors given."""
         self._fds.append(fd)
         return len(self._fds) - 1
 
     def _launch(self, process_obj: BaseProcess) -> None:
-        for _ in range(_MOST_ATTEMPTS - 1):
+        for _ in range(_MAX_ATTEMPTS - 1):
             try:
                 self._attempt(process_obj)
             except _ServerLostError:
@@ -79,46 +81,48 @@ class Popen(BasePopen):
         self._fds.clear()
         token = _core.reserve_slot()
         try:
-            data, root = self._payload(process_obj, token)
-            self._start(data, token, process_obj.die_with_parent, root)
+            self._start(self._request(process_obj, token))
         except BaseException:
             _core.abandon(token)
             raise
         _core.launched(token, self.pid)
         self.finalizer = util.Finalize(self, util.close_fds, (self.sentinel,))
 
-    def _payload(self, process_obj: BaseProcess, token: int) -> tuple[bytes, int | None]:
-        """Return the two pickles and, if the child dies with it, the place of the root's pipe."""
+    def _request(self, process_obj: BaseProcess, token: int) -> Request:
+        """Pickle the child; its descriptors are in `_fds` then."""
         preparation: dict[str, Any] = spawn.get_preparation_data(process_obj.name)
-        heirlooms = runtime.inherited_fds.items()
-        places = {name: self.duplicate_for_child(fd) for name, fd in heirlooms}
-        preparation["heirlooms"] = places
-        root = None if process_obj.outlives_family else places[parent_death.ROOT]
-        return start_data.build(process_obj, preparation, self, token), root
+        inherited = runtime.inherited_fds.items()
+        indexes = {name: self.duplicate_for_child(fd) for name, fd in inherited}
+        preparation["inherited_fds"] = indexes
+        return Request(
+            _core.family_id(),
+            token,
+            start_data.build(process_obj, preparation, self, token),
+            die_with_parent=process_obj.die_with_parent,
+            root=None if process_obj.outlives_family else indexes[parent_death.ROOT],
+            sigint_blocked=sigint_mask.is_blocked(),  # a child inherits this from the thread
+        )
 
-    def _start(self, data: bytes, token: int, bond: bool, root: int | None) -> None:
+    def _start(self, request: Request) -> None:
         """Ask for the child and learn its process id."""
         self.sentinel, status = os.pipe()
         try:
             try:
-                request = Request(token, status, parent_death.read_end(), self._fds)
-                request.bond, request.root, request.data = bond, root, data
-                request.key = _core.family_id()
-                request.deaf = sigint_mask.are_blocked()  # in this thread: a child inherits that
-                self._ask(request)
+                self._send(request, Descriptors(status, parent_death.pipe_fd(), self._fds))
             finally:
                 os.close(status)
-            if request.deaf:  # the server may only just have been started
-                with sigint_mask.let_through():
-                    wait_readable(self.sentinel, None)
+            if request.sigint_blocked:  # the server may still be starting, which takes long
+                with sigint_mask.unblocked():
+                    self._wait_for_answer(None)
             self._learn_pid()
         except BaseException:
-            os.close(self.sentinel)  # a child that comes to be only now leaves: nobody hears it
+            # A child that is forked only now ends: it cannot write that it has started.
+            os.close(self.sentinel)
             raise
 
-    def _ask(self, request: Request) -> None:
+    def _send(self, request: Request, fds: Descriptors) -> None:
         try:
-            self._server = forkserver.connect_to_new_process(request)
+            self._server = forkserver.connect_to_new_process(request, fds)
         except (BrokenPipeError, ConnectionResetError) as error:
             raise _ServerLostError(str(error)) from error
 
@@ -126,26 +130,30 @@ class Popen(BasePopen):
         try:
             kind, self.pid, number = read_answer(self.sentinel)
         except EOFError as error:
-            forkserver.give_up(self._server)
+            forkserver.disconnect(self._server)
             raise _ServerLostError(str(error)) from error
         if kind == FAILED:
             raise OSError(number, f"the fork server could not fork: {os.strerror(number)}")
         if kind == ENDED:
             self.returncode = number
 
+    def _wait_for_answer(self, timeout: float | None) -> bool:
+        """Wait up to *timeout* seconds for an answer, or for the end of the pipe."""
+        return poll.wait_readable(self.sentinel, Deadline(timeout))
+
     def _await_end(self) -> None:
-        wait_readable(self.sentinel, None)
+        self._wait_for_answer(None)
 
     def _reap(self) -> None:
         """Read how the child ended, if it has; the lock is held."""
-        if not wait_readable(self.sentinel, 0):
+        if not self._wait_for_answer(0):
             return
         try:
             self.returncode = read_answer(self.sentinel)[2]
-        except EOFError:  # the server was killed: nobody knows
+        except EOFError:  # the server was killed: no process knows
             self.returncode = UNKNOWN_EXITCODE
         # The server closes its end next: only then does the sentinel stay ready for ever.
-        wait_readable(self.sentinel, None)
+        self._wait_for_answer(None)
 
     def _send_signal(self, number: int) -> None:
         with self._reaping, suppress(ProcessLookupError):
@@ -157,11 +165,11 @@ class Popen(BasePopen):
                 self._kill_by_id(number)
                 return
             try:
-                if not wait_readable(self.sentinel, 0):  # so the id was the child's when opened
+                if not self._wait_for_answer(0):  # so the id was the child's when it was opened
                     signal.pidfd_send_signal(pidfd, number)
             finally:
                 os.close(pidfd)
 
     def _kill_by_id(self, number: int) -> None:
-        if not wait_readable(self.sentinel, 0):
+        if not self._wait_for_answer(0):
             os.kill(self.pid, number)

@@ -3,8 +3,8 @@
 Idea: posix_spawn, which on Linux neither copies the parent's page tables nor runs any code of the
 parent in the child. All that the child needs is in a memory file, so the start never waits.
 
-Invariant: of the parent's descriptors the child gets those named here and the three standard ones.
-A start that fails leaves nothing: no slot, no descriptor.
+Invariant: of the parent's descriptors the child inherits those passed here and the three standard
+ones. A start that fails leaves nothing behind: no slot, no descriptor.
 
 Layer: process; imports base, ipc and the core.
 """
@@ -27,18 +27,18 @@ __all__ = ["Popen"]
 
 
 class _DupFd:
-    """A descriptor on its way to the child, which inherits it under the same number."""
+    """A descriptor that the child inherits under the same number."""
 
     def __init__(self, fd: int):
         self.fd = fd
 
     def detach(self) -> int:
-        """Return the descriptor; it is the caller's."""
+        """Return the descriptor, which the caller owns from now on."""
         return self.fd
 
 
 class Popen(BasePopen):
-    """The parent's hold on a spawned child."""
+    """The parent's object for a spawned child."""
 
     method = "spawn"
     DupFd = _DupFd
@@ -57,30 +57,30 @@ class Popen(BasePopen):
         try:
             preparation = spawn.get_preparation_data(process_obj.name)
             data = start_data.build(process_obj, preparation, self, token)
-            self._start(data, token, bond=process_obj.die_with_parent)
+            self._start(data, token, process_obj.die_with_parent)
         except BaseException:
             _core.abandon(token)
             raise
         _core.launched(token, self.pid)
 
-    def _start(self, data: bytes, token: int, bond: bool) -> None:
-        """Start the interpreter."""
+    def _start(self, data: bytes, token: int, die_with_parent: bool) -> None:
+        """Start the interpreter, which reads *data* and has slot *token*."""
         sentinel = Sentinel()
-        payload_fd = start_data.in_memory_file(data)
-        numbers = {
-            "payload": payload_fd,
-            "family": _core.family_fd(),
-            "death_link": parent_death.read_end(),
+        start_fd = start_data.in_memory_file(data)
+        fds = {
+            "start_fd": start_fd,
+            "family_fd": _core.family_fd(),
+            "parent_pipe": parent_death.pipe_fd(),
             "sentinel": sentinel.fd_for_child,
         }
-        passed = {fd for fd in numbers.values() if fd is not None}
+        passed = {fd for fd in fds.values() if fd is not None}
         passed.update(self._fds, runtime.inherited_fds.values())
-        command = spawn.get_command_line(**numbers, token=token, bond=int(bond))
+        command = spawn.get_command_line(**fds, token=token, die_with_parent=int(die_with_parent))
         try:
             self.pid = util.spawnv_passfds(spawn.executable(), command, passed)
         except BaseException:
             sentinel.abandon()
             raise
         finally:
-            os.close(payload_fd)
-        self._watch(sentinel)
+            os.close(start_fd)
+        self._open_sentinel(sentinel)

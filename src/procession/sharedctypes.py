@@ -177,7 +177,8 @@ def _wrap(obj: Any, lock: Any, ctx: Any) -> Any:
 
 def synchronized(obj: Any, lock: Any = None, ctx: Any = None) -> Any:
     """Return a wrapper of the ctypes object *obj* that takes *lock*, or a new `RLock`."""
-    assert not isinstance(obj, SynchronizedBase), "object already synchronized"
+    if isinstance(obj, SynchronizedBase):
+        raise AssertionError("object already synchronized")
     if isinstance(obj, ctypes._SimpleCData):
         return Synchronized(obj, lock, ctx)
     if isinstance(obj, ctypes.Array):

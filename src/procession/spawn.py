@@ -1,13 +1,14 @@
 """Becoming a child from a fresh interpreter.
 
-Idea: the command line carries only the numbers of inherited descriptors. The first of them holds
-two pickles: preparation data, which make this interpreter like its parent, and the process.
+Idea: the command line carries only the numbers of inherited descriptors. From the first of them
+two pickles are read: preparation data, which make this interpreter like its parent, and the process
+object.
 
-Invariant: the child is tied to its parent's life and a member of its family before any code of the
-program runs, the import of its main module included.
+Invariant: before any code of the program runs, the import of its main module included, the child is
+linked to its parent's death, if it shall be, and is a member of its family.
 
-Layer: process; imports base, ipc and the core. As little as possible: every import here is paid by
-every spawned child.
+Layer: process; imports base, ipc and the core. It imports as little as possible, because every
+spawned child pays for it.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def is_forking(argv: list[str]) -> bool:
 
 
 def freeze_support() -> None:
-    """In a frozen program: if this process was started as a child, be that child, and exit."""
+    """In a frozen program: if this process was started as a child, be that child, then exit."""
     if is_forking(sys.argv):
         pairs = (argument.split("=") for argument in sys.argv[2:])
         numbers: Any = {name: None if text == "None" else int(text) for name, text in pairs}
@@ -80,16 +81,17 @@ def get_command_line(**numbers: int | None) -> list[str | bytes]:
     given = [f"{name}={value!r}" for name, value in numbers.items()]
     if getattr(sys, "frozen", False):
         return [sys.executable, "--multiprocessing-fork", *given]
-    program = f"{importing('spawn_main', __name__)}; spawn_main({', '.join(given)})"
+    program = f"{import_statement('spawn_main', __name__)}; spawn_main({', '.join(given)})"
     flags = util._args_from_interpreter_flags()
     return [executable(), *flags, "-c", program, "--multiprocessing-fork"]
 
 
-def importing(name: str, module: str) -> str:
-    """The statements that import *name* from a module of the package in a fresh interpreter.
+def import_statement(name: str, module: str) -> str:
+    """Return code that imports *name* from a module of the package in a fresh interpreter.
 
-    The program may have changed its path to find the package. The working folder, which ``-c`` puts
-    first, is not of its path as a rule; it may have modules of the interpreter's names, or be gone.
+    The program may have changed its path to find the package. The working directory, which ``-c``
+    puts first, is usually not in the program's path. It may contain modules with names of the
+    standard library's, or it may have been removed.
     """
     folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     path = f"[*filter(None, sys.path), {folder!r}]"
@@ -97,10 +99,10 @@ def importing(name: str, module: str) -> str:
 
 
 def executable() -> bytes:
-    """The interpreter for children.
+    """Return the interpreter for children.
 
     Raises:
-        ValueError: there is none; this program embeds Python and has not said what to use.
+        ValueError: there is none; this program embeds Python and has not named one.
     """
     exe = get_executable()
     if exe is None:
@@ -114,34 +116,35 @@ def executable() -> bytes:
 
 
 def spawn_main(
-    payload: int,
-    family: int,
+    start_fd: int,
+    family_fd: int,
     token: int,
-    death_link: int,
+    parent_pipe: int,
     sentinel: int | None = None,
-    bond: int = 0,
+    die_with_parent: int = 0,
 ) -> None:
-    """Be the child described by the descriptor *payload*, and exit.
+    """Be the child that is described by the two pickles of *start_fd*, then exit.
 
     Args:
-        payload: descriptor of the two pickles.
-        family: descriptor of the family's arena.
+        start_fd: descriptor of the two pickles.
+        family_fd: descriptor of the family's arena.
         token: this process's slot in the arena.
-        death_link: descriptor that reports the parent's end.
-        sentinel: descriptor to hold until the end, where the system has no pidfd.
-        bond: whether to die with the parent.
+        parent_pipe: read end of the parent's death pipe.
+        sentinel: descriptor to hold open until the end, where the system has no pidfd.
+        die_with_parent: whether to die with the parent.
     """
-    assert is_forking(sys.argv), "Not forking"
+    if not is_forking(sys.argv):
+        raise AssertionError("Not forking")
     from . import _core
     from ._launch import parent_death
 
-    for fd in (payload, family, death_link, sentinel):
+    for fd in (start_fd, family_fd, parent_pipe, sentinel):
         if fd is not None:
             os.set_inheritable(fd, False)
-    if bond:
-        parent_death.tie_to(death_link)
-    _core.join_family(family, token)
-    sys.exit(_main(payload, death_link))
+    if die_with_parent:
+        parent_death.die_with(parent_pipe)
+    _core.join_family(family_fd, token)
+    sys.exit(_main(start_fd, parent_pipe))
 
 
 def _main(fd: int, parent_sentinel: int | None) -> int:
@@ -162,16 +165,17 @@ def run(
 
     Args:
         release: called when this process has its own references to everything shared.
-        descriptors: what the numbers of heirlooms are places in; None if they are descriptors, and
-            this process has not been tied to its root.
+        descriptors: where the preparation data have indexes into this list instead of inherited
+            descriptors; None if they have descriptors, and this process is not linked to the death
+            of its root yet.
     """
     current: Any = runtime.current_process()
     current._inheriting = True
     try:
         preparation = load(from_parent)
         if descriptors is not None:
-            heirlooms = preparation["heirlooms"].items()
-            preparation["heirlooms"] = {name: descriptors[place] for name, place in heirlooms}
+            indexes = preparation["inherited_fds"].items()
+            preparation["inherited_fds"] = {name: descriptors[index] for name, index in indexes}
         prepare(preparation)
         process_obj: BaseProcess = load(from_parent)
     finally:
@@ -180,7 +184,7 @@ def run(
     from ._launch import parent_death
 
     die_with_root = descriptors is None and not process_obj.outlives_family
-    parent_death.belong(die_with_root=die_with_root)
+    parent_death.inherit_root(die_with_root=die_with_root)
     return process_obj._bootstrap(parent_sentinel)
 
 
@@ -196,20 +200,20 @@ def get_preparation_data(name: str) -> dict[str, Any]:
     from ._launch import parent_death  # not needed in a child that starts none
 
     _check_not_importing_main()
-    parent_death.read_end()  # makes the root's an heirloom, if this is the root
+    parent_death.pipe_fd()  # enters the root's among the inherited ones, if this is the root
     context: Any = hooks.default_context
-    data = likeness() | {
+    data = interpreter_state() | {
         "name": name,
         "authkey": runtime.current_process().authkey,
         "start_method": context.get_start_method(),
         "stand_in": runtime.stand_in,
-        "heirlooms": dict(runtime.inherited_fds),
+        "inherited_fds": dict(runtime.inherited_fds),
     }
     return data | log.preparation() | main_module.describe()
 
 
-def likeness() -> dict[str, Any]:
-    """Return what of preparation data is about the interpreter."""
+def interpreter_state() -> dict[str, Any]:
+    """Return the part of the preparation data that is about the interpreter."""
     path = [runtime.original_dir if entry == "" else entry for entry in sys.path]
     return {
         "sys_path": [entry for entry in path if entry is not None],
@@ -227,7 +231,7 @@ def _working_directory() -> str | None:
 
 
 def prepare(data: dict[str, Any]) -> None:
-    """Make this interpreter like the parent that *data* is from."""
+    """Make this interpreter like the parent, which has sent *data*."""
     current = runtime.current_process()
     if "name" in data:
         current.name = data["name"]
@@ -241,18 +245,18 @@ def prepare(data: dict[str, Any]) -> None:
     if data.get("dir") is not None:
         try:
             os.chdir(data["dir"])
-        except FileNotFoundError:  # removed meanwhile: then stay, as the parent would
+        except FileNotFoundError:  # removed meanwhile: stay here, as the parent would
             pass
     runtime.original_dir = data.get("orig_dir", runtime.original_dir)
-    _inherit(data.get("heirlooms", {}))
+    _inherit(data.get("inherited_fds", {}))
     _prepare_context(data)
     main_module.make(data)
 
 
-def _inherit(heirlooms: dict[str, int]) -> None:
-    for fd in heirlooms.values():
+def _inherit(fds: dict[str, int]) -> None:
+    for fd in fds.values():
         os.set_inheritable(fd, False)
-    runtime.inherited_fds.update(heirlooms)
+    runtime.inherited_fds.update(fds)
 
 
 def _prepare_context(data: dict[str, Any]) -> None:

@@ -1,11 +1,13 @@
 """Small helpers that programs and libraries know under this module's name.
 
-Idea: the public face of the base layer. What has a home of its own (the log, the finalizers) is
-only shown here; what is defined here concerns descriptors, folders and thread-local state.
+Idea: the public face of the base layer. The log and the finalizers have modules of their own and
+are only exported here. What is defined here concerns descriptors, interpreter options, streams,
+folders and thread-local state.
 
-Invariant: a temporary folder belongs to the process that asked for it first, and goes with it.
+Invariant: a temporary folder belongs to the process that asked for it first, and is removed when
+that process exits.
 
-Layer: base; imports the standard library only.
+Layer: base.
 """
 
 from __future__ import annotations
@@ -84,7 +86,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """The names under which older programs look at the state of the log."""
+    """Return the state of the log under the names that older programs know."""
     if name == "_logger":
         return log.logger
     if name == "_log_to_stderr":
@@ -111,8 +113,8 @@ def is_abstract_socket_namespace(address: str | bytes | None) -> bool:
 # --------------------------------------------------------------------------------- temporary folder
 
 
-# Bytes of the path of a folder in which sockets can have names: that of a socket takes 108 at most.
-_LONGEST_TEMP_DIR = 80
+# Bytes of the path of a folder for sockets: the path of a socket has 108 bytes at most.
+_MAX_TEMP_DIR_BYTES = 80
 
 
 def get_temp_dir(
@@ -121,8 +123,9 @@ def get_temp_dir(
     """Return a private folder for temporary files, which is removed when this process exits.
 
     Args:
-        announce: is told the name before a new folder has it; nobody else can have it.
-        forget: is told the name when that folder is gone.
+        announce: called with the name before the folder is made; the name is random, so no other
+            process uses it.
+        forget: called with the name when the folder has been removed.
     """
     config = runtime.current_process()._config
     folder: str | None = config.get("tempdir")
@@ -131,7 +134,7 @@ def get_temp_dir(
 
         name = f"pymp-{os.urandom(6).hex()}"
         folder = os.path.join(tempfile.gettempdir(), name)
-        if len(os.fsencode(folder)) > _LONGEST_TEMP_DIR:
+        if len(os.fsencode(folder)) > _MAX_TEMP_DIR_BYTES:
             folder = os.path.join("/tmp", name)
         if announce is not None:
             announce(folder)
@@ -155,7 +158,7 @@ def _remove_temp_dir(folder: str, forget: Callable[[str], object] | None) -> Non
 
 
 class ForkAwareThreadLock:
-    """A lock between threads that a forked child finds free, whoever held it in the parent."""
+    """A lock between threads that is free in a forked child, even if it was held in the parent."""
 
     def __init__(self) -> None:
         self._lock = allocate_lock()
@@ -174,7 +177,7 @@ class ForkAwareThreadLock:
 
 
 class ForkAwareLocal(_local):
-    """Thread-local data that a forked child finds empty."""
+    """Thread-local data that are empty in a forked child."""
 
     def __init__(self) -> None:
         register_after_fork(self, lambda local: local.__dict__.clear())
@@ -200,13 +203,14 @@ def close_fds(*fds: int) -> None:
 def close_all_fds_except(fds: Iterable[int]) -> None:
     """Close every descriptor of this process but *fds*."""
     borders = [-1, *sorted(fds), MAXFD]
-    assert borders[-2] < MAXFD, "fd too large"
+    if borders[-2] >= MAXFD:
+        raise AssertionError("fd too large")
     for below, above in itertools.pairwise(borders):
         os.closerange(below + 1, above)
 
 
 def spawnv_passfds(path: str | bytes, args: Sequence[str | bytes], passfds: Iterable[int]) -> int:
-    """Start the program *path* with *args*; of the descriptors from 3 on it gets *passfds* only.
+    """Start the program *path* with *args*; from descriptor 3 on it inherits *passfds* only.
 
     Returns:
         The process id of the new child.
@@ -215,10 +219,10 @@ def spawnv_passfds(path: str | bytes, args: Sequence[str | bytes], passfds: Iter
 
 
 def _pass_only(passfds: Iterable[int]) -> list[tuple[Any, ...]]:
-    """File actions for posix_spawn after which of our descriptors only *passfds* are open.
+    """Return file actions for posix_spawn, after which only *passfds* are open in the child.
 
-    A descriptor that is made a duplicate of itself loses its close-on-exec flag, in the child
-    alone. Those without the flag, which are not ours, have to be closed by name.
+    A descriptor that is duplicated to itself loses its close-on-exec flag, in the child alone.
+    Descriptors without the flag, which other code has opened, have to be closed one by one.
     """
     wanted = set(passfds)
     actions: list[tuple[Any, ...]] = [(os.POSIX_SPAWN_DUP2, fd, fd) for fd in sorted(wanted)]
@@ -228,7 +232,7 @@ def _pass_only(passfds: Iterable[int]) -> list[tuple[Any, ...]]:
 
 
 def _inheritable_fds() -> set[int]:
-    """The open descriptors above the standard ones that an exec would not close."""
+    """Return the open descriptors, less the standard ones, that an exec would not close."""
     try:
         names = os.listdir("/proc/self/fd")
     except OSError:  # no /proc here
@@ -259,7 +263,7 @@ _ISOLATION_LETTERS = {"ignore_environment": "E", "no_user_site": "s", "safe_path
 
 
 def _args_from_interpreter_flags() -> list[str]:
-    """The command line options that make another interpreter behave like this one."""
+    """Return the command line options that make another interpreter behave like this one."""
     letters = dict(_FLAG_LETTERS)
     letters |= {"isolated": "I"} if sys.flags.isolated else _ISOLATION_LETTERS
     levels = ((letter, int(getattr(sys.flags, flag, 0))) for flag, letter in letters.items())
@@ -271,7 +275,11 @@ def _args_from_interpreter_flags() -> list[str]:
 
 
 def _own_warning_options() -> list[str]:
-    """What was given with -W; -b and -X dev, which are passed on, add theirs again in the child."""
+    """Return the options given with -W.
+
+    Those that -b and -X dev have added are left out: these options are passed on, and add them
+    again in the child.
+    """
     options = list(sys.warnoptions)
     implied = {1: ["default::BytesWarning"], 2: ["error::BytesWarning"]}
     added = list(implied.get(min(sys.flags.bytes_warning, 2), []))
@@ -286,13 +294,13 @@ def _own_warning_options() -> list[str]:
 
 
 _empty_stdin: TextIO | None = None
-_null = -1  # its descriptor; a program may close it behind our back, as a daemon does
+_null = -1  # its descriptor; a program may close it, as one does that becomes a daemon
 
 
 def _prepare_stdin() -> None:
-    """Open what children shall find as their standard input; those that are forked have it then.
+    """Open the standard input for children, before the fork.
 
-    Making a stream costs more than all else that a forked child does before it runs its target.
+    Opening a stream costs more than all else that a forked child does before it runs its target.
     """
     global _empty_stdin, _null
     _empty_stdin = None
@@ -310,7 +318,7 @@ def _close_stdin() -> None:
         return
     try:
         sys.stdin.close()
-    except (OSError, ValueError):  # a stream of the program's own; it is replaced all the same
+    except (OSError, ValueError):  # a stream of the program's own; it is replaced in any case
         pass
     if _empty_stdin is None:
         _prepare_stdin()
@@ -331,7 +339,7 @@ def _flush_std_streams() -> None:
 
 
 def _cleanup_tests() -> None:
-    """End everything that runs behind the scenes; CPython's own test suite calls this."""
+    """End all helper processes; CPython's own test suite calls this."""
     for module, name in (("forkserver", "_forkserver"), ("resource_tracker", "_resource_tracker")):
         helper = getattr(sys.modules.get(f"procession.{module}"), name, None)
         if helper is not None:

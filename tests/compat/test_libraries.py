@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.bare, pytest.mark.orphans, pytest.mark.slow, pytest.ma
 
 PROGRAMS = Path(__file__).with_name("programs")
 METHODS = ("fork", "spawn", "forkserver")
-PATIENCE = 240  # seconds, for one of the two runs
+TIMEOUT = 240  # seconds, for one of the two runs
 STANDARD: tuple[str, ...] = (sys.executable,)
 OURS = (sys.executable, "-m", "procession", "run")
 BOTH = (STANDARD, OURS)
@@ -57,7 +57,7 @@ def require(*modules: str) -> None:
 
 
 def run(how: tuple[str, ...], arguments: tuple[str, ...], folder: Path) -> Outcome:
-    return run_command([*how, *arguments], folder, timeout=PATIENCE)
+    return run_command([*how, *arguments], folder, timeout=TIMEOUT)
 
 
 def lines(outcome: Outcome) -> list[str]:

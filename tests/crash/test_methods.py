@@ -22,7 +22,7 @@ def put_kind(queue: Any, kind: str, number: int) -> None:
 
 
 def get_kind(queue: Any) -> None:
-    """In the child: take one message and let it go."""
+    """In the child: receive one message and release it."""
     identity(queue.get(timeout=WITHIN))
 
 
@@ -36,13 +36,13 @@ def kinds_and_points(points: list[str], only_of_handles: str) -> list[tuple[str,
 @pytest.mark.usefixtures("sound")
 @pytest.mark.parametrize(("kind", "point"), kinds_and_points(PUT_POINTS, "payload"))
 def test_a_bounded_queue_outlives_a_producer(ctx: Any, kind: str, point: str) -> None:
-    """The message of the killed put() is there or not; room is neither lost nor won."""
+    """The message of the killed put() is there or not; the queue's room is the same as before."""
     with memory_unchanged():
         check_a_killed_put(ctx, kind, point)
 
 
 def check_a_killed_put(ctx: Any, kind: str, point: str) -> None:
-    """One kill, and what must be so afterwards."""
+    """Kill once and check."""
     queue, make = ctx.Queue(BOUND), KINDS[kind]
     put(queue, make, [0])
 
@@ -58,13 +58,13 @@ def check_a_killed_put(ctx: Any, kind: str, point: str) -> None:
 @pytest.mark.usefixtures("sound")
 @pytest.mark.parametrize(("kind", "point"), kinds_and_points(GET_POINTS, "handle"))
 def test_a_bounded_queue_outlives_a_consumer(ctx: Any, kind: str, point: str) -> None:
-    """One message at most is gone; room is neither lost nor won."""
+    """One message at most is gone; the queue's room is the same as before."""
     with memory_unchanged():
         check_a_killed_get(ctx, kind, point)
 
 
 def check_a_killed_get(ctx: Any, kind: str, point: str) -> None:
-    """One kill, and what must be so afterwards."""
+    """Kill once and check."""
     queue, make = ctx.Queue(BOUND), KINDS[kind]
     put(queue, make, range(BOUND))
 

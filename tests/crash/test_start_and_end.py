@@ -1,7 +1,7 @@
-"""Processes killed while they join the family, let go of things, or clear up after the dead.
+"""Processes killed while they join the family, release objects, or reclaim a dead one's.
 
-Idea: what the victim left half done is finished or undone by whoever comes next. The measure is the
-memory of the arena in use: the same afterwards as before.
+Idea: what the killed process left half done is finished or undone by the next process. The measure
+is the memory of the arena in use: the same afterwards as before.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from tests.crash.kills import (
 )
 from tests.crash.messages import KINDS, drain, some_of_everything
 from tests.support.kill import (
-    PATIENCE,
+    TIMEOUT,
     WITHIN,
     armed,
     killed_at,
@@ -29,7 +29,7 @@ from tests.support.kill import (
 )
 
 REAPING = matching(("table.reap.*", "references.released_one", "journal.*"))
-DROPPING = matching(("handle.release.*", "journal.*"))
+RELEASING = matching(("handle.release.*", "journal.*"))
 
 
 # ------------------------------------------------------------------- starts by each method
@@ -47,8 +47,8 @@ def armed_environment(point: str, passage: int) -> Iterator[None]:
 
 @pytest.mark.usefixtures("sound")
 @pytest.mark.parametrize("point", matching(("journal.*", "handle.release.*")))
-def test_a_spawned_child_killed_while_it_joins_the_family_harms_nobody(point: str) -> None:
-    """Killed at any of its first dealings with the arena: what was held for it is given back."""
+def test_a_spawned_child_killed_while_it_joins_the_family_harms_no_other(point: str) -> None:
+    """Killed at any of its first uses of the arena: the references held for it are released."""
     import procession
 
     with memory_unchanged():
@@ -57,12 +57,12 @@ def test_a_spawned_child_killed_while_it_joins_the_family_harms_nobody(point: st
 
 
 def kill_while_it_joins(ctx: Any, point: str, passage: int) -> bool:
-    """One kill, and what must be so afterwards; whether the child came to be killed."""
+    """Kill once and check; return whether the child came to the point."""
     queue, lock = ctx.Queue(), _core.Lock()
     process = ctx.Process(target=take_part, args=(queue, lock))
     with armed_environment(point, passage):
         process.start()
-    process.join(PATIENCE)
+    process.join(TIMEOUT)
     assert process.exitcode in (0, -signal.SIGKILL)
     queue.put("after")
     assert "after" in drain(queue)
@@ -70,24 +70,24 @@ def kill_while_it_joins(ctx: Any, point: str, passage: int) -> bool:
 
 
 def take_part(queue: Any, lock: Any) -> None:
-    """In the child: use what it was given."""
+    """In the child: use the objects that it was given."""
     queue.put(b"x" * 10_000)
     queue.get()
     assert not lock.locked()
 
 
-# -------------------------------------------------------------------------- letting go, reaping
+# -------------------------------------------------------------------------- releasing, reclaiming
 
 
 @pytest.mark.usefixtures("sound")
-@pytest.mark.parametrize("point", DROPPING)
-def test_what_is_let_go_is_freed_even_if_the_one_who_lets_go_is_killed(point: str) -> None:
-    """Killed while it drops a queue full of messages: all is freed, once."""
-    kill_at_every_passage(lambda passage: let_go_and_check(point, passage))
+@pytest.mark.parametrize("point", RELEASING)
+def test_what_is_released_is_freed_even_if_the_releasing_process_is_killed(point: str) -> None:
+    """Killed while it releases a queue full of messages: all is freed, once."""
+    kill_at_every_passage(lambda passage: release_and_check(point, passage))
 
 
-def let_go_and_check(point: str, passage: int) -> bool:
-    """One kill, and what must be so afterwards; whether the child came to be killed."""
+def release_and_check(point: str, passage: int) -> bool:
+    """Kill once and check; return whether the child came to the point."""
     kept = some_of_everything()
 
     killed = killed_at(point, lambda: some_of_everything().clear(), passage)
@@ -97,7 +97,7 @@ def let_go_and_check(point: str, passage: int) -> bool:
 
 
 def hold_and_die() -> None:
-    """In a child: hold some of everything, the lock taken too, and be killed."""
+    """In a child: refer to some of everything, hold the lock, and be killed."""
     held = some_of_everything()
     held[1].acquire()
     os.kill(os.getpid(), signal.SIGKILL)
@@ -106,7 +106,7 @@ def hold_and_die() -> None:
 @pytest.mark.usefixtures("sound")
 @pytest.mark.parametrize("point", REAPING)
 def test_a_killed_reaper_is_followed_by_the_next(point: str) -> None:
-    """Killed at any step of clearing up after a dead process: the next one clears up the rest."""
+    """Killed at any step of reclaiming a dead process's slot: the next reaper does the rest."""
     kill_at_every_passage(
         lambda passage: killed_after_another(armed(point, _core.reap, passage), hold_and_die)
     )
@@ -115,7 +115,7 @@ def test_a_killed_reaper_is_followed_by_the_next(point: str) -> None:
 @pytest.mark.usefixtures("sound")
 @pytest.mark.parametrize("point", REAPING)
 def test_a_lock_is_broken_though_the_first_reaper_was_killed(point: str) -> None:
-    """The news of a holder's death is not lost with the one who was about to spread it."""
+    """A holder's death is not forgotten with the reaper that had just found it."""
     from procession._base.errors import BrokenLockError
 
     lock, pid = _core.Lock(), _core.Block(8)

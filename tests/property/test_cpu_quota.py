@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from procession._base import cpu_quota
+from procession._base import cgroup, cpu_quota
 
 # What the kernel allows in the name of a group, and writes in another way into mountinfo.
 NAMES = st.text(
@@ -56,10 +56,10 @@ def test_the_tightest_of_all_groups_around_counts(
 
 @given(text=st.text() | st.text(st.sampled_from("0:/.,cpu-\n\\ groptws2")))
 def test_no_text_is_an_error(text: str) -> None:
-    groups, mounts = cpu_quota.groups(text), cpu_quota.mounts(text)
+    groups, mounts = cgroup.groups(text, "cpu"), cgroup.mounts(text, "cpu")
     for _, group in groups:
         for _, top, point in mounts:
-            list(cpu_quota.upwards(point, top, group))
+            list(cgroup.upwards(point, top, group))
     number = cpu_quota.processors(text, text)
     assert number is None or number >= 1
 
@@ -70,6 +70,6 @@ def test_no_text_is_an_error(text: str) -> None:
     group=st.lists(st.sampled_from(["..", "a", "b"]), max_size=4),
 )
 def test_no_directory_is_outside_of_its_mount(point: str, top: list[str], group: list[str]) -> None:
-    for directory in cpu_quota.upwards(point, top, group):
+    for directory in cgroup.upwards(point, top, group):
         assert Path(directory).is_relative_to(point)
         assert ".." not in Path(directory).parts

@@ -14,7 +14,7 @@ from procession import _core
 from procession.queues import Queue, ShutDown
 from procession.synchronize import Barrier
 from tests.stress.test_random_kills import Ledger, seeded
-from tests.support.kill import PATIENCE, Child, memory_unchanged
+from tests.support.kill import TIMEOUT, Child, memory_unchanged
 from tests.support.waiting import wait_until
 
 ENDS = 50
@@ -140,7 +140,7 @@ def test_a_hundred_kills_cost_one_message_each_at_most() -> None:
         assert child.wait(timeout=90) == 0
     queue.shutdown()
     for child in running["consumers"]:
-        assert child.wait(timeout=PATIENCE) == 0
+        assert child.wait(timeout=TIMEOUT) == 0
 
     missing = 0
     for producer in range(starts["producers"]):

@@ -12,7 +12,7 @@ import procession
 from tests.support import Outcome, run_python, start_python, structure
 from tests.support import programs_process as programs
 
-PATIENCE = 60.0
+TIMEOUT = 60.0
 SOURCES = {"PYTHONPATH": str(structure.ROOT / "src")}
 
 # Interpreters without site folders, since it is starts that are counted, and four at a time, since
@@ -185,7 +185,7 @@ def test_a_start_that_fails_leaves_nothing() -> None:
                 for fd in fillers:
                     os.close(fd)
             if process.pid is not None:
-                process.join(PATIENCE)
+                process.join(TIMEOUT)
             process.close()
 
     assert failed > 0

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from procession import _core
-from tests.support.kill import PATIENCE, Child, memory_unchanged
+from tests.support.kill import TIMEOUT, Child, memory_unchanged
 
 KILLS = 100  # of producers, and as many of consumers
 LONGEST_LIFE = 0.03  # seconds
@@ -143,7 +143,7 @@ def test_consumers_killed_at_random_take_at_most_one_message_each_with_them(maxs
             running.append((child, time.monotonic() + chance.uniform(0, LONGEST_LIFE)))
             started += 1
         for _ in range(DEPTH - queue.qsize()):  # consumers may be as fast: this must end
-            queue.put(message(0, put), timeout=PATIENCE)
+            queue.put(message(0, put), timeout=TIMEOUT)
             put += 1
         for entry in [entry for entry in running if time.monotonic() > entry[1]]:
             entry[0].kill()

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from procession import _core
 
-PATIENCE = 10.0  # seconds: what takes so long has hung
+TIMEOUT = 10.0  # seconds: what takes so long has hung
 WITHIN = 1.0  # seconds after which no survivor may still be waiting for the dead
 
 
@@ -49,7 +49,7 @@ class Child:
         """SIGKILL it."""
         os.kill(self.pid, signal.SIGKILL)
 
-    def wait(self, timeout: float = PATIENCE, doing: str = "its work") -> int:
+    def wait(self, timeout: float = TIMEOUT, doing: str = "its work") -> int:
         """Wait for its end; return its exit code, negative for a signal.
 
         Raises:

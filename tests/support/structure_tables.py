@@ -47,7 +47,7 @@ BY_STRING: dict[str, tuple[tuple[str, ...], str]] = {
     "context._base": (("reduction",), "asks whether it was imported; imports nothing"),
     "forkserver._server": ((), "what the program wants to have imported before each fork"),
     "_patching.install": ((), "the modules of the program's own imports, by their names here"),
-    "_patching.libraries": ((), "modules of libraries, in the copy that the program uses"),
+    "_patching.loky": ((), "modules of the library, in the copy that the program uses"),
 }
 
 # Of native/, from the bottom.

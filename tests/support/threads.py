@@ -3,7 +3,7 @@
 import threading
 from typing import Any
 
-PATIENCE = 10.0  # seconds; what takes so long has hung
+TIMEOUT = 10.0  # seconds; what takes so long has hung
 
 
 class Background:
@@ -22,7 +22,7 @@ class Background:
 
     def result(self) -> Any:
         """Wait for the end."""
-        self._thread.join(PATIENCE)
+        self._thread.join(TIMEOUT)
         assert not self._thread.is_alive()
         return self._outcome
 

@@ -21,7 +21,7 @@ from tests.support import programs_process as programs
 from tests.support import run_python
 
 FRESH = pytest.mark.parametrize("method", ["spawn", "forkserver"])
-PATIENCE = 30.0
+TIMEOUT = 30.0
 
 
 @dataclasses.dataclass
@@ -263,7 +263,7 @@ def test_functions_and_classes_of_all_kinds_go(ctx: Any) -> None:
     ):
         process = ctx.Process(target=given, args=(obj,))
         process.start()
-        assert process.result(PATIENCE) == result
+        assert process.result(TIMEOUT) == result
 
 
 def test_importable_things_go_by_name(ctx: Any) -> None:
@@ -271,7 +271,7 @@ def test_importable_things_go_by_name(ctx: Any) -> None:
     process = ctx.Process(target=programs.give, args=([programs.Told, programs.give, len],))
     process.start()
 
-    assert process.result(PATIENCE) == [programs.Told, programs.give, len]
+    assert process.result(TIMEOUT) == [programs.Told, programs.give, len]
 
 
 class Methods:
@@ -305,10 +305,10 @@ def test_methods_go_by_name_even_beside_what_goes_by_value(ctx: Any, by_value: b
     for method in (Methods.of_class, Methods.of_nothing, Methods().of_object):
         process = ctx.Process(target=first_of, args=(method, (lambda: 1) if by_value else None))
         process.start()
-        assert process.result(PATIENCE) == __file__
+        assert process.result(TIMEOUT) == __file__
     process = ctx.Process(target=first_of, args=(Methods().private(), lambda: 1))
     process.start()
-    assert process.result(PATIENCE) == "private"
+    assert process.result(TIMEOUT) == "private"
 
 
 def first_of(function: Any, _: Any) -> Any:
@@ -327,7 +327,7 @@ def test_a_local_class_that_comes_back_is_the_same(ctx: Any) -> None:
 
     process = ctx.Process(target=change, args=(Local(),))
     process.start()
-    thing = process.result(PATIENCE)
+    thing = process.result(TIMEOUT)
 
     assert type(thing) is Local or ctx.get_start_method() == "fork"  # where nothing was sent there
     assert Local.changed is False
@@ -360,7 +360,7 @@ def test_what_pickle_refuses_goes_through_queues(ctx: Any) -> None:
 
     there.put(lambda: (offset + 2, lock))
 
-    number, its_lock = back.get(timeout=PATIENCE)
+    number, its_lock = back.get(timeout=TIMEOUT)
     process.join()
     assert number == 42
     with its_lock:

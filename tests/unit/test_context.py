@@ -18,7 +18,7 @@ from tests.support import run_python
 
 METHODS = ["fork", "spawn", "forkserver"]
 DEFAULT = "forkserver" if sys.version_info >= (3, 14) else "fork"
-PATIENCE = 30.0
+TIMEOUT = 30.0
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_a_child_has_the_method_of_its_parent(method: str) -> None:
     process = procession.get_context(method).Process(target=programs.start_method)
     process.start()
 
-    assert process.result(PATIENCE) == method
+    assert process.result(TIMEOUT) == method
 
 
 # ------------------------------------------------------------------------------ the name space
@@ -133,7 +133,7 @@ def test_objects_of_any_context_serve_processes_of_any(ctx: Any, maker: str) -> 
     process = ctx.Process(target=use_all, args=(lock, queue, event, value))
     process.start()
 
-    assert queue.get(timeout=PATIENCE) == "from the child"
+    assert queue.get(timeout=TIMEOUT) == "from the child"
     process.join()
     assert (process.exitcode, event.is_set(), value.value) == (0, True, 1)
 
@@ -188,7 +188,7 @@ def test_a_frozen_program_becomes_its_child() -> None:
         """
         import sys
         import procession
-        if sys.argv[1:] == ["--multiprocessing-fork", "payload=3", "sentinel=None"]:
+        if sys.argv[1:] == ["--multiprocessing-fork", "start_fd=3", "sentinel=None"]:
             from procession import spawn
             spawn.spawn_main = lambda **numbers: print(numbers)
             sys.frozen = True
@@ -196,11 +196,11 @@ def test_a_frozen_program_becomes_its_child() -> None:
         print("not reached")
         """,
         "--multiprocessing-fork",
-        "payload=3",
+        "start_fd=3",
         "sentinel=None",
     )
 
-    assert outcome.stdout == "{'payload': 3, 'sentinel': None}\n"
+    assert outcome.stdout == "{'start_fd': 3, 'sentinel': None}\n"
     assert outcome.exitcode == 0
 
 
@@ -449,7 +449,7 @@ def test_children_are_pickled_by_the_reducer_set(method: str) -> None:
         assert ctx.reducer is context.reduction is reducer
         process = ctx.Process(target=programs.give, args=(5,))
         process.start()
-        assert process.result(PATIENCE) == 5
+        assert process.result(TIMEOUT) == 5
     finally:
         ctx.reducer = reduction
     assert Shouting.pickled == 2  # the preparation, the process

@@ -10,7 +10,7 @@ import pytest
 import procession
 from procession import _core, forkserver
 from procession._base import runtime
-from procession.forkserver._protocol import FAILED, Request, read_answer, send
+from procession.forkserver._protocol import FAILED, Descriptors, Request, read_answer, send
 from tests.support import Outcome, run_python
 
 PRELOADING = """
@@ -106,7 +106,7 @@ def refusal(key: bytes) -> int:
     reader, writer = os.pipe()
     sock = way_to_the_server()
     try:
-        send(sock, Request(0, writer, reader, [], data=b"no pickle", key=key))
+        send(sock, Request(key, 0, b"no pickle"), Descriptors(writer, reader, []))
         os.close(writer)
         kind, _, number = read_answer(reader)
         assert kind == FAILED

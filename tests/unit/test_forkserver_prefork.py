@@ -1,4 +1,4 @@
-"""The fork server's spare: who it becomes, what it dies of, and that nobody minds its death."""
+"""The prefork child: what process it becomes, what ends it, and that its death costs no request."""
 
 import os
 import signal
@@ -44,47 +44,47 @@ def run(target: Callable[..., object], *args: Any) -> Any:
     return pid, result
 
 
-def spare_of(server: int) -> int:
-    """Return the spare, once it sleeps: it waits for its request then."""
+def prefork_child(server: int) -> int:
+    """Return the prefork child, once it sleeps: it waits for its request then."""
     wait_until(lambda: [is_asleep(child) for child in children_of(server)] == [True])
-    (spare,) = children_of(server)
-    return spare
+    (child,) = children_of(server)
+    return child
 
 
 def test_there_is_none_before_the_first_request(server: int) -> None:
-    """A server that nobody uses has no children; one that is used has one more than asked for."""
+    """A server that is not used has no children; one that is used has one more than asked for."""
     run(int)
-    spare_of(server)
+    prefork_child(server)
 
 
-def test_the_next_process_is_the_spare(server: int) -> None:
-    """And the one after that the next spare."""
+def test_the_next_process_is_the_prefork_child(server: int) -> None:
+    """And the one after that is the next prefork child."""
     run(int)
     for _ in range(3):
-        spare = spare_of(server)
-        assert run(os.getpid) == (spare, spare)
+        child = prefork_child(server)
+        assert run(os.getpid) == (child, child)
 
 
-def test_a_spare_that_was_killed_is_nobodys_loss(server: int) -> None:
+def test_a_prefork_child_that_was_killed_costs_no_request(server: int) -> None:
     """The next process is forked, as the first was."""
     run(int)
-    spare = spare_of(server)
-    os.kill(spare, signal.SIGKILL)
+    child = prefork_child(server)
+    os.kill(child, signal.SIGKILL)
     wait_until(lambda: not children_of(server), message="the server has reaped it")
 
     pid, result = run(os.getpid)
 
-    assert pid == result != spare
-    assert spare_of(server) != spare
+    assert pid == result != child
+    assert prefork_child(server) != child
 
 
-def test_requests_meet_spares_that_are_being_killed(server: int) -> None:
-    """Whenever it comes, each process ends well, or by just that kill."""
+def test_requests_arrive_while_prefork_children_are_killed(server: int) -> None:
+    """Each process ends well, or by just that kill, whenever it comes."""
     for _ in range(60):
         process = CONTEXT.Process(target=sys.exit, args=(3,))
-        for spare in children_of(server):
+        for child in children_of(server):
             with suppress(ProcessLookupError):  # it was a child that has ended meanwhile
-                os.kill(spare, signal.SIGKILL)
+                os.kill(child, signal.SIGKILL)
         process.start()
         process.join()
         assert process.exitcode in (3, -signal.SIGKILL)
@@ -94,34 +94,34 @@ def test_requests_meet_spares_that_are_being_killed(server: int) -> None:
 
 
 @pytest.mark.orphans
-def test_a_spare_ends_with_a_server_that_is_killed(server: int) -> None:
-    """Its socket has closed; the next process has a new server."""
+def test_a_prefork_child_ends_with_a_server_that_is_killed(server: int) -> None:
+    """Its socket is closed; the next process has a new server."""
     run(int)
-    spare = spare_of(server)
+    child = prefork_child(server)
     os.kill(server, signal.SIGKILL)
-    wait_until(lambda: has_ended(spare), timeout=5)
+    wait_until(lambda: has_ended(child), timeout=5)
     assert run(int)[1] == 0
 
 
-def test_a_spare_does_not_take_signals_of_the_terminal(server: int) -> None:
-    """Ctrl-C is for those that do the work; the process that it becomes takes them again."""
+def test_a_prefork_child_ignores_signals_of_the_terminal(server: int) -> None:
+    """Ctrl-C is for the processes that work; the process that it becomes handles it again."""
     run(int)
-    spare = spare_of(server)
-    os.kill(spare, signal.SIGINT)
+    child = prefork_child(server)
+    os.kill(child, signal.SIGINT)
     pid, handler = run(signal.getsignal, signal.SIGINT)
-    assert pid == spare
+    assert pid == child
     assert handler is signal.default_int_handler
 
 
-def test_it_takes_what_a_fork_takes(server: int) -> None:
-    """A payload too long for a message, descriptors, the folder and the path of now."""
+def test_it_is_given_what_a_forked_child_is_given(server: int) -> None:
+    """Start data too long for a message, descriptors, the current folder and path."""
     run(int)
-    spare = spare_of(server)
+    child = prefork_child(server)
     reader, writer = CONTEXT.Pipe(duplex=False)
     with reader, writer:
         text = "x" * 1_000_000
         pid, length = run(send_length, writer, text)
-        assert (pid, length) == (spare, len(text))
+        assert (pid, length) == (child, len(text))
         assert reader.recv() == (len(text), os.getcwd())
 
 
@@ -135,8 +135,8 @@ DYING = """
 import sys, time
 import procession
 
-def parent(said, terms):
-    child = procession.get_context("forkserver").Process(target=sleep, args=(said,), **terms)
+def parent(said, options):
+    child = procession.get_context("forkserver").Process(target=sleep, args=(said,), **options)
     child.start()
     said.put(child.pid)
     time.sleep(600)
@@ -147,11 +147,11 @@ def sleep(said):
 
 if __name__ == "__main__":
     context = procession.get_context("forkserver")
-    first = context.Process(target=int)  # from now on there is a spare
+    first = context.Process(target=int)  # from now on there is a prefork child
     first.start()
     first.join()
     said = context.Queue()
-    process = procession.get_context(sys.argv[1]).Process(target=parent, args=(said, {terms}))
+    process = procession.get_context(sys.argv[1]).Process(target=parent, args=(said, {options}))
     process.start()
     pids = {said.get(), said.get()} - {"sleeps"}
     print(*pids, flush=True)
@@ -166,14 +166,14 @@ if __name__ == "__main__":
 @pytest.mark.bare
 @pytest.mark.orphans
 @pytest.mark.parametrize("parents_method", ["fork", "forkserver"])
-@pytest.mark.parametrize("terms", ["dict(daemon=True)", "dict(die_with_parent=True)", "dict()"])
-def test_it_dies_with_those_that_a_fork_dies_with(terms: str, parents_method: str) -> None:
-    """A daemon with its parent, everybody with the root."""
-    with start_python(DYING.replace("{terms}", terms), parents_method) as program:
+@pytest.mark.parametrize("options", ["dict(daemon=True)", "dict(die_with_parent=True)", "dict()"])
+def test_it_dies_with_those_that_a_fork_dies_with(options: str, parents_method: str) -> None:
+    """A daemon with its parent, every process with the root."""
+    with start_python(DYING.replace("{options}", options), parents_method) as program:
         child = int(program.read_line())
         program.write_line("kill the parent")
         assert program.read_line() == "killed"
-        if terms == "dict()":
+        if options == "dict()":
             assert not has_ended(child)
         else:
             wait_until(lambda: has_ended(child))

@@ -207,7 +207,7 @@ WAYS: list[Callable[[Path, str], Outcome]] = [
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
-def test_things_of_the_main_module_travel(
+def test_things_of_the_main_module_are_sent(
     way: Callable[[Path, str], Outcome], method: str, tmp_path: Path
 ) -> None:
     """There and back, being of the same class still, which nobody has changed."""
@@ -217,7 +217,7 @@ def test_things_of_the_main_module_travel(
 
 
 @pytest.mark.parametrize("method", FRESH)
-def test_what_was_executed_in_a_namespace_of_its_own_travels(method: str, tmp_path: Path) -> None:
+def test_what_was_executed_in_a_namespace_of_its_own_is_sent(method: str, tmp_path: Path) -> None:
     """It is in no module at all."""
     outcome = executed_in_a_namespace_of_its_own(tmp_path, method)
 
@@ -226,7 +226,7 @@ def test_what_was_executed_in_a_namespace_of_its_own_travels(method: str, tmp_pa
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("terminal", ["dumb", "xterm"])
-def test_what_was_typed_at_a_terminal_travels(method: str, terminal: str, tmp_path: Path) -> None:
+def test_what_was_typed_at_a_terminal_is_sent(method: str, terminal: str, tmp_path: Path) -> None:
     """With the plain prompt, and with the newer one that edits lines (from 3.13 on)."""
     (tmp_path / "definitions.py").write_text(DEFINITIONS)
     typed = f"exec(open('definitions.py').read())\nwork({method!r})\nexit()"
@@ -440,7 +440,7 @@ def test_the_cells_of_a_notebook(method: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_what_is_typed_at_ipython_travels(method: str, tmp_path: Path) -> None:
+def test_what_is_typed_at_ipython_is_sent(method: str, tmp_path: Path) -> None:
     """Without its terminal."""
     pytest.importorskip("IPython")
     (tmp_path / "definitions.py").write_text(DEFINITIONS)

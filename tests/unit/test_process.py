@@ -13,7 +13,7 @@ import procession
 from tests.support import programs_process as programs
 from tests.support import run_python
 
-PATIENCE = 30.0
+TIMEOUT = 30.0
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def pipe() -> Any:
 
 def ended(process: Any) -> int:
     """Join the process and return its exit code."""
-    process.join(PATIENCE)
+    process.join(TIMEOUT)
     assert process.exitcode is not None, f"{process} still runs"
     code: int = process.exitcode
     return code
@@ -137,7 +137,7 @@ def test_the_sentinel_becomes_ready_at_the_end(ctx: Any) -> None:
 
     process.kill()
 
-    assert wait([process.sentinel], timeout=PATIENCE) == [process.sentinel]
+    assert wait([process.sentinel], timeout=TIMEOUT) == [process.sentinel]
     assert ended(process) == -signal.SIGKILL
     assert wait([process.sentinel], timeout=0) == [process.sentinel]
 
@@ -171,7 +171,7 @@ def test_threads_may_wait_for_one_child_together(ctx: Any) -> None:
         thread.start()
     process.terminate()
     for thread in threads:
-        thread.join(PATIENCE)
+        thread.join(TIMEOUT)
 
     assert codes == [-signal.SIGTERM] * 5
 
@@ -260,7 +260,7 @@ def test_result_is_what_the_target_returned(ctx: Any) -> None:
     process = ctx.Process(target=programs.give, args=({"a": [1, 2]},))
     process.start()
 
-    assert process.result(PATIENCE) == {"a": [1, 2]}
+    assert process.result(TIMEOUT) == {"a": [1, 2]}
     assert process.result() == {"a": [1, 2]}
     assert process.exception() is None
 
@@ -271,7 +271,7 @@ def test_result_raises_what_the_target_raised(ctx: Any, capfd: Any) -> None:
     process.start()
 
     with pytest.raises(ValueError, match="on purpose") as caught:
-        process.result(PATIENCE)
+        process.result(TIMEOUT)
 
     assert "in fail" in str(caught.value.__cause__)
     if ctx.get_start_method() != "forkserver":  # its server has the stderr of an earlier test
@@ -295,7 +295,7 @@ def test_result_says_why_there_is_none(
     process.start()
 
     with pytest.raises(procession.ProcessLostError, match=words) as caught:
-        process.result(PATIENCE)
+        process.result(TIMEOUT)
 
     assert (caught.value.pid, caught.value.exitcode) == (process.pid, process.exitcode)
 
@@ -368,7 +368,7 @@ def test_a_child_has_no_descriptor_that_is_not_its_own() -> None:
         process = procession.get_context("spawn").Process(target=descriptors)
         process.start()
         ours = os.readlink(f"/proc/self/fd/{writer}")
-        assert not any(ours in each for each in process.result(PATIENCE))
+        assert not any(ours in each for each in process.result(TIMEOUT))
     finally:
         os.close(reader)
         os.close(writer)

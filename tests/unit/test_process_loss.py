@@ -15,7 +15,7 @@ from tests.support import programs_process as programs
 from tests.support import run_python, wait_until
 
 METHODS = ["fork", "spawn", "forkserver"]
-PATIENCE = 30.0
+TIMEOUT = 30.0
 
 # ------------------------------------------------------------------------------------ last words
 
@@ -194,46 +194,66 @@ def test_the_error_survives_a_pickle() -> None:
 class Groups:
     """Control groups as a process sees them, made of files."""
 
-    def __init__(self, folder: Path, lines: str):
-        self.root = folder
-        (folder / "self").write_text(lines)
+    def __init__(self, root: Path, groups: str, mounts: list[str]):
+        self.root = root
+        (root / "proc/self").mkdir(parents=True)
+        (root / "proc/self/cgroup").write_text(groups)
+        (root / "proc/self/mountinfo").write_text("".join(f"{line}\n" for line in mounts))
 
     def count(self, file: str, number: int) -> None:
-        path = self.root / file
+        """Set the counter in *file*, below the mount points, to *number*."""
+        path = self.root / "cg" / file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"low 0\noom 3\noom_kill {number}\n")
 
 
-V1_IN_HYBRID = "9:name=systemd:/\n4:cpu,memory:/a/b\n0::/\n"
+def mounted(kind: str, top: str = "/", point: str = "/cg", options: str = "rw") -> str:
+    """Return a line of mountinfo."""
+    return f"30 24 0:26 {top} {point} rw - {kind} {kind} {options}"
+
+
+V2 = [mounted("cgroup2")]
+V1 = [mounted("cgroup", "/", "/cg/memory", "rw,memory")]
+HYBRID = [*V1, mounted("cgroup2", "/", "/cg/unified")]
 
 
 @pytest.fixture
 def fresh(monkeypatch: Any, tmp_path: Path) -> Iterator[Any]:
     """Make control groups of files; the counter has not been looked at."""
-    monkeypatch.setattr(exit_reason, "_GROUPS", str(tmp_path / "self"))
-    monkeypatch.setattr(exit_reason, "_MOUNT", str(tmp_path))
-    monkeypatch.setattr(exit_reason, "_watching", False)
+    monkeypatch.setattr(exit_reason, "_ROOT", str(tmp_path))
+    monkeypatch.setattr(exit_reason, "_counting", False)
     monkeypatch.setattr(exit_reason, "_explained", None)
-    return lambda lines: Groups(tmp_path, lines)
+    return lambda groups, mounts: Groups(tmp_path, groups, mounts)
 
 
 @pytest.mark.bare
 @pytest.mark.parametrize(
-    ("lines", "file"),
+    ("lines", "mounts", "file"),
     [
-        ("0::/a/b\n", "a/b/memory.events"),
-        (V1_IN_HYBRID, "memory/a/b/memory.oom_control"),
-        ("0::/docker/123/inner\n", "inner/memory.events"),  # the path is of the host
-        ("4:memory:/docker/123\n", "memory/memory.oom_control"),
-        ("0::/a/b/c\n", "a/memory.events"),  # only an outer group has the controller
-        ("0::/\n", "memory.events"),
+        ("0::/a/b\n", V2, "a/b/memory.events"),
+        (
+            "9:name=systemd:/\n4:cpu,memory:/a/b\n0::/\n",
+            HYBRID,
+            "memory/a/b/memory.oom_control",
+        ),
+        # In a container without a namespace the path is the host's.
+        ("0::/docker/123/inner\n", [mounted("cgroup2", "/docker/123")], "inner/memory.events"),
+        (
+            "4:memory:/docker/123\n",
+            [mounted("cgroup", "/docker/123", "/cg/memory", "rw,memory")],
+            "memory/memory.oom_control",
+        ),
+        ("0::/a/b/c\n", V2, "a/memory.events"),  # only an outer group has the controller
+        ("0::/\n", V2, "memory.events"),
     ],
 )
-def test_a_counter_that_moved_explains_a_kill(fresh: Any, lines: str, file: str) -> None:
+def test_a_counter_that_moved_explains_a_kill(
+    fresh: Any, lines: str, mounts: list[str], file: str
+) -> None:
     """Version 1 and 2, nested groups, containers; each kill counted explains one."""
-    groups = fresh(lines)
+    groups = fresh(lines, mounts)
     groups.count(file, 7)
-    exit_reason.watch_memory()
+    exit_reason.count_oom_kills()
     assert exit_reason.describe(-9) == "was killed by SIGKILL"
 
     groups.count(file, 9)
@@ -247,11 +267,25 @@ def test_a_counter_that_moved_explains_a_kill(fresh: Any, lines: str, file: str)
 
 
 @pytest.mark.bare
+def test_the_nearest_group_counts(fresh: Any) -> None:
+    """The counter of one around it may have moved because of another group's process."""
+    groups = fresh("0::/a/b\n", V2)
+    groups.count("a/memory.events", 7)
+    groups.count("a/b/memory.events", 1)
+    exit_reason.count_oom_kills()
+
+    groups.count("a/memory.events", 8)
+
+    assert exit_reason.describe(-9) == "was killed by SIGKILL"
+
+
+@pytest.mark.bare
 @pytest.mark.parametrize("lines", ["", "0::/\n", "4:cpu:/a\n"])
 def test_without_a_counter_the_hint_is_a_possibility(fresh: Any, lines: str) -> None:
     """Nobody counts, or not where we can see it."""
-    fresh(lines)
-    exit_reason.watch_memory()
+    groups = fresh(lines, HYBRID)
+    groups.count("elsewhere/memory.events", 1)
+    exit_reason.count_oom_kills()
 
     assert "often by the out-of-memory killer: see dmesg" in exit_reason.describe(-9)
 
@@ -323,4 +357,4 @@ def test_a_child_killed_by_hand_is_not(ctx: Any) -> None:
     process = ctx.Process(target=programs.die, args=(signal.SIGKILL,))
     process.start()
 
-    assert "out-of-memory" not in str(process.exception(PATIENCE))
+    assert "out-of-memory" not in str(process.exception(TIMEOUT))

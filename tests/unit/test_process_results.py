@@ -11,7 +11,7 @@ import pytest
 import procession
 from tests.support import programs_process as programs
 
-PATIENCE = 30.0
+TIMEOUT = 30.0
 
 
 class Unmakeable:
@@ -35,7 +35,7 @@ def test_a_large_result_arrives_before_anyone_asks_for_it(ctx: Any) -> None:
     """The child need not wait until it is fetched."""
     process = started(ctx, make_bytes, 20_000_000)
 
-    process.join(PATIENCE)
+    process.join(TIMEOUT)
 
     assert process.exitcode == 0
     assert process.result() == b"\5" * 20_000_000
@@ -49,16 +49,16 @@ def test_numpy_arrays_are_results(ctx: Any) -> None:
     numpy = pytest.importorskip("numpy")
     process = started(ctx, numpy.arange, 1_000_000)
 
-    assert process.result(PATIENCE).sum() == 499_999_500_000
+    assert process.result(TIMEOUT).sum() == 499_999_500_000
 
 
 def test_results_are_objects_of_the_family(ctx: Any) -> None:
     """A queue that the child made lives on in the parent."""
     process = started(ctx, make_queue)
 
-    queue = process.result(PATIENCE)
+    queue = process.result(TIMEOUT)
 
-    assert queue.get(timeout=PATIENCE) == "still there"
+    assert queue.get(timeout=TIMEOUT) == "still there"
 
 
 def make_queue() -> Any:
@@ -71,7 +71,7 @@ def test_a_result_that_cannot_be_made_again_says_why(ctx: Any) -> None:
     process = started(ctx, Unmakeable)
 
     with pytest.raises(procession.ProcessLostError, match="the data are bad") as caught:
-        process.result(PATIENCE)
+        process.result(TIMEOUT)
 
     assert isinstance(caught.value.__cause__, ValueError)
     assert process.exitcode == 0
@@ -83,7 +83,7 @@ def test_threads_that_ask_together_all_get_the_result(ctx: Any) -> None:
         process = started(ctx, programs.give, "result")
         got: list[Any] = []
         threads = [
-            threading.Thread(target=lambda p=process, g=got: g.append(p.result(PATIENCE)))
+            threading.Thread(target=lambda p=process, g=got: g.append(p.result(TIMEOUT)))
             for _ in range(8)
         ]
         for thread in threads:
@@ -107,7 +107,7 @@ def test_exceptions_of_all_kinds_arrive(ctx: Any, error: BaseException, words: s
     process = started(ctx, raise_it, error)
 
     with pytest.raises(type(error), match=words) as caught:
-        process.result(PATIENCE)
+        process.result(TIMEOUT)
 
     assert repr(caught.value) == repr(error)
     assert "in raise_it" in str(caught.value.__cause__)
@@ -122,7 +122,7 @@ def test_the_whole_remote_traceback_is_the_cause(ctx: Any) -> None:
     """With the causes and notes that the exception had there."""
     process = started(ctx, raise_with_history)
 
-    error = process.exception(PATIENCE)
+    error = process.exception(TIMEOUT)
 
     assert error is process.exception()
     text = str(error.__cause__)
@@ -145,7 +145,7 @@ def raise_with_history() -> None:
 def test_sys_exit_gives_no_result(ctx: Any, code: Any, exitcode: int) -> None:
     """0 is success without one, all else a loss."""
     process = started(ctx, programs.leave, code)
-    process.join(PATIENCE)
+    process.join(TIMEOUT)
 
     assert process.exitcode == exitcode
     if exitcode == 0:
@@ -178,14 +178,14 @@ def test_a_result_that_is_not_there_in_time_is_there_later(ctx: Any) -> None:
 
     event.set()
 
-    assert process.result(PATIENCE) is True
+    assert process.result(TIMEOUT) is True
 
 
 def test_an_exception_with_state_of_its_own_arrives(ctx: Any) -> None:
     """Its attributes as well."""
     process = started(ctx, raise_it, Coded("message", code=7))
 
-    error = process.exception(PATIENCE)
+    error = process.exception(TIMEOUT)
 
     assert (str(error), error.code) == ("message", 7)
 
@@ -213,7 +213,7 @@ def test_children_draw_different_numbers(ctx: Any) -> None:
 
     processes = [started(ctx, draw) for _ in range(3)]
 
-    drawn = [mine, draw(), *(process.result(PATIENCE) for process in processes)]
+    drawn = [mine, draw(), *(process.result(TIMEOUT) for process in processes)]
     for kind in zip(*drawn, strict=True):
         assert len(set(kind)) == len(drawn)
 

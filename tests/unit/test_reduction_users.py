@@ -17,7 +17,7 @@ from procession.connection import _fd_sharer
 from procession.reduction import ForkingPickler
 from tests.support import run_python
 
-PATIENCE = 30.0
+TIMEOUT = 30.0
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +67,7 @@ def storage() -> Iterator[Storage]:
 def write(storage: Storage, box: Any) -> None:
     """In a child, which has imported this module but registered nothing: it only receives."""
     storage.memory[:4] = b"here"
-    other = box.get(timeout=PATIENCE)
+    other = box.get(timeout=TIMEOUT)
     other.memory[4:9] = b"there"
     other.close()
     storage.close()
@@ -82,7 +82,7 @@ def test_memory_goes_by_descriptor_at_the_start_and_through_queues(
 
     box.put(storage)
 
-    process.join(PATIENCE)
+    process.join(TIMEOUT)
     assert process.exitcode == 0
     assert storage.memory[:9] == b"herethere"
 
@@ -132,7 +132,7 @@ def test_a_server_hands_its_clients_to_workers(ctx: Any) -> None:
             here.sendall(words)
             assert here.recv(100) == words.upper()
     ours.send("end")
-    process.join(PATIENCE)
+    process.join(TIMEOUT)
     ours.close()
     its.close()
     assert process.exitcode == 0
@@ -182,7 +182,7 @@ def test_a_connection_goes_through_a_connection(ctx: Any) -> None:
     ours.send(far)
 
     assert near.recv() == process.pid
-    process.join(PATIENCE)
+    process.join(TIMEOUT)
     for end in (ours, its, near, far):
         end.close()
 

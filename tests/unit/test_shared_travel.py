@@ -24,7 +24,7 @@ from procession.synchronize import (
     Semaphore,
 )
 from tests.support import run_python
-from tests.support.threads import PATIENCE
+from tests.support.threads import TIMEOUT
 
 Things = dict[str, Any]
 
@@ -52,7 +52,7 @@ def all_types() -> Things:
         "Condition": Condition(),
         "Condition(Lock)": Condition(Lock()),
         "Event": Event(),
-        "Barrier": Barrier(2, timeout=PATIENCE),
+        "Barrier": Barrier(2, timeout=TIMEOUT),
         "Value": Value("i", 5),
         "Value with a lock that is shared": Value("d", 5, lock=shared),
         "Value without a lock": Value("q", 5, lock=False),

@@ -11,7 +11,7 @@ import procession
 from procession import BrokenLockError
 from procession.synchronize import Lock, RLock
 from tests.support import run_python
-from tests.support.threads import PATIENCE
+from tests.support.threads import TIMEOUT
 
 LOCKS = pytest.mark.parametrize("kind", [Lock, RLock])
 
@@ -168,7 +168,7 @@ def test_a_lock_may_be_passed_on(ctx: Any, caplog: pytest.LogCaptureFixture) -> 
     process.join()
 
     try:
-        assert lock.acquire(timeout=PATIENCE)
+        assert lock.acquire(timeout=TIMEOUT)
     finally:
         logger.removeHandler(caplog.handler)
 

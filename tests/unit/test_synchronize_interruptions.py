@@ -27,7 +27,7 @@ from procession.synchronize import (
     Semaphore,
 )
 from tests.support.kill import Child
-from tests.support.threads import PATIENCE, Background
+from tests.support.threads import TIMEOUT, Background
 
 A_WHILE = 0.05  # seconds until the signal comes; the claims hold whenever it does
 
@@ -54,7 +54,7 @@ def test_a_release_in_a_handler_ends_the_acquire_it_interrupted(kind: Any) -> No
     lock.acquire()
 
     with on_alarm(lock.release):
-        assert lock.acquire(timeout=PATIENCE)
+        assert lock.acquire(timeout=TIMEOUT)
 
 
 def test_an_rlock_may_be_taken_by_a_handler_that_interrupted_its_owner() -> None:
@@ -82,7 +82,7 @@ def test_a_notify_in_a_handler_ends_the_wait_it_interrupted(make_lock: Any) -> N
             condition.notify()
 
     with condition, on_alarm(handler):
-        assert condition.wait(PATIENCE)
+        assert condition.wait(TIMEOUT)
 
 
 def test_a_wait_in_a_handler_does_not_disturb_the_wait_it_interrupted() -> None:
@@ -95,7 +95,7 @@ def test_a_wait_in_a_handler_does_not_disturb_the_wait_it_interrupted() -> None:
             condition.notify()
 
     with condition, on_alarm(handler):
-        assert condition.wait(PATIENCE)
+        assert condition.wait(TIMEOUT)
 
     assert inner == [False]
 
@@ -109,7 +109,7 @@ def test_set_and_clear_in_a_handler_end_the_wait_they_interrupted() -> None:
         event.clear()
 
     with on_alarm(handler):
-        assert event.wait(PATIENCE)
+        assert event.wait(TIMEOUT)
 
 
 def test_an_abort_in_a_handler_ends_the_wait_it_interrupted() -> None:
@@ -124,8 +124,8 @@ def test_the_last_party_may_come_in_a_handler() -> None:
     """Both pass, the one that was interrupted and the one that interrupted it."""
     barrier, inner = Barrier(2), []
 
-    with on_alarm(lambda: inner.append(barrier.wait(PATIENCE))):
-        assert barrier.wait(PATIENCE) == 0
+    with on_alarm(lambda: inner.append(barrier.wait(TIMEOUT))):
+        assert barrier.wait(TIMEOUT) == 0
 
     assert inner == [1]
 
@@ -198,7 +198,7 @@ def make_uses() -> dict[str, Callable[[], object]]:
         "BoundedSemaphore": with_(BoundedSemaphore(1)),
         "Condition": lambda: wait_in_vain(condition),
         "Condition(Lock)": lambda: wait_in_vain(over_lock),
-        "Event": lambda: (event.set(), event.wait(PATIENCE), event.clear(), event.wait(0.0001)),
+        "Event": lambda: (event.set(), event.wait(TIMEOUT), event.clear(), event.wait(0.0001)),
         "Barrier": barrier.wait,
         "Value": lambda: value.add(1),
         "Array": lambda: array.__setitem__(slice(2, 5), [1, 2, 3]),
@@ -244,7 +244,7 @@ def test_a_lock_that_another_thread_held_at_the_fork_comes_free_in_the_child() -
     def wait_for_all() -> None:
         assert not any(lock.acquire(timeout=0) for lock in locks)
         os.write(ready, b".")
-        assert all(lock.acquire(timeout=PATIENCE) for lock in locks)
+        assert all(lock.acquire(timeout=TIMEOUT) for lock in locks)
         for lock in locks:
             lock.release()
 

@@ -19,7 +19,7 @@ from procession.synchronize import (
     Semaphore,
 )
 from tests.support import run_python
-from tests.support.threads import PATIENCE, Background, in_thread
+from tests.support.threads import TIMEOUT, Background, in_thread
 from tests.support.waiting import wait_until
 
 A_WHILE = 0.05  # seconds; a least duration
@@ -41,7 +41,7 @@ PRIMITIVES = (
 def test_an_event_wakes_all_who_wait() -> None:
     """Also when it is cleared at once."""
     event = Event()
-    waiters = [Background(event.wait, PATIENCE) for _ in range(5)]
+    waiters = [Background(event.wait, TIMEOUT) for _ in range(5)]
     time.sleep(A_WHILE)  # most of them wait by now; the claim holds for all anyway
 
     event.set()
@@ -59,7 +59,7 @@ def test_set_in_a_signal_handler_wakes_the_wait_it_interrupted() -> None:
     try:
         signal.setitimer(signal.ITIMER_REAL, A_WHILE)
 
-        assert event.wait(PATIENCE)
+        assert event.wait(TIMEOUT)
     finally:
         signal.signal(signal.SIGALRM, before)
 
@@ -99,7 +99,7 @@ def test_notifications_reach_those_who_have_waited_longest(make: Any) -> None:
 
     def wait(number: int) -> None:
         with condition:
-            assert condition.wait(PATIENCE)
+            assert condition.wait(TIMEOUT)
             order.append(number)
 
     waiters = []
@@ -135,7 +135,7 @@ def test_a_wait_gives_back_a_lock_taken_more_than_once() -> None:
 
     with condition, condition:
         notifier = Background(notify)
-        assert condition.wait(PATIENCE)
+        assert condition.wait(TIMEOUT)
         assert notifier.result() is None
         assert in_thread(condition.acquire, False) is False
     assert in_thread(condition.acquire, False) is True
@@ -146,7 +146,7 @@ def wait_in_threads(condition: Any, threads: int, woken: Any) -> None:
 
     def wait() -> None:
         with condition:
-            if condition.wait(PATIENCE):
+            if condition.wait(TIMEOUT):
                 woken.add(1)
 
     waiters = [Background(wait) for _ in range(threads)]
@@ -197,7 +197,7 @@ def test_the_last_to_come_acts_once() -> None:
     acted: list[int] = []
     barrier = Barrier(3, lambda: acted.append(1))
 
-    parties = [Background(barrier.wait, PATIENCE) for _ in range(3)]
+    parties = [Background(barrier.wait, TIMEOUT) for _ in range(3)]
 
     assert sorted(party.result() for party in parties) == [0, 1, 2]
     assert acted == [1]
@@ -225,8 +225,8 @@ def test_a_timeout_breaks_the_barrier_until_it_is_reset() -> None:
         barrier.wait()
 
     barrier.reset()
-    other = Background(barrier.wait, PATIENCE)
-    assert barrier.wait(PATIENCE) + other.result() == 1
+    other = Background(barrier.wait, TIMEOUT)
+    assert barrier.wait(TIMEOUT) + other.result() == 1
 
 
 @pytest.mark.parametrize("end", ["abort", "reset"])
@@ -259,7 +259,7 @@ def use_all(things: list[Any], received: Any) -> None:
         condition.notify()
     event.set()
     received.put(things)
-    barrier.wait(PATIENCE)
+    barrier.wait(TIMEOUT)
 
 
 def test_they_travel_by_any_way(ctx: Any) -> None:
@@ -270,8 +270,8 @@ def test_they_travel_by_any_way(ctx: Any) -> None:
 
     process = ctx.Process(target=use_all, args=(things, received))
     process.start()
-    lock, rlock, semaphore, condition, event, same_barrier = received.get(timeout=PATIENCE)
-    same_barrier.wait(PATIENCE)
+    lock, rlock, semaphore, condition, event, same_barrier = received.get(timeout=TIMEOUT)
+    same_barrier.wait(TIMEOUT)
     process.join()
 
     assert process.exitcode == 0

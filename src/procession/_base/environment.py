@@ -1,9 +1,10 @@
-"""Environment variables that processes which are being started shall inherit.
+"""Environment variables for processes that are being started.
 
-Idea: a fresh interpreter gets the environment of whoever starts it, so that is changed meanwhile.
+Idea: a fresh interpreter inherits the environment of the process that starts it, so this process's
+own environment is changed for the time of the start.
 
-Invariant: afterwards the variables are what they were; one change at a time. Other threads see the
-variables too while it lasts.
+Invariant: afterwards the variables are what they were. One thread at a time changes them; other
+threads see the changes while they last.
 
 Layer: base.
 """
@@ -19,7 +20,7 @@ _changing = Lock()
 
 
 def _after_fork_in_child() -> None:
-    """A child is forked while the variables are changed, and may start processes itself."""
+    """Make a new lock: another thread of the parent may have held it during the fork."""
     global _changing
     _changing = Lock()
 
@@ -29,7 +30,7 @@ os.register_at_fork(after_in_child=_after_fork_in_child)
 
 @contextmanager
 def inherited(variables: Mapping[str, str]) -> Iterator[None]:
-    """Have processes that start meanwhile inherit *variables*."""
+    """Have processes that are started in the body of this ``with`` inherit *variables*."""
     if not variables:
         yield
         return

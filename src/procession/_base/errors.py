@@ -5,10 +5,12 @@ raised. The classes show themselves as ``procession.NAME``, the place where prog
 
 Invariant: every exception here survives a round trip through pickle with all it says.
 
-Layer: base; imports nothing.
+Layer: base.
 """
 
 from __future__ import annotations
+
+from .export import export
 
 
 class ProcessError(Exception):
@@ -24,7 +26,7 @@ class TimeoutError(ProcessError):
 
 
 class AuthenticationError(ProcessError):
-    """The other side of a connection does not know the key."""
+    """The other process of a connection does not know the key."""
 
 
 class BrokenLockError(ProcessError):
@@ -32,7 +34,7 @@ class BrokenLockError(ProcessError):
 
 
 class _LostError(ProcessError):
-    """What a dead process had to do is lost; how it died."""
+    """A process ended, and what it had to do is lost."""
 
     def __init__(
         self,
@@ -70,14 +72,5 @@ class ProcessLostError(_LostError):
     """
 
 
-for _class in (
-    ProcessError,
-    BufferTooShort,
-    TimeoutError,
-    AuthenticationError,
-    BrokenLockError,
-    WorkerLostError,
-    ProcessLostError,
-):
-    _class.__module__ = "procession"
-del _class
+export("procession", ProcessError, BufferTooShort, TimeoutError, AuthenticationError)
+export("procession", BrokenLockError, WorkerLostError, ProcessLostError)

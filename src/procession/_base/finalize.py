@@ -1,10 +1,11 @@
-"""What must happen when an object goes, when a process exits and when a process was forked.
+"""Callbacks for the end of an object, for the exit of a process, and after a fork.
 
-Idea: a finalizer is a callback bound to an object's life by a weak reference, to the exit of the
-process by a priority, or to both. All live ones are in one registry, ordered by (priority, age).
+Idea: a finalizer is a callback that runs when an object is garbage (by a weak reference), when the
+process exits (by a priority), or at the first of both. All that have not run are in one registry,
+ordered by (priority, age).
 
-Invariant: a finalizer runs at most once, only in the process that made it, and whoever takes it out
-of the registry runs it: one dictionary pop decides between threads.
+Invariant: a finalizer runs at most once, only in the process that made it, and in the thread that
+removes it from the registry: one dictionary pop decides between threads.
 
 Layer: base; imports the standard library only.
 """
@@ -64,7 +65,7 @@ class Finalize:
         self._weakref = None if obj is None else weakref.ref(obj, self)
         _finalizer_registry[self._key] = self
 
-    # The defaults below are bound early: a finalizer may run when module globals are gone.
+    # Defaults are evaluated early: a finalizer may run when the module's globals are gone.
     def __call__(
         self,
         _reference: object = None,
@@ -84,11 +85,11 @@ class Finalize:
             self._forget()
 
     def still_active(self) -> bool:
-        """Return whether the callback is still to run."""
+        """Return whether the callback has not run and was not cancelled."""
         return self._key in _finalizer_registry
 
     def _forget(self) -> None:
-        """Drop what the finalizer refers to, so that it keeps nothing alive."""
+        """Remove all references of the finalizer, so that it keeps nothing alive."""
         self._weakref = self._callback = None
         self._args, self._kwargs = (), {}
 
@@ -104,17 +105,17 @@ class Finalize:
 
 
 def _run_finalizers(minpriority: int | None = None) -> None:
-    """Run the finalizers with an exit priority of at least *minpriority* (None: every one).
+    """Run the finalizers with an exit priority of at least *minpriority* (None: all of them).
 
-    Higher priorities first; of equal ones the younger first. What a callback raises is shown, and
-    the others still run.
+    Higher priorities run first; of equal ones the younger runs first. What a callback raises is
+    shown, and the others still run.
     """
 
-    def due(key: _Key) -> bool:
+    def is_due(key: _Key) -> bool:
         return key[0] is not None and (minpriority is None or key[0] >= minpriority)
 
     # A copy of the keys: callbacks, other threads and the garbage collector change the registry.
-    for key in sorted(filter(due, list(_finalizer_registry)), reverse=True):
+    for key in sorted(filter(is_due, list(_finalizer_registry)), reverse=True):
         finalizer = _finalizer_registry.get(key)
         if finalizer is None:
             continue
@@ -134,13 +135,13 @@ _afterfork_counter = itertools.count()
 
 
 def register_after_fork(obj: Any, func: Callable[[Any], object]) -> None:
-    """Call ``func(obj)`` in each child that starts by a fork, as long as *obj* lives."""
+    """Call ``func(obj)`` in each child that is forked while *obj* exists."""
     _afterfork_registry[(next(_afterfork_counter), id(obj), func)] = obj
 
 
 def _run_after_forkers() -> None:
-    """In a forked child: call what was registered, in that order; a failure is logged."""
-    if not _afterfork_registry.data:  # not its length, for which Python code is run
+    """In a forked child: call the functions in the order of registration; log their errors."""
+    if not _afterfork_registry.data:  # len() would run Python code
         return
     for (_, _, func), obj in sorted(_afterfork_registry.items(), key=lambda item: item[0][:2]):
         try:
@@ -153,7 +154,7 @@ def _run_after_forkers() -> None:
 
 _exiting = False
 
-# Called at the very end of the exit, when nothing more can be started or needed.
+# Called at the end of the exit function, when this process starts and needs nothing more.
 exit_callbacks: list[Callable[[], object]] = []
 
 
@@ -163,14 +164,14 @@ def is_exiting() -> bool:
 
 
 def _exit_function() -> None:
-    """End what belongs to this process: finalizers, daemons (ended), other children (joined)."""
+    """Run the finalizers, terminate children that are daemons, join all children."""
     global _exiting
     if _exiting:
         return
     _exiting = True
     idle = log.logger is None and not _finalizer_registry and not exit_callbacks
     if idle and not hooks.active_children():
-        return  # so with most children that were forked, where each further step costs
+        return  # true of most forked children, where each further step costs time
     log.info("process shutting down")
     log.debug('running all "atexit" finalizers with priority >= 0')
     if _finalizer_registry:
@@ -190,15 +191,16 @@ def _exit_function() -> None:
 
 
 def register_exit_function() -> None:
-    """Have the exit function run before whatever was registered up to now."""
+    """Have the exit function run before all exit functions that are registered now."""
     atexit.unregister(_exit_function)
     atexit.register(_exit_function)
 
 
-def start_afresh() -> None:
-    """In a forked child: nothing of the parent's registries is this process's to run at exit.
+def reset_in_child() -> None:
+    """In a forked child: empty the registries, whose callbacks are the parent's.
 
-    Nor is the exit function registered: who ends such a child calls it, after all that is.
+    The exit function is not registered either: the code that ends a forked child calls it, after
+    all registered ones.
     """
     global _exiting
     _exiting = False

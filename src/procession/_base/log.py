@@ -1,6 +1,6 @@
 """The log of the package.
 
-Idea: most programs never look at it, so the logging package is imported only when somebody asks
+Idea: most programs never use it, so the logging package is imported only when the program asks
 for the logger; until then a log call costs one comparison.
 
 Invariant: the logger has the name that the documentation of the standard package gives, because
@@ -33,8 +33,8 @@ DEFAULT_LOGGING_FORMAT = "[%(levelname)s/%(processName)s] %(message)s"
 logger: logging.Logger | None = None
 to_stderr = False
 
-# Filled by the exit function's module, which lies above: at exit it must run before logging's own
-# exit function, which closes the handlers; so it registers anew after logging was imported.
+# Set by `finalize`, which imports this module. Its exit function must run before that of logging,
+# which closes the handlers; so it is registered again when logging has been imported.
 on_first_use: Callable[[], object] = bool
 
 
@@ -51,7 +51,7 @@ def debug(msg: object, *args: object) -> None:
 
 
 def info(msg: object, *args: object) -> None:
-    """Log an event of the ordinary course."""
+    """Log an event of normal operation."""
     if logger is not None:
         logger.log(INFO, msg, *args, stacklevel=2)
 
@@ -77,9 +77,9 @@ def get_logger() -> logging.Logger:
 
 
 def name_records() -> None:
-    """In a child: have the records of all loggers tell its name, if logging has been imported.
+    """In a child: put its name into the records of all loggers, if logging has been imported.
 
-    The logging package asks the standard package for it, which knows only of its own processes.
+    The logging package asks the standard package for the name, which knows only its own processes.
     """
     logging: Any = sys.modules.get("logging")
     if logging is None:
@@ -114,7 +114,7 @@ def log_to_stderr(level: int | str | None = None) -> logging.Logger:
 
 
 def preparation() -> dict[str, Any]:
-    """What a child needs to log as this process does."""
+    """Return the part of the preparation data by which a child logs as this process does."""
     return {
         "log_to_stderr": to_stderr,
         "log_level": None if logger is None else logger.getEffectiveLevel(),

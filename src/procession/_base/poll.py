@@ -58,7 +58,7 @@ def wait_readable(fd: int, deadline: Deadline) -> bool:
 def hung_up(fd: int) -> bool:
     """Return whether the other end of *fd*, a socket or a pipe, is closed; never waits.
 
-    A descriptor that is not open counts as hung up: nobody can be reached through it.
+    A descriptor that is not open counts as hung up: no process can be reached through it.
     """
     poller = select.poll()
     poller.register(fd, select.POLLRDHUP)

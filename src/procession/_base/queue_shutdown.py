@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import queue
 
+from .export import export
+
 
 class _ShutDownError(Exception):
-    """The queue was shut down, and nothing (more) can be put or taken."""
+    """The queue was shut down: no more items can be put into it, or received from it."""
 
 
-_ShutDownError.__module__ = "procession.queues"
+export("procession.queues", _ShutDownError)
 _ShutDownError.__name__ = _ShutDownError.__qualname__ = "ShutDown"
 
 ShutDown: type[Exception] = getattr(queue, "ShutDown", _ShutDownError)

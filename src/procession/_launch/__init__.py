@@ -1,20 +1,19 @@
 """Starting a process: what the start methods have in common.
 
-The modules, each importing only those above it:
+The modules; none imports one below it in this list:
 
-- `authkey`: the key of the family, which does not pickle
+- `authkey`: the key of the family, which is not pickled for messages
+- `sigint_mask`: no Ctrl-C while a process starts
+- `import_locks`: imports of other threads, in a forked child
 - `sentinel`: a descriptor that becomes readable when a process ends
-- `lifeline`: a pipe by which a child learns, or dies of, the end of its parent
-- `popen`: the parent's hold on a child: its exit code, signals, waiting
-- `mainmodule`: which module is ``__main__``, and making it again in a child
-- `byvalue`: pickling what plain pickle refuses
-- `death`: how a process ended, in words
-- `outcome`: a result or an exception, from child to parent
-- `tree`: signals for all descendants
-- `request`: what a client tells the fork server
-- `payload`: everything a new interpreter needs to become the child
-- `child`: from the first line of the child to its exit code
-- `server`: the fork server's side
+- `parent_death`: a pipe that tells a child of its parent's end, or kills it then
+- `descendants`: signals for all descendants of a process
+- `exit_reason`: how a process ended, in words
+- `crash_report`: what a process wrote when it crashed
+- `popen`: the parent's object for a child: its exit code, signals, waiting
+- `result`: a result or an exception, from child to parent
+- `start_data`: the pickles that a child is made from
+- `bootstrap`: from the first line of a child to its exit code
 
 Layer: process. The package re-exports nothing: each of the modules is imported when it is needed,
 because a program that only forks should not pay for the others.

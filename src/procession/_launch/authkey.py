@@ -1,9 +1,9 @@
-"""The key by which the processes of one family know each other.
+"""The key by which the processes of one family authenticate each other.
 
-Idea: a kind of bytes that refuses to be pickled, so that a key never travels over a network by
-accident, as part of some object; only a child that is being started gets it.
+Idea: a kind of bytes that is not pickled for a message, so that a key which is part of some object
+never travels over a network by accident. Only a child that is being started gets it.
 
-Invariant: pickled only while a launch is under way in this thread.
+Invariant: pickled only while this thread makes a launch.
 
 Layer: process; imports base.
 """
@@ -11,10 +11,11 @@ Layer: process; imports base.
 from __future__ import annotations
 
 from .._base import launch_state
+from .._base.export import export
 
 
 class AuthenticationString(bytes):
-    """A key; not pickled but for a child, lest it travel over a network by accident."""
+    """A key, which is pickled for a child that is being started, and for no other use."""
 
     def __reduce__(self) -> tuple[type, tuple[bytes]]:
         if launch_state.spawning_popen() is None:
@@ -24,4 +25,4 @@ class AuthenticationString(bytes):
         return AuthenticationString, (bytes(self),)
 
 
-AuthenticationString.__module__ = "procession.process"
+export("procession.process", AuthenticationString)

@@ -1,8 +1,8 @@
 """From the first line of a child to its exit code.
 
-Idea: however it was started, a child becomes the process its object describes, runs it, and turns
-the way that ended into an exit code. A forked child then leaves by `os._exit`, since what is
-further down its stack is the parent's.
+Idea: however it was started, a child becomes the process that its object describes, runs it, and
+turns the way that ended into an exit code. A forked child then leaves by `os._exit`, because the
+rest of its stack is the parent's.
 
 Invariant: a forked child never returns into the parent's code, whatever is raised, and runs none of
 the parent's exit functions.
@@ -28,34 +28,36 @@ if TYPE_CHECKING:
     from ..process import BaseProcess
     from .sentinel import Sentinel
 
+# ------------------------------------------------------------------------------- in a forked child
 
-def after_fork(process_obj: BaseProcess, parent_end: int, sentinel: Sentinel) -> NoReturn:
-    """Be the child, from right after the fork; *parent_end* is the parent's lifeline."""
+
+def after_fork(process_obj: BaseProcess, parent_pipe: int, sentinel: Sentinel) -> NoReturn:
+    """Be the child, from right after the fork; *parent_pipe* is the parent's death pipe."""
     code = 1
     try:
-        import_locks.forget_those_of_other_threads()
-        finalize.start_afresh()
+        import_locks.remove_those_of_other_threads()
+        finalize.reset_in_child()
         sentinel.in_forked_child()
         parent_death.in_forked_child()
-        distinct_random_states()
+        reseed_numpy()
         if "procession.connection._inherited" in sys.modules:
-            leave_to_the_parent(sys._getframe(), process_obj)
-        code = process_obj._bootstrap(parent_sentinel=parent_end)
+            close_unreachable_ends(sys._getframe(), process_obj)
+        code = process_obj._bootstrap(parent_sentinel=parent_pipe)
     finally:
-        leave(code)
+        exit_forked_child(code)
 
 
-def leave_to_the_parent(frame: FrameType, process_obj: BaseProcess) -> None:
+def close_unreachable_ends(frame: FrameType, process_obj: BaseProcess) -> None:
     """Close the ends of pipes that only the parent's frames, the callers of *frame*, refer to.
 
-    Whoever reads at the other end is to see the end of the stream when they have closed theirs.
+    A reader at the other end then sees the end of the stream when the parent has closed its end.
     """
     inherited = sys.modules["procession.connection._inherited"]
     inherited.close_unreachable(frame, process_obj)
 
 
-def leave(code: int) -> NoReturn:
-    """End a forked child: its exit functions, then the process."""
+def exit_forked_child(code: int) -> NoReturn:
+    """End a forked child: run its exit functions, then end the process."""
     try:
         atexit._run_exitfuncs()
         finalize._exit_function()
@@ -64,8 +66,8 @@ def leave(code: int) -> NoReturn:
         os._exit(code)
 
 
-def distinct_random_states() -> None:
-    """Give a forked child a state of numpy's global generator other than its siblings'.
+def reseed_numpy() -> None:
+    """Give a forked child another state of numpy's global generator than its siblings have.
 
     The interpreter itself does so for `random`.
     """
@@ -74,10 +76,26 @@ def distinct_random_states() -> None:
         numpy_random.seed()
 
 
+def run_after_forkers() -> None:
+    """Run what was registered for a forked child; a fresh interpreter does not call this."""
+    finalize._finalizer_registry.clear()
+    finalize._run_after_forkers()
+
+
+# --------------------------------------------------------------------- in a child of every method
+
+
+def prepare(start_method: str | None) -> None:
+    """Set up a child that was started by *start_method*, which is its own method from now on."""
+    if start_method is not None:
+        hooks.default_context._force_start_method(start_method)
+    util._close_stdin()
+
+
 def run(process_obj: BaseProcess) -> int:
     """Run the process and return its exit code."""
     try:
-        _settle_in(process_obj)
+        _take_identity(process_obj)
         log.info("child process calling self.run()")
         result = process_obj.run()
         if result is not None:
@@ -89,23 +107,18 @@ def run(process_obj: BaseProcess) -> int:
         _report(process_obj, error)
         code = 1
     finally:
-        _end_threads()
+        _join_threads()
         util._flush_std_streams()
     log.info("process exiting with exitcode %d", code)
     return code
 
 
-def run_after_forkers() -> None:
-    """Do what a forked child has to do that a fresh interpreter has not."""
-    finalize._finalizer_registry.clear()
-    finalize._run_after_forkers()
-
-
-def _settle_in(process_obj: BaseProcess) -> None:
+def _take_identity(process_obj: BaseProcess) -> None:
+    """Give the main thread, the core and the log the identity of this process."""
     threading = sys.modules.get("threading")
     if threading is not None:
         threading.main_thread()._set_native_id()
-    _core.set_process_name(process_obj._name)  # for what others say of it after its death
+    _core.set_process_name(process_obj._name)  # other processes report it after this one's death
     if process_obj._crash_report is not None:
         crash_report.write_to(process_obj._crash_report)
     if "logging" in sys.modules:
@@ -114,7 +127,7 @@ def _settle_in(process_obj: BaseProcess) -> None:
 
 
 def _exit_code(end: SystemExit) -> int:
-    """What sys.exit means: nothing is success, a number itself, anything else a message."""
+    """Return what sys.exit means: None is success, a number itself, anything else a message."""
     if end.code is None:
         return 0
     if isinstance(end.code, int):
@@ -134,11 +147,11 @@ def _report(process_obj: BaseProcess, error: BaseException) -> None:
     send_exception(process_obj, error)
 
 
-_PLAIN = (int, float, str, bytes, bool)  # what a channel carries as it is
+_SIMPLE = (int, float, str, bytes, bool)  # types that a channel sends without a pickle
 
 
 def _send_result(process_obj: BaseProcess, result: object) -> None:
-    if type(result) in _PLAIN and process_obj._result_channel is not None:
+    if type(result) in _SIMPLE and process_obj._result_channel is not None:
         process_obj._result_channel.put(result)
         return
     from .result import send_result  # not cheap, and most targets return nothing
@@ -146,15 +159,8 @@ def _send_result(process_obj: BaseProcess, result: object) -> None:
     send_result(process_obj, result)
 
 
-def _end_threads() -> None:
+def _join_threads() -> None:
     """Join the threads that are not daemons, as at the end of a main program."""
     threading = sys.modules.get("threading")
     if threading is not None:
         threading._shutdown()
-
-
-def begin(method: str | None) -> None:
-    """Be a child, started by *method*, by which it will start its own children."""
-    if method is not None:
-        hooks.default_context._force_start_method(method)
-    util._close_stdin()

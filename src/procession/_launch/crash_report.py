@@ -1,11 +1,11 @@
-"""What a process that crashes says, for its parent.
+"""What a process wrote when it crashed, read by its parent.
 
 Idea: each child has a page of shared memory. The core's handler of fatal signals copies into it
 what `faulthandler` writes to standard error, where it goes as well. The child needs no descriptor
-for this and the parent no file: after the child's death the words are there.
+for this and the parent no file: after the child's death the text is in the page.
 
 Invariant: a program's own `faulthandler.enable()` does what it always did. A program with handlers
-of its own for these signals keeps them, and nothing is written down.
+of its own for these signals keeps them, and then there is no report.
 
 Layer: process; imports the core.
 """
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from ..process import BaseProcess
 
 _BYTES = 1900  # a block of two kilobytes, with its header
-_MOST_LINES = 16
+_MAX_LINES = 16
 _STANDARD_ERROR = 2
 # The first frame of the package's own, below those of the program: `run` of the process.
 _OWN_FRAMES = os.path.join(os.path.dirname(os.path.dirname(__file__)), "process", "")
 
 
 def new_page() -> _core.Block:
-    """Return room for the last words of a process that is about to be started."""
+    """Return the page of a process that is about to be started."""
     return _core.Block(_BYTES)
 
 
 def write_to(page: _core.Block) -> None:
-    """In the child: from now on, its last words are written into *page*."""
+    """In the child: from now on, a crash is reported in *page*."""
     if not faulthandler.is_enabled():  # a forked child has inherited that
         if not _core.fatal_signals_unhandled():
             return
@@ -45,16 +45,16 @@ def write_to(page: _core.Block) -> None:
 def read(process_obj: BaseProcess) -> str:
     """Return the fatal error of a process that has ended, and where it was; '' if there was none.
 
-    It is there after a death by SIGSEGV, SIGABRT, SIGBUS, SIGFPE or SIGILL, unless the process sent
-    its dumps elsewhere than to standard error, until the process object is closed.
+    There is one after a death by SIGSEGV, SIGABRT, SIGBUS, SIGFPE or SIGILL, unless the process
+    sent its dumps elsewhere than to standard error. It is lost when the process object is closed.
     """
     page = process_obj._crash_report
     if page is None:
         return ""
-    said = bytes(memoryview(page)).partition(b"\0")[0].decode(errors="replace")
-    lines = [line for line in said.splitlines() if line.strip()]
-    below = (number for number, line in enumerate(lines) if _OWN_FRAMES in line)
-    del lines[next(below, len(lines)) :]
-    if len(lines) > _MOST_LINES:
-        lines[_MOST_LINES:] = ["  ..."]
+    text = bytes(memoryview(page)).partition(b"\0")[0].decode(errors="replace")
+    lines = [line for line in text.splitlines() if line.strip()]
+    own = (number for number, line in enumerate(lines) if _OWN_FRAMES in line)
+    del lines[next(own, len(lines)) :]
+    if len(lines) > _MAX_LINES:
+        lines[_MAX_LINES:] = ["  ..."]
     return "\n".join(lines)

@@ -1,37 +1,37 @@
 """How a process ended, in words.
 
-Idea: an exit code says little to most people; a SIGKILL that nobody sent least of all. It is nearly
-always the kernel's out-of-memory killer, and the control group counts what that killed.
+Idea: an exit code says little to most people, and a SIGKILL that no program sent says least. It is
+nearly always the kernel's out-of-memory killer, and the control group counts its kills.
 
 Invariant: each kill that the counter shows explains one SIGKILL; without a counter the hint is a
 possibility.
 
-Layer: process; imports the standard library only.
+Layer: process; imports base.
 """
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+import os
 
-_GROUPS = "/proc/self/cgroup"
-_MOUNT = "/sys/fs/cgroup"
+from .._base import cgroup
 
-# How many kills have been counted, less those that explained a death since.
+_ROOT = "/"  # of the file system; tests set another
+_COUNTER_FILES = {cgroup.V1: "memory.oom_control", cgroup.V2: "memory.events"}
+
+# The number of kills at the first start, and one more for each that has explained a SIGKILL.
 _explained: int | None = None
-_watching = False
+_counting = False
 
 
-def watch_memory() -> None:
-    """Note, once, how many processes the out-of-memory killer has ended up to now."""
-    global _watching, _explained
-    if not _watching:
-        _watching, _explained = True, _oom_kills()
+def count_oom_kills() -> None:
+    """Note, at the first call, how many processes the out-of-memory killer has killed so far."""
+    global _counting, _explained
+    if not _counting:
+        _counting, _explained = True, _oom_kills()
 
 
 def describe(exitcode: int) -> str:
-    """Return the end of a sentence that begins with the process."""
+    """Return the end of a sentence whose subject is the process."""
     if exitcode >= 0:
         return f"exited with code {exitcode}"
     from signal import Signals  # not cheap, and only for an error
@@ -44,7 +44,7 @@ def describe(exitcode: int) -> str:
 
 
 def _memory_hint() -> str:
-    """What the control group's counter says of a SIGKILL."""
+    """Return what the control group's counter says of a SIGKILL."""
     global _explained
     now, before = _oom_kills(), _explained
     if now is None or before is None:
@@ -59,46 +59,15 @@ def _memory_hint() -> str:
 
 
 def _oom_kills() -> int | None:
-    """How many processes of this control group were killed for memory; None if nobody counts."""
-    for path in _counters():
-        count = _counter(path)
-        if count is not None:
-            return count
-    return None
+    """Return how many processes of this control group were killed for memory.
 
-
-def _counters() -> Iterator[str]:
-    """The files that may have the counter: version 2 of control groups, or 1; nearest first.
-
-    In a container the path that the kernel tells may begin above what is mounted: then the file is
-    found by a shorter path, or it is the mounted root's.
+    Returns:
+        The counter of the nearest group that has one; None if none has.
     """
-    try:
-        with open(_GROUPS, encoding="utf-8") as file:
-            groups = [line.rstrip("\n").split(":", 2) for line in file]
-    except OSError:
-        return
-    for _, controllers, path in groups:
-        if controllers == "":
-            root, name = _MOUNT, "memory.events"
-        elif "memory" in controllers.split(","):
-            root, name = f"{_MOUNT}/memory", "memory.oom_control"
-        else:
-            continue
-        parts = [part for part in path.split("/") if part]
-        for depth in range(len(parts) + 1):
-            yield "/".join((root, *parts[depth:], name))
-        for depth in range(len(parts) - 1, 0, -1):
-            yield "/".join((root, *parts[:depth], name))
-
-
-def _counter(path: str) -> int | None:
-    try:
-        with open(path, encoding="utf-8") as file:
-            for line in file:
-                name, _, number = line.partition(" ")
-                if name == "oom_kill":
-                    return int(number)
-    except OSError:
-        return None
+    for version, directory in cgroup.directories("memory", _ROOT):
+        text = cgroup.read(os.path.join(directory, _COUNTER_FILES[version]))
+        for line in text.splitlines():
+            name, _, number = line.partition(" ")
+            if name == "oom_kill" and number.isdigit():
+                return int(number)
     return None

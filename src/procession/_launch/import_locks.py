@@ -1,13 +1,14 @@
 """Imports that other threads had under way when a process was forked.
 
-Idea: the interpreter locks each module while a thread imports it. A forked child has the thread
-that forked and no other; so what another was importing would stay locked there, and half made. The
-child forgets both, and imports the module anew if it needs it. A pool's worker that is replaced
-meets this: one thread forks it whenever a worker has died, whatever the program's threads are at.
+Idea: the interpreter locks each module while a thread imports it. A forked child has no thread but
+the one that forked. A module that another thread was importing would stay locked in the child, and
+incomplete. So the child removes both, and imports the module again if it needs it. This happens to
+a pool that replaces a worker: one thread forks whenever a worker has died, whatever the program's
+other threads do at that moment.
 
 Invariant: what this thread itself is importing is left as it is.
 
-Layer: process.
+Layer: process; imports the standard library only.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def forget_those_of_other_threads() -> None:
-    """In a forked child, before it imports anything."""
+def remove_those_of_other_threads() -> None:
+    """In a forked child, before it imports anything: remove locks and modules as told above."""
     # Name -> weak reference to the lock; empty while nothing is imported.
     locks: dict[str, Any] = vars(bootstrap)["_module_locks"]
     if not locks:

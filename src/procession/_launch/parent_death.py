@@ -1,20 +1,21 @@
-"""The pipe by which children learn, or die of, the end of their parent.
+"""The death pipe: it tells children of the end of their parent, or kills them then.
 
 Idea: every process that starts children has one pipe. The write end is held by that process
 alone and nothing is ever written; each child holds the read end. When the parent ends, in
 whatever way, the kernel closes the write end and the read end reports a hang-up: that is the
 child's `parent_process().sentinel`. A child that shall not outlive its parent asks the kernel to
-make a SIGKILL of that event (see `tie` in the core), so nobody has to watch: not a thread, which a
-busy child would starve, and not PR_SET_PDEATHSIG, which takes the end of the parent's *thread* for
-the end of the parent.
+make a SIGKILL of that event (a *death link*, see `die_with`). So nothing has to watch the pipe: not
+a thread, which a busy child would starve, and not PR_SET_PDEATHSIG, which takes the end of the
+parent's *thread* for the end of the parent.
 
-The first process of a family is its root. When that is killed nothing of the family shall stay, so
-its read end is an heirloom: every process that the family starts arms it as well, unless it was
-made to outlive its parent. (A child by plain `os.fork` is a root of its own.)
+The first process of a family is its root. When the root is killed no process of the family shall
+stay. So the read end of its pipe is an inherited descriptor: every process that the family starts
+links itself to it as well, unless it was made to outlive its parent. (A child by plain `os.fork` is
+a root of its own.)
 
 Invariant: no process but its owner holds a write end once the core's hooks of a fork have run.
-After a plain fork the heirloom is that of another family, which shows in the number of forks that
-the core counts.
+After a plain fork the inherited descriptor is that of another family, which shows in the number of
+forks that the core counts.
 
 Layer: process; imports base and the core.
 """
@@ -31,24 +32,24 @@ from _thread import start_new_thread
 from .. import _core
 from .._base import runtime
 
-ROOT = "root"  # the name of the heirloom
+ROOT = "root"  # the name of the root's descriptor among the inherited ones
 
-_root_since = 0  # the number of forks behind this process when the heirloom was entered
+_root_since = 0  # the number of forks behind this process when that descriptor was entered
 
 
-def read_end() -> int:
+def pipe_fd() -> int:
     """Return the read end of this process's pipe, for its children; it stays open here."""
     global _root_since
-    end, forks = _core.lifeline(), _core.forks()
+    fd, forks = _core.lifeline(), _core.forks()
     if _root_since != forks or ROOT not in runtime.inherited_fds:
         _root_since = forks
-        runtime.inherited_fds[ROOT] = os.dup(end)
-    return end
+        runtime.inherited_fds[ROOT] = os.dup(fd)
+    return fd
 
 
-def ends(*, die_with_parent: bool, die_with_root: bool) -> tuple[int, ...]:
-    """Return the read ends of those that a child of this process is to die with."""
-    parent = read_end()
+def pipe_fds(*, die_with_parent: bool, die_with_root: bool) -> tuple[int, ...]:
+    """Return the read ends of the processes that a child of this one is to die with."""
+    parent = pipe_fd()
     root = (runtime.inherited_fds[ROOT],) if die_with_root else ()
     return (*root, parent) if die_with_parent else root
 
@@ -56,7 +57,7 @@ def ends(*, die_with_parent: bool, die_with_root: bool) -> tuple[int, ...]:
 def fork(read_ends: tuple[int, ...]) -> int:
     """Fork a child that is killed when the write end of one of these pipes is closed.
 
-    A crash of it is shown by `faulthandler`, see `last_words`.
+    `faulthandler` is enabled in it, see `crash_report`.
 
     Raises:
         OSError: no process, descriptor or memory is left.
@@ -67,18 +68,18 @@ def fork(read_ends: tuple[int, ...]) -> int:
         pid = _core.fork((), faulthandler)
         if pid == 0:
             for fd in read_ends:
-                start_new_thread(_die_with, (fd,))
+                start_new_thread(_kill_at_hang_up, (fd,))
         return pid
 
 
 def in_forked_child() -> None:
-    """In a child that the family forked: `belong`, in fewer steps; `fork` has tied it."""
+    """In a child that the family forked: `inherit_root` in fewer steps; `fork` has linked it."""
     global _root_since
     _root_since += 1  # the parent's was right
 
 
-def belong(*, die_with_root: bool) -> None:
-    """In a child that was given the heirlooms of its family: its root is theirs.
+def inherit_root(*, die_with_root: bool) -> None:
+    """In a child that was given the family's descriptors: note that its root is theirs.
 
     Args:
         die_with_root: whether to be killed when the root is gone, however it ended.
@@ -87,19 +88,19 @@ def belong(*, die_with_root: bool) -> None:
     _root_since = _core.forks()
     root = runtime.inherited_fds.get(ROOT)
     if die_with_root and root is not None:
-        tie_to(root)
+        die_with(root)
 
 
-def tie_to(fd: int) -> None:
-    """Tie this process, which was not when it was forked, to the write end of *fd*."""
+def die_with(read_end: int) -> None:
+    """Have this process killed when the write end of *read_end* is closed."""
     try:
-        _core.tie(_core.open_bond(fd))
+        _core.tie(_core.open_bond(read_end))
     except FileNotFoundError:  # no /proc here
-        start_new_thread(_die_with, (fd,))
+        start_new_thread(_kill_at_hang_up, (read_end,))
 
 
-def _die_with(fd: int) -> None:
-    from .sentinel import wait_readable  # rarely needed, and every spawned child would import it
+def _kill_at_hang_up(fd: int) -> None:
+    from .sentinel import wait_ended  # rarely needed, and every spawned child would import it
 
-    wait_readable(fd, None)
+    wait_ended(fd, None)
     os.kill(os.getpid(), SIGKILL)

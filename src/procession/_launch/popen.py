@@ -1,12 +1,12 @@
-"""A parent's hold on a child: how it ended, waiting for that, and signals.
+"""A parent's object for a child: how it ended, waiting for that, and signals.
 
 Idea: a child's exit status can be fetched once. Fetching (reaping) is therefore one short step
 under a lock, after a wait that takes nothing away: any number of threads may wait for one child,
 and all of them learn its exit code.
 
 Invariant: the process id is signalled only while the child is not reaped, under the same lock, so a
-signal never reaches a stranger that got the id anew. What the child held of the shared arena is
-released at once when it is reaped.
+signal never reaches another process that was given the same id. What the child held of the shared
+arena is released at once when it is reaped.
 
 Layer: process; imports base and the core.
 """
@@ -19,22 +19,22 @@ from _thread import allocate_lock
 from .. import _core, util
 from .._base import log
 from . import exit_reason
-from .sentinel import Sentinel, wait_readable
+from .sentinel import Sentinel, wait_ended
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..process import BaseProcess
 
-# The exit code of a child whose status somebody else took away.
+# The exit code of a child whose status other code of the program has fetched.
 UNKNOWN_EXITCODE = 255
 
-exit_reason.watch_memory()  # the first start imports this, just before the first child is there
+exit_reason.count_oom_kills()  # the first start imports this module, before the first child runs
 
 
 class BasePopen:
-    """Starts a child for a process object and keeps hold of it.
+    """Starts a child for a process object and stands for it in the parent.
 
-    A subclass gives `_launch`, which must set `pid`, `sentinel` and `finalizer`.
+    A subclass defines `_launch`, which must set `pid`, `sentinel` and `finalizer`.
     """
 
     method = ""
@@ -52,8 +52,8 @@ class BasePopen:
     def _launch(self, process_obj: BaseProcess) -> None:
         raise NotImplementedError
 
-    def _watch(self, sentinel: Sentinel) -> None:
-        """Have the child, just started, watched; if that fails, it must not run unwatched.
+    def _open_sentinel(self, sentinel: Sentinel) -> None:
+        """Open the sentinel of the child just started; if that fails, kill the child.
 
         Raises:
             OSError: no descriptor is left; the child has been killed.
@@ -70,7 +70,7 @@ class BasePopen:
         self.finalizer = util.Finalize(self, os.close, (self.sentinel,))
 
     def duplicate_for_child(self, fd: int) -> int:
-        """Give the child *fd* too; return the number by which it will find it."""
+        """Pass *fd* to the child; return the number by which the child will find it."""
         return fd
 
     def poll(self, flag: int = os.WNOHANG) -> int | None:
@@ -89,29 +89,29 @@ class BasePopen:
             return self.returncode
         if timeout is None:
             return self.poll(0)
-        return self.poll() if wait_readable(self.sentinel, timeout) else None
+        return self.poll() if wait_ended(self.sentinel, timeout) else None
 
     def _await_end(self) -> None:
-        """Wait until the child has ended, leaving its status to be fetched."""
+        """Wait until the child has ended; its status can still be fetched then."""
         try:
             os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
-        except ChildProcessError:  # somebody else reaped it: `_reap` will see
-            wait_readable(self.sentinel, None)
+        except ChildProcessError:  # other code reaped it: `_reap` will see
+            wait_ended(self.sentinel, None)
 
     def _reap(self) -> None:
         """Fetch the status if the child has ended; the lock is held."""
         try:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
         except ChildProcessError:
-            self._somebody_else_reaped()
+            self._was_reaped_elsewhere()
             return
         if pid == self.pid:
             self.returncode = os.waitstatus_to_exitcode(status)
             _core.bury(self.pid)
 
-    def _somebody_else_reaped(self) -> None:
-        """There is no such child: a SIGCHLD handler fetched its status, or SIGCHLD is ignored."""
-        if not wait_readable(self.sentinel, 0):
+    def _was_reaped_elsewhere(self) -> None:
+        """Note that a SIGCHLD handler fetched the status, or that SIGCHLD is ignored."""
+        if not wait_ended(self.sentinel, 0):
             return
         self.returncode = UNKNOWN_EXITCODE
         log.sub_warning(
@@ -128,7 +128,7 @@ class BasePopen:
                 return
             try:
                 os.kill(self.pid, number)
-            except ProcessLookupError:  # somebody else reaped it
+            except ProcessLookupError:  # other code reaped it
                 pass
 
     def terminate(self) -> None:

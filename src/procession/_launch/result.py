@@ -100,9 +100,9 @@ os.register_at_fork(after_in_child=_receiving._at_fork_reinit)  # type: ignore[a
 def receive(process_obj: BaseProcess, exitcode: int) -> Result:
     """Return the result of a process that ended with *exitcode*; the same object each time."""
     with _receiving:
-        if process_obj._result is None:
-            process_obj._result = _receive(process_obj, exitcode)
-        return process_obj._result
+        if process_obj._received_result is None:
+            process_obj._received_result = _receive(process_obj, exitcode)
+        return process_obj._received_result
 
 
 def _receive(process_obj: BaseProcess, exitcode: int) -> Result:

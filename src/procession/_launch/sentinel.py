@@ -12,15 +12,15 @@ Layer: process; imports base.
 from __future__ import annotations
 
 import os
-import select
 
+from .._base import poll
 from .._base.deadline import Deadline
 
 _have_pidfd: bool | None = None
 
 
 def have_pidfd() -> bool:
-    """Whether this system lets us open a pidfd; asked once."""
+    """Return whether this system lets a process open a pidfd; the system is asked once."""
     global _have_pidfd
     if _have_pidfd is None:
         try:
@@ -32,7 +32,7 @@ def have_pidfd() -> bool:
 
 
 class Sentinel:
-    """Made before a child is started, opened after; gives the parent the descriptor to watch."""
+    """The sentinel of a child: made before the child is started, opened after the start."""
 
     def __init__(self) -> None:
         """Raises: OSError: no descriptor is left."""
@@ -40,24 +40,25 @@ class Sentinel:
 
     @property
     def fd_for_child(self) -> int | None:
-        """What a child of another interpreter must be passed, for its life; None for nothing."""
+        """What a child of another interpreter must inherit and hold open; None if nothing."""
         return None if self._pipe is None else self._pipe[1]
 
     def in_forked_child(self) -> None:
-        """Keep the child's end only."""
+        """In the child: keep its end only."""
         if self._pipe is not None:
             os.close(self._pipe[0])
 
     def in_parent(self, pid: int) -> int:
-        """Return the descriptor that becomes readable when child *pid* ends."""
+        """In the parent: return the descriptor that becomes readable when child *pid* ends."""
         if self._pipe is not None:
             os.close(self._pipe[1])
             return self._pipe[0]
         try:
             return os.pidfd_open(pid)
         except ProcessLookupError:
-            # Ended, and reaped by another: SIGCHLD is ignored, or a handler waits for everyone.
-            return _ready_forever()
+            # It has ended and was reaped by other code: SIGCHLD is ignored, or a handler waits
+            # for every child.
+            return _always_ready()
 
     def abandon(self) -> None:
         """The start failed: close what was opened."""
@@ -65,19 +66,20 @@ class Sentinel:
             os.close(fd)
 
 
-def _ready_forever() -> int:
+def _always_ready() -> int:
     reader, writer = os.pipe()
     os.close(writer)
     return reader
 
 
-def wait_readable(fd: int, timeout: float | None) -> bool:
-    """Wait up to *timeout* seconds (None: for ever) until *fd* is readable or its peer is gone."""
-    deadline = Deadline(timeout)
-    poller = select.poll()
-    poller.register(fd, select.POLLIN)
-    while True:
-        if poller.poll(deadline.remaining_ms()):
-            return True
-        if deadline.expired:
-            return False
+def wait_ended(sentinel: int, timeout: float | None) -> bool:
+    """Wait up to *timeout* seconds (None: for ever) until the process of *sentinel* has ended.
+
+    Returns:
+        Whether it has, as far as the descriptor tells. One that the program has closed tells
+        nothing and counts as ready, as in the standard package; the caller then asks the kernel.
+    """
+    try:
+        return poll.wait_readable(sentinel, Deadline(timeout))
+    except OSError:
+        return True

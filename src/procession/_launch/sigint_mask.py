@@ -1,14 +1,14 @@
 """Ctrl-C while a process starts.
 
-Idea: a terminal sends SIGINT to parent and children alike, and one that has just started does not
-know yet what to do with it. So whoever starts a process that is to keep quiet blocks the signal
-meanwhile: the child inherits that, settles how it takes the signal, and lets it come. Nor does a
-KeyboardInterrupt come between a start and the note of it.
+Idea: a terminal sends SIGINT to parent and children alike. A process that has just started has not
+decided yet what to do with it. So the parent of a worker or server blocks the signal in the thread
+that starts it. The child inherits that, installs its handler and unblocks the signal. This also
+keeps a KeyboardInterrupt out of the moment between a start and the note of it.
 
-Invariant: a thread's mask is what it was, when the ``with`` block is left; what came meanwhile is
-taken then.
+Invariant: a thread's mask is what it was when the ``with`` block is left; a signal that came
+meanwhile is delivered then.
 
-Layer: process.
+Layer: process; imports the standard library only.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _SIGINT = frozenset((signal.SIGINT,))
 
 
 class blocked:
-    """While the body of this ``with`` runs, SIGINT does not come to this thread."""
+    """While the body of this ``with`` runs, SIGINT is blocked in this thread."""
 
     def __enter__(self) -> None:
         self._before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGINT)
@@ -29,23 +29,23 @@ class blocked:
         signal.pthread_sigmask(signal.SIG_SETMASK, self._before)
 
 
-class let_through(blocked):
-    """The opposite, for a wait within a start: whoever is interrupted there has noted nothing."""
+class unblocked(blocked):
+    """The opposite, for a wait within a start: an interrupt there leaves nothing behind."""
 
     def __enter__(self) -> None:
         self._before = signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGINT)
 
 
-def are_blocked() -> bool:
-    """Whether they are, in this thread."""
+def is_blocked() -> bool:
+    """Return whether SIGINT is blocked in this thread."""
     return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def block() -> None:
-    """They come to this thread no more."""
+    """Block SIGINT in this thread."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGINT)
 
 
 def unblock() -> None:
-    """They come to this thread again."""
+    """Unblock SIGINT in this thread."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGINT)

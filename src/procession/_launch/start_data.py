@@ -1,9 +1,9 @@
-"""What a fresh interpreter is sent to become a child.
+"""The data that a fresh interpreter, or the fork server, makes a child from.
 
 Idea: two pickles, one after the other. The first, the preparation data, makes the interpreter like
 its parent (paths, arguments, main module); only then can the second, the process object, be
-unpickled. They travel in a memory file: writing to it never waits for the child, as writing to a
-pipe would, so a start cannot hang on a child that died early.
+unpickled. They are sent in a memory file: writing to it never waits for the child, as writing to a
+pipe would, so a start cannot hang because of a child that died early.
 
 Invariant: what the process object refers to in the shared arena is held for the child until the
 child has its own references, or the start has failed.

@@ -1,17 +1,17 @@
-"""Standing in the place of the standard package, for programs that do not know of this one.
+"""Putting this package in the place of the standard one, for programs that do not know of it.
 
 Idea: one finder in front of all others gives every import of `multiprocessing` or a part of it the
 module of the same name here: the very object, so that patches, pickles and identity tests see one
 module under both names. What was imported from the standard package before is replaced, in
 `sys.modules` and in the name spaces of the modules that hold it.
 
-Invariant: a module that holds parts of the standard package is moved over whole or not at all, and
-those left behind are named in a warning: a class derived from a standard one, or a lock made
-before, cannot be changed into another.
+Invariant: a module that refers to parts of the standard package is changed whole or not at all. The
+modules that were not changed are named in a warning: a class derived from a standard one, or a lock
+made before, cannot be replaced.
 
 How children get it: a forked one has it already. The others are told in their preparation data
-(`runtime.stand_in`), not by the environment, which programs clean and which reaches processes that
-are none of ours; they call `install` before they import the main module.
+(`runtime.stand_in`), and call `install` before they import the main module. The environment would
+not do: programs remove variables from it, and processes of other programs inherit it.
 
 Layer: context; imports base. The package is there when this is called.
 """
@@ -27,13 +27,10 @@ from types import ModuleType
 from typing import Any
 
 from .._base import runtime
+from . import hook
 
 STANDARD = "multiprocessing"
 PACKAGE = __name__.partition(".")[0]
-
-# Modules of libraries that reach into the standard package's inside, see `libraries`.
-FITTED = frozenset({"loky.backend.process", "loky.backend.queues", "joblib.pool"})
-VENDOR = "joblib.externals."  # joblib has its own copy of loky
 
 # A module of the standard library that derives classes from the standard package's when it is
 # imported. It is simply imported again.
@@ -41,12 +38,12 @@ IMPORTED_AGAIN = "concurrent.futures.process"
 
 
 def install() -> None:
-    """Give every later ``import multiprocessing`` in this process and its children this package.
+    """Have every later ``import multiprocessing``, here and in children, give this package.
 
-    Nothing happens if it has been done. Call it before other modules are imported.
+    A second call does nothing. Call it before other modules are imported.
 
     Warns:
-        RuntimeWarning: modules imported before hold what cannot be replaced; names them.
+        RuntimeWarning: modules imported before refer to what cannot be replaced; names them.
     """
     if _finder in sys.meta_path:
         return
@@ -57,16 +54,16 @@ def install() -> None:
     sys.modules[STANDARD] = sys.modules[PACKAGE]
     if standard:
         try:
-            _move_over(standard)
+            _replace_references(standard)
         except BaseException:
             uninstall()  # whole or not at all
             raise
 
 
 def uninstall() -> None:
-    """Take `install` back: later imports give the standard package again.
+    """Undo `install`: later imports give the standard package again.
 
-    Modules that were imported meanwhile keep what they have.
+    Modules that were imported meanwhile keep the objects they have.
     """
     if _finder not in sys.meta_path:
         return
@@ -94,9 +91,9 @@ class _Finder:
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Return a spec if there is such a module here; nothing but parent packages is loaded."""
-        if fullname.removeprefix(VENDOR) in FITTED:
-            return _fitted(fullname, path, target)
+        """Return a spec if there is such a module here; this loads parent packages alone."""
+        if hook.is_fitted(fullname):
+            return _spec_with_change(fullname, path, target)
         if not _is_part_of_standard(fullname):
             return None
         import importlib.util  # not needed by programs that import only the package itself
@@ -108,28 +105,25 @@ class _Finder:
         return ModuleSpec(fullname, _finder, origin=found.origin, is_package=is_package)
 
     def create_module(self, spec: ModuleSpec) -> None:
-        """Leave it to the import system: were it the module itself, its spec would be replaced."""
+        """Leave it to the import system, which would replace the spec of a module of ours."""
 
     def exec_module(self, module: ModuleType) -> None:
-        """Put our module in the place of the new one; the import system returns what is there."""
-        assert module.__spec__ is not None
-        name = module.__spec__.name
+        """Put our module in the place of the new one; the import system returns that."""
+        name = module.__name__
         sys.modules[name] = importlib.import_module(_counterpart(name))
 
 
 _finder: Any = _Finder()
 
 
-def _fitted(
+def _spec_with_change(
     fullname: str, path: Sequence[str] | None, target: ModuleType | None
 ) -> ModuleSpec | None:
-    """The spec that the finders behind ours give, with a loader that fits the module to ours."""
+    """Return the spec from the finders behind ours, with a loader that changes the module."""
     for finder in sys.meta_path[sys.meta_path.index(_finder) + 1 :]:
         spec = finder.find_spec(fullname, path, target)
         if spec is not None:
-            from . import libraries  # not needed by most programs
-
-            loader: Any = libraries.Loader(spec.loader, fullname.removeprefix(VENDOR))
+            loader: Any = hook.Loader(spec.loader, fullname)
             spec.loader = loader
             return spec
     return None
@@ -156,28 +150,28 @@ def _take_out_standard_modules() -> dict[str, ModuleType]:
     return _replaced
 
 
-def _move_over(standard: dict[str, ModuleType]) -> None:
-    """Give all modules that hold parts of *standard* ours instead."""
+def _replace_references(standard: dict[str, ModuleType]) -> None:
+    """Replace what all modules have of *standard* by the counterparts here."""
     replacements = _replacements(standard)
-    left_behind = {}
+    unchanged = {}
     for module in set(sys.modules.values()):
         namespace = getattr(module, "__dict__", None)
         if namespace is None or _is_own(module):
             continue
-        held = {name: value for name, value in namespace.items() if id(value) in replacements}
-        stuck = [name for name, value in namespace.items() if _is_stuck(value, replacements)]
-        if stuck:
-            left_behind[module.__name__] = sorted({*stuck, *held})
+        found = {name: value for name, value in namespace.items() if id(value) in replacements}
+        fixed = [name for name, value in namespace.items() if _is_fixed(value, replacements)]
+        if fixed:
+            unchanged[module.__name__] = sorted({*fixed, *found})
             continue
-        for name, value in held.items():
+        for name, value in found.items():
             _rebound.append((namespace, name, value))
             namespace[name] = replacements[id(value)]
-    if left_behind:
-        _warn(left_behind)
+    if unchanged:
+        _warn(unchanged)
 
 
 def _replacements(standard: dict[str, ModuleType]) -> dict[int, Any]:
-    """Map the identities of the standard modules and all they define to what replaces each."""
+    """Map the ids of the standard modules, and of all they define, to the counterparts here."""
     found: dict[int, Any] = {}
     for name, old in standard.items():
         try:
@@ -192,27 +186,27 @@ def _replacements(standard: dict[str, ModuleType]) -> dict[int, Any]:
 
 
 def _is_own(module: ModuleType) -> bool:
-    """Whether *module* is one of this package, or was made on it just now."""
+    """Whether *module* is of this package, or was imported again after the replacement."""
     name = module.__name__
     return name.partition(".")[0] == PACKAGE or name == IMPORTED_AGAIN
 
 
 def _is_standard_object(value: Any) -> bool:
-    """Whether *value* is a class, function or instance of what is replaced."""
+    """Whether *value* is a class, a function or an instance from what is replaced."""
     module = getattr(value, "__module__", None)
     return isinstance(module, str) and (_is_part_of_standard(module) or module == IMPORTED_AGAIN)
 
 
-def _is_stuck(value: Any, replacements: dict[int, Any]) -> bool:
-    """Whether *value* belongs to the standard package for ever."""
+def _is_fixed(value: Any, replacements: dict[int, Any]) -> bool:
+    """Whether *value* belongs to the standard package and has no counterpart here."""
     if id(value) in replacements:
         return False
     classes: Iterable[type] = value.__mro__ if isinstance(value, type) else type(value).__mro__
     return any(_is_standard_object(each) for each in classes)
 
 
-def _warn(left_behind: dict[str, list[str]]) -> None:
-    modules = "; ".join(f"{name} ({', '.join(held)})" for name, held in left_behind.items())
+def _warn(unchanged: dict[str, list[str]]) -> None:
+    modules = "; ".join(f"{name} ({', '.join(names)})" for name, names in unchanged.items())
     warnings.warn(
         f"{PACKAGE}.install() came after parts of the standard package were put to use, and these "
         f"modules keep them: {modules}. Call it before they are imported.",

@@ -11,6 +11,7 @@ Layer: context; re-exports only.
 from __future__ import annotations
 
 from .._base.errors import AuthenticationError, BufferTooShort, ProcessError, TimeoutError  # noqa: A004
+from .._base.export import export
 from .._base.launch_state import assert_spawning, set_spawning_popen
 from .._base.launch_state import spawning_popen as get_spawning_popen
 from . import _hooks
@@ -56,23 +57,12 @@ __all__ = [
     "set_spawning_popen",
 ]
 
-for _class in (
-    BaseContext,
-    DefaultContext,
-    ForkContext,
-    ForkProcess,
-    ForkServerContext,
-    ForkServerProcess,
-    Process,
-    SpawnContext,
-    SpawnProcess,
-):
-    _class.__module__ = __name__
-del _class
+export(__name__, BaseContext, DefaultContext, ForkContext, ForkServerContext, SpawnContext)
+export(__name__, Process, ForkProcess, ForkServerProcess, SpawnProcess)
 
 
 def __getattr__(name: str) -> Any:
-    """`reduction`, which programs know under this name too; it is not cheap to import."""
+    """Return `reduction`, which programs know under this name too; it is not cheap to import."""
     if name == "reduction":
         return _default_context.reducer
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

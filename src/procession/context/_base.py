@@ -1,9 +1,9 @@
 """A context without its start method: what all contexts have.
 
-Idea: a context is a name space with everything public for one start method. What they differ in,
-the method's name and the class of its processes, is given by `methods`.
+Idea: a context is a name space with everything public for one start method. Contexts differ in the
+method's name and in the class of their processes, which `_methods` defines.
 
-Invariant: a context of one method never changes; only the default one can be told another.
+Invariant: a context of one method never changes; only the default one can be set to another.
 
 Layer: context.
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import logging
     from typing import Any, Literal
 
-# Start method -> its context; filled by `methods`.
+# Start method -> its context; filled by `_methods`.
 _concrete_contexts: dict[str, BaseContext] = {}
 
 
@@ -56,7 +56,7 @@ class BaseContext(Factories):
         return count
 
     def freeze_support(self) -> None:
-        """In a frozen program that was started as a child: be that child, and exit."""
+        """In a frozen program that was started as a child: be that child, then exit."""
         if getattr(sys, "frozen", False):
             from ..spawn import freeze_support
 
@@ -75,7 +75,7 @@ class BaseContext(Factories):
         return log_to_stderr(level)
 
     def allow_connection_pickling(self) -> None:
-        """Make connections and sockets picklable; importing their module does that."""
+        """Make connections and sockets picklable, which importing their module does."""
         from .. import connection  # noqa: F401
 
     def set_executable(self, executable: str | bytes | os.PathLike[str]) -> None:

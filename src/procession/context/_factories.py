@@ -1,10 +1,10 @@
-"""What a context makes: one method for each kind of object.
+"""The objects that a context makes: one method for each kind of object.
 
 Idea: each method imports the module it needs when it is first called, so that ``import procession``
 costs no more than the names.
 
-Invariant: what is made does not depend on the start method; the context is handed on only for
-what itself starts processes, and for the record.
+Invariant: the objects do not depend on the start method. They get the context only because some
+start processes themselves, and because programs ask for it.
 
 Layer: context.
 """
@@ -38,7 +38,7 @@ class Factories:
     """The objects that processes share, each with the documented arguments."""
 
     def get_context(self, method: str | None = None) -> Any:
-        """Return the context that the objects are to know."""
+        """Return the context that the objects get."""
         raise NotImplementedError
 
     def Manager(self) -> SyncManager:
@@ -59,15 +59,15 @@ class Factories:
         """Return a lock.
 
         Args:
-            on_owner_death: what acquirers get when its holder has died: "raise" for
-                `BrokenLockError` until somebody calls ``reset()``, "release" for the lock.
+            on_owner_death: what an acquirer gets when the holder has died: "raise" for
+                `BrokenLockError` until a process calls ``reset()``, "release" for the lock.
         """
         from ..synchronize import Lock
 
         return Lock(ctx=self.get_context(), on_owner_death=on_owner_death)
 
     def RLock(self, *, on_owner_death: Manner = "raise") -> RLock:
-        """Return a lock that its owner may take again; *on_owner_death* as for `Lock`."""
+        """Return a lock that its owner may acquire again; *on_owner_death* as for `Lock`."""
         from ..synchronize import RLock
 
         return RLock(ctx=self.get_context(), on_owner_death=on_owner_death)
@@ -114,7 +114,7 @@ class Factories:
         return Queue(maxsize, ctx=self.get_context())
 
     def JoinableQueue(self, maxsize: int = 0) -> JoinableQueue:
-        """Return a queue that can be waited for until all its items are done with."""
+        """Return a queue whose ``join()`` waits until all its items are processed."""
         from ..queues import JoinableQueue
 
         return JoinableQueue(maxsize, ctx=self.get_context())
@@ -133,7 +133,7 @@ class Factories:
         maxtasksperchild: int | None = None,
         **more: Any,
     ) -> Pool:
-        """Return a pool of worker processes; *more* is what only this package's pool knows."""
+        """Return a pool of worker processes; *more* are options of this package's pool alone."""
         from ..pool import Pool
 
         context = self.get_context()

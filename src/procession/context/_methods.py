@@ -1,9 +1,9 @@
 """The start methods, each a context and a class of processes, and the default one.
 
-Idea: a class of processes differs from the others in one attribute, how the child is started; the
-default class asks, at each start, which method is in force.
+Idea: a class of processes differs from the others in one attribute, which says how the child is
+started. The default class asks, at each start, which method is set.
 
-Invariant: the method in force is fixed by its first use, or by `set_start_method` before that.
+Invariant: the method is fixed by its first use, or by `set_start_method` before that.
 
 Layer: context.
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Process(process.BaseProcess):
-    """A process started by the method in force when it is started."""
+    """A process started by the method that is set when it is started."""
 
     @staticmethod
     def _Popen(process_obj: Any) -> BasePopen:
@@ -44,7 +44,7 @@ class ForkProcess(process.BaseProcess):
     """A process that begins as a copy of its parent."""
 
     _start_method = "fork"
-    _popen_class: type[BasePopen] | None = None  # kept: see _launching in process.base
+    _popen_class: type[BasePopen] | None = None  # kept: see `_import_bootstrap` of process
 
     @staticmethod
     def _Popen(process_obj: Any) -> BasePopen:
@@ -68,11 +68,11 @@ class SpawnProcess(process.BaseProcess):
 
     @staticmethod
     def _after_fork() -> None:
-        """Nothing: there was no fork."""
+        """Do nothing: there was no fork."""
 
 
 class ForkServerProcess(process.BaseProcess):
-    """A process that begins as a copy of a server with nothing but imported modules."""
+    """A process that begins as a copy of a server that has only imported modules."""
 
     _start_method = "forkserver"
 
@@ -117,7 +117,7 @@ class DefaultContext(BaseContext):
         self._actual_context: BaseContext | None = None
 
     def get_context(self, method: str | None = None) -> BaseContext:
-        """Return the context of *method*; None for the one in force, which is thereby fixed."""
+        """Return the context of *method*; None for the one that is set, which fixes it."""
         if method is not None:
             return super().get_context(method)
         if self._actual_context is None:
@@ -125,10 +125,10 @@ class DefaultContext(BaseContext):
         return self._actual_context
 
     def set_start_method(self, method: str | None, force: bool = False) -> None:
-        """Set the start method, at most once unless *force*; None with *force* takes it back.
+        """Set the start method, at most once unless *force*; None with *force* unsets it.
 
         Raises:
-            RuntimeError: it has been set, or used.
+            RuntimeError: it has been set or used.
             ValueError: there is no such method here.
         """
         if self._actual_context is not None and not force:
@@ -139,13 +139,13 @@ class DefaultContext(BaseContext):
         self._actual_context = self.get_context(method)
 
     def get_start_method(self, allow_none: bool = False) -> str | None:
-        """Return the start method in force; None if it is open yet and *allow_none*."""
+        """Return the start method that is set; None if none is yet and *allow_none*."""
         if self._actual_context is None and allow_none:
             return None
         return self.get_context()._name
 
     def get_all_start_methods(self) -> list[str]:
-        """Return the start methods there are here, the default first."""
+        """Return the start methods of this system, the default first."""
         default = self._default_context._name
         return [default, *(name for name in _concrete_contexts if name != default)]
 
@@ -153,7 +153,7 @@ class DefaultContext(BaseContext):
         self._actual_context = _concrete_contexts[method]
 
 
-# What an unmodified program relies on is the method of the interpreter it runs in.
+# An unmodified program relies on the default method of its interpreter's standard package.
 _DEFAULT_METHOD = "forkserver" if sys.version_info >= (3, 14) else "fork"
 
 _default_context = DefaultContext(_concrete_contexts[_DEFAULT_METHOD])

@@ -1,8 +1,8 @@
 """The fork server: a process with imported modules and nothing else, which forks on request.
 
-Idea: this module is the public face of its package. `_client` is the side of those who ask,
-`_protocol` what the two sides say to one another, `_server` the side that forks, `_prefork` the
-child that the server has ready.
+Idea: this module is the public face of its package. `_client` is the clients' side, `_protocol` the
+messages between clients and server, `_server` the side that forks, `_prefork` the child that the
+server forks ahead of the next request.
 
 Invariant: what is exported is what programs and libraries know of the standard module.
 
@@ -14,9 +14,9 @@ from ._client import (
     ForkServer,
     _forkserver,
     connect_to_new_process,
+    disconnect,
     ensure_running,
     get_inherited_fds,
-    give_up,
     main,
     set_forkserver_preload,
 )
@@ -26,9 +26,9 @@ __all__ = [
     "ForkServer",
     "_forkserver",
     "connect_to_new_process",
+    "disconnect",
     "ensure_running",
     "get_inherited_fds",
-    "give_up",
     "main",
     "set_forkserver_preload",
 ]

@@ -1,9 +1,9 @@
 """The fork server, as its clients see it.
 
 Idea: client and server are joined by one pair of sockets. The server has one end; the other is an
-heirloom, which every process of the family has, whatever its start method. So there is no
-address that a stranger could connect to and no file to be removed, and the server learns from the
-kernel, as the end of its input, that the last of its clients is gone.
+inherited descriptor, which every process of the family has, whatever its start method. So there is
+no address that a stranger could connect to and no file to be removed, and the server learns from
+the kernel, as the end of its input, that the last of its clients is gone.
 
 Invariant: at most one server per family as long as it lives; if it dies, the next start of each
 process that notices makes a new one.
@@ -19,19 +19,19 @@ import socket
 from _thread import allocate_lock
 
 from .. import _core, spawn, util
-from .._base import finalize, log, runtime
+from .._base import finalize, log, poll, runtime
 from .._launch import sigint_mask, start_data
-from .._launch.sentinel import have_pidfd, wait_readable
-from ._protocol import MOST_DESCRIPTORS as MAXFDS_TO_SEND
-from ._protocol import Request, send
-from ._server import Server, arrived_descriptors, preload
+from .._launch.sentinel import have_pidfd, wait_ended
+from ._protocol import MAX_DESCRIPTORS as MAXFDS_TO_SEND
+from ._protocol import Descriptors, Request, send
+from ._server import Server, get_inherited_fds, preload
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import Any, Literal
+    from typing import Literal
 
-    _Reaction = Literal["ignore", "warn", "fail"]
+    _OnError = Literal["ignore", "warn", "fail"]
 
 __all__ = [
     "MAXFDS_TO_SEND",
@@ -42,8 +42,8 @@ __all__ = [
     "set_forkserver_preload",
 ]
 
-_FD_NAME = "forkserver"
-_PATIENCE = 0.5  # seconds that an exit waits for the server, which needs a millisecond as a rule
+_FD_NAME = "forkserver"  # among the inherited descriptors
+_EXIT_WAIT = 0.5  # seconds that an exit waits for the server, which usually needs a millisecond
 
 
 class ForkServer:
@@ -52,16 +52,16 @@ class ForkServer:
     def __init__(self) -> None:
         self._lock = allocate_lock()
         os.register_at_fork(after_in_child=self._after_fork_in_child)
-        self._forkserver_pid: int | None = None  # of the process that started it only
+        self._forkserver_pid: int | None = None  # only in the process that started it
         self._preload_modules = ["__main__"]
-        self._on_error: _Reaction = "ignore"
+        self._on_error: _OnError = "ignore"
 
     def _after_fork_in_child(self) -> None:
         self._lock = allocate_lock()
         self._forkserver_pid = None
 
     def set_forkserver_preload(
-        self, modules_names: Iterable[str], *, on_error: _Reaction = "ignore"
+        self, modules_names: Iterable[str], *, on_error: _OnError = "ignore"
     ) -> None:
         """Set what a server that is started from now on imports before it forks.
 
@@ -82,19 +82,19 @@ class ForkServer:
             self._ensure_running()
 
     def _ensure_running(self) -> int:
-        """Return this process's descriptor of the server; the lock is held."""
+        """Return this process's end of the socket to the server; the lock is held."""
         fd = runtime.inherited_fds.get(_FD_NAME)
-        if fd is not None and _is_served(fd):
+        if fd is not None and not poll.hung_up(fd):
             return fd
-        self._let_go()
+        self._disconnect()
         self._reap()
         return self._start()
 
-    def connect_to_new_process(self, request: Request) -> int:
-        """Ask the server for a child; it answers through the request's status pipe.
+    def connect_to_new_process(self, request: Request, fds: Descriptors) -> int:
+        """Ask the server for a child; it answers through the status pipe among *fds*.
 
         Returns:
-            This process's descriptor of the server, for `give_up`.
+            This process's end of the socket, for `disconnect`.
 
         Raises:
             ValueError: too many descriptors.
@@ -104,30 +104,30 @@ class ForkServer:
             fd = self._ensure_running()
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, fileno=fd)
             try:
-                send(sock, request)
+                send(sock, request, fds)
             finally:
                 sock.detach()
             return fd
 
-    def give_up(self, fd: int) -> None:
-        """The server that *fd* leads to has ended, or is about to: use it no more."""
+    def disconnect(self, fd: int) -> None:
+        """Stop using the server that *fd* leads to: it has ended, or is about to."""
         with self._lock:
             if runtime.inherited_fds.get(_FD_NAME) == fd:
-                self._let_go()
+                self._disconnect()
                 self._reap()
 
-    # ---------------------------------------------------------------------------- the server's life
+    # ---------------------------------------------------------------------------- start and end
 
     def _start(self) -> int:
-        """Start a server and make the way to it an heirloom."""
+        """Start a server; this process's end of the socket becomes an inherited descriptor."""
         ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with ours, its:
             # Before the first request: the kernel notes the sender only from now on.
             its.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
             self._forkserver_pid = self._spawn(its.fileno())
             runtime.inherited_fds[_FD_NAME] = fd = ours.detach()
-        if self._leave not in finalize.exit_callbacks:
-            finalize.exit_callbacks.append(self._leave)
+        if self._end_at_exit not in finalize.exit_callbacks:
+            finalize.exit_callbacks.append(self._end_at_exit)
         log.debug("fork server started, pid %d", self._forkserver_pid)
         return fd
 
@@ -135,31 +135,31 @@ class ForkServer:
         wanted = ("sys_path", "sys_argv", "orig_dir", "dir", "stand_in")
         data = spawn.get_preparation_data("fork server")
         chosen = {k: v for k, v in data.items() if k in wanted or k.startswith("init_main")}
-        todo = start_data.in_memory_file(
+        preload_fd = start_data.in_memory_file(
             pickle.dumps((self._preload_modules, self._on_error, chosen))
         )
         token = _core.reserve_slot()
-        numbers = {"server": its_end, "family": _core.family_fd(), "todo": todo}
-        given = ", ".join(f"{name}={number}" for name, number in numbers.items())
-        program = f"{spawn.importing('main', __name__)}; main({given}, token={token})"
+        fds = {"socket_fd": its_end, "family_fd": _core.family_fd(), "preload_fd": preload_fd}
+        arguments = ", ".join(f"{name}={number}" for name, number in fds.items())
+        code = f"{spawn.import_statement('main', __name__)}; main({arguments}, token={token})"
         exe = spawn.executable()
         try:
-            with sigint_mask.blocked():  # until it ignores them
+            with sigint_mask.blocked():  # until the server ignores it
                 pid = util.spawnv_passfds(
                     exe,
-                    [exe, *util._args_from_interpreter_flags(), "-c", program],
-                    numbers.values(),
+                    [exe, *util._args_from_interpreter_flags(), "-c", code],
+                    fds.values(),
                 )
         except BaseException:
             _core.abandon(token)
             raise
         finally:
-            os.close(todo)
+            os.close(preload_fd)
         _core.launched(token, pid)
         return pid
 
-    def _let_go(self) -> None:
-        """Close this process's way to the server, which ends when nobody has one."""
+    def _disconnect(self) -> None:
+        """Close this process's end of the socket; the server ends when no process has one."""
         fd = runtime.inherited_fds.pop(_FD_NAME, None)
         if fd is not None:
             os.close(fd)
@@ -177,51 +177,48 @@ class ForkServer:
     def _stop(self) -> None:
         """End the server, for tests."""
         with self._lock:
-            self._let_go()
+            self._disconnect()
             self._reap()
 
-    def _leave(self) -> None:
-        """At exit: wait for the server's end, lest it be a zombie; not if others still need it."""
+    def _end_at_exit(self) -> None:
+        """Wait for the server's end, so that it is no zombie; not if others still need it."""
         with self._lock:
-            self._let_go()
+            self._disconnect()
             if self._forkserver_pid is None or not have_pidfd():
                 return
             pidfd = os.pidfd_open(self._forkserver_pid)
-            ended = wait_readable(pidfd, _PATIENCE)
+            ended = wait_ended(pidfd, _EXIT_WAIT)
             os.close(pidfd)
             if ended:
                 self._reap()
 
 
-def _is_served(fd: int) -> bool:
-    """Whether the other end of the socket *fd* is open."""
-    import select
-
-    poller = select.poll()
-    poller.register(fd, 0)
-    return not poller.poll(0)
-
-
 # -------------------------------------------------------------------------------- the server's side
 
 
-def main(server: int, family: int, todo: int, token: int) -> None:
-    """Be the fork server. The arguments are descriptors, but the last: a slot of the arena."""
-    for fd in (server, family, todo):
+def main(socket_fd: int, family_fd: int, preload_fd: int, token: int) -> None:
+    """Be the fork server.
+
+    Args:
+        socket_fd: the server's end of the socket to its clients.
+        family_fd: descriptor of the family's arena.
+        preload_fd: descriptor of a pickle that says what to import.
+        token: this process's slot in the arena.
+    """
+    for fd in (socket_fd, family_fd, preload_fd):
         os.set_inheritable(fd, False)
-    _core.join_family(family, token)
-    with open(todo, "rb", closefd=True) as file:
+    _core.join_family(family_fd, token)
+    with open(preload_fd, "rb", closefd=True) as file:
         modules, on_error, preparation = pickle.load(file)
     preload(modules, on_error, preparation)
     util._close_stdin()
     util._flush_std_streams()  # else each child would write out what the imports have printed
-    with socket.socket(fileno=server) as sock:
+    with socket.socket(fileno=socket_fd) as sock:
         Server(sock).serve()
 
 
 _forkserver = ForkServer()
 ensure_running = _forkserver.ensure_running
 connect_to_new_process = _forkserver.connect_to_new_process
-give_up = _forkserver.give_up
+disconnect = _forkserver.disconnect
 set_forkserver_preload = _forkserver.set_forkserver_preload
-get_inherited_fds: Any = arrived_descriptors

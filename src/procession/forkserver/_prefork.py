@@ -1,14 +1,14 @@
-"""A child of the fork server that is there before it is asked for.
+"""The prefork child: a child of the fork server that is forked before it is asked for.
 
 Idea: most of what a start costs is the fork, and the pages that the child then has to copy because
 it writes to them. So the server, once it has made a child and has nothing else to do, forks the
-next one, which rehearses its start and waits to be told who it is. (Android's zygote does so, with
-its pool of unspecialized app processes.)
+next one. That goes through the motions of a start and waits for the request that says what process
+it shall be. (Android's zygote does so, with its pool of unspecialized app processes.)
 
-Invariant: a spare has run no code of the program. It ends with the server, which alone has the
-other end of its socket. There is one at most, and none before the first request, nor
-after one that died: the next request then makes its child by a fork, as if there had never been
-one. A spare that is killed after a request was sent to it was that request's child.
+Invariant: a prefork child has run no code of the program. It ends with the server, which alone has
+the other end of its socket. There is one at most, and none before the first request, nor after one
+that died: the next request is then served by a fork, as if there had never been one. A prefork
+child that is killed after a request was sent to it was that request's child.
 
 Layer: process; imports base, ipc and the core.
 """
@@ -27,7 +27,7 @@ from functools import cache
 from .. import _core, spawn
 from .._base import hooks, launch_state
 from .._launch import parent_death
-from ._protocol import Request, forward, receive_forwarded
+from ._protocol import ReceivedRequest, forward, receive_forwarded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,16 +35,16 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 
-class Spare:
-    """The server's hold on a spare, which has not been reaped."""
+class PreforkChild:
+    """The server's object for a prefork child that has not been reaped."""
 
-    def __init__(self, be_child: Callable[[Callable[[], Request]], NoReturn]):
-        """Fork it; in the child call *be_child* with what waits for the request.
+    def __init__(self, be_child: Callable[[Callable[[], ReceivedRequest]], NoReturn]):
+        """Fork it; in the child call *be_child* with a function that waits for the request.
 
         Raises:
             OSError: no process, descriptor or memory is left.
         """
-        script = _script()
+        data = _rehearsal_data()
         ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with its:
             self._sock = ours
@@ -55,61 +55,65 @@ class Spare:
                 raise
             if self.pid == 0:
                 ours.close()
-                be_child(lambda: _request(its, script))
+                be_child(lambda: _await_request(its, data))
 
-    def hand_over(self, request: Request) -> bool:
-        """Make the spare the child that is asked for; False if it cannot be, and is gone."""
-        bonds: list[int] = []
+    def assign(self, received: ReceivedRequest) -> bool:
+        """Make it the child that is asked for; if it cannot be, end it and return False."""
+        links: list[int] = []
         try:
-            # By the server, which has looked into /proc before: the first look takes long.
-            bonds.extend(map(_core.open_bond, request.ends))
-            forward(self._sock, request, bonds)
+            # Opened by the server, which has used /proc before: the first use takes long.
+            links.extend(map(_core.open_bond, received.death_pipes))
+            forward(self._sock, received, links)
         except (OSError, ValueError):  # it was killed; there is no /proc; too many descriptors
-            self.dismiss()
+            self.kill()
             return False
         finally:
-            for bond in bonds:
-                os.close(bond)
+            for link in links:
+                os.close(link)
         self._sock.close()
         return True
 
-    def dismiss(self) -> None:
-        """End it; it has run nothing that would mind."""
+    def kill(self) -> None:
+        """End it and reap it; it has run no code that would have to clean up."""
         self._sock.close()
         os.kill(self.pid, SIGKILL)
         os.waitpid(self.pid, 0)
         _core.bury(self.pid)
 
-    def forget(self) -> None:
-        """It has ended and is being reaped."""
+    def on_exit(self) -> None:
+        """Close the socket of one that has ended, which the caller reaps."""
         self._sock.close()
 
 
+# ------------------------------------------------------------------------------------ in the child
+
+
 @cache
-def _script() -> bytes:
-    """Return pickles for `_rehearse`: of this process, and of a child that does nothing."""
-    preparation = spawn.likeness() | {"start_method": "forkserver"}
+def _rehearsal_data() -> bytes:
+    """Return start data of this process, and of a child that does nothing."""
+    preparation = spawn.interpreter_state() | {"start_method": "forkserver"}
     context: Any = hooks.default_context
-    with launch_state.spawning(_script):  # no popen is needed where nothing refers to descriptors
+    # Any object will do as the popen: no part of such a child asks it for descriptors.
+    with launch_state.spawning(_rehearsal_data):
         child = pickle.dumps(context.get_context("forkserver").Process())
     return pickle.dumps(preparation) + child
 
 
-def _rehearse(script: bytes) -> None:
+def _rehearse(data: bytes) -> None:
     """Do what each start does and what leaves no trace but copied pages."""
-    file = io.BytesIO(script)
+    file = io.BytesIO(data)
     spawn.prepare(pickle.load(file))
     pickle.load(file)
 
 
-def _request(sock: socket.socket, script: bytes) -> Request:
-    """In the spare: wait until it is told what child it is."""
-    _rehearse(script)
-    told = receive_forwarded(sock)
-    if told is None:
+def _await_request(sock: socket.socket, data: bytes) -> ReceivedRequest:
+    """Rehearse a start, then wait for the request."""
+    _rehearse(data)
+    arrived = receive_forwarded(sock)
+    if arrived is None:
         os._exit(0)
-    request, bonds = told
+    received, links = arrived
     sock.close()
-    for bond in bonds:
-        _core.tie(bond)
-    return request
+    for link in links:
+        _core.tie(link)
+    return received

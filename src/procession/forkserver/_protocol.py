@@ -1,12 +1,14 @@
-"""What a client tells the fork server, and what it hears from it.
+"""The messages between the fork server and its clients.
 
 Idea: one message of a sequenced-packet socket is one request: whole or absent, from whichever of
-the many processes that share the socket, with the child's descriptors attached. A large payload
-goes as a memory file among them. The answers come by a pipe of the child's own: that it was
-started, by the child itself, or what went wrong; and at the end its exit code, by the server. So a
-pipe that closes without an answer means that there is no child, and the request may be repeated.
+the many processes that share the socket, with the child's descriptors attached. Start data that are
+too long for a message go in a memory file among the descriptors. The answers come by a pipe of the
+child's own: that it was started, from the child itself, or what went wrong; and at the end its exit
+code, from the server. So a pipe that closes without an answer means that there is no child, and the
+request may be repeated.
 
-Invariant: the descriptors of a received request belong to the receiver, who closes them.
+Invariant: received data are not trusted: a message that is not a request raises ValueError, and the
+descriptors that came with it are closed. Those of a received request belong to the receiver.
 
 Layer: process; imports base.
 """
@@ -20,112 +22,148 @@ from array import array
 
 from .._launch import start_data
 
-# Key; the slot with what the child needs; whether it dies with the client; which of the descriptors
-# on their way to it reports the root's end; whether the payload is a file; whether it is deaf.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# key, token, die_with_parent, root, whether the start data are in a file, sigint_blocked
 _HEADER = struct.Struct("=16sIBBBB")
 _NO_ROOT = 255  # more than there can be descriptors
 _ANSWER = struct.Struct("=bqq")
 
-# Fits, with the header, into any socket's buffer; the kernel copies it, a memory file costs more.
-LARGEST_INLINE = 32 * 1024
-MOST_DESCRIPTORS = 253  # of one message: SCM_MAX_FD of Linux
+# With the header this fits into any socket's buffer. The kernel copies it; a file would cost more.
+MAX_INLINE_BYTES = 32 * 1024
+MAX_DESCRIPTORS = 253  # of one message: SCM_MAX_FD of Linux
 
-_SPACE_FOR_FDS = socket.CMSG_SPACE(MOST_DESCRIPTORS * array("i").itemsize)
 _CREDENTIALS = struct.Struct("=iII")  # struct ucred: pid, uid, gid
-_SPACE = _SPACE_FOR_FDS + socket.CMSG_SPACE(_CREDENTIALS.size)
-_SIZE = 1 + _HEADER.size + LARGEST_INLINE
+_ANCILLARY_BYTES = socket.CMSG_SPACE(MAX_DESCRIPTORS * array("i").itemsize) + socket.CMSG_SPACE(
+    _CREDENTIALS.size
+)
+_MESSAGE_BYTES = 1 + _HEADER.size + MAX_INLINE_BYTES
+
+
+# Plain classes: a dataclass would import inspect, which costs a tenth of the server's start.
 
 
 class Request:
-    """A child to be forked.
+    """What a client says of the child that it asks for.
 
     Attributes:
-        token: the slot that holds, for the child, what its process object refers to.
-        status: descriptor that the answers are written to.
-        lifeline: descriptor that reports the client's end.
-        others: descriptors on their way to the child.
-        bond: whether the child dies with the client.
-        root: the place in *others* of what reports the end of the family's root, if the child dies
-            with that; None if it does not.
-        data: the two pickles that make the child; empty if they are in a file.
-        file: descriptor of that, -1 for none.
-        uid: user id of the sender, as the kernel says; of a received request.
         key: what only members of the family know: its arena's random name.
-        deaf: whether SIGINT is blocked in the child at first, as it is in the client's thread.
+        token: the slot that holds, for the child, what its process object refers to.
+        data: the two pickles that make the child; empty if they are in a file.
+        die_with_parent: whether the child dies with the client.
+        root: which of `Descriptors.for_child` is the death pipe of the family's root, if the child
+            dies with that; None if it does not.
+        sigint_blocked: whether SIGINT is blocked in the child, as it is in the client's thread.
     """
 
-    def __init__(  # a dataclass would import inspect, which costs a tenth of the server's start
+    def __init__(
         self,
+        key: bytes,
         token: int,
-        status: int,
-        lifeline: int,
-        others: list[int],
+        data: bytes,
         *,
-        bond: bool = False,
+        die_with_parent: bool = False,
         root: int | None = None,
-        data: bytes = b"",
-        file: int = -1,
-        uid: int = -1,
-        key: bytes = b"",
-        deaf: bool = False,
+        sigint_blocked: bool = False,
     ):
-        self.token, self.status, self.lifeline, self.others = token, status, lifeline, others
-        self.bond, self.root, self.data, self.file = bond, root, data, file
-        self.uid, self.key, self.deaf = uid, key, deaf
+        self.key, self.token, self.data = key, token, data
+        self.die_with_parent, self.root = die_with_parent, root
+        self.sigint_blocked = sigint_blocked
 
-    @property
-    def descriptors(self) -> list[int]:
-        """All the descriptors."""
-        file = [] if self.file < 0 else [self.file]
-        return [self.status, self.lifeline, *self.others, *file]
-
-    @property
-    def ends(self) -> tuple[int, ...]:
-        """The lifelines of those that the child dies with."""
-        root = () if self.root is None else (self.others[self.root],)
-        return (*root, self.lifeline) if self.bond else root
-
-    @property
-    def message(self) -> bytes:
-        """What is sent of it beside the descriptors."""
+    def pack(self, *, data_in_file: bool) -> bytes:
+        """Return the bytes of the message."""
         root = _NO_ROOT if self.root is None else self.root
-        flags = self.bond, root, self.file >= 0, self.deaf
-        return _HEADER.pack(self.key, self.token, *flags) + self.data
+        flags = self.die_with_parent, root, data_in_file, self.sigint_blocked
+        return _HEADER.pack(self.key, self.token, *flags) + (b"" if data_in_file else self.data)
 
-    def close(self) -> None:
-        """Close the descriptors, in the receiver."""
-        for fd in self.descriptors:
-            os.close(fd)
 
-    def take_data(self) -> bytes:
-        """Return the two pickles, in the child; their file is closed."""
-        if self.file < 0:
-            return self.data
-        with open(self.file, "rb", closefd=True) as file:
-            self.file = -1
+class Descriptors:
+    """The descriptors of a request.
+
+    Attributes:
+        status: the pipe that the answers are written to.
+        parent_pipe: the client's death pipe.
+        for_child: those that the child is given, which its start data name by their indexes.
+        data_file: where the start data are, if they are not in the message; else -1.
+    """
+
+    def __init__(self, status: int, parent_pipe: int, for_child: list[int], data_file: int = -1):
+        self.status, self.parent_pipe = status, parent_pipe
+        self.for_child, self.data_file = for_child, data_file
+
+    def all(self) -> list[int]:
+        """Return them in the order in which they are sent."""
+        file = [] if self.data_file < 0 else [self.data_file]
+        return [self.status, self.parent_pipe, *self.for_child, *file]
+
+
+class ReceivedRequest:
+    """A request as it arrived.
+
+    Attributes:
+        request: what the client says.
+        fds: this process's descriptors of it.
+        uid: user id of the client, by the kernel's word; -1 if the server has sent the request on.
+    """
+
+    def __init__(self, request: Request, fds: Descriptors, uid: int):
+        self.request, self.fds, self.uid = request, fds, uid
+
+    @property
+    def death_pipes(self) -> tuple[int, ...]:
+        """The death pipes of the processes that the child dies with."""
+        request, fds = self.request, self.fds
+        root = () if request.root is None else (fds.for_child[request.root],)
+        return (*root, fds.parent_pipe) if request.die_with_parent else root
+
+    def read_data(self) -> bytes:
+        """Return the start data; in the child, once: their file is closed."""
+        if self.fds.data_file < 0:
+            return self.request.data
+        with open(self.fds.data_file, "rb", closefd=True) as file:
+            self.fds.data_file = -1
             return file.read()
 
 
-def send(sock: socket.socket, request: Request) -> None:
-    """Send *request*; its descriptors stay open here.
+# ---------------------------------------------------------------------------------------- sending
+
+
+def send(sock: socket.socket, request: Request, fds: Descriptors) -> None:
+    """Send *request* to the server; its descriptors stay open here.
 
     Raises:
         ValueError: too many descriptors.
         OSError: there is no server any more.
     """
-    if len(request.descriptors) >= MOST_DESCRIPTORS:
+    if len(fds.for_child) > MAX_DESCRIPTORS - 3:
         raise ValueError(
-            f"a process can be given {MOST_DESCRIPTORS - 3} descriptors by the start method "
-            f"'forkserver', not {len(request.others)}; send the others later, through a connection"
+            f"a process can be given {MAX_DESCRIPTORS - 3} descriptors by the start method "
+            f"'forkserver', not {len(fds.for_child)}; send the others later, through a connection"
         )
-    if len(request.data) <= LARGEST_INLINE:
-        _send(sock, request.message, request.descriptors)
+    if len(request.data) <= MAX_INLINE_BYTES:
+        _send(sock, request.pack(data_in_file=False), fds.all())
         return
-    request.file, request.data = start_data.in_memory_file(request.data), b""
+    file = start_data.in_memory_file(request.data)
     try:
-        _send(sock, request.message, request.descriptors)
+        _send(sock, request.pack(data_in_file=True), [*fds.all(), file])
     finally:
-        os.close(request.file)
+        os.close(file)
+
+
+def forward(sock: socket.socket, received: ReceivedRequest, death_links: list[int]) -> None:
+    """Send a received request on to the prefork child, with what links that to others' deaths.
+
+    Raises:
+        ValueError: too many descriptors.
+        OSError: the other end is closed.
+    """
+    fds = [*death_links, *received.fds.all()]
+    if len(fds) > MAX_DESCRIPTORS:
+        raise ValueError("too many descriptors for one message")
+    message = received.request.pack(data_in_file=received.fds.data_file >= 0)
+    _send(sock, bytes([len(death_links)]) + message, fds)
 
 
 def _send(sock: socket.socket, message: bytes, fds: list[int]) -> None:
@@ -133,7 +171,10 @@ def _send(sock: socket.socket, message: bytes, fds: list[int]) -> None:
     sock.sendmsg([message], [attached], socket.MSG_NOSIGNAL)
 
 
-def receive(sock: socket.socket) -> Request | None:
+# --------------------------------------------------------------------------------------- receiving
+
+
+def receive(sock: socket.socket) -> ReceivedRequest | None:
     """Return the next request; None when all clients are gone.
 
     Raises:
@@ -143,38 +184,34 @@ def receive(sock: socket.socket) -> Request | None:
     if not message:
         return None
     try:
-        return _read(message, fds, uid)
+        return _parse(message, fds, uid)
     except ValueError:
-        for fd in fds:
-            os.close(fd)
+        _close(fds)
         raise
 
 
-def forward(sock: socket.socket, request: Request, bonds: list[int]) -> None:
-    """Send a received request on to the child that it shall make, with what to tie that by.
+def receive_forwarded(sock: socket.socket) -> tuple[ReceivedRequest, list[int]] | None:
+    """Return the request and the death links that the server has sent on; None if it has ended.
 
     Raises:
-        ValueError: too many descriptors.
-        OSError: the other end is closed.
+        ValueError: what came is no request.
     """
-    if len(bonds) + len(request.descriptors) > MOST_DESCRIPTORS:
-        raise ValueError("too many descriptors for one message")
-    _send(sock, bytes([len(bonds)]) + request.message, [*bonds, *request.descriptors])
-
-
-def receive_forwarded(sock: socket.socket) -> tuple[Request, list[int]] | None:
-    """Return the request and the bonds that the server has sent on; None if it never will."""
     message, fds, _ = _receive(sock)
     if not message:
         return None
-    bonds = message[0]
-    return _read(message[1:], fds[bonds:], -1), fds[:bonds]
+    links = message[0]
+    try:
+        return _parse(message[1:], fds[links:], uid=-1), fds[:links]
+    except ValueError:
+        _close(fds)
+        raise
 
 
 def _receive(sock: socket.socket) -> tuple[bytes, list[int], int]:
     """Return a message, the descriptors that came with it, and the user id of its sender."""
-    message, ancillary, flags, _ = sock.recvmsg(_SIZE, _SPACE, socket.MSG_CMSG_CLOEXEC)
-    assert not flags & socket.MSG_CTRUNC, "descriptors of a request were lost"
+    message, ancillary, flags, _ = sock.recvmsg(
+        _MESSAGE_BYTES, _ANCILLARY_BYTES, socket.MSG_CMSG_CLOEXEC
+    )
     fds, uid = array("i"), -1
     for level, kind, data in ancillary:
         if level != socket.SOL_SOCKET:
@@ -183,28 +220,34 @@ def _receive(sock: socket.socket) -> tuple[bytes, list[int], int]:
             fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
         elif kind == socket.SCM_CREDENTIALS:
             uid = _CREDENTIALS.unpack(data)[1]
+    if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+        _close(fds)
+        raise ValueError("a part of a request was lost: it is too long, or no descriptor is left")
     return message, list(fds), uid
 
 
-def _read(message: bytes, fds: list[int], uid: int) -> Request:
+def _close(fds: Sequence[int]) -> None:
+    for fd in fds:
+        os.close(fd)
+
+
+def _parse(message: bytes, fds: list[int], uid: int) -> ReceivedRequest:
     """Return the request that a message is, with its descriptors; ValueError if it is none."""
     if len(message) >= _HEADER.size:
-        key, token, bond, root, has_file, deaf = _HEADER.unpack_from(message)
-        others = fds[2:-1] if has_file else fds[2:]
-        if len(fds) - len(others) == 2 + has_file and (root == _NO_ROOT or root < len(others)):
-            return Request(
+        key, token, die_with_parent, root, data_in_file, blocked = _HEADER.unpack_from(message)
+        for_child = fds[2:-1] if data_in_file else fds[2:]
+        expected = 2 + len(for_child) + bool(data_in_file)
+        if len(fds) == expected and (root == _NO_ROOT or root < len(for_child)):
+            request = Request(
+                key,
                 token,
-                fds[0],
-                fds[1],
-                others,
-                bond=bool(bond),
+                message[_HEADER.size :],
+                die_with_parent=bool(die_with_parent),
                 root=None if root == _NO_ROOT else root,
-                data=message[_HEADER.size :],
-                file=fds[-1] if has_file else -1,
-                uid=uid,
-                key=key,
-                deaf=bool(deaf),
+                sigint_blocked=bool(blocked),
             )
+            file = fds[-1] if data_in_file else -1
+            return ReceivedRequest(request, Descriptors(fds[0], fds[1], for_child, file), uid)
     raise ValueError(f"{len(message)} bytes with {len(fds)} descriptors are no request")
 
 
@@ -214,13 +257,13 @@ STARTED, FAILED, ENDED = range(3)
 
 
 def read_answer(fd: int) -> tuple[int, int, int]:
-    """Return the next answer of the pipe *fd*: its kind, a process id, a number.
+    """Return the next answer from the pipe *fd*: its kind, a process id, a number.
 
-    The number of STARTED is 0, of FAILED the errno, of ENDED the exit code. The end of a child that
-    could not even tell that it was there comes first, and has its process id too.
+    The number of STARTED is 0, of FAILED the errno, of ENDED the exit code. If a child ends before
+    it could say that it has started, its end is the first answer, and has the process id too.
 
     Raises:
-        EOFError: nobody is there who could answer: neither the server nor a child.
+        EOFError: no process is left that could answer: neither the server nor a child.
     """
     data = os.read(fd, _ANSWER.size)  # whole: a write of so few bytes to a pipe is atomic
     if not data:
@@ -230,7 +273,7 @@ def read_answer(fd: int) -> tuple[int, int, int]:
 
 
 def write_answer(fd: int, kind: int, pid: int, number: int = 0) -> bool:
-    """Write an answer to the pipe *fd*; False: its reader is gone."""
+    """Write an answer to the pipe *fd*; return False if its reader is gone."""
     try:
         os.write(fd, _ANSWER.pack(kind, pid, number))
     except BrokenPipeError:

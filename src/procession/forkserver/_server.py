@@ -2,12 +2,12 @@
 
 Idea: what makes a fork dangerous (threads, locks, open files) and slow (much memory) is not here,
 and what makes a fresh interpreter slow (imports) is done already. One loop waits for requests and
-for the ends of children; it has no threads.
+for the ends of children; the server has no threads.
 
-Invariant: the server ends when the last process of its family has: all of them, and nobody else,
-hold the other end of its socket. It serves nobody but its own user, by the kernel's word, and its
-own family, by the key in the request. A child keeps none of the server's descriptors. A failed fork
-is reported to its client and ends nobody. The spare child, see `spare`, ends with the server at the
+Invariant: the server ends when the last process of its family has: these processes, and no other,
+hold the other end of its socket. It serves its own user alone, by the kernel's word, and its own
+family alone, by the key in the request. A child keeps none of the server's descriptors. A failed
+fork is reported to its client and ends no process. The prefork child ends with the server at the
 latest.
 
 Layer: process; imports base, ipc and the core.
@@ -27,9 +27,10 @@ from contextlib import suppress
 
 from .. import _core, spawn, util
 from .._base import finalize, runtime
+from .._base.wakeup import SignalWakeup
 from .._launch import bootstrap, parent_death, sigint_mask
-from ._prefork import Spare
-from ._protocol import ENDED, FAILED, STARTED, Request, receive, write_answer
+from ._prefork import PreforkChild
+from ._protocol import ENDED, FAILED, STARTED, ReceivedRequest, receive, write_answer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,79 +39,75 @@ if TYPE_CHECKING:
 
 
 class Server:
-    """The loop and what it keeps."""
+    """The loop of the fork server, with its children."""
 
     def __init__(self, sock: socket.socket):
         self._sock = sock
-        self._status_of: dict[int, int] = {}  # pid of a living child -> pipe to its client
-        self._bell, self._ringer = os.pipe()
-        for fd in (self._bell, self._ringer):
-            os.set_blocking(fd, False)
-        self._handlers: dict[int, Any] = {}
-        self._spare: Spare | None = None
-        self._wants_spare = False  # the first request shows that children are wanted at all
+        self._status_fds: dict[int, int] = {}  # pid of a living child -> pipe to its client
+        self._wakeup = SignalWakeup()
+        self._handlers: dict[int, Any] = {}  # those that the children get back
+        self._prefork: PreforkChild | None = None
+        self._wants_prefork = False  # the first request shows that children are wanted at all
 
     def serve(self) -> None:
         """Serve until the last client is gone."""
         try:
             self._serve()
         finally:
-            if self._spare is not None:
-                self._spare.dismiss()
+            if self._prefork is not None:
+                self._prefork.kill()
 
     def _serve(self) -> None:
-        self._take_signals()
+        self._set_up_signals()
         poller = select.poll()
         poller.register(self._sock, select.POLLIN)
-        poller.register(self._bell, select.POLLIN)
+        poller.register(self._wakeup, select.POLLIN)
         while True:
-            ready = {fd for fd, _ in poller.poll(0 if self._wants_spare else None)}
+            ready = {fd for fd, _ in poller.poll(0 if self._wants_prefork else None)}
             if not ready:
-                self._make_spare()
-            if self._bell in ready:
+                self._fork_ahead()
+            if self._wakeup.fileno() in ready:
                 self._reap_all()
             if self._sock.fileno() in ready:
                 try:
-                    request = receive(self._sock)
-                except ValueError:  # a stranger's; nobody is there to be told
+                    received = receive(self._sock)
+                except ValueError:  # no request; there is no pipe to answer to
                     continue
-                if request is None:
+                if received is None:
                     return
-                self._answer(request)
+                self._answer(received)
 
     # -------------------------------------------------------------------------------------- signals
 
-    def _take_signals(self) -> None:
-        """Ring the bell when a child ends; leave Ctrl-C to those who do the work."""
+    def _set_up_signals(self) -> None:
+        """Be woken up when a child ends; leave Ctrl-C to the processes that work."""
         wanted: dict[int, Any] = {signal.SIGCHLD: _ignore, signal.SIGINT: signal.SIG_IGN}
         self._handlers = {number: signal.signal(number, to) for number, to in wanted.items()}
-        signal.set_wakeup_fd(self._ringer)
-        sigint_mask.unblock()  # until now they were: see `ForkServer`
+        signal.set_wakeup_fd(self._wakeup.write_fd)
+        sigint_mask.unblock()  # the client has blocked it for the start
 
-    def _give_signals_back(self) -> None:
+    def _restore_signals(self) -> None:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
 
     def _reap_all(self) -> None:
-        """Tell the clients of all children that have ended how they did."""
-        with suppress(BlockingIOError):
-            while os.read(self._bell, 4096):
-                pass
+        """Reap all children that have ended, and tell their clients."""
+        self._wakeup.clear()
         with suppress(ChildProcessError):
             while (end := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
                 self._reap(end)
 
     def _reap(self, end: os.waitid_result) -> None:
-        """Tell how a child ended, then reap it.
+        """Tell the client how its child ended, then reap the child.
 
-        In this order: until the client has been told, the process id is not given to another, so
-        the client may send signals to it.
+        In this order: until the client has been told, the process id is not given to another
+        process, so the client may send signals to it.
         """
         pid = end.si_pid
-        status = self._status_of.pop(pid, None)
-        if self._spare is not None and self._spare.pid == pid:
-            self._spare.forget()
-            self._spare = None
+        status = self._status_fds.pop(pid, None)
+        if self._prefork is not None and self._prefork.pid == pid:
+            self._prefork.on_exit()
+            self._prefork = None
         _core.bury(pid)
         if status is not None:
             killed = end.si_code in (os.CLD_KILLED, os.CLD_DUMPED)
@@ -120,82 +117,86 @@ class Server:
 
     # -------------------------------------------------------------------------------------- forking
 
-    def _answer(self, request: Request) -> None:
-        """Make the child; tell its client what went wrong, if so; else the child tells."""
+    def _answer(self, received: ReceivedRequest) -> None:
+        """Make the child, which tells the client; or tell the client why there is none."""
+        fds = received.fds
         try:
-            if request.uid != os.geteuid() or request.key != _core.family_id():
-                raise PermissionError(errno.EPERM, "a stranger's request")
-            pid = self._hand_over(request) or self._fork(request)
+            if received.uid != os.geteuid() or received.request.key != _core.family_id():
+                raise PermissionError(errno.EPERM, "the request of another family")
+            pid = self._assign(received) or self._fork(received)
         except OSError as error:
-            write_answer(request.status, FAILED, 0, error.errno or 1)
-            request.close()
+            write_answer(fds.status, FAILED, 0, error.errno or 1)
+            util.close_fds(*fds.all())
             return
-        self._status_of[pid] = request.status
-        for fd in request.descriptors:
-            if fd != request.status:
-                os.close(fd)
-        self._wants_spare = self._spare is None
+        self._status_fds[pid] = fds.status
+        util.close_fds(*(fd for fd in fds.all() if fd != fds.status))
+        self._wants_prefork = self._prefork is None
 
-    def _fork(self, request: Request) -> int:
+    def _fork(self, received: ReceivedRequest) -> int:
         """Fork the child; return its process id."""
-        pid = parent_death.fork(request.ends)
+        pid = parent_death.fork(received.death_pipes)
         if pid == 0:
-            self._be_child(lambda: request)
+            self._be_child(lambda: received)
         return pid
 
-    def _hand_over(self, request: Request) -> int | None:
-        """Have the spare be the child; return its process id, None if there is no spare."""
-        spare, self._spare = self._spare, None
-        return spare.pid if spare is not None and spare.hand_over(request) else None
+    def _assign(self, received: ReceivedRequest) -> int | None:
+        """Make the prefork child, if there is one, the one asked for; return its process id."""
+        child, self._prefork = self._prefork, None
+        return child.pid if child is not None and child.assign(received) else None
 
-    def _make_spare(self) -> None:
-        """Fork a spare, now that there is nothing else to do."""
-        self._wants_spare = False
-        with suppress(OSError):  # the next request will tell its client of it
-            self._spare = Spare(self._be_child)
+    def _fork_ahead(self) -> None:
+        """Fork a prefork child, now that there is nothing else to do."""
+        self._wants_prefork = False
+        with suppress(OSError):  # the next request meets the same error, and its client is told
+            self._prefork = PreforkChild(self._be_child)
 
-    def _be_child(self, awaited: Callable[[], Request]) -> NoReturn:
-        """Be a child: the one that will be asked for when *awaited* returns."""
+    def _be_child(self, await_request: Callable[[], ReceivedRequest]) -> NoReturn:
+        """Be the child of the request that *await_request* returns."""
         code = 1
         try:
-            finalize.start_afresh()
+            finalize.reset_in_child()
             signal.set_wakeup_fd(-1)
             self._sock.close()
-            util.close_fds(self._bell, self._ringer, *self._status_of.values())
-            request = awaited()
-            if request.deaf:
+            self._wakeup.close()
+            util.close_fds(*self._status_fds.values())
+            received = await_request()
+            if received.request.sigint_blocked:
                 sigint_mask.block()
-            self._give_signals_back()
-            heard = write_answer(request.status, STARTED, os.getpid())
-            os.close(request.status)
-            if heard:  # else the client was interrupted: nobody knows of this child
-                code = become(request)
+            self._restore_signals()
+            is_awaited = write_answer(received.fds.status, STARTED, os.getpid())
+            os.close(received.fds.status)
+            if is_awaited:  # else the client was interrupted, and no process knows of this child
+                code = become(received)
         except Exception:  # noqa: BLE001 - shown; the child ends here
             sys.excepthook(*sys.exc_info())
         finally:
-            bootstrap.leave(code)
+            bootstrap.exit_forked_child(code)
 
 
-def become(request: Request) -> int:
-    """In the child: be what *request* asks for; return the exit code."""
-    global _arrived
-    _arrived = request.others
-    bootstrap.distinct_random_states()
-    release: Callable[[], object] = lambda: _core.abandon(request.token)  # noqa: E731
-    data = io.BytesIO(request.take_data())
-    return spawn.run(data, request.lifeline, release, request.others)
+def become(received: ReceivedRequest) -> int:
+    """In the child: be the process that is asked for; return its exit code."""
+    global _fds_for_child
+    _fds_for_child = received.fds.for_child
+    bootstrap.reseed_numpy()
+    release: Callable[[], object] = lambda: _core.abandon(received.request.token)  # noqa: E731
+    data = io.BytesIO(received.read_data())
+    return spawn.run(data, received.fds.parent_pipe, release, received.fds.for_child)
 
 
-_arrived: list[int] | None = None
+_fds_for_child: list[int] | None = None
 
 
-def arrived_descriptors() -> list[int] | None:
-    """What came with this process's request; None if the fork server did not start it."""
-    return _arrived
+def get_inherited_fds() -> list[int] | None:
+    """Return the descriptors that came with this process's request.
+
+    Returns:
+        None if the fork server did not start this process.
+    """
+    return _fds_for_child
 
 
 def _ignore(*_: object) -> None:
-    """A handler that does nothing; that there is one makes the signal ring the bell."""
+    """A handler that does nothing. The interpreter wakes the loop only if there is a handler."""
 
 
 # ------------------------------------------------------------------------------------------ preload
@@ -221,7 +222,7 @@ def preload(names: list[str], on_error: str, preparation: dict[str, Any]) -> Non
 
 
 def _try(step: Callable[[], object], name: str, on_error: str) -> None:
-    """Do *step*; a child will do it again and show the error, so here it may be passed over."""
+    """Do *step*, which imports *name*; an error may be ignored, as the child will show it."""
     try:
         step()
     except (Exception, SystemExit) as error:

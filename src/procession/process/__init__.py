@@ -6,6 +6,7 @@ Layer: process; re-exports only.
 from __future__ import annotations
 
 from .._base import runtime
+from .._base.export import export
 from .._launch.authkey import AuthenticationString
 from ._base import (
     BaseProcess,
@@ -36,15 +37,12 @@ __all__ = [
     "parent_process",
 ]
 
-for _exported in (BaseProcess, _MainProcess, _ParentProcess):
-    _exported.__module__ = __name__
-for _function in (active_children, current_process, parent_process):
-    _function.__module__ = __name__
-del _exported, _function
+export(__name__, BaseProcess, _MainProcess, _ParentProcess)
+export(__name__, active_children, current_process, parent_process)
 
 
 def __getattr__(name: str) -> Any:
-    """The names under which older programs look at the state of this module."""
+    """Return the state of this module under the names that older programs know."""
     if name == "_current_process":
         return runtime._current_process
     if name == "_parent_process":

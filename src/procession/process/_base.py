@@ -1,10 +1,10 @@
 """What a process does: start, run, end.
 
-Idea: a process object is made in the parent, goes to the child with its target and arguments, and
-is there what `current_process()` returns. How it gets there is the affair of the start method, a
-class attribute that the contexts fill; all else is the same for every method.
+Idea: a process object is made in the parent and sent to the child with its target and arguments;
+there it is what `current_process()` returns. How it is sent depends on the start method, a class
+attribute that the contexts define. All else is the same for every method.
 
-Invariant: the set of children holds exactly those that were started here and not seen to end.
+Invariant: the set of children has exactly those that were started here and not seen to end.
 
 Layer: process; imports base. What only a start needs is imported by the first start.
 """
@@ -18,7 +18,7 @@ from _weakrefset import WeakSet
 from .._base import runtime
 from .._base.errors import TimeoutError  # noqa: A004 - the package's own
 from .._launch.authkey import AuthenticationString
-from ._info import ProcessInfo
+from ._info import ProcessInfo, _check
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,20 +62,21 @@ class BaseProcess(ProcessInfo):
     """An activity that runs in a process of its own, as a `threading.Thread` does in a thread.
 
     Args:
-        group: None; there for the likeness to threads.
+        group: None; threads have such an argument too.
         target: what `run` calls, with *args* and *kwargs*.
-        name: None for one made of the ancestors' numbers, ``Process-2:1``.
-        daemon: whether the process is ended when its parent ends; None to be as its creator.
-        die_with_parent: whether it is killed when its parent is gone, however that ended, a SIGKILL
-            included. None: daemons are, and so is every child of one that is; others are killed
-            when the first process of the family is gone. False: neither, nor its descendants.
+        name: None for one made of the ancestors' numbers, such as ``Process-2:1``.
+        daemon: whether the process is terminated when its parent ends; None: as its creator is.
+        die_with_parent: whether it is killed when its parent is gone, however the parent ended, a
+            SIGKILL included. None: daemons are, and so is every child of a process that is; others
+            are killed when the first process of the family is gone. False: neither this process nor
+            its descendants are.
     """
 
     _start_method: str | None = None
 
     @staticmethod
     def _Popen(process_obj: Any) -> BasePopen:
-        """Start a child for *process_obj*; the start methods give this."""
+        """Start a child for *process_obj*; each start method defines this."""
         raise NotImplementedError
 
     def __init__(
@@ -89,7 +90,7 @@ class BaseProcess(ProcessInfo):
         daemon: bool | None = None,
         die_with_parent: bool | None = None,
     ):
-        assert group is None, "group argument must be None for now"
+        _check(group is None, "group argument must be None for now")
         creator = runtime.current_process()
         self._identity: tuple[int, ...] = (*creator._identity, next(_process_counter))
         self._config: dict[str, Any] = creator._config.copy()
@@ -106,15 +107,15 @@ class BaseProcess(ProcessInfo):
             self._config["outlives_family"] = True
         self._result_channel: Channel | None = None
         self._crash_report: Block | None = None
-        self._result: Result | None = None
+        self._received_result: Result | None = None
         if daemon is not None:
             self.daemon = daemon
         _dangling.add(self)
 
-    # --------------------------------------------------------------------------------- what it does
+    # ------------------------------------------------------------------------------- in the parent
 
     def run(self) -> object:
-        """What the process does, in the child: call the target. Subclasses may give another."""
+        """Do the work of the process, in the child: call the target. Subclasses may override it."""
         if self._target:
             return self._target(*self._args, **self._kwargs)
         return None
@@ -126,16 +127,17 @@ class BaseProcess(ProcessInfo):
             RuntimeError: the main module is just being imported by a child (its guard is missing).
         """
         self._check_closed()
-        assert self._popen is None, "cannot start a process twice"
-        assert self._parent_pid == os.getpid(), (
-            "can only start a process object created by current process"
+        _check(self._popen is None, "cannot start a process twice")
+        _check(
+            self._parent_pid == os.getpid(),
+            "can only start a process object created by current process",
         )
-        launching = _launching()
+        bootstrap = _import_bootstrap()
         _cleanup()
-        # Known before the child is there, so that the child inherits it, whatever its method.
+        # Set before the child is started, so that the child inherits it, whatever its method.
         self._die_with_parent = self._config["die_with_parent"] = self.die_with_parent
-        self._result_channel = launching._core.Channel()  # the first one founds the family
-        self._crash_report = launching.crash_report.new_page()
+        self._result_channel = bootstrap._core.Channel()  # the first one makes the family's arena
+        self._crash_report = bootstrap.crash_report.new_page()
         self._popen = self._Popen(self)
         self._sentinel = self._popen.sentinel
         # The target may refer to this object: the cycle would keep both alive.
@@ -145,45 +147,45 @@ class BaseProcess(ProcessInfo):
     def join(self, timeout: float | None = None) -> None:
         """Wait until the process has ended, or up to *timeout* seconds."""
         self._check_closed()
-        assert self._parent_pid == os.getpid(), "can only join a child process"
-        assert self._popen is not None, "can only join a started process"
+        _check(self._parent_pid == os.getpid(), "can only join a child process")
+        if self._popen is None:
+            raise AssertionError("can only join a started process")
         if self._popen.wait(timeout) is not None:
             _children.discard(self)
-            if self._result_channel is not None and not self._result_channel.empty():
-                # What this child had to import to send a result, the next forked one inherits.
-                pass
 
     def result(self, timeout: float | None = None) -> Any:
         """Wait for the end of the process, up to *timeout* seconds, and return what `run` did.
 
         Raises:
             TimeoutError: it has not ended in time.
-            ProcessLostError: it was killed, or exited with a code other than 0, or gave something
-                that cannot be sent.
+            ProcessLostError: it was killed, or exited with a code other than 0, or its result
+                cannot be sent.
             BaseException: what `run` raised; its cause is the traceback in the child, as text.
         """
-        error = self.exception(timeout)
-        if error is not None:
-            raise error
-        assert self._result is not None
-        return self._result.value
+        result = self._wait_for_result(timeout)
+        if result.error is not None:
+            raise result.error
+        return result.value
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Wait like `result`, and return what that would raise; None if it would return."""
+        return self._wait_for_result(timeout).error
+
+    def _wait_for_result(self, timeout: float | None) -> Result:
         self.join(timeout)
         exitcode = self.exitcode
         if exitcode is None:
             raise TimeoutError(f"process {self.name} has not ended within {timeout} seconds")
         from .._launch.result import receive  # rarely used
 
-        return receive(self, exitcode).error
+        return receive(self, exitcode)
 
     def is_alive(self) -> bool:
-        """Return whether the process runs: it was started and has not ended."""
+        """Return whether the process was started and has not ended."""
         self._check_closed()
         if self is current_process():
             return True
-        assert self._parent_pid == os.getpid(), "can only test a child process"
+        _check(self._parent_pid == os.getpid(), "can only test a child process")
         if self._popen is None:
             return False
         if self._popen.poll() is None:
@@ -192,15 +194,15 @@ class BaseProcess(ProcessInfo):
         return False
 
     def terminate(self, *, tree: bool = False) -> None:
-        """Send SIGTERM; with *tree* to its descendants too. Nothing if it has ended."""
+        """Send SIGTERM unless it has ended; with *tree* to its descendants too."""
         self._signal("SIGTERM", tree)
 
     def kill(self, *, tree: bool = False) -> None:
-        """Send SIGKILL; with *tree* to its descendants too. Nothing if it has ended."""
+        """Send SIGKILL unless it has ended; with *tree* to its descendants too."""
         self._signal("SIGKILL", tree)
 
     def interrupt(self) -> None:
-        """Send SIGINT: the process sees a KeyboardInterrupt. Nothing if it has ended."""
+        """Send SIGINT unless it has ended: the process gets a KeyboardInterrupt."""
         self._signal("SIGINT", tree=False)
 
     def _signal(self, name: str, tree: bool) -> None:
@@ -215,7 +217,7 @@ class BaseProcess(ProcessInfo):
         popen._send_signal(Signals[name])
 
     def close(self) -> None:
-        """Release what the object holds; from then on its methods raise ValueError.
+        """Release the resources of the object; from then on its methods raise ValueError.
 
         Raises:
             ValueError: the process still runs.
@@ -242,25 +244,25 @@ class BaseProcess(ProcessInfo):
 
     def _bootstrap(self, parent_sentinel: int | None = None) -> int:
         """Be this process, from here to its end; return the exit code."""
-        bootstrap = _launching()
-        bootstrap.begin(self._start_method)
-        _begin_family_of_own()
+        bootstrap = _import_bootstrap()
+        bootstrap.prepare(self._start_method)
+        _forget_children()
         old_process = runtime.current_process()
         runtime.set_child_process(
             self, lambda: _ParentProcess(self._parent_name, self._parent_pid, parent_sentinel)
         )
         code: int = bootstrap.run(self)
-        del old_process  # until now: its finalizers shall run after the after-fork functions
+        del old_process  # kept until now: finalizers that refer to it run after the target
         return code
 
     @staticmethod
     def _after_fork() -> None:
-        """What a forked child has to do that a fresh interpreter has not."""
-        _launching().run_after_forkers()
+        """Run what was registered for a forked child; a fresh interpreter does nothing here."""
+        _import_bootstrap().run_after_forkers()
 
 
 class _ParentProcess(BaseProcess):
-    """What a child knows of its parent."""
+    """The parent of a child, as the child sees it."""
 
     def __init__(self, name: str, pid: int | None, sentinel: int | None):
         self._identity = ()
@@ -284,9 +286,9 @@ class _ParentProcess(BaseProcess):
         self._wait(timeout)
 
     def _wait(self, timeout: float | None) -> bool:
-        from .._launch.sentinel import wait_readable  # rarely used
+        from .._launch.sentinel import wait_ended  # rarely used
 
-        return wait_readable(self.sentinel, timeout)
+        return wait_ended(self.sentinel, timeout)
 
     @property
     def ident(self) -> int | None:
@@ -310,7 +312,7 @@ class _MainProcess(BaseProcess):
         self._config = {"authkey": AuthenticationString(os.urandom(32)), "semprefix": "/mp"}
 
     def close(self) -> None:
-        """Nothing: this process goes on."""
+        """Do nothing: this process goes on."""
 
 
 _process_counter = itertools.count(1)
@@ -321,11 +323,11 @@ _dangling: WeakSet[BaseProcess] = WeakSet()  # for programs that look for forgot
 _bootstrap: Any = None
 
 
-def _launching() -> Any:
-    """The module `_launch.bootstrap`, which the first start imports.
+def _import_bootstrap() -> Any:
+    """Return the module `_launch.bootstrap`, which the first start imports.
 
-    Kept, since an import statement takes a walk through the import system even for a module that is
-    there, and whatever Python code a forked child walks through costs it copies of pages.
+    The module is kept in a global: an import statement runs a part of the import system even if the
+    module is there, and a forked child pays for all Python code that it runs with copied pages.
     """
     global _bootstrap
     if _bootstrap is None:
@@ -335,8 +337,8 @@ def _launching() -> Any:
     return _bootstrap
 
 
-def _begin_family_of_own() -> None:
-    """In a child: it has no children yet."""
+def _forget_children() -> None:
+    """In a child: the children that it knows are its parent's; it has none yet."""
     global _process_counter
     _process_counter = itertools.count(1)
     if _children:

@@ -1,10 +1,10 @@
-"""What a process object says of itself: its name, its flags, how its process ended.
+"""What a process object tells: its name, its flags, how its process ended.
 
-Idea: none of this changes a process; it is read from what the object was given and from the
-parent's hold on the child.
+Idea: none of this changes a process. It is read from what the object was made with and from the
+parent's object for the child (`_popen`).
 
 Invariant: what concerns the running child (`_popen`, `_sentinel`) exists only in the process that
-started it. A closed object answers nothing but its name, its flags and its repr.
+started it. A closed object still has its name, its flags and its repr; all else raises.
 
 Layer: process; imports base.
 """
@@ -23,8 +23,14 @@ if TYPE_CHECKING:
     from .._launch.popen import BasePopen
 
 
+def _check(condition: bool, message: str) -> None:
+    """Raise AssertionError, as the contract says, unless *condition* holds; even under -O."""
+    if not condition:
+        raise AssertionError(message)
+
+
 class ProcessInfo:
-    """The part of a process object that is only looked at."""
+    """The part of a process object that is only read."""
 
     _name: str
     _config: dict[str, Any]
@@ -45,21 +51,21 @@ class ProcessInfo:
 
     @name.setter
     def name(self, name: str) -> None:
-        assert isinstance(name, str), "name must be a string"
+        _check(isinstance(name, str), "name must be a string")
         self._name = name
         if self is runtime._current_process:
             from .. import _core  # rarely needed, and not cheap
 
-            _core.set_process_name(name)  # for what others say of this process after its death
+            _core.set_process_name(name)  # others report it after this process's death
 
     @property
     def daemon(self) -> bool:
-        """Whether the process ends with its parent; inherited from the process that made it."""
+        """Whether the process is terminated when its parent exits; inherited from its creator."""
         return bool(self._config.get("daemon", False))
 
     @daemon.setter
     def daemon(self, daemonic: bool) -> None:
-        assert self._popen is None, "process has already started"
+        _check(self._popen is None, "process has already started")
         self._config["daemon"] = daemonic
 
     @property
@@ -71,12 +77,12 @@ class ProcessInfo:
 
     @property
     def outlives_family(self) -> bool:
-        """Whether the process stays even if the first process of its family is killed."""
+        """Whether the process goes on even if the first process of its family is killed."""
         return bool(self._config.get("outlives_family", False))
 
     @property
     def authkey(self) -> bytes:
-        """The key by which the processes of one family know each other."""
+        """The key by which the processes of one family authenticate each other."""
         key: bytes = self._config["authkey"]
         return key
 
@@ -86,7 +92,7 @@ class ProcessInfo:
 
     @property
     def exitcode(self) -> int | None:
-        """How the child ended: -N by signal N; None while it has not."""
+        """The child's exit code, -N if signal N ended it; None while it has not ended."""
         self._check_closed()
         return None if self._popen is None else self._popen.poll()
 
@@ -122,7 +128,7 @@ class ProcessInfo:
         return f"<{' '.join(info)}>"
 
     def _status(self) -> tuple[str, int | None]:
-        """A word for what the process is doing, and its exit code if it has one."""
+        """Return a word for the state of the process, and its exit code if it has one."""
         if self is runtime.current_process():
             return "started", None
         if self._closed:
@@ -136,7 +142,7 @@ class ProcessInfo:
 
 
 def _name_of_exitcode(exitcode: int) -> str:
-    """``-SIGTERM`` rather than -15."""
+    """Return ``-SIGTERM`` rather than -15."""
     if exitcode >= 0:
         return str(exitcode)
     from signal import Signals  # only for a repr

@@ -179,7 +179,8 @@ class Queue(_BaseQueue):
         Raises:
             AssertionError: ``close`` was not called before, as in the standard library.
         """
-        assert self.closed, f"Queue {self!r} not closed"
+        if not self.closed:
+            raise AssertionError(f"Queue {self!r} not closed")
 
     def cancel_join_thread(self) -> None:
         """Do nothing: the end of a process never waits for its queues."""

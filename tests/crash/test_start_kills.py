@@ -1,7 +1,8 @@
-"""Members of the family killed while they bring forth another: by fork, or by any method of start.
+"""Processes killed while they start another: by a fork, or by any method of start.
 
-Idea: a parent that is killed in a fork leaves a slot for a child that may or may not exist. Nobody
-waits for it, and when it can no longer be born, the slot and what was held for it are given back.
+Idea: a parent that is killed in a fork leaves a slot for a child that may or may not exist. No
+process waits for that child. When it can no longer appear, the slot and the references that were
+held for it are released.
 """
 
 import os
@@ -15,21 +16,23 @@ from procession import _core
 from tests.crash.kills import matching, put
 from tests.crash.messages import KINDS, drain, some_of_everything
 from tests.support.crash import crash_points
-from tests.support.kill import PATIENCE, WITHIN, Child, killed_at, memory_in_use
+from tests.support.kill import TIMEOUT, WITHIN, Child, killed_at, memory_in_use
 from tests.support.waiting import wait_until
 
-BIRTH_LIMIT = 10.0  # seconds after which a child whose parent died in the fork is given up
+START_LIMIT = (
+    10.0  # seconds after which the slot of a child whose parent died in the fork is released
+)
 
 FORKING = matching(("table.reserve.*", "references.copied_one", "journal.*"))
-MOST_PASSAGES = 40
+MAX_PASSAGES = 40
 
 
 @pytest.fixture(autouse=True, scope="module")
 def all_is_reclaimed(family: None) -> Iterator[None]:
-    """After the last test: the slots of the unborn, and what is held for them, were given back."""
+    """After the last test: the slots of children that never started have been released."""
     in_use = memory_in_use()
     yield
-    wait_until(lambda: memory_in_use() <= in_use, 2 * BIRTH_LIMIT, "what was left is reclaimed")
+    wait_until(lambda: memory_in_use() <= in_use, 2 * START_LIMIT, "all memory is reclaimed")
 
 
 def fork_one(make_child: Callable[[], int]) -> None:
@@ -49,9 +52,9 @@ def fork_one(make_child: Callable[[], int]) -> None:
 def test_a_family_goes_on_when_a_member_is_killed_in_a_fork(
     make_child: Callable[[], int], point: str
 ) -> None:
-    """Right after each kill others can fork, and send and receive."""
+    """Right after each kill other processes can fork, send and receive."""
     kills, queue = 0, _core.Channel()
-    for passage in range(1, MOST_PASSAGES):
+    for passage in range(1, MAX_PASSAGES):
         if not killed_at(point, lambda: fork_one(make_child), passage):
             break
         kills += 1
@@ -63,17 +66,17 @@ def test_a_family_goes_on_when_a_member_is_killed_in_a_fork(
 @pytest.mark.usefixtures("sound")
 @pytest.mark.orphans
 def test_the_table_of_processes_does_not_grow_by_kills_in_forks() -> None:
-    """The slot of a fork that was cut short is used again."""
+    """The slot of a fork that was interrupted is used again."""
     in_use = memory_in_use()
     first = slots_after_kills(in_use)
     assert slots_after_kills(in_use) <= first
 
 
 def slots_after_kills(in_use: int) -> int:
-    """Kill once at each point, wait until all is given back; how many slots there are then."""
+    """Kill once at each point, wait until all is released; return the number of slots then."""
     for point in FORKING:
         assert killed_at(point, lambda: fork_one(_core.fork))
-    wait_until(lambda: memory_in_use() <= in_use, 2 * BIRTH_LIMIT, "what was left is reclaimed")
+    wait_until(lambda: memory_in_use() <= in_use, 2 * START_LIMIT, "all memory is reclaimed")
     slots: int = _core.arena_usage()["slots"]
     return slots
 
@@ -81,17 +84,17 @@ def slots_after_kills(in_use: int) -> int:
 @pytest.mark.usefixtures("sound")
 @pytest.mark.orphans
 @pytest.mark.parametrize("point", matching(("table.reserve.*", "journal.before_commit")))
-def test_a_member_killed_while_it_starts_a_process_harms_nobody(ctx: Any, point: str) -> None:
-    """By whatever method: the others go on, start processes and use their queues."""
+def test_a_process_killed_while_it_starts_another_harms_no_other(ctx: Any, point: str) -> None:
+    """By each method: the others go on, start processes and use their queues."""
     queue = ctx.Queue()
     for passage in (1, 2, 4):
         if not killed_at(point, lambda: start_one(ctx, queue), passage):
             break
         process = ctx.Process(target=queue.put, args=("works",))
         process.start()
-        while queue.get(timeout=PATIENCE) != "works":
-            pass  # the victim's child may have come to its put()
-        process.join(PATIENCE)
+        while queue.get(timeout=TIMEOUT) != "works":
+            pass  # the killed process's child may have come to its put()
+        process.join(TIMEOUT)
         assert process.exitcode == 0
         process.close()
         drain(queue)
@@ -99,8 +102,8 @@ def test_a_member_killed_while_it_starts_a_process_harms_nobody(ctx: Any, point:
 
 
 def start_one(ctx: Any, queue: Any) -> None:
-    """In the victim: start a process that uses the queue."""
-    process = ctx.Process(target=queue.put, args=("from the victim's child",))
+    """In the process to be killed: start a process that uses the queue."""
+    process = ctx.Process(target=queue.put, args=("from the killed process's child",))
     process.start()
     process.join()
 
@@ -109,12 +112,12 @@ def start_one(ctx: Any, queue: Any) -> None:
 @pytest.mark.orphans
 @pytest.mark.parametrize("point", crash_points("table.adopt."))
 @pytest.mark.parametrize("make_child", [_core.fork, os.fork], ids=["core", "os"])
-def test_a_child_killed_while_it_takes_its_place_leaves_none(
+def test_a_child_killed_while_it_adopts_its_slot_leaves_nothing(
     make_child: Callable[[], int], point: str
 ) -> None:
-    """Its parent's references are untouched; what it had been given is given back."""
+    """Its parent's references are untouched; the child's are released."""
     queue = _core.Channel()
-    put(queue, KINDS["payload"], range(2))  # what the queue itself needs, it keeps
+    put(queue, KINDS["payload"], range(2))  # the queue keeps the memory that it needs itself
     assert len(drain(queue)) == 2
     in_use = memory_in_use()
 
@@ -128,4 +131,4 @@ def test_a_child_killed_while_it_takes_its_place_leaves_none(
     assert Child(fork_one_to_be_killed).wait(WITHIN) == 0
 
     assert len(drain(queue)) == 2
-    wait_until(lambda: memory_in_use() <= in_use, PATIENCE, "what was left is reclaimed")
+    wait_until(lambda: memory_in_use() <= in_use, TIMEOUT, "all memory is reclaimed")
