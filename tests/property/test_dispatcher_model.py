@@ -1,7 +1,7 @@
 """The dispatcher against a model: each task is told exactly one end, whatever the workers do.
 
 The channels are lists and the workers are rules, so that each order of events can happen: results
-late, twice, after a loss; losses after a result; cancelling at any moment.
+that come late, twice, after a loss; losses after a result; cancelling at any moment.
 """
 
 from collections import deque
@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
 import procession
-from procession.pool import _worker
 from procession.pool._dispatcher import Dispatcher
+from procession.pool._protocols import CANCELLED, FAILED, LOST, OK, TIMED_OUT
 from procession.pool._results import ApplyResult, MapResult
 
 pytestmark = pytest.mark.bare
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.bare
 A_LOSS = ("a worker was killed", 4711, -9, "")
 
 
-class Line:
+class ListChannel:
     """A channel of one process."""
 
     def __init__(self) -> None:
@@ -51,10 +51,10 @@ class Line:
     def receive_into(self, inbox: list[Any], limit: int, timeout: float | None) -> int:
         if not self.messages:
             raise Empty
-        inbox.append(self.take())
+        inbox.append(self.get())
         return 1
 
-    def take(self) -> Any:
+    def get(self) -> Any:
         self.got_count += 1
         return self.messages.popleft()
 
@@ -62,7 +62,7 @@ class Line:
         return len(self.messages)
 
 
-class Book:
+class CancelTable:
     """The cancelled tasks."""
 
     def __init__(self) -> None:
@@ -72,27 +72,27 @@ class Book:
         self.numbers.add(number)
         return True
 
-    def settle(self, number: int) -> None:
+    def remove(self, number: int) -> None:
         self.numbers.discard(number)
 
 
-class Program:
+class Function:
     serial, offset, name = 7, 0, "task"
 
 
 class DispatcherTellsEachEndOnce(RuleBasedStateMachine):
-    """Jobs, what they were told, and what the workers hold."""
+    """Jobs, what they were told, and which tasks the workers have."""
 
     jobs = Bundle("jobs")
 
     def __init__(self) -> None:
         super().__init__()
-        self.tasks, self.results, self.book = Line(), Line(), Book()
+        self.tasks, self.results, self.table = ListChannel(), ListChannel(), CancelTable()
         self.dispatcher = Dispatcher(self.tasks, self.results)
-        self.dispatcher.cancelled = self.book
-        self.interrupted: set[int] = set()
-        self.dispatcher.interrupt = self.interrupted.update
-        self.held: dict[int, Any] = {}  # by number: what a worker has taken
+        self.dispatcher.cancel_table = self.table
+        self.ended: set[int] = set()
+        self.dispatcher.cancel_running = self.ended.update
+        self.running: dict[int, Any] = {}  # by number: the tasks that workers have received
         self.told: dict[Any, list[Any]] = {}
         self.runs: dict[Any, int] = {}
         self.names = 0
@@ -105,7 +105,7 @@ class DispatcherTellsEachEndOnce(RuleBasedStateMachine):
         job = ApplyResult(self.dispatcher, "task", ends.append, ends.append)
         self.names += 1
         with self.dispatcher.lock:
-            self.dispatcher.send_one(job, Program(), (self.names, 0, retries), retries)
+            self.dispatcher.send_one(job, Function(), (self.names, 0, retries), retries)
         self.told[job] = ends
         return job
 
@@ -113,10 +113,10 @@ class DispatcherTellsEachEndOnce(RuleBasedStateMachine):
     def map(self, sizes: list[int], bad: bool) -> Any:
         ends: list[Any] = []
         tasks: list[Any] = []
-        pieces, start = [], 0
+        ranges, start = [], 0
         self.names += 1
         for size in sizes:
-            pieces.append((start, start + size))
+            ranges.append((start, start + size))
             tasks.append((self.names, start, 0))
             start += size
         if bad and tasks:
@@ -124,7 +124,7 @@ class DispatcherTellsEachEndOnce(RuleBasedStateMachine):
         job = MapResult(self.dispatcher, "task", start, ends.append, ends.append)
         self.told[job] = ends
         with self.dispatcher.lock:
-            self.dispatcher.send(job, Program(), tasks, pieces)
+            self.dispatcher.send(job, Function(), tasks, ranges)
         return job
 
     @rule(job=jobs)
@@ -135,75 +135,75 @@ class DispatcherTellsEachEndOnce(RuleBasedStateMachine):
         assert done == (not before)
         assert job.ready()
         assert job.cancelled() or before
-        assert set(open_tasks) <= self.book.numbers | self.interrupted
+        assert set(open_tasks) <= self.table.numbers | self.ended
 
     @rule()
     def receive(self) -> None:
-        self.dispatcher.receive_what_is_there()
+        self.dispatcher.receive_available()
 
     # ---------------------------------------------------------------------------------- the workers
 
     @rule()
-    def take(self) -> None:
+    def get_task(self) -> None:
         if not self.tasks.messages:
             return
-        number, _, _, task, _ = self.tasks.take()
-        if number in self.book.numbers:
-            self.results.put_tagged(None, number, _worker.CANCELLED)
+        number, _, _, task, _ = self.tasks.get()
+        if number in self.table.numbers:
+            self.results.put_tagged(None, number, CANCELLED)
         else:
-            self.held[number] = task
+            self.running[number] = task
             self.runs[task] = self.runs.get(task, 0) + 1
 
-    def _one_held(self, data: Any) -> int | None:
-        return data.draw(st.sampled_from(sorted(self.held))) if self.held else None
+    def _one_running(self, data: Any) -> int | None:
+        return data.draw(st.sampled_from(sorted(self.running))) if self.running else None
 
-    @rule(data=st.data(), kind=st.sampled_from([_worker.OK, _worker.FAILED]), dies=st.booleans())
-    def answer(self, data: Any, kind: int, dies: bool) -> None:
-        number = self._one_held(data)
+    @rule(data=st.data(), kind=st.sampled_from([OK, FAILED]), dies=st.booleans())
+    def put_result(self, data: Any, kind: int, dies: bool) -> None:
+        number = self._one_running(data)
         if number is None:
             return
-        del self.held[number]
-        value = ["value"] * 3 if kind == _worker.OK else ValueError("its own")
+        del self.running[number]
+        value = ["value"] * 3 if kind == OK else ValueError("its own")
         self.results.put_tagged(value, number, kind)
-        if dies:  # behind its answer, before it has taken another task
-            self.results.put_tagged(A_LOSS, number, _worker.LOST)
+        if dies:  # after its result, before it has received another task
+            self.results.put_tagged(A_LOSS, number, LOST)
 
-    @rule(data=st.data(), kind=st.sampled_from([_worker.LOST, _worker.TIMED_OUT]))
+    @rule(data=st.data(), kind=st.sampled_from([LOST, TIMED_OUT]))
     def die(self, data: Any, kind: int) -> None:
-        number = self._one_held(data)
+        number = self._one_running(data)
         if number is not None:
-            del self.held[number]
-            said = A_LOSS if kind == _worker.LOST else "took longer"
+            del self.running[number]
+            said = A_LOSS if kind == LOST else "took longer"
             self.results.put_tagged(said, number, kind)
 
     # -------------------------------------------------------------------------------------- claims
 
     @invariant()
-    def nobody_is_told_twice(self) -> None:
+    def no_job_is_told_twice(self) -> None:
         for job, ends in self.told.items():
             assert len(ends) <= 1
             assert not ends or job._done
 
     @invariant()
-    def no_task_runs_more_often_than_agreed(self) -> None:
+    def no_task_runs_more_often_than_its_retries_allow(self) -> None:
         for (_, _, retries), runs in self.runs.items():
             assert runs <= 1 + retries
 
     @invariant()
-    def only_what_is_on_its_way_is_on_the_list_of_cancelled_tasks(self) -> None:
-        assert self.book.numbers == self.dispatcher._withdrawn
+    def the_table_has_the_cancelled_tasks_that_have_not_ended(self) -> None:
+        assert self.table.numbers == self.dispatcher._cancelled_unfinished
 
     def teardown(self) -> None:
         """Let the workers finish: then everything has ended, in one of the ways there are."""
-        while self.tasks.messages or self.results.messages or self.held:
-            self.take()
-            for number in list(self.held):
-                del self.held[number]
-                self.results.put_tagged(["value"] * 3, number, _worker.OK)
+        while self.tasks.messages or self.results.messages or self.running:
+            self.get_task()
+            for number in list(self.running):
+                del self.running[number]
+                self.results.put_tagged(["value"] * 3, number, OK)
             self.receive()
         assert self.dispatcher.is_idle()
-        assert not self.book.numbers
-        assert not self.dispatcher._copies
+        assert not self.table.numbers
+        assert not self.dispatcher._retries
         for job, ends in self.told.items():
             assert job.ready()
             if not isinstance(job, MapResult) or job._results:

@@ -1,4 +1,4 @@
-"""Pools of processes: what each call returns, what becomes of errors and of dead workers."""
+"""Pools of processes: what each call returns; errors; dead workers; the end."""
 
 import itertools
 import os
@@ -110,7 +110,7 @@ def test_a_queue_can_be_a_tasks_argument(pool: Any) -> None:
     assert sorted(box.get(timeout=10) for _ in range(5)) == list(range(5))
 
 
-# ------------------------------------------------------------------------------- how far ahead
+# ------------------------------------------------------------------------------- the prefetch
 
 
 def test_imap_draws_no_more_than_its_buffer_ahead(pool: Any) -> None:
@@ -221,11 +221,11 @@ def test_a_failing_initializer_is_the_error_of_each_call(ctx: Any) -> None:
 
 
 def test_a_killed_worker_costs_its_task_and_no_other(pool: Any) -> None:
-    doomed = pool.apply_async(tasks.die)
+    lost = pool.apply_async(tasks.die)
     others = [pool.apply_async(tasks.square, (n,)) for n in range(20)]
 
     with pytest.raises(procession.WorkerLostError, match=r"pid \d+.*SIGKILL.*a call of die"):
-        doomed.get(30)
+        lost.get(30)
     assert [r.get(30) for r in others] == [n * n for n in range(20)]
 
 
@@ -259,7 +259,7 @@ def _die_at_seven(number: int) -> int:
     return tasks.die_at(number, 7)
 
 
-def test_workers_are_replaced_after_their_agreed_tasks(ctx: Any) -> None:
+def test_workers_are_replaced_after_maxtasksperchild_tasks(ctx: Any) -> None:
     with ctx.Pool(1, maxtasksperchild=2) as pool:
         pids = [pool.apply(tasks.pid) for _ in range(6)]
     pool.join()

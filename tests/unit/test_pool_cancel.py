@@ -1,4 +1,4 @@
-"""Cancelling: what waits never runs, what runs ends with its worker, nothing else is touched."""
+"""Cancelling: a task that waits never runs, one that runs ends with its worker, no other ends."""
 
 import asyncio
 import os
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import procession
-from procession.pool._cancel_table import WORDS, Cancelled, Notices
+from procession.pool._cancel_table import WORDS, CancelTableReader, SharedCancelTable
 from tests.support import tasks
 from tests.support.tasks import WORKERS
 from tests.support.waiting import wait_until
@@ -33,7 +33,7 @@ class Busy:
             self.go_on.put("held")
 
 
-def test_what_waits_never_runs(pool: Any) -> None:
+def test_a_cancelled_task_that_waits_never_runs(pool: Any) -> None:
     ran = procession.Value("i", 0)
     with Busy(pool) as busy:
         waiting = [pool.apply_async(_count, (ran,)) for _ in range(10)]
@@ -52,7 +52,7 @@ def _count(count: Any) -> None:
     count.add(1)
 
 
-def test_what_runs_ends_with_its_worker_and_nothing_else_does(pool: Any) -> None:
+def test_a_cancelled_task_that_runs_ends_with_its_worker_and_no_other_does(pool: Any) -> None:
     with Busy(pool) as busy:
         first, second = busy.results
         others = [pool.apply_async(tasks.square, (n,)) for n in range(10)]
@@ -65,7 +65,7 @@ def test_what_runs_ends_with_its_worker_and_nothing_else_does(pool: Any) -> None
     assert not second.cancelled()
 
 
-def test_what_does_not_let_other_threads_run_is_ended(forked: Any) -> None:
+def test_a_task_that_does_not_let_other_threads_run_is_ended(forked: Any) -> None:
     results = [forked.apply_async(sum, (range(10**12),)) for _ in range(WORKERS)]
     wait_until(lambda: all(w.state == "busy" for w in forked.stats().workers))
     assert all(result.cancel() for result in results)
@@ -74,19 +74,19 @@ def test_what_does_not_let_other_threads_run_is_ended(forked: Any) -> None:
 
 def test_a_worker_that_blocks_the_signal_is_killed(forked: Any) -> None:
     started = procession.Queue()
-    result = forked.apply_async(_deaf, (started,))
+    result = forked.apply_async(_block_all_signals, (started,))
     pid = started.get(timeout=30)
     assert result.cancel()
     wait_until(lambda: pid not in [worker.pid for worker in forked._pool])
 
 
-def _deaf(started: Any) -> None:
+def _block_all_signals(started: Any) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, set(signal.Signals) | set(range(34, 65)))
     started.put(os.getpid())
     tasks.nap(60)
 
 
-def test_what_has_ended_is_not_cancelled(forked: Any) -> None:
+def test_a_call_that_has_ended_is_not_cancelled(forked: Any) -> None:
     result = forked.apply_async(tasks.square, (3,))
     result.wait()
     assert not result.cancel()
@@ -94,7 +94,7 @@ def test_what_has_ended_is_not_cancelled(forked: Any) -> None:
     assert result.get(0) == 9
 
 
-def test_to_cancel_twice_is_to_cancel(forked: Any) -> None:
+def test_the_second_cancel_of_a_call_does_nothing(forked: Any) -> None:
     with Busy(forked):
         result = forked.apply_async(tasks.square, (3,))
         assert result.cancel()
@@ -131,7 +131,7 @@ def test_a_lost_task_that_was_cancelled_does_not_run_again(forked: Any) -> None:
     assert count.value == 0
 
 
-def test_who_waits_elsewhere_hears_of_it(forked: Any) -> None:
+def test_a_cancel_wakes_an_event_loop_and_calls_the_error_callback(forked: Any) -> None:
     async def ask(result: Any) -> None:
         asyncio.get_running_loop().call_soon(result.cancel)
         with pytest.raises(CancelledError):
@@ -144,7 +144,7 @@ def test_who_waits_elsewhere_hears_of_it(forked: Any) -> None:
     assert [type(error) for error in heard] == [CancelledError]
 
 
-def test_a_pool_is_closed_though_tasks_were_cancelled(ctx: Any) -> None:
+def test_a_pool_with_cancelled_tasks_can_be_closed_and_joined(ctx: Any) -> None:
     pool = ctx.Pool(WORKERS)
     with Busy(pool) as busy:
         waiting = [pool.apply_async(tasks.square, (n,)) for n in range(10)]
@@ -155,7 +155,7 @@ def test_a_pool_is_closed_though_tasks_were_cancelled(ctx: Any) -> None:
     assert busy.results[1].get(0) == "held"
 
 
-def test_threads_skip_what_waits_and_finish_what_runs() -> None:
+def test_threads_skip_a_cancelled_task_that_waits_and_finish_one_that_runs() -> None:
     with procession.pool.ThreadPool(WORKERS) as pool:
         with Busy(pool) as busy:
             waiting = pool.apply_async(tasks.square, (1,))
@@ -171,21 +171,21 @@ def test_threads_skip_what_waits_and_finish_what_runs() -> None:
 # ------------------------------------------------------------------------------------- the table
 
 
-def test_the_table_of_cancelled_tasks_grows_and_forgets() -> None:
-    """Numbers that want the same place, more numbers than places; and workers that look."""
+def test_the_cancel_table_grows_and_forgets() -> None:
+    """Numbers with the same entry, more numbers than entries; and workers that read."""
     block = procession._core.Block(WORDS * 8)
     header = memoryview(block).cast("Q")
-    cancelled, notices = Cancelled(header), Notices(header)
-    assert not notices.has(5)
+    table, reader = SharedCancelTable(header), CancelTableReader(header)
+    assert not reader.has(5)
 
     numbers = [5, 5 + 512, 5 + 1024, 5 + 2048, 7, *range(10_000, 13_000, 2)]
     for number in numbers:
-        cancelled.add(number)
+        table.add(number)
 
-    assert all(notices.has(number) for number in numbers)
-    assert not any(notices.has(number) for number in (6, 5 + 4096, 10_001, 0))
+    assert all(reader.has(number) for number in numbers)
+    assert not any(reader.has(number) for number in (6, 5 + 4096, 10_001, 0))
     for number in numbers[:-1]:
-        cancelled.settle(number)
-    assert [number for number in numbers if notices.has(number)] == numbers[-1:]
-    cancelled.settle(numbers[-1])
+        table.remove(number)
+    assert [number for number in numbers if reader.has(number)] == numbers[-1:]
+    table.remove(numbers[-1])
     assert header[0] == 0

@@ -1,4 +1,4 @@
-"""How a map is cut: by the clock of a simulation, so that the figures are the same everywhere."""
+"""How a map is cut, by the clock of a simulation: the figures are the same everywhere."""
 
 import heapq
 import random
@@ -9,27 +9,31 @@ from typing import Any
 import pytest
 
 import procession
-from procession.pool._chunking import Plan
+from procession.pool._chunking import AdaptiveChunks
 from tests.support import tasks
 from tests.support.tasks import WORKERS
 
-MESSAGE_NS = 40_000  # what a piece costs beside its items
+MESSAGE_NS = 40_000  # what a chunk costs beside its items
 
 NS_PER_MS = 1_000_000
 
 
-def pieces_of(lengths: list[int], workers: int) -> tuple[list[int], int]:
-    """Let *workers* do items of so many nanoseconds; the pieces' sizes, and when all was done."""
-    plan = Plan(len(lengths), workers)
+def simulate(lengths: list[int], workers: int) -> tuple[list[int], int]:
+    """Let *workers* do items of so many nanoseconds.
+
+    Returns:
+        The sizes of the chunks, and the time when all was done.
+    """
+    chunks = AdaptiveChunks(len(lengths), workers)
     sizes: list[int] = []
     waiting: list[tuple[int, int]] = []
     running: list[tuple[int, int, int]] = []  # when it is done, items, how long they take
     idle, now = workers, 0
     while True:
-        while plan.wants(len(waiting) + len(running)):
-            piece = plan.next()
-            sizes.append(piece[1] - piece[0])
-            waiting.append(piece)
+        while chunks.wants_more(len(waiting) + len(running)):
+            chunk = chunks.next()
+            sizes.append(chunk[1] - chunk[0])
+            waiting.append(chunk)
         while waiting and idle:
             start, end = waiting.pop(0)
             took = sum(lengths[start:end])
@@ -38,7 +42,7 @@ def pieces_of(lengths: list[int], workers: int) -> tuple[list[int], int]:
         if not running:
             return sizes, now
         now, items, took = heapq.heappop(running)
-        plan.measured(items, took)
+        chunks.add_measurement(items, took)
         idle += 1
 
 
@@ -51,33 +55,33 @@ def test_the_makespan_of_heavy_tailed_tasks_is_near_the_ideal(seed: int) -> None
         min(int(NS_PER_MS * source.paretovariate(1.1)), 500 * NS_PER_MS) for _ in range(2000)
     ]
 
-    sizes, end = pieces_of(lengths, 4)
+    sizes, end = simulate(lengths, 4)
 
     assert sum(sizes) == 2000
     assert end <= 1.1 * max(sum(lengths) / 4, max(lengths))
 
 
 @pytest.mark.bare
-def test_tiny_items_go_by_the_thousand() -> None:
-    sizes, _ = pieces_of([100] * 100_000, WORKERS)
+def test_tiny_items_are_sent_by_the_thousand() -> None:
+    sizes, _ = simulate([100] * 100_000, WORKERS)
     assert sum(sizes) == 100_000
     assert len(sizes) < 40
 
 
 @pytest.mark.bare
-def test_long_items_go_singly() -> None:
-    sizes, _ = pieces_of([20 * NS_PER_MS] * 300, WORKERS)
+def test_long_items_are_sent_singly() -> None:
+    sizes, _ = simulate([20 * NS_PER_MS] * 300, WORKERS)
     assert sizes == [1] * 300
 
 
 @pytest.mark.bare
-def test_pieces_become_smaller_towards_the_end() -> None:
-    sizes, _ = pieces_of([NS_PER_MS // 10] * 2000, WORKERS)
+def test_chunks_become_smaller_towards_the_end() -> None:
+    sizes, _ = simulate([NS_PER_MS // 10] * 2000, WORKERS)
     assert max(sizes) >= 32
     assert sizes[-1] <= 4
 
 
-# ------------------------------------------------------------------------------- a map that is fed
+# ------------------------------------------------------------------------------ the adaptive map
 
 
 @pytest.mark.parametrize("kind", [list, tuple, iter, set])

@@ -1,4 +1,4 @@
-"""What becomes of an imap when its pool is closed and joined, or its results are forgotten."""
+"""An imap whose pool is closed and joined, or whose iterator is forgotten."""
 
 import gc
 import itertools
@@ -45,7 +45,7 @@ def test_join_does_all_of_an_imap_whose_results_are_taken_later(
 
 
 @inputs
-def test_those_taken_before_are_not_missed_after(pool: Any, kind: Any) -> None:
+def test_results_taken_before_the_join_do_not_come_again(pool: Any, kind: Any) -> None:
     results = pool.imap(tasks.square, kind(range(COUNT)))
     first = list(itertools.islice(results, 50))
     pool.close()
@@ -54,11 +54,11 @@ def test_those_taken_before_are_not_missed_after(pool: Any, kind: Any) -> None:
 
 
 @inputs
-def test_results_that_nobody_wants_are_no_reason_to_leave_tasks_undone(kind: Any) -> None:
+def test_an_imap_whose_iterator_was_never_read_is_done_by_join(kind: Any) -> None:
     count = procession.Value("q", 0)
     with procession.get_context("fork").Pool(2) as pool:
         pool.imap_unordered(count.add, kind([1] * COUNT))
-        pool.apply(tasks.square, (1,))  # which receives results of the imap
+        pool.apply(tasks.square, (1,))  # this call receives results of the imap
         gc.collect()
         pool.close()
         pool.join()
@@ -66,8 +66,8 @@ def test_results_that_nobody_wants_are_no_reason_to_leave_tasks_undone(kind: Any
 
 
 @inputs
-def test_an_imap_that_was_begun_and_forgotten_ends_its_input(pool: Any, kind: Any) -> None:
-    """It could have no end otherwise, as `for x in pool.imap(f, count()): break`."""
+def test_an_imap_whose_iterator_was_read_and_forgotten_draws_no_more(pool: Any, kind: Any) -> None:
+    """The input may have no end: `for x in pool.imap(f, count()): break`."""
     items = kind(range(COUNT))
     results = pool.imap(tasks.square, items)
     assert next(results) == 0
@@ -80,7 +80,7 @@ def test_an_imap_that_was_begun_and_forgotten_ends_its_input(pool: Any, kind: An
         assert next(items) < COUNT
 
 
-def test_an_endless_imap_that_was_left_does_not_hold_up_join(pool: Any) -> None:
+def test_an_endless_imap_that_was_forgotten_does_not_delay_join(pool: Any) -> None:
     for square in pool.imap(tasks.square, itertools.count()):
         if square > 10:
             break
@@ -88,7 +88,7 @@ def test_an_endless_imap_that_was_left_does_not_hold_up_join(pool: Any) -> None:
     pool.join()
 
 
-def test_an_endless_imap_that_was_cancelled_does_not_hold_up_join(pool: Any) -> None:
+def test_an_endless_imap_that_was_cancelled_does_not_delay_join(pool: Any) -> None:
     results = pool.imap(tasks.square, itertools.count())
     assert list(itertools.islice(results, 3)) == [0, 1, 4]
     results.cancel()
@@ -96,7 +96,7 @@ def test_an_endless_imap_that_was_cancelled_does_not_hold_up_join(pool: Any) -> 
     pool.join()
 
 
-def test_an_error_of_the_input_is_kept_for_later(pool: Any) -> None:
+def test_an_error_of_the_input_comes_after_the_results_also_after_join(pool: Any) -> None:
     results = pool.imap(tasks.square, _then_fails(COUNT))
     pool.close()
     pool.join()
@@ -111,7 +111,7 @@ def _then_fails(count: int) -> Iterator[int]:
     raise ValueError("no more")
 
 
-def test_items_that_cannot_be_sent_are_kept_for_later(forked: Any) -> None:
+def test_errors_of_items_that_cannot_be_sent_come_also_after_join(forked: Any) -> None:
     generator = (n for n in ())
     results = forked.imap_unordered(tasks.identity, [generator] * COUNT)
     forked.close()
@@ -127,8 +127,8 @@ def test_items_that_cannot_be_sent_are_kept_for_later(forked: Any) -> None:
     assert errors == COUNT
 
 
-def test_a_callback_thread_feeds_as_well(forked: Any) -> None:
-    """Whoever receives: here the joining thread only follows."""
+def test_the_callback_thread_draws_items_too(forked: Any) -> None:
+    """The thread that receives draws, and here the joining thread only follows."""
     called: list[int] = []
     forked.apply_async(tasks.square, (3,), callback=called.append).wait()
     results = forked.imap(tasks.square, range(COUNT))

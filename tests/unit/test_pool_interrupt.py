@@ -1,4 +1,4 @@
-"""Ctrl-C: one error in the parent, silence from the workers, nobody left."""
+"""Ctrl-C: one error in the parent, no output from the workers, no process left."""
 
 import os
 import signal
@@ -121,15 +121,15 @@ def test_one_keyboard_interrupt_and_no_process_left(method: str, how: str, kind:
         wait_until(lambda: not session_members(program.pid), timeout=10)
 
 
-# --------------------------------------------------------------------- while one is made or ended
+# ---------------------------------------------------------------- while a pool is made or ended
 
 
 @pytest.fixture
 def at_first(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Returns what has a method of a crew raise KeyboardInterrupt, after its work, once."""
+    """A function that has a method of the supervisor raise KeyboardInterrupt once, at its end."""
 
     def interrupt(name: str) -> list[Any]:
-        whole, seen = getattr(_supervisor.Crew, name), []
+        whole, seen = getattr(_supervisor.Supervisor, name), []
 
         def interrupted(self: Any, *args: Any) -> Any:
             result = whole(self, *args)
@@ -138,14 +138,14 @@ def at_first(monkeypatch: pytest.MonkeyPatch) -> Any:
                 raise KeyboardInterrupt
             return result
 
-        monkeypatch.setattr(_supervisor.Crew, name, interrupted)
+        monkeypatch.setattr(_supervisor.Supervisor, name, interrupted)
         return seen
 
     return interrupt
 
 
-@pytest.mark.parametrize("step", ["_hire", "_start_watcher", "start"])
-def test_a_pool_whose_making_is_interrupted_leaves_nobody(
+@pytest.mark.parametrize("step", ["_start_worker", "_start_watcher", "start"])
+def test_a_pool_whose_making_is_interrupted_leaves_no_process(
     ctx: Any, at_first: Any, step: str
 ) -> None:
     seen = at_first(step)
@@ -156,7 +156,7 @@ def test_a_pool_whose_making_is_interrupted_leaves_nobody(
     assert procession.active_children() == []
 
 
-@pytest.mark.parametrize("step", ["dismiss", "_signal", "end"])
+@pytest.mark.parametrize("step", ["stop_replacing", "_signal", "end"])
 def test_an_interrupted_end_can_be_repeated(ctx: Any, at_first: Any, step: str) -> None:
     pool = ctx.Pool(tasks.WORKERS)
     result = pool.apply_async(tasks.nap, (100,))
@@ -171,13 +171,13 @@ def test_an_interrupted_end_can_be_repeated(ctx: Any, at_first: Any, step: str) 
 
 
 @pytest.fixture
-def interrupts_are_blocked() -> Iterator[None]:
+def sigint_is_blocked() -> Iterator[None]:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     yield
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def test_a_worker_is_deaf_from_its_start_until_it_ignores_interrupts(ctx: Any) -> None:
+def test_sigint_is_blocked_in_a_worker_until_it_has_a_handler(ctx: Any) -> None:
     with ctx.Pool(1, _note_the_handler) as pool:
         handled, blocked = pool.apply(_handler_and_mask)
     assert handled is False  # not Python's, which would raise KeyboardInterrupt
@@ -194,14 +194,14 @@ def _handler_and_mask() -> tuple[bool, set[int]]:
     return handled, set(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, ())))
 
 
-@pytest.mark.usefixtures("interrupts_are_blocked")
-def test_a_child_inherits_that_interrupts_are_blocked(ctx: Any) -> None:
+@pytest.mark.usefixtures("sigint_is_blocked")
+def test_a_child_inherits_that_sigint_is_blocked(ctx: Any) -> None:
     process = ctx.Process(target=_mask)
     process.start()
     assert signal.SIGINT in process.result(30)
 
 
-def test_a_child_gets_interrupts_otherwise(ctx: Any) -> None:
+def test_a_child_receives_sigint_otherwise(ctx: Any) -> None:
     process = ctx.Process(target=_mask)
     process.start()
     assert signal.SIGINT not in process.result(30)

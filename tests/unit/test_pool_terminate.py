@@ -1,4 +1,4 @@
-"""`Pool.terminate` ends workers in whatever state.
+"""`Pool.terminate` ends workers in any state.
 
 How soon it does: ``python -m benchmarks.probes.promptness``.
 """
@@ -34,21 +34,23 @@ def test_workers_in_any_state_are_ended(ctx: Any, state: Callable[[Any, Any], An
 
 
 @pytest.mark.parametrize("state", [promptness.starting, promptness.in_initializer])
-def test_so_are_those_of_a_forgotten_pool(state: Callable[[Any, Any], Any]) -> None:
+def test_workers_of_a_forgotten_pool_are_ended_in_any_state(
+    state: Callable[[Any, Any], Any],
+) -> None:
     pool = state(procession.get_context("fork"), procession.Queue())
     with pytest.warns(ResourceWarning, match="unclosed running"):
         del pool
     assert procession.active_children() == []
 
 
-def test_a_pause_before_the_next_worker_does_not_hold_it_up(
+def test_a_pause_before_the_next_worker_does_not_delay_terminate(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Workers that die at their start are replaced more and more slowly."""
     monkeypatch.setattr(_supervisor, "_BACK_OFF", 1000)
     monkeypatch.setattr(_supervisor, "_LONGEST_BACK_OFF", 1000)
     pool = procession.get_context("fork").Pool(tasks.WORKERS, tasks.die)
-    wait_until(lambda: pool._crew._deaths_at_start > tasks.WORKERS)
+    wait_until(lambda: pool._supervisor._deaths_at_start > tasks.WORKERS)
     pool.terminate()
     pool.join()
     assert procession.active_children() == []
@@ -70,15 +72,17 @@ def test_a_callback_may_end_the_pool(ctx: Any) -> None:
 # ------------------------------------------------------------------ workers that cannot be replaced
 
 
-def test_that_is_the_error_of_each_call(forked: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(self: Any, seat: int) -> None:
+def test_a_worker_that_cannot_be_replaced_is_the_error_of_each_call(
+    forked: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: Any, index: int) -> None:
         raise BlockingIOError(11, "no more processes")
 
     seen = []
     waiting = forked.apply_async(tasks.nap, (100,), error_callback=lambda _: seen.append(look()))
     look = forked.stats  # a callback that looks at the workers gets its answer
     wait_until(lambda: "busy" in [worker.state for worker in forked.stats().workers])
-    monkeypatch.setattr(_supervisor.Crew, "_hire", refuse)
+    monkeypatch.setattr(_supervisor.Supervisor, "_start_worker", refuse)
     idle = next(worker for worker in forked.stats().workers if worker.state != "busy")
     os.kill(idle.pid, 9)
     with pytest.raises(RuntimeError, match="could not be replaced: BlockingIOError"):

@@ -139,7 +139,7 @@ def test_a_file_that_fails_later_is_warned_of_once(tmp_path: Path) -> None:
     trace.channel.put_tagged((1, 2), 0, 1)
     trace.channel.put_tagged((3, 4), 1, 1)
 
-    trace.told(0, "f", "a call of f", "done")
+    trace.add_task(0, "f", "a call of f", "done")
     with pytest.warns(RuntimeWarning, match=r"run\.json ends here"):
         trace.close()
     trace.close()

@@ -1,10 +1,10 @@
-"""A map that is fed: its items go out as those before come back.
+"""The results of a map whose caller waits: its chunks are sent as those before come back.
 
-Idea: somebody waits for the whole map, and so receives; each result that comes tells how long it
-took, and lets the next piece go out, cut by that (see `chunks.Plan`).
+Idea: the caller waits for the whole map, and so receives. Each result tells how long its chunk
+took, and lets the next chunk be sent, cut by that (see `_chunking.AdaptiveChunks`).
 
-Invariant: while items have not gone out, at least one task is under way, or the job is in the
-dispatcher's `fed`; so it is not taken for idle, and comes to its end when the pool does.
+Invariant: while items were not sent, at least one task is under way, or the job is among the
+dispatcher's unsent jobs. So the pool is not taken for idle, and the job ends when the pool does.
 
 Layer: pool.
 """
@@ -14,21 +14,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ._chunking import Plan
+from ._chunking import AdaptiveChunks
 from ._progress import both
 from ._results import MapResult
 
 if TYPE_CHECKING:
     from ._dispatcher import Dispatcher
-    from ._functions import Program
+    from ._functions import SharedFunction
 
 
-class FedMapResult(MapResult):
-    """The results of a map that somebody waits for.
+class AdaptiveMapResult(MapResult):
+    """The results of a map whose caller waits.
 
     Args:
-        dispatcher: who sends and receives.
-        program: what the tasks are for; its values end with the nanoseconds that they took.
+        dispatcher: sends the tasks and receives the results.
+        function: its results are followed by the nanoseconds that they took.
         items: the input.
         workers: how many there are.
         retries: how often a task runs again that was lost.
@@ -37,20 +37,20 @@ class FedMapResult(MapResult):
     def __init__(
         self,
         dispatcher: Dispatcher,
-        program: Program,
+        function: SharedFunction,
         items: Sequence[Any],
         workers: int,
         retries: int,
     ):
-        super().__init__(dispatcher, program.name, len(items))
-        self._program, self._items, self._retries = program, items, retries
-        self._plan = Plan(len(items), workers)
+        super().__init__(dispatcher, function.name, len(items))
+        self._function, self._items, self._retries = function, items, retries
+        self._chunks = AdaptiveChunks(len(items), workers)
         self._sending = False
 
     def start(self) -> None:
-        """Send the first tasks. Locked by the caller."""
+        """Send the first tasks. The dispatcher is locked by the caller."""
         if self._items:
-            self._dispatcher.fed.add(self)
+            self._dispatcher.unsent_jobs.add(self)
             self._send()
 
     def get_or_give_up(self) -> list[Any]:
@@ -64,43 +64,40 @@ class FedMapResult(MapResult):
         return results
 
     def give_up(self, error: BaseException) -> None:
-        """What has not gone out never will; it has *error* for a result. Locked by the caller."""
-        self._dispatcher.fed.discard(self)
-        rest = self._plan.rest()
+        """See `UnsentJob`. The dispatcher is locked by the caller."""
+        self._dispatcher.unsent_jobs.discard(self)
+        rest = self._chunks.cut_rest()
         if rest:
             self._fail(rest, error)
 
-    def finish(self) -> None:
-        """See `Fed`: nothing, as somebody waits for it."""
-
-    def take(self, number: int, ok: bool, value: Any) -> None:
-        """See `Job`."""
+    def set_outcome(self, number: int, ok: bool, value: Any) -> None:
+        """Take the time that the chunk took, then see `MapResult`."""
         if ok:
-            start, end = self._places[number]
-            self._plan.measured(end - start, value.pop())
-        super().take(number, ok, value)
+            start, end = self._ranges[number]
+            self._chunks.add_measurement(end - start, value.pop())
+        super().set_outcome(number, ok, value)
 
-    def over(self) -> Callable[[], object] | None:
-        """See `Job`: here also what is to be done before the job is over."""
-        if not self._sending and self._plan.wants(len(self._places)):
-            return both(self._feed, self._news())
-        return super().over()
+    def pop_callback(self) -> Callable[[], object] | None:
+        """Return what sends more items, while there are some; then see `MapResult`."""
+        if not self._sending and self._chunks.wants_more(len(self._ranges)):
+            return both(self._send_more, self._pop_progress())
+        return super().pop_callback()
 
-    def _feed(self) -> None:
+    def _send_more(self) -> None:
         with self._dispatcher.lock:
             try:
                 self._send()
-            except BaseException as error:  # noqa: BLE001 - who waits for the map gets it
+            except BaseException as error:  # noqa: BLE001 - the caller of the map gets it
                 self.give_up(error)
 
     def _send(self) -> None:
-        self._sending = True  # an item that cannot be sent is taken at once, and asks for more
+        self._sending = True  # an item that cannot be sent ends at once, and would ask for more
         try:
-            while self._plan.wants(len(self._places)):
-                piece = self._plan.next()
-                tasks = [self._items[slice(*piece)]]
-                self._dispatcher.send(self, self._program, tasks, [piece], self._retries)
+            while self._chunks.wants_more(len(self._ranges)):
+                chunk = self._chunks.next()
+                tasks = [self._items[slice(*chunk)]]
+                self._dispatcher.send(self, self._function, tasks, [chunk], self._retries)
         finally:
             self._sending = False
-        if self._plan.is_over:
-            self._dispatcher.fed.discard(self)
+        if self._chunks.is_exhausted:
+            self._dispatcher.unsent_jobs.discard(self)

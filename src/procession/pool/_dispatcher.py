@@ -1,16 +1,17 @@
-"""Who waits for which task, and who receives.
+"""The dispatcher: which job waits for which task, and which thread receives.
 
-Idea: tasks go out by number; what comes back by number is given to the job that waits for it. There
-is no thread that receives all the time. Of the threads that wait for results one *leads*: it takes
-results off the channel and hands them out, to all jobs; when its own wait is over the next one
-leads.
+Idea: tasks are sent by number; each result comes back with its task's number and is given to the
+job that waits for it. There is no thread that receives all the time. Of the threads that wait for
+results one *leads*: it receives from the channel and hands the results out, to all jobs; when its
+own wait is over the next one leads, and the others *follow*.
 
-Invariant: each number that was sent is in `_open` until its end was told to its job: its result,
-its exception, its loss, that it was cancelled; a lost task that may run again gets a new number
-instead. What becomes of a cancelled task later is told to nobody; until then its number is in
-`_withdrawn`. Only the thread that holds `lock` touches jobs and these books.
+Invariant: each number that was sent is in `_open` until its job was told its end: the result, the
+exception, the loss, or that it was cancelled; a lost task that may run again gets a new number
+instead. The message that a cancelled task has ended comes later and is for no job; until then its
+number is in `_cancelled_unfinished`. Only the thread that holds `lock` touches jobs and these
+collections.
 
-Layer: pool. Knows no processes: the channels may as well be those of threads.
+Layer: pool. It knows no processes: the channels may as well be those of threads.
 """
 
 from __future__ import annotations
@@ -23,153 +24,161 @@ from dataclasses import dataclass
 from queue import Empty
 from typing import Any
 
-from .._base import errors
 from .._base.deadline import Deadline
-from . import _losses, _worker
-from ._functions import Program
-from ._protocols import Cancellable, Cancellations, Channel, Fed, Job, Message, Placed, Single
-from ._stats import PoolStats, Seen
+from . import _protocols, _remote_errors, _time_limit
+from ._functions import SharedFunction
+from ._protocols import (
+    BackloggedJob,
+    CancellableJob,
+    CancelTable,
+    Channel,
+    Job,
+    Message,
+    MultiTaskJob,
+    SingleTaskJob,
+    UnsentJob,
+)
+from ._stats import PoolStats, WorkerSnapshot
 
 _BATCH = 256
 
-NOBODY = 2**64 - 1
-"""The number of no task: a result for it wakes the leader, no more."""
-
 
 @dataclass(frozen=True, slots=True)
-class _Copy:
+class _Retry:
     """What it takes to send a task again, *left* more times."""
 
-    program: Program
+    function: SharedFunction
     task: Any
     left: int
 
 
 class Dispatcher:
-    """Sends tasks and gives out what becomes of them.
+    """Sends tasks and hands out their results.
 
     Args:
-        tasks: where workers take tasks from.
-        results: where their results come from.
+        tasks: the channel from which workers receive tasks.
+        results: the channel into which they put results.
 
     Attributes:
-        fed: jobs with items that will go out; they live until then.
-        feeds: jobs with items that go out if somebody takes results.
-        cancelled: where workers are told what not to begin; set by whoever has the workers.
-        interrupt: ends the workers that do certain tasks; likewise.
+        unsent_jobs: jobs whose items will all be sent; they are kept alive until then.
+        backlogged_jobs: jobs that send more items when their results are taken.
+        cancel_table: tells workers which tasks not to begin; the pool sets it.
+        cancel_running: ends the workers that run certain tasks; the pool sets it.
     """
 
-    cancelled: Cancellations
-    interrupt: Callable[[set[int]], object]
+    cancel_table: CancelTable
+    cancel_running: Callable[[set[int]], object]
 
     def __init__(self, tasks: Channel, results: Channel):
-        self.fed: set[Fed] = set()
-        self._withdrawn: set[int] = set()
-        self._ends = [0] * _worker.KINDS
-        self._retried = 0
+        self.unsent_jobs: set[UnsentJob] = set()
+        self.backlogged_jobs: weakref.WeakSet[BackloggedJob] = weakref.WeakSet()
         self.lock = threading.RLock()
         self._tasks = tasks
         self._results = results
         self._open: dict[int, Job] = {}
-        self._copies: dict[int, _Copy] = {}
+        self._retries: dict[int, _Retry] = {}
+        self._cancelled_unfinished: set[int] = set()
+        self._counts = [0] * _protocols.RESULT_KINDS
+        self._retried = 0
         self.receiver: threading.Thread | None = None
         self._inbox: list[Message] = []
         self._leading = threading.Lock()
         self._turn = threading.Condition()
         self._followers = 0
-        self._unsent = 0
+        self._last_unsent_number = 0
         self._failure: Callable[[], BaseException] | None = None
-        self.feeds: weakref.WeakSet[Fed] = weakref.WeakSet()
 
     # -------------------------------------------------------------------------------------- sending
 
     def send(
         self,
-        job: Placed,
-        program: Program,
+        job: MultiTaskJob,
+        function: SharedFunction,
         tasks: list[Any],
-        pieces: list[tuple[int, int]],
+        ranges: list[tuple[int, int]],
         retries: int = 0,
     ) -> None:
-        """Send *tasks*, which are *pieces* of *job*. Locked by the caller.
+        """Send *tasks*, which are for *ranges* of the items of *job*. Locked by the caller.
 
         Args:
             retries: how often each may run again after the loss of its worker.
-        Raises: nothing; a task that cannot be pickled fails with that error, the others go out.
+        Raises: nothing; a task that cannot be pickled fails with that error, the others are sent.
         """
         self.check()
         start = 0
         while start < len(tasks):
             rest = tasks[start:] if start else tasks
-            first, count, error = self._tasks.put_batch(rest, program.serial, program.offset)
+            first, count, error = self._tasks.put_batch(rest, function.serial, function.offset)
             if count:
                 numbers = range(first, first + count)
-                job.place(first, pieces[start : start + count])
+                job.add_tasks(first, ranges[start : start + count])
                 self._open.update(dict.fromkeys(numbers, job))
                 if retries:
-                    copies = (_Copy(program, task, retries) for task in rest)
-                    self._copies.update(zip(numbers, copies, strict=False))
+                    again = (_Retry(function, task, retries) for task in rest)
+                    self._retries.update(zip(numbers, again, strict=False))
             start += count
             if error is not None:
-                self._fail_unsent(job, pieces[start], error)
+                self._fail_unsent(job, ranges[start], error)
                 start += 1
-        self.call_back(job)
+        self.run_callback(job)
 
-    def send_one(self, job: Single, program: Program, task: Any, retries: int = 0) -> None:
+    def send_one(
+        self, job: SingleTaskJob, function: SharedFunction, task: Any, retries: int = 0
+    ) -> None:
         """Send the only task of *job*. Locked by the caller.
 
         Raises: what pickling the task raises.
         """
         self.check()
-        number = self._tasks.put_tagged(task, program.serial, program.offset)
+        number = self._tasks.put_tagged(task, function.serial, function.offset)
         self._open[number] = job
         job.number = number
         if retries:
-            self._copies[number] = _Copy(program, task, retries)
+            self._retries[number] = _Retry(function, task, retries)
 
-    def _send_again(self, job: Job, number: int, copy: _Copy) -> bool:
+    def _send_again(self, job: Job, number: int, retry: _Retry) -> bool:
         """Send a lost task once more; False when it cannot be."""
         if self._failure is not None:
             return False
-        program = copy.program
+        function = retry.function
         try:
-            new = self._tasks.put_tagged(copy.task, program.serial, program.offset)
+            new = self._tasks.put_tagged(retry.task, function.serial, function.offset)
         except Exception:  # noqa: BLE001 - it was pickled before: no memory, or it has changed since
             return False
         self._open[new] = job
-        if copy.left > 1:
-            self._copies[new] = _Copy(program, copy.task, copy.left - 1)
-        job.renumber(number, new)
+        if retry.left > 1:
+            self._retries[new] = _Retry(function, retry.task, retry.left - 1)
+        job.resubmitted_as(number, new)
         self._retried += 1
         return True
 
-    def _fail_unsent(self, job: Placed, piece: tuple[int, int], error: Exception) -> None:
-        """A task that never got a number takes one that no task can have."""
-        self._unsent -= 1
-        self._ends[_worker.FAILED] += 1
-        job.place(self._unsent, [piece])
-        job.take(self._unsent, False, error)
+    def _fail_unsent(self, job: MultiTaskJob, items: tuple[int, int], error: Exception) -> None:
+        """Give a task that cannot be sent a number that no other task has, and end it."""
+        self._last_unsent_number -= 1
+        self._counts[_protocols.FAILED] += 1
+        job.add_tasks(self._last_unsent_number, [items])
+        job.set_outcome(self._last_unsent_number, False, error)
 
-    def call_back(self, job: Job) -> None:
+    def run_callback(self, job: Job) -> None:
         """Do what is to be done now that *job* has got further."""
-        callback = job.over()
+        callback = job.pop_callback()
         if callback is not None:
             _run(callback)
 
     def stop_workers(self, count: int) -> None:
         """Let *count* workers end after the tasks that were sent before."""
         for _ in range(count):
-            self._tasks.put_tagged(None, _worker.STOP, 0)
+            self._tasks.put_tagged(None, _protocols.STOP, 0)
 
     def check(self) -> None:
-        """Raise why nothing can be sent any more, if so."""
+        """Raise the reason if nothing can be sent any more."""
         if self._failure is not None:
             raise self._failure()
 
     # ------------------------------------------------------------------------------------ receiving
 
     def wait_until(self, done: Callable[[], bool], deadline: Deadline) -> None:
-        """Wait until *done* is true or the time is up, giving out results meanwhile."""
+        """Wait until *done* is true or the time is up, handing out results meanwhile."""
         while not done():
             if self._leading.acquire(blocking=False):
                 try:
@@ -182,8 +191,8 @@ class Dispatcher:
             if deadline.expired:
                 return
 
-    def receive_from_now_on(self) -> None:
-        """Have a thread give out results though nobody waits: for callbacks and event loops."""
+    def start_receiver(self) -> None:
+        """Have a thread hand out results though nobody waits: for callbacks and event loops."""
         with self.lock:
             if self.receiver is None:
                 self.receiver = threading.Thread(
@@ -194,8 +203,8 @@ class Dispatcher:
                 )
                 self.receiver.start()
 
-    def receive_what_is_there(self) -> None:
-        """Give out the results that are there, unless somebody else does so already."""
+    def receive_available(self) -> None:
+        """Hand out the results that are there, unless another thread does so already."""
         if self._leading.acquire(blocking=False):
             try:
                 self._lead(lambda: False, Deadline(0))
@@ -204,13 +213,13 @@ class Dispatcher:
                 self.wake_followers()
 
     def _lead(self, done: Callable[[], bool], deadline: Deadline) -> None:
-        self._give_out()  # what an interrupted leader left
+        self._empty_inbox()  # of what an interrupted leader left
         while not done():
             try:
                 self._results.receive_into(self._inbox, _BATCH, deadline.remaining())
             except Empty:
                 return
-            self._give_out()
+            self._empty_inbox()
             if self._followers:
                 self.wake_followers()
 
@@ -224,103 +233,103 @@ class Dispatcher:
                 self._followers -= 1
 
     def wake(self) -> None:
-        """Let everybody who waits look again, the leader included."""
-        self._results.put_tagged(None, NOBODY, _worker.OK)
+        """Let each thread that waits look again, the leader included."""
+        self._results.put_tagged(None, _protocols.NO_TASK, _protocols.OK)
         self.wake_followers()
 
     def wake_followers(self) -> None:
-        """Let those who wait for another's leading look again."""
+        """Let each thread look again that waits while another leads."""
         with self._turn:
             self._turn.notify_all()
 
-    def _give_out(self) -> None:
-        """Empty the inbox. A message stays in it until it was dealt with: see `_lead`."""
+    def _empty_inbox(self) -> None:
+        """Hand out what was received. A message stays in the inbox until that is done."""
         callbacks: list[Callable[[], object]] = []
         inbox = self._inbox
         with self.lock:
             done = 0
             try:
                 for message in inbox:
-                    self._take(message, callbacks)
+                    self._hand_out(message, callbacks)
                     done += 1
             finally:
                 del inbox[:done]
         for callback in callbacks:
             _run(callback)
 
-    def _take(self, message: Message, callbacks: list[Callable[[], object]]) -> None:
+    def _hand_out(self, message: Message, callbacks: list[Callable[[], object]]) -> None:
         _, number, kind, value, error = message
-        if kind == _worker.REFUSED:
+        if kind == _protocols.SETUP_FAILED:
             self.fail_all(lambda: error or value)
             return
         job = self._open.pop(number, None)
-        if job is None:  # lost before, or a loss after the result
-            self._settle(number)
+        if job is None:  # it was cancelled; or lost before; or this is a loss after the result
+            self._forget_cancelled(number)
             return
-        copy = self._copies.pop(number, None) if self._copies else None
-        if kind == _worker.LOST:
-            if copy is not None and self._send_again(job, number, copy):
+        retry = self._retries.pop(number, None) if self._retries else None
+        if kind == _protocols.LOST:
+            if retry is not None and self._send_again(job, number, retry):
                 return
-            value = _losses.lost(value, job.describe(number))
-        elif kind == _worker.TIMED_OUT:
-            value = errors.TimeoutError(f"{job.describe(number)} {value}")
+            value = _remote_errors.worker_lost_error(value, job.describe(number))
+        elif kind == _protocols.TIMED_OUT:
+            value = _time_limit.error(job.describe(number), value)
         elif error is not None:
             value = error
-        ok = kind == _worker.OK and error is None
-        self._ends[kind if ok or kind != _worker.OK else _worker.FAILED] += 1
-        job.take(number, ok, value)
-        callback = job.over()
+        ok = kind == _protocols.OK and error is None
+        self._counts[kind if ok or kind != _protocols.OK else _protocols.FAILED] += 1
+        job.set_outcome(number, ok, value)
+        callback = job.pop_callback()
         if callback is not None:
             callbacks.append(callback)
 
     # ----------------------------------------------------------------------------------- cancelling
 
-    def cancel(self, job: Cancellable, numbers: list[int], error: BaseException) -> bool:
+    def cancel(self, job: CancellableJob, numbers: list[int], error: BaseException) -> bool:
         """End those of the tasks *numbers* of *job* with *error* that can be; whether any could."""
         with self.lock:
-            gone = {n for n in numbers if n in self._open and self.cancelled.add(n)}
-            self._withdrawn |= gone
-            self._ends[_worker.CANCELLED] += len(gone)
-            for number in gone:
-                self._withdraw(job, number, error)
-            callback = job.over() if gone else None
-        if not gone:
+            ended = {n for n in numbers if n in self._open and self.cancel_table.add(n)}
+            self._cancelled_unfinished |= ended
+            self._counts[_protocols.CANCELLED] += len(ended)
+            for number in ended:
+                self._set_cancelled(job, number, error)
+            callback = job.pop_callback() if ended else None
+        if not ended:
             return False
-        self.interrupt(gone)
+        self.cancel_running(ended)
         if callback is not None:
             _run(callback)
         self.wake()
         return True
 
-    def _withdraw(self, job: Cancellable, number: int, error: BaseException) -> None:
+    def _set_cancelled(self, job: CancellableJob, number: int, error: BaseException) -> None:
         del self._open[number]
-        self._copies.pop(number, None)
-        job.withdraw(number, error)
+        self._retries.pop(number, None)
+        job.set_cancelled(number, error)
 
     def has_begun(self, number: int) -> bool:
-        """Whether a worker has taken that task."""
+        """Whether a worker has received that task."""
         return number < self._tasks.got_count
 
-    def _settle(self, number: int) -> None:
-        """A message about a task whose job knows already."""
-        if number in self._withdrawn:
-            self._withdrawn.discard(number)
-            self.cancelled.settle(number)
+    def _forget_cancelled(self, number: int) -> None:
+        """A message says that task *number* has ended; its job was told before."""
+        if number in self._cancelled_unfinished:
+            self._cancelled_unfinished.discard(number)
+            self.cancel_table.remove(number)
 
-    def stats(self, workers: list[Seen]) -> PoolStats:
-        """What there is to say at this moment, of *workers* too."""
-        self.receive_what_is_there()
+    def stats(self, workers: list[WorkerSnapshot]) -> PoolStats:
+        """Return what there is to say at this moment, of *workers* too."""
+        self.receive_available()
         with self.lock:
-            ends = self._ends
+            counts = self._counts
             return PoolStats(
-                done=ends[_worker.OK],
-                failed=ends[_worker.FAILED],
-                lost=ends[_worker.LOST],
+                done=counts[_protocols.OK],
+                failed=counts[_protocols.FAILED],
+                lost=counts[_protocols.LOST],
                 retried=self._retried,
-                cancelled=ends[_worker.CANCELLED],
-                timed_out=ends[_worker.TIMED_OUT],
+                cancelled=counts[_protocols.CANCELLED],
+                timed_out=counts[_protocols.TIMED_OUT],
                 queued=self._tasks.qsize(),
-                workers=[each.with_task(self._describe(each.number)) for each in workers],
+                workers=[each.to_stats(self._describe(each.task)) for each in workers],
             )
 
     def _describe(self, number: int | None) -> str | None:
@@ -334,43 +343,39 @@ class Dispatcher:
         callbacks = []
         with self.lock:
             self._failure = self._failure or error
-            self._copies.clear()
-            self._withdrawn.clear()
+            self._retries.clear()
+            self._cancelled_unfinished.clear()
             while self._open:
                 number, job = self._open.popitem()
-                job.take(number, False, error())
-                callbacks.append(job.over())
-            for fed in {*self.fed, *self.feeds}:
-                fed.give_up(error())
-                callbacks.append(fed.over())
+                job.set_outcome(number, False, error())
+                callbacks.append(job.pop_callback())
+            for unsent in {*self.unsent_jobs, *self.backlogged_jobs}:
+                unsent.give_up(error())
+                callbacks.append(unsent.pop_callback())
         for callback in callbacks:
             if callback is not None:
                 _run(callback)
         self.wake()
 
     def close(self) -> None:
-        """Nothing will be told any more, and nothing is kept open."""
+        """Release what is kept open, after `fail_all`: here nothing."""
 
-    def finish_feeding(self) -> None:
-        """Have all go out that is left, though nobody may take its results."""
-        for fed in list(self.feeds):
-            fed.finish()
+    def drain(self) -> None:
+        """Have all items sent that are left, though nobody may take their results."""
+        for job in list(self.backlogged_jobs):
+            job.drain()
 
     def is_idle(self) -> bool:
-        """Whether no task is open or still to be sent, nor any that was cancelled on its way."""
-        return not self._open and not self.fed and not self._withdrawn
+        """Whether no task is open or still to be sent, and each cancelled one has ended."""
+        return not self._open and not self.unsent_jobs and not self._cancelled_unfinished
 
     def is_over(self) -> bool:
         """Whether nothing can be sent any more."""
         return self._failure is not None
 
-    def is_open(self, number: int) -> bool:
-        """Whether the end of that task has not been told yet."""
-        return number in self._open
-
 
 def _run(callback: Callable[[], object]) -> None:
-    """A callback that raises is reported like a thread that ends so, and stops nothing."""
+    """Run a callback. If it raises, that is reported like a thread that ends so."""
     try:
         callback()
     except Exception:  # noqa: BLE001 - it is the user's

@@ -1,18 +1,19 @@
-"""Functions on their way to the workers.
+"""Functions in shared memory, which the workers call.
 
-Idea: a function is pickled once per call, into a block of shared memory: a *program*. A task only
-names the program; a worker loads it when it meets it first and remembers it. A function that goes
-by name, as most do, gives the same program each time. A limit of time is part of the program.
+Idea: a function is pickled once per call of the pool, into a block of shared memory. A task has
+only the block's number in it; a worker unpickles the function when it gets its first task of it,
+and caches it. For a function that is pickled by its name, as most are, the same block is used
+again by the next call. The way in which the function is called and its time limit are pickled with
+it.
 
-Invariant: a program lives as long as a job that uses it; its number (the block's serial number) is
-never used again, so a worker's memory cannot be wrong.
+Invariant: a shared function lives as long as a job that uses it. Its number (the block's serial
+number) is never used again, so what a worker has cached cannot be wrong.
 
 Layer: pool.
 """
 
 from __future__ import annotations
 
-import functools
 import pickle
 from collections import OrderedDict
 from collections.abc import Callable
@@ -22,53 +23,54 @@ from typing import Any
 
 from .. import _core
 from .._pickling import by_value
+from . import _time_limit
 
 Function = Callable[..., Any]
 
-_REMEMBERED = 64
-_TASK = Callable[[Any], Any]
+_CACHED = 64
+_RUN = Callable[[Any], Any]
 
-# ---------------------------------------------------------------------- how a task uses a function
+# ------------------------------------------------------------------- how a task calls a function
 
 
-def _apply(function: Function) -> _TASK:
-    """The task is (args, kwargs)."""
+def _apply(function: Function) -> _RUN:
+    """A task is (args, kwargs)."""
     return lambda task: function(*task[0], **task[1])
 
 
-def _each(function: Function) -> _TASK:
-    """The task is one argument."""
+def _each(function: Function) -> _RUN:
+    """A task is one argument."""
     return function
 
 
-def _chunk(function: Function) -> _TASK:
-    """The task is a list of arguments."""
+def _chunk(function: Function) -> _RUN:
+    """A task is a list of arguments."""
     return lambda task: [function(argument) for argument in task]
 
 
-def _star_chunk(function: Function) -> _TASK:
-    """The task is a list of tuples of arguments."""
+def _star_chunk(function: Function) -> _RUN:
+    """A task is a list of tuples of arguments."""
     return lambda task: [function(*arguments) for arguments in task]
 
 
-def _timed(cut: Callable[[Function], _TASK]) -> Callable[[Function], _TASK]:
-    """Likewise; behind the results comes how many nanoseconds they took."""
+def _timed(mode: Callable[[Function], _RUN]) -> Callable[[Function], _RUN]:
+    """Return *mode* such that the nanoseconds which the calls took follow the results."""
 
-    def timed(function: Function) -> _TASK:
-        run = cut(function)
+    def timed(function: Function) -> _RUN:
+        run = mode(function)
 
-        def task(arguments: Any) -> Any:
+        def run_timed(task: Any) -> Any:
             began = monotonic_ns()
-            results = run(arguments)
+            results = run(task)
             results.append(monotonic_ns() - began)
             return results
 
-        return task
+        return run_timed
 
     return timed
 
 
-MODES: dict[str, Callable[[Function], _TASK]] = {
+MODES: dict[str, Callable[[Function], _RUN]] = {
     "apply": _apply,
     "each": _each,
     "chunk": _chunk,
@@ -78,52 +80,23 @@ MODES: dict[str, Callable[[Function], _TASK]] = {
 }
 
 
-def _limited(function: Function, limit: float) -> Function:
-    """*function*, during which the process is killed when *limit* seconds have passed."""
-    begin, end = _core.begin_limit, _core.end_limit
-
-    @functools.wraps(function, updated=())
-    def call(*args: Any, **kwargs: Any) -> Any:
-        begin(limit)
-        try:
-            return function(*args, **kwargs)
-        finally:
-            end()
-
-    return call
-
-
 # ------------------------------------------------------------------------------------- the parent
 
 
-def check_limit(limit: float | None) -> None:
-    """Raise unless *limit* is a length of time, or None.
-
-    Raises:
-        TypeError: it is no number.
-        ValueError: it is not more than 0.
-    """
-    try:
-        if limit is not None and not limit > 0:
-            raise ValueError(f"timeout must be more than 0 seconds, not {limit!r}")
-    except TypeError:
-        raise TypeError(f"timeout must be a number of seconds or None, not {limit!r}") from None
-
-
-class Program:
+class SharedFunction:
     """A function in shared memory.
 
     Args:
         function: what to call.
-        mode: a key of `MODES`.
+        mode: how a task calls it: a key of `MODES`.
         limit: seconds that a call may take; None: no limit.
     Raises:
-        ValueError, TypeError: see `check_limit`.
+        ValueError, TypeError: *limit* is not a length of time.
         pickle.PicklingError, AttributeError, TypeError: the function cannot be sent.
     """
 
     def __init__(self, function: Function, mode: str, limit: float | None):
-        check_limit(limit)
+        _time_limit.check(limit)
         data = by_value.dumps((mode, function, limit))
         self.function = function  # keeps alive what the pickle refers to
         self.name = getattr(function, "__qualname__", None) or repr(function)
@@ -133,52 +106,50 @@ class Program:
         self.offset = self._block.offset
 
 
-class Programs:
-    """Makes programs, and remembers those of functions that are sent by name."""
+class SharedFunctions:
+    """Makes shared functions, and caches those that are pickled by name."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[tuple[Function, str, float | None], Program] = OrderedDict()
+        self._cache: OrderedDict[tuple[Function, str, float | None], SharedFunction] = OrderedDict()
 
-    def get(self, function: Function, mode: str, limit: float | None = None) -> Program:
-        """Return the program of *function*; it must be called with a lock held.
+    def get(self, function: Function, mode: str, limit: float | None = None) -> SharedFunction:
+        """Return *function* in shared memory. The dispatcher is locked by the caller.
 
-        Raises: as `Program`.
+        Raises: as `SharedFunction`.
         """
         if type(function) not in (FunctionType, BuiltinFunctionType):
-            return Program(function, mode, limit)  # it may have changed since the last time
+            return SharedFunction(function, mode, limit)  # it may have changed since the last time
         key = (function, mode, limit)
-        program = self._known.get(key)
-        if program is None:
-            program = Program(function, mode, limit)
+        shared = self._cache.get(key)
+        if shared is None:
+            shared = SharedFunction(function, mode, limit)
             if by_value.goes_by_name(function):  # else its variables may change
-                self._known[key] = program
-                if len(self._known) > _REMEMBERED:
-                    self._known.popitem(last=False)
-        return program
+                self._cache[key] = shared
+                if len(self._cache) > _CACHED:
+                    self._cache.popitem(last=False)
+        return shared
 
 
 # ------------------------------------------------------------------------------------ the workers
 
 
-class Loader:
-    """The programs that a worker has met."""
+class FunctionCache:
+    """The functions that a worker has unpickled."""
 
     def __init__(self) -> None:
-        self._loaded: OrderedDict[int, _TASK] = OrderedDict()
+        self._cache: OrderedDict[int, _RUN] = OrderedDict()
 
-    def get(self, serial: int, offset: int) -> _TASK:
+    def get(self, serial: int, offset: int) -> _RUN:
         """Return what to call with a task.
 
         Raises:
             BaseException: whatever the import or the rebuilding of the function raises.
         """
-        task = self._loaded.get(serial)
-        if task is None:
+        run = self._cache.get(serial)
+        if run is None:
             block = _core._attach(_core.Block, _core.family_id(), offset, serial)
             mode, function, limit = pickle.loads(memoryview(block))
-            if limit is not None:
-                function = _limited(function, limit)
-            task = self._loaded[serial] = MODES[mode](function)
-            if len(self._loaded) > _REMEMBERED:
-                self._loaded.popitem(last=False)
-        return task
+            run = self._cache[serial] = MODES[mode](_time_limit.limited(function, limit))
+            if len(self._cache) > _CACHED:
+                self._cache.popitem(last=False)
+        return run

@@ -1,13 +1,12 @@
 """The results of an imap, one by one.
 
-Idea: the job has a shelf. What becomes of its tasks is put there, at once or in the order of the
-input; the iterator takes from it, and lets the feed (see `feed`) send more. They are two, so that
-it shows when the caller has forgotten the iterator while tasks are under way.
+Idea: the job collects the outcomes of its tasks, in the order in which they come or in that of the
+input; the caller's iterator takes them from it, and lets the prefetch send more items (see
+`_prefetch`). Job and iterator are two objects, so that it shows when the caller has forgotten the
+iterator while tasks are under way. Whether more items are drawn is the state of `_imap_input`.
 
 Invariant: `open_items` counts the items that were drawn from the input and whose results the caller
-has not taken; the feed keeps it below its bound. While input is left, the dispatcher holds on to a
-job that was never asked for a result, for that is how tasks are given whose results nobody wants;
-one that was asked and is forgotten ends its input.
+has not taken; the prefetch keeps it below its bound.
 
 Layer: pool.
 """
@@ -16,11 +15,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from .._base import errors
 from .._base.deadline import Deadline
-from ._chunking import in_words
+from ._chunking import describe_items
+from ._imap_input import DRAINING, INPUT_DONE, UNREAD, ImapInput
 from ._progress import Progress, both
 
 if TYPE_CHECKING:
@@ -31,64 +31,39 @@ if TYPE_CHECKING:
 _Outcome = tuple[bool, Any]
 
 
-class Feeding(Protocol):
-    """What the iterator needs of its feed."""
-
-    def more(self) -> None:
-        """There may be room for more items."""
-
-    def finish(self) -> None:
-        """All of the input is wanted, though nobody takes results."""
-
-    def stop(self) -> None:
-        """No more items are wanted."""
-
-
-class Unordered:
+class ImapUnorderedJob(ImapInput):
     """The job of an imap_unordered.
 
     Args:
-        dispatcher: who receives.
+        dispatcher: receives the results.
         name: of the function, for messages.
         chunked: whether a task is a list of items, and its value a list of results.
+
+    Attributes:
+        ready: the outcomes that the iterator may take now, in its order.
     """
 
     def __init__(self, dispatcher: Dispatcher, name: str, chunked: bool):
-        self._dispatcher = dispatcher
+        super().__init__(dispatcher)
         self.name = name
         self._chunked = chunked
-        self.shelf: deque[_Outcome] = deque()
-        self._places: dict[int, tuple[int, int]] = {}
-        self.feed: Feeding | None = None
-        self._fed = False  # the input has ended
+        self.ready: deque[_Outcome] = deque()
+        self._ranges: dict[int, tuple[int, int]] = {}  # the items of each open task, by its number
         self._length = 0  # of the input, as far as it was sent
-        self.asked = self._finishing = self._forgotten = False
         self.open_items = 0
         self.progress: Progress | None = None
         self._owner: Any = None  # the pool, which must live until the job is done
 
     # --------------------------------------------------------------------------- for the iterator
 
-    def ask(self) -> None:
-        """A result is wanted: from now on the job ends with its iterator."""
-        self.asked = True
-        with self._dispatcher.lock:
-            if not self._finishing:
-                self._dispatcher.fed.discard(self)
-
-    def forget(self) -> None:
-        """The iterator is gone. Takes no lock: the collector may call it anywhere."""
-        self._forgotten = self.asked
-        if self.asked and not self._finishing and self.feed is not None:
-            self.feed.stop()
-
     def wait(self, timeout: float | None) -> None:
-        """Wait until there is something on the shelf. Raises: as `IMapUnorderedIterator.next`."""
-        if self.feed is not None:
-            self.feed.more()
-        if not self._has_news():
-            self._dispatcher.wait_until(self._has_news, Deadline(timeout))
-        if self.shelf:
+        """Wait until an outcome is ready. Raises: as `IMapUnorderedIterator.next`."""
+        prefetch = self.prefetch
+        if prefetch is not None:
+            prefetch.more()
+        if not self._may_return():
+            self._dispatcher.wait_until(self._may_return, Deadline(timeout))
+        if self.ready:
             return
         if self._is_over():
             raise StopIteration
@@ -98,85 +73,63 @@ class Unordered:
         """See `IMapUnorderedIterator`."""
         from concurrent.futures import CancelledError  # not cheap, and only for this
 
-        if self.feed is not None:
-            self.feed.stop()
         with self._dispatcher.lock:
-            self.end_of_input(None)
+            self.finish_input(None)
             self._owner = None
             has_begun = self._dispatcher.has_begun
-            numbers = [n for n in self._places if begun or not has_begun(n)]
+            numbers = [n for n in self._ranges if begun or not has_begun(n)]
         error = CancelledError(f"{self.name}: cancelled")
         were_some = self._dispatcher.cancel(self, numbers, error)
-        self._dispatcher.call_back(self)
+        self._dispatcher.run_callback(self)
         return were_some
 
     def __del__(self) -> None:
-        if self.feed is not None:
-            self.feed.stop()
+        self.job_gone()
         if self.progress is not None:
             self.progress.close()
 
-    # ---------------------------------------------------- for the feed; the dispatcher is locked
+    # --------------------------------------------------- for the prefetch; the dispatcher is locked
 
-    def fed_by(self, feed: Feeding) -> None:
-        """More items come from *feed*."""
-        self.feed = feed
-        self._dispatcher.feeds.add(self)
-        self._dispatcher.fed.add(self)
-
-    def finish(self) -> None:
-        """See `Fed`."""
-        feed = self.feed
-        with self._dispatcher.lock:
-            if feed is None or self._fed or self._forgotten:
-                return
-            self._finishing = True
-            self._dispatcher.fed.add(self)
-        feed.finish()
+    def finish_input(self, error: BaseException | None) -> None:
+        """Draw no more items; *error* comes after the results, if there is one."""
+        self.end_input()
+        if error is not None:
+            self.open_items += 1
+            self._put(self._length, self._length + 1, [(False, error)])
+        if not self._ranges:
+            self._owner = None
 
     def give_up(self, error: BaseException) -> None:
-        """See `Fed`. *error* comes behind the results."""
+        """Draw no more items, if there may be some; *error* comes after the results."""
         with self._dispatcher.lock:
-            if self.feed is not None and not self._fed:
-                self.feed.stop()
-                self.end_of_input(error)
+            if self.state is not INPUT_DONE:
+                self.finish_input(error)
 
     @property
     def tasks_under_way(self) -> int:
         """How many tasks have not ended."""
-        return len(self._places)
+        return len(self._ranges)
 
-    def place(self, first: int, pieces: list[tuple[int, int]]) -> None:
-        """Task *first* is the first of *pieces* (start, end), the next number the second, ..."""
-        self._places.update(zip(range(first, first + len(pieces)), pieces, strict=True))
-        self.open_items += pieces[-1][1] - pieces[0][0]
-        self._length = pieces[-1][1]
+    # ------------------------------------------------- for the dispatcher, which is locked
 
-    def withdraw(self, number: int, error: BaseException) -> None:
-        """Task *number* was cancelled: no result comes."""
-        start, end = self._places.pop(number)
+    def add_tasks(self, first: int, ranges: list[tuple[int, int]]) -> None:
+        """Task *first* is for the first of *ranges* (start, end), the next for the second, ..."""
+        self._ranges.update(zip(range(first, first + len(ranges)), ranges, strict=True))
+        self.open_items += ranges[-1][1] - ranges[0][0]
+        self._length = ranges[-1][1]
+
+    def set_cancelled(self, number: int, error: BaseException) -> None:
+        """Task *number* was cancelled: it has no outcome for the caller."""
+        start, end = self._ranges.pop(number)
         self.open_items -= end - start
 
-    def renumber(self, old: int, new: int) -> None:
-        """See `Job`."""
-        self._places[new] = self._places.pop(old)
+    def resubmitted_as(self, old: int, new: int) -> None:
+        """Task *old* was sent again; its number is *new* now."""
+        self._ranges[new] = self._ranges.pop(old)
 
-    def end_of_input(self, error: BaseException | None) -> None:
-        """Nothing more is sent; *error* comes behind the results, if there is one."""
-        self.feed = None
-        self._fed = True
-        self._dispatcher.fed.discard(self)
-        if error is not None:
-            self.open_items += 1
-            self._put(self._length, self._length + 1, [(False, error)])
-        if not self._places:
-            self._owner = None
-
-    # ---------------------------------------------------- for the dispatcher, which is locked
-
-    def take(self, number: int, ok: bool, value: Any) -> None:
-        """See `Job`."""
-        start, end = self._places.pop(number)
+    def set_outcome(self, number: int, ok: bool, value: Any) -> None:
+        """Keep the results of task *number*, or its exception, for the iterator."""
+        start, end = self._ranges.pop(number)
         if self.progress is not None and not self._dispatcher.is_over():
             self.progress.add(end - start)
         outcomes: list[_Outcome]
@@ -188,33 +141,34 @@ class Unordered:
         else:
             outcomes = [(True, value)]
         self._put(start, end, outcomes)
-        if self._fed and not self._places:
+        if self.state is INPUT_DONE and not self._ranges:
             self._owner = None
 
     def _put(self, start: int, end: int, outcomes: list[_Outcome]) -> None:
-        self.shelf.extend(outcomes)
+        self.ready.extend(outcomes)
 
-    def _has_news(self) -> bool:
-        return bool(self.shelf) or self._is_over()
+    def _may_return(self) -> bool:
+        return bool(self.ready) or self._is_over()
 
     def _is_over(self) -> bool:
-        return self._fed and not self._places and not self.shelf
+        return self.state is INPUT_DONE and not self._ranges and not self.ready
 
     def describe(self, number: int) -> str:
-        """See `Job`."""
-        return f"{in_words(*self._places[number])} of an imap of {self.name}"
+        """Return what task *number* is, for messages."""
+        return f"{describe_items(*self._ranges[number])} of an imap of {self.name}"
 
-    def over(self) -> Callable[[], object] | None:
-        """See `Job`."""
-        feed = self.feed
-        more = feed.more if self._finishing and feed is not None else None
+    def pop_callback(self) -> Callable[[], object] | None:
+        """Return what draws more items for a pool that is joined, and reports the progress."""
+        prefetch = self.prefetch
+        more = prefetch.more if prefetch is not None and self.state is DRAINING else None
         if self.progress is None:
             return more
-        return both(more, self.progress.news(self._fed and not self._places))
+        complete = self.state is INPUT_DONE and not self._ranges
+        return both(more, self.progress.pop_callback(complete))
 
 
-class Ordered(Unordered):
-    """The job of an imap. Args: as `Unordered`."""
+class ImapJob(ImapUnorderedJob):
+    """The job of an imap. Args: as `ImapUnorderedJob`."""
 
     def __init__(self, dispatcher: Dispatcher, name: str, chunked: bool):
         super().__init__(dispatcher, name, chunked)
@@ -225,21 +179,21 @@ class Ordered(Unordered):
         if start != self._next_index:
             self._early[start] = (end, outcomes)
             return
-        self.shelf.extend(outcomes)
+        self.ready.extend(outcomes)
         self._next_index = end
         while self._next_index in self._early:
             self._next_index, outcomes = self._early.pop(self._next_index)
-            self.shelf.extend(outcomes)
+            self.ready.extend(outcomes)
 
 
 class IMapUnorderedIterator:
     """The results of an imap_unordered, in the order in which they come.
 
     Args:
-        job: is given the results.
+        job: collects the results.
     """
 
-    def __init__(self, job: Unordered):
+    def __init__(self, job: ImapUnorderedJob):
         self._job = job
 
     def __iter__(self) -> Iterator[Any]:
@@ -257,14 +211,15 @@ class IMapUnorderedIterator:
             BaseException: what the call raised, with the remote traceback as its cause.
         """
         job = self._job
-        if not job.asked:
-            job.ask()
-        if not job.shelf:
+        if job.state is UNREAD:
+            job.first_read()
+        if not job.ready:
             job.wait(timeout)
-        ok, value = job.shelf.popleft()
+        ok, value = job.ready.popleft()
         job.open_items -= 1
-        if job.feed is not None:
-            job.feed.more()
+        prefetch = job.prefetch
+        if prefetch is not None:
+            prefetch.more()
         if ok:
             return value
         raise value
@@ -282,7 +237,7 @@ class IMapUnorderedIterator:
         self._job.give_up(error)
 
     def __del__(self) -> None:
-        self._job.forget()
+        self._job.reader_gone()
 
 
 class IMapIterator(IMapUnorderedIterator):

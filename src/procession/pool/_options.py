@@ -1,9 +1,11 @@
-"""What a pool's owner asks of its workers.
+"""The options of a pool's workers, and those of one call.
 
-Idea: one record, checked once when the pool is made, that travels to each worker whole. The pool
-reads none of it again; who starts workers and the workers themselves do.
+Idea: the options of the workers are one record, checked once when the pool is made, and sent to
+each worker as a whole. The options that `map`, `imap` and the like have in common are another
+record, checked before anything is sent.
 
-Invariant: what is in an `Options` was checked.
+Invariant: the values in a record were checked; only the time limit of a call is checked later, when
+its function is shared (see `_time_limit`).
 
 Layer: pool.
 """
@@ -15,21 +17,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from . import _progress
+
 
 @dataclass(frozen=True)
-class Options:
-    """The wishes.
+class WorkerOptions:
+    """What a pool's owner wants its workers to be like.
 
     Attributes:
-        initializer, initargs: to be called first in each worker, if not None.
-        max_tasks: how many tasks a worker does; None: no end.
-        name: what workers are called after; None: after their start method.
-        seed: what the workers' random states are made of; None: of nothing that could be repeated.
-        max_memory: a worker that occupies more bytes after a task is replaced; None: no end.
-        worker_init: makes the worker's state, see `state`.
-        worker_exit: is given it when the worker ends in order.
-        threads: how many threads numerical libraries use in a worker; None: as they like.
-        trace: the file that a timeline goes to; None: there is none.
+        initializer, initargs: called first in each worker; None: nothing is.
+        max_tasks: how many tasks a worker runs; None: any number.
+        name: the prefix of the workers' names; None: the name of their start method.
+        seed: the source of the workers' random states; None: they cannot be repeated.
+        max_memory: a worker that occupies more bytes after a task is replaced; None: any number.
+        worker_init: makes the worker's state, see `worker_state`.
+        worker_exit: called with that state when the worker ends in order.
+        threads: how many threads numerical libraries use in a worker; None: their own default.
+        trace: the file of the timeline; None: there is none.
     """
 
     initializer: Callable[..., object] | None = None
@@ -44,9 +48,9 @@ class Options:
     trace: str | None = None
 
     def __post_init__(self) -> None:
-        _positive(self.max_tasks, "maxtasksperchild")
-        _positive(self.max_memory, "max_memory_per_child")
-        _positive(self.threads, "threads_per_worker")
+        _check_positive(self.max_tasks, "maxtasksperchild")
+        _check_positive(self.max_memory, "max_memory_per_child")
+        _check_positive(self.threads, "threads_per_worker")
         check_callable(self.initializer, "initializer")
         check_callable(self.worker_init, "worker_init")
         check_callable(self.worker_exit, "worker_exit")
@@ -58,7 +62,26 @@ class Options:
             raise TypeError(f"seed must be an int, a str or None, not {self.seed!r}")
 
 
-def _positive(number: object, name: str) -> None:
+@dataclass(frozen=True)
+class CallOptions:
+    """The options that `map`, `starmap`, `imap` and their variants have in common.
+
+    Attributes:
+        retries: how many times a task runs again whose worker was lost.
+        timeout: seconds that each call of the function may take; None: no limit.
+        progress: True for a bar, or a callable that is told how many items are done.
+    """
+
+    retries: int = 0
+    timeout: float | None = None
+    progress: _progress.ProgressOption = False
+
+    def __post_init__(self) -> None:
+        check_retries(self.retries)
+        _progress.check(self.progress)
+
+
+def _check_positive(number: object, name: str) -> None:
     if number is not None and (not isinstance(number, int) or number < 1):
         raise ValueError(f"{name} must be a positive int or None")
 
@@ -70,11 +93,11 @@ def check_callable(function: object, name: str) -> None:
 
 
 def checked_size(size: Any, name: str) -> int:
-    """Return *size*, so many items, as an int of 1 or more.
+    """Return *size*, a number of items, as an int of 1 or more.
 
     Raises:
-        TypeError: it is no whole number.
-        ValueError: it is less.
+        TypeError: *size* is not a whole number.
+        ValueError: *size* is less than 1.
     """
     try:
         number = operator.index(size)
@@ -86,6 +109,6 @@ def checked_size(size: Any, name: str) -> int:
 
 
 def check_retries(retries: int) -> None:
-    """Raise ValueError unless *retries* is a number of times."""
+    """Raise ValueError unless *retries* is an int of 0 or more."""
     if not isinstance(retries, int) or retries < 0:
         raise ValueError(f"retries must be 0 or more, not {retries!r}")

@@ -1,11 +1,11 @@
-"""`Pool`: the interface, the states, the end.
+"""`Pool`: its construction, its states, its end.
 
-Idea: the pool makes jobs and hands their tasks to the dispatcher; everything else is elsewhere. Its
-own is the order of its end: after ``close`` the workers are let go when the last task is done;
+Idea: the pool connects the parts: the calls (`_submit`), the dispatcher, the supervisor. Its own is
+the order of its end: after ``close`` the workers are stopped when the last task is done;
 ``terminate``, the loss of the last reference and the exit of the program end them at once.
 
-Invariant: a job holds the pool while it has open tasks; the dispatcher, the crew and its thread do
-not, so a forgotten pool is garbage and is ended.
+Invariant: a job holds the pool while it has open tasks. The dispatcher, the supervisor and its
+thread do not, so a forgotten pool is garbage and is ended.
 
 Layer: pool.
 """
@@ -25,12 +25,12 @@ from .._base import hooks, log
 from .._base.deadline import Deadline
 from .._base.finalize import Finalize
 from ._dispatcher import Dispatcher
-from ._functions import Programs
-from ._inner_threads import InnerThreads
-from ._options import Options
+from ._functions import SharedFunctions
+from ._options import WorkerOptions
 from ._stats import PoolStats
-from ._submit import Calls
-from ._supervisor import Crew
+from ._submit import PoolCalls
+from ._supervisor import Supervisor
+from ._worker_setup import LibraryThreads
 
 if TYPE_CHECKING:
     from ..context import BaseContext
@@ -40,7 +40,7 @@ INIT, RUN, CLOSE, TERMINATE = "INIT", "RUN", "CLOSE", "TERMINATE"
 _EXIT_PRIORITY = 15  # before the processes that the program itself started are joined
 
 
-class Pool(Calls):
+class Pool(PoolCalls):
     """A pool of worker processes that run the caller's functions.
 
     Args:
@@ -51,7 +51,7 @@ class Pool(Calls):
             every call of the pool.
         maxtasksperchild: a worker is replaced after so many tasks; None: never.
         context: where the processes come from; None: the default context.
-        name: what the workers are called after: name-1, name-2, ...
+        name: of the workers, followed by their number: name-1, name-2, ...
         seed: the workers' `random` states, and numpy's where it is loaded, are made of it and the
             worker's number; None: they are distinct, and others each time.
         max_memory_per_child: a worker that occupies more bytes than that when it has done a task is
@@ -86,27 +86,27 @@ class Pool(Calls):
         self._state = INIT
         self._ctx = context or hooks.default_context
         self._processes = _size(processes)
-        options = Options(
+        options = WorkerOptions(
             *(initializer, tuple(initargs), maxtasksperchild, name, seed),
             *(max_memory_per_child, worker_init, worker_exit, threads_per_worker),
             trace=None if trace is None else os.fspath(trace),
         )
         self._set_up(options)
-        self._dispatcher.cancelled = self._crew.cancelled
-        self._dispatcher.interrupt = self._crew.interrupt
-        self._end = _End(self._dispatcher, self._crew)
+        self._dispatcher.cancel_table = self._supervisor.cancel_table
+        self._dispatcher.cancel_running = self._supervisor.cancel_running
+        self._end = _End(self._dispatcher, self._supervisor)
         self._terminate = Finalize(self, self._end, exitpriority=_EXIT_PRIORITY)
         try:
-            self._crew.start()
+            self._supervisor.start()
         except BaseException:
             self._terminate()
             raise
         self._state = RUN
 
-    def _set_up(self, options: Options) -> None:
+    def _set_up(self, options: WorkerOptions) -> None:
         tasks, results = _core.TaskChannel(), _core.TaskChannel()
-        self._programs: Any = Programs()
-        noted = None
+        self._functions: Any = SharedFunctions()
+        spans = None
         if options.trace is None:
             self._dispatcher = Dispatcher(tasks, results)
         else:
@@ -114,11 +114,11 @@ class Pool(Calls):
 
             trace = Trace(options.trace, options.name or "Pool")
             self._dispatcher = TracingDispatcher(tasks, results, trace)
-            noted = trace.channel
-        start = _Starter(self._ctx, self.Process, options)
+            spans = trace.channel
+        start = _ProcessStarter(self._ctx, self.Process, options)
         try:
-            self._crew: Any = Crew(
-                start, self._processes, tasks, results, self._dispatcher, options, noted
+            self._supervisor: Any = Supervisor(
+                start, self._processes, tasks, results, self._dispatcher, options, spans
             )
         except BaseException:
             self._dispatcher.close()
@@ -131,12 +131,12 @@ class Pool(Calls):
 
     @property
     def _pool(self) -> list[Any]:
-        """The workers, as third parties look at them."""
-        return [worker for worker in self._crew.workers if worker is not None]
+        """The worker processes: libraries and tests read them under this name."""
+        return [worker for worker in self._supervisor.workers if worker is not None]
 
     def stats(self) -> PoolStats:
-        """What has become of the tasks so far, and what the workers do."""
-        return self._dispatcher.stats(self._crew.seen())
+        """Return what has become of the tasks so far, and what the workers do."""
+        return self._dispatcher.stats(self._supervisor.snapshot())
 
     # -------------------------------------------------------------------------------- the end
 
@@ -171,12 +171,12 @@ class Pool(Calls):
         if self._state not in (CLOSE, TERMINATE):
             raise ValueError("In unknown state")
         if self._state == CLOSE and self._terminate.still_active():
-            self._dispatcher.finish_feeding()
+            self._dispatcher.drain()
             self._dispatcher.wait_until(self._dispatcher.is_idle, Deadline(None))
-            self._dispatcher.stop_workers(self._crew.dismiss())
-            self._crew.join()
+            self._dispatcher.stop_workers(self._supervisor.stop_replacing())
+            self._supervisor.join()
             self._terminate()
-        self._crew.join()
+        self._supervisor.join()
         receiver = self._dispatcher.receiver
         if receiver is not None and receiver is not threading.current_thread():
             receiver.join()
@@ -216,14 +216,14 @@ class Pool(Calls):
     __class_getitem__: Any = classmethod(GenericAlias)
 
 
-class _Starter:
-    """Starts a worker; it knows the context, not the pool."""
+class _ProcessStarter:
+    """Starts a worker process; it knows the context, not the pool."""
 
-    def __init__(self, context: Any, make: Callable[..., Any], options: Options):
+    def __init__(self, context: Any, make: Callable[..., Any], options: WorkerOptions):
         self._context = context
         self._make = make
         self._name = options.name
-        self._inner = InnerThreads(options.threads)
+        self._threads = LibraryThreads(options.threads)
 
     def __call__(self, number: int, target: Callable[..., object], *args: Any) -> Any:
         process = self._make(self._context, target=target, args=args, daemon=True)
@@ -231,14 +231,14 @@ class _Starter:
             process.name = process.name.replace("Process", "PoolWorker")
         else:
             process.name = f"{self._name}-{number}"
-        with self._inner.inherited():
+        with self._threads.inherited():
             process.start()
         return process
 
 
 def _size(processes: int | None) -> int:
     if processes is None:
-        from .._base.cpu_quota import share  # for those alone who do not say
+        from .._base.cpu_quota import share  # needed only where the caller does not say
 
         processes = share()
     try:
@@ -251,24 +251,24 @@ def _size(processes: int | None) -> int:
 
 
 class _End:
-    """Ends a pool: nothing runs on its behalf afterwards. It does not know the pool itself."""
+    """Ends a pool: nothing runs for it afterwards. It does not know the pool itself."""
 
-    def __init__(self, dispatcher: Dispatcher, crew: Any):
-        self._dispatcher, self._crew = dispatcher, crew
+    def __init__(self, dispatcher: Dispatcher, supervisor: Any):
+        self._dispatcher, self._supervisor = dispatcher, supervisor
         self._is_done = False
 
     def __call__(self) -> None:
         if self._is_done:
             return
         try:
-            self._crew.end()
+            self._supervisor.end()
             self._dispatcher.fail_all(_terminated)
             self._dispatcher.close()
         except BaseException:  # Ctrl-C, most likely: the rest is done at exit at the latest
             Finalize(None, self, exitpriority=_EXIT_PRIORITY)
             raise
-        # It held the crew, which holds the dispatcher.
-        vars(self._dispatcher).pop("interrupt", None)
+        # It held the supervisor, which holds the dispatcher.
+        vars(self._dispatcher).pop("cancel_running", None)
         self._is_done = True
 
 

@@ -1,10 +1,11 @@
-"""How far a map is, told while it goes on: to a callable, or by a bar.
+"""The progress of a map: told while it goes on, to a callable or by a bar.
 
-Idea: the job counts the items whose calls have ended, as it takes them; telling of it is a callback
-like any other, run where those are run, and never under a lock of the pool. Ends that come together
-are told together.
+Idea: the job counts the items whose calls have ended. Reporting the count is a callback like any
+other: it is run where callbacks are run, and never under a lock of the pool. Items that end
+together are reported together.
 
-Invariant: what is told grows; a map that has done all of its items has told their number.
+Invariant: the reported numbers grow; a map that has done all of its items has reported their
+number.
 
 Layer: pool.
 """
@@ -17,82 +18,87 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-Teller = Callable[[int, int | None], object]
-"""Is given how many items are done, and of how many; None: nobody knows."""
+Report = Callable[[int, int | None], object]
+"""It is given how many items are done, and how many there are; None: nobody knows."""
 
-Wish = bool | Teller
-"""What a caller asks for: True, a bar; False, nothing."""
+ProgressOption = bool | Report
+"""What a caller may pass as ``progress=``: True for a bar, False for nothing, or a callable."""
 
 
-def check(wish: object) -> None:
-    """Raise unless *wish* is one, and can be had.
+def check(option: object) -> None:
+    """Raise unless *option* is one, and can be done.
 
     Raises:
         TypeError: it is neither True nor False nor can be called.
         ModuleNotFoundError: there is no library that draws bars.
     """
-    if wish is True:
+    if option is True:
         _bar_maker()
-    elif wish is not False and not callable(wish):
-        raise TypeError(f"progress must be True, False or a callable(done, total), not {wish!r}")
+    elif option is not False and not callable(option):
+        raise TypeError(f"progress must be True, False or a callable(done, total), not {option!r}")
 
 
-def of(wish: Wish, total: int | None, name: str) -> Progress | None:
-    """The progress of a map of *total* items that calls the function *name*, if it is wished."""
-    if wish is False:
+def make_progress(option: ProgressOption, total: int | None, name: str) -> Progress | None:
+    """Return the progress of a map of *total* items that calls the function *name*.
+
+    None if the caller wants no report.
+    """
+    if option is False:
         return None
-    tell, close = _bar_maker()(total, name) if wish is True else (wish, _nothing)
-    return Progress(tell, close, total)
+    report, close = _bar_maker()(total, name) if option is True else (option, _nothing)
+    return Progress(report, close, total)
 
 
 class Progress:
-    """Counts, and tells.
+    """The number of items that are done, and of those that were reported.
 
     Args:
-        tell: see `Teller`.
-        close: called once, when nothing more will be told.
+        report: see `Report`.
+        close: called once, after the last report.
         total: how many items there are, if that is known.
     """
 
-    def __init__(self, tell: Teller, close: Callable[[], object], total: int | None):
-        self._tell, self._close, self._total = tell, close, total
-        self._done = self._told = 0
-        self._over = self._closed = self._pending = False
-        self._telling = threading.RLock()
+    def __init__(self, report: Report, close: Callable[[], object], total: int | None):
+        self._report, self._close, self._total = report, close, total
+        self._done = self._reported = 0
+        self._complete = self._closed = self._pending = False
+        self._reporting = threading.RLock()
 
     def add(self, items: int) -> None:
-        """So many more have ended. The dispatcher is locked."""
+        """Count *items* more. The dispatcher is locked."""
         self._done += items
 
-    def news(self, over: bool) -> Callable[[], object] | None:
-        """What is to be called so that the world knows, if it does not. The dispatcher is locked.
+    def pop_callback(self, complete: bool) -> Callable[[], object] | None:
+        """Return what is to be called so that the count is reported. The dispatcher is locked.
 
         Args:
-            over: whether nothing more will be done.
+            complete: whether no more items will be done.
+        Returns:
+            None when there is nothing to report, or a callback was returned and has not run yet.
         """
-        self._over = over
-        if self._pending or self._closed or not (over or self._done > self._told):
+        self._complete = complete
+        if self._pending or self._closed or not (complete or self._done > self._reported):
             return None
         self._pending = True
         return self._catch_up
 
     def _catch_up(self) -> None:
-        with self._telling:
+        with self._reporting:
             self._pending = False
-            over, done = self._over, self._done
+            complete, done = self._complete, self._done
             try:
-                if done > self._told and not self._closed:
-                    self._told = done
-                    self._tell(done, self._total)
+                if done > self._reported and not self._closed:
+                    self._reported = done
+                    self._report(done, self._total)
             except BaseException:
-                self.close()  # one that fails once would fail each time
+                self.close()  # a callable that fails once would fail each time
                 raise
-            if over:
+            if complete:
                 self.close()
 
     def close(self) -> None:
-        """Tell nothing any more."""
-        with self._telling:
+        """End the reports."""
+        with self._reporting:
             if not self._closed:
                 self._closed = True
                 self._close()
@@ -101,7 +107,7 @@ class Progress:
 def both(
     first: Callable[[], object] | None, second: Callable[[], object] | None
 ) -> Callable[[], object] | None:
-    """One that calls both, if there are both; the second also when the first raises."""
+    """Return what calls both, if there are both; the second also when the first raises."""
     if first is None or second is None:
         return first or second
 
@@ -116,7 +122,7 @@ def both(
 
 # ------------------------------------------------------------------------------------------- bars
 
-_Bar = tuple[Teller, Callable[[], object]]
+_Bar = tuple[Report, Callable[[], object]]
 
 
 def _bar_maker() -> Callable[[int | None, str], _Bar]:
@@ -146,4 +152,4 @@ def _rich(total: int | None, name: str) -> _Bar:
 
 
 def _nothing() -> None:
-    """A callable need not be told that it is over."""
+    """Do nothing: a callable is not told that there will be no more reports."""

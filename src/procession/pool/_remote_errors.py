@@ -1,10 +1,15 @@
-"""Errors on their way from a worker to the caller.
+"""Errors that come from a worker: what a task raised, and how a worker was lost.
 
-Idea: an exception loses its traceback when it is pickled, so the text of it travels along and comes
-back as the exception's cause. What cannot be pickled, or cannot be rebuilt from its pickle, is
-found out in the worker and replaced by an error that says so: the caller always gets an exception.
+Idea: an exception loses its traceback when it is pickled, so the text of the traceback is sent with
+it and becomes the exception's cause in the parent. An exception that cannot be pickled, or cannot
+be rebuilt from its pickle, is found out in the worker and replaced by an error that says so: the
+caller always gets an exception.
 
-Invariant: what `portable` returns has been pickled and rebuilt once, so it will be again.
+A worker that has died sends nothing. The supervisor knows how it ended, the dispatcher knows which
+task it had; so the supervisor puts plain values into the channel of results, and the dispatcher
+makes the exception of them.
+
+Invariant: what `portable` returns has been pickled and rebuilt once, so it can be again.
 
 Layer: pool.
 """
@@ -16,7 +21,11 @@ import traceback
 from types import TracebackType
 from typing import Any
 
+from .._base import errors
+from .._launch import crash_report, exit_reason
 from .._launch.result import RemoteTraceback as RemoteTraceback
+
+# ---------------------------------------------------------------------------- what a task raised
 
 
 class MaybeEncodingError(Exception):
@@ -40,7 +49,7 @@ class MaybeEncodingError(Exception):
 
 
 class ExceptionWithTraceback:
-    """An exception on its way: unpickled it is itself again, its remote traceback the cause.
+    """An exception to be pickled: unpickled it is itself again, its remote traceback the cause.
 
     Args:
         exc: the exception.
@@ -65,7 +74,7 @@ def rebuild_exc(exc: BaseException, tb: str) -> BaseException:
 
 
 def portable(exc: BaseException) -> ExceptionWithTraceback:
-    """*exc* with its traceback, or a substitute that names it if it cannot travel."""
+    """Return *exc* with its traceback, or a substitute that names it if it cannot be sent."""
     wrapped = ExceptionWithTraceback(exc, exc.__traceback__)
     try:
         pickle.loads(pickle.dumps(wrapped))
@@ -85,3 +94,24 @@ def _safe_repr(value: object) -> str:
         return repr(value)
     except Exception as error:  # noqa: BLE001 - a broken __repr__ must not hide the real trouble
         return f"<{type(value).__name__}, whose repr raises {type(error).__name__}>"
+
+
+# ---------------------------------------------------------------------------- how a worker was lost
+
+Loss = tuple[str, int, int, str]
+"""Which worker it was and how it ended; its process id; its exit code; its crash report, if any."""
+
+
+def describe_loss(worker: Any) -> Loss:
+    """Return what there is to say of *worker*, a process that has ended."""
+    how = f"worker {worker.name} (pid {worker.pid}) {exit_reason.describe(worker.exitcode)}"
+    return how, worker.pid, worker.exitcode, crash_report.read(worker)
+
+
+def worker_lost_error(loss: Loss, task: str) -> errors.WorkerLostError:
+    """Return the exception for the caller of *task*, which the lost worker ran."""
+    how, pid, exitcode, report = loss
+    said = f"{how}, while it ran {task}"
+    if report:
+        said += f". Its last words:\n{report}"
+    return errors.WorkerLostError(said, pid, exitcode, report)

@@ -1,11 +1,11 @@
-"""What callers wait for: the result of a call, or of a map; for an imap see `imap`.
+"""What callers wait for: the result of a call, or of a map. For an imap see `_imap`.
 
-Idea: a job knows its open tasks by their numbers and takes what becomes of each, in any order. Its
-pool calls `take` for each with the dispatcher's lock held; the caller waits through the pool, which
-receives for everybody meanwhile.
+Idea: a job knows its open tasks by their numbers and is given the outcome of each, in any order.
+The dispatcher calls `set_outcome` for each with its lock held; the caller waits through the
+dispatcher, and meanwhile receives results for all jobs.
 
-Invariant: `take` is called once for each task. When the last is in (or the first failure of a map)
-the job is done, and stays as it is.
+Invariant: `set_outcome` or `set_cancelled` is called once for each task. With the last one the job
+is done, and does not change any more.
 
 Layer: pool.
 """
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._base import errors
 from .._base.deadline import Deadline
-from ._chunking import in_words
+from ._chunking import describe_items
 from ._progress import Progress, both
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class ApplyResult:
     """The result of one call that is under way.
 
     Args:
-        dispatcher: who receives.
+        dispatcher: receives the results.
         name: of the function, for messages.
         callback: called with the result in the parent.
         error_callback: called with the exception in the parent.
@@ -55,7 +55,7 @@ class ApplyResult:
         self._success = False
         self._value: Any = None
         self._owner: Any = None  # the pool, which must live until the job is done
-        self._loops: list[Callable[[], object]] = []
+        self._wakers: list[Callable[[], object]] = []  # of event loops that wait for this
         self._cancelled = False
         self.number = -1
 
@@ -64,7 +64,7 @@ class ApplyResult:
     def ready(self) -> bool:
         """Whether the call has ended."""
         if not self._done:
-            self._dispatcher.receive_what_is_there()
+            self._dispatcher.receive_available()
         return self._done
 
     def successful(self) -> bool:
@@ -134,26 +134,26 @@ class ApplyResult:
         A task that is cancelled while it waits so leaves the call alone.
         """
         if not self._done:
-            yield from self._told_to_the_loop().__await__()
+            yield from self._future_of_done().__await__()
         return self.get(0)
 
-    def _told_to_the_loop(self) -> Future[None]:
-        """A future of the running loop that is done when this is."""
-        from asyncio import get_running_loop  # not cheap; whoever awaits has it
+    def _future_of_done(self) -> Future[None]:
+        """Return a future of the running loop that is done when this is."""
+        from asyncio import get_running_loop  # not cheap; a program that awaits has it
 
         loop = get_running_loop()
         future: Future[None] = loop.create_future()
 
-        def tell() -> None:
+        def wake() -> None:
             if not loop.is_closed():
-                loop.call_soon_threadsafe(_wake, future)
+                loop.call_soon_threadsafe(_set_done, future)
 
-        self._dispatcher.receive_from_now_on()
+        self._dispatcher.start_receiver()
         with self._dispatcher.lock:
             if self._done:
                 future.set_result(None)
             else:
-                self._loops.append(tell)
+                self._wakers.append(wake)
         return future
 
     # --------------------------------------------------------------------------- for the dispatcher
@@ -161,33 +161,33 @@ class ApplyResult:
     def _is_done(self) -> bool:
         return self._done
 
-    def take(self, number: int, ok: bool, value: Any) -> None:
-        """See `Job`."""
+    def set_outcome(self, number: int, ok: bool, value: Any) -> None:
+        """Task *number* has returned *value*, or has ended with that exception."""
         self._finish(ok, value)
 
-    def withdraw(self, number: int, error: BaseException) -> None:
-        """Task *number* was cancelled, and has *error* for a result."""
+    def set_cancelled(self, number: int, error: BaseException) -> None:
+        """Task *number* was cancelled; *error* is its outcome."""
         self._cancelled = True
-        self.take(number, False, error)
+        self.set_outcome(number, False, error)
 
-    def renumber(self, old: int, new: int) -> None:
-        """See `Job`."""
+    def resubmitted_as(self, old: int, new: int) -> None:
+        """Task *old* was sent again; its number is *new* now."""
         self.number = new
 
     def describe(self, number: int) -> str:
-        """See `Job`."""
+        """Return what task *number* is, for messages."""
         return f"a call of {self.name}"
 
-    def over(self) -> Callable[[], object] | None:
-        """See `Job`."""
+    def pop_callback(self) -> Callable[[], object] | None:
+        """Return what is to be called if the job is done: event loops, the caller's callback."""
         if not self._done:
             return None
         callback = self._callback if self._success else self._error_callback
         self._callback = self._error_callback = None
-        loops, self._loops = self._loops, []
-        if not loops and callback is None:
+        wakers, self._wakers = self._wakers, []
+        if not wakers and callback is None:
             return None
-        return functools.partial(_tell, loops, callback, self._value)
+        return functools.partial(_call_all, wakers, callback, self._value)
 
     def _finish(self, ok: bool, value: Any) -> None:
         self._success, self._value = ok, value
@@ -200,15 +200,15 @@ class ApplyResult:
 AsyncResult = ApplyResult
 
 
-def _wake(future: Future[None]) -> None:
-    if not future.done():  # whoever waited may have been cancelled
+def _set_done(future: Future[None]) -> None:
+    if not future.done():  # the task that waited may have been cancelled
         future.set_result(None)
 
 
-def _tell(loops: list[Callable[[], object]], callback: Callback | None, value: Any) -> None:
-    """The end of a job: to the event loops that wait for it, then to whom the caller named."""
-    for tell in loops:
-        tell()
+def _call_all(wakers: list[Callable[[], object]], callback: Callback | None, value: Any) -> None:
+    """Wake the event loops that wait for a job, then call the callback that its caller gave."""
+    for wake in wakers:
+        wake()
     if callback is not None:
         callback(value)
 
@@ -230,33 +230,33 @@ class MapResult(ApplyResult):
     ):
         super().__init__(dispatcher, name, callback, error_callback)
         self._results: list[Any] = [None] * length
-        self._places: dict[int, tuple[int, int]] = {}
+        self._ranges: dict[int, tuple[int, int]] = {}  # the items of each open task, by its number
         self._failure: BaseException | None = None
         self._left = length
         self.progress: Progress | None = None
         if length == 0:
             self._finish(True, [])
 
-    def place(self, first: int, pieces: list[tuple[int, int]]) -> None:
-        """Task *first* is the first of *pieces* (start, end), the next number the second, ..."""
-        self._places.update(zip(range(first, first + len(pieces)), pieces, strict=True))
+    def add_tasks(self, first: int, ranges: list[tuple[int, int]]) -> None:
+        """Task *first* is for the first of *ranges* (start, end), the next for the second, ..."""
+        self._ranges.update(zip(range(first, first + len(ranges)), ranges, strict=True))
 
-    def withdraw(self, number: int, error: BaseException) -> None:
-        """See `ApplyResult`. An item that failed before does not count any more."""
+    def set_cancelled(self, number: int, error: BaseException) -> None:
+        """As `ApplyResult`; the error replaces that of an item which failed before."""
         if not self._cancelled:
             self._failure = error
-        super().withdraw(number, error)
+        super().set_cancelled(number, error)
 
-    def renumber(self, old: int, new: int) -> None:
-        """See `Job`."""
-        self._places[new] = self._places.pop(old)
+    def resubmitted_as(self, old: int, new: int) -> None:
+        """Task *old* was sent again; its number is *new* now."""
+        self._ranges[new] = self._ranges.pop(old)
 
-    def take(self, number: int, ok: bool, value: Any) -> None:
-        """See `Job`.
+    def set_outcome(self, number: int, ok: bool, value: Any) -> None:
+        """Keep the results of task *number*, or its exception.
 
-        Done with the last task only, also after a failure: no callback runs while tasks still do.
+        The job is done with the last task, also after a failure: no callback runs while tasks do.
         """
-        start, end = self._places.pop(number)
+        start, end = self._ranges.pop(number)
         if self.progress is not None and not (self._cancelled or self._dispatcher.is_over()):
             self.progress.add(end - start)
         if ok:
@@ -279,18 +279,18 @@ class MapResult(ApplyResult):
             else:
                 self._finish(False, self._failure)
 
-    def over(self) -> Callable[[], object] | None:
-        """See `Job`."""
+    def pop_callback(self) -> Callable[[], object] | None:
+        """Return what reports the progress, and then see `ApplyResult`."""
         if self.progress is None:
-            return super().over()
-        return both(self._news(), super().over())
+            return super().pop_callback()
+        return both(self._pop_progress(), super().pop_callback())
 
-    def _news(self) -> Callable[[], object] | None:
-        return self.progress.news(self._done) if self.progress is not None else None
+    def _pop_progress(self) -> Callable[[], object] | None:
+        return self.progress.pop_callback(self._done) if self.progress is not None else None
 
     def _open_numbers(self) -> list[int]:
-        return list(self._places)
+        return list(self._ranges)
 
     def describe(self, number: int) -> str:
-        """See `Job`."""
-        return f"{in_words(*self._places[number])} of a map of {self.name}"
+        """Return what task *number* is, for messages."""
+        return f"{describe_items(*self._ranges[number])} of a map of {self.name}"

@@ -1,7 +1,7 @@
 """What a pool knows of itself at one moment, for `Pool.stats`.
 
-Idea: the dispatcher counts ends of tasks as it tells them; what the workers do stands in their
-seats. Putting both together costs the tasks nothing.
+Idea: the dispatcher counts how tasks end; what the workers do stands in their statuses. To put both
+together costs the tasks nothing.
 
 Layer: pool.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-_NS = 1e9
+_NS_PER_S = 1e9
 
 
 @dataclass(frozen=True)
@@ -58,23 +58,27 @@ class PoolStats:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What a crew sees of a worker.
+class WorkerSnapshot:
+    """What a supervisor knows of a worker at one moment.
 
     Attributes:
         name, pid: of its process.
-        number: of the task it took last; None: none yet.
-        since: when that was, ns; 0: it has not begun to take tasks.
+        task: number of the task it has received last; None: none yet.
+        started_ns: when that was; 0: it has not begun to receive tasks.
     """
 
     name: str
     pid: int
-    number: int | None
-    since: int
+    task: int | None
+    started_ns: int
 
-    def with_task(self, task: str | None) -> WorkerStats:
-        """The worker, which does *task* now."""
-        if task is None:
-            return WorkerStats(self.name, self.pid, "idle" if self.since else "starting")
-        age = max(0, time.monotonic_ns() - self.since) / _NS
-        return WorkerStats(self.name, self.pid, "busy", task, age)
+    def to_stats(self, description: str | None) -> WorkerStats:
+        """Return the stats of the worker.
+
+        Args:
+            description: of its task; None if that has ended.
+        """
+        if description is None:
+            return WorkerStats(self.name, self.pid, "idle" if self.started_ns else "starting")
+        age = max(0, time.monotonic_ns() - self.started_ns) / _NS_PER_S
+        return WorkerStats(self.name, self.pid, "busy", description, age)

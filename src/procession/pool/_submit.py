@@ -1,7 +1,7 @@
 """The calls of a pool: one call, a map, an imap.
 
-Idea: each makes a job, and hands its tasks to the dispatcher. Whether the workers are processes or
-threads is not known here. What was agreed beyond the call itself is the same for all:
+Idea: each makes a job, and gives its tasks to the dispatcher. Whether the workers are processes or
+threads is not known here. These options are the same for all:
 
     retries: how many times a task runs again whose worker was lost.
     timeout: seconds that each call of the function may take, counted from its start in the worker,
@@ -9,7 +9,7 @@ threads is not known here. What was agreed beyond the call itself is the same fo
     progress: True: a bar, drawn by tqdm or rich, whichever is installed; a callable: it is called
         with (items done, items in all, or None) by whichever thread receives results.
 
-Invariant: a job holds the pool and its program while it has open tasks.
+Invariant: a job holds the pool and its shared function while it has open tasks.
 
 Layer: pool.
 """
@@ -19,25 +19,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from typing import Any, TypeVar, cast
 
-from . import _chunking
-from ._adaptive_map import FedMapResult
-from ._call_options import Terms
+from . import _chunking, _time_limit
+from ._adaptive_map import AdaptiveMapResult
 from ._dispatcher import Dispatcher
-from ._imap import IMapIterator, IMapUnorderedIterator, Ordered, Unordered
-from ._options import check_callable, check_retries, checked_size
-from ._prefetch import SMALLEST_BOUND, InlineFeed, ThreadFeed, is_there_already
-from ._progress import Wish
-from ._progress import of as progress_of
+from ._imap import IMapIterator, ImapJob, IMapUnorderedIterator, ImapUnorderedJob
+from ._options import CallOptions, check_callable, check_retries, checked_size
+from ._prefetch import SMALLEST_BOUND, InlinePrefetch, ThreadPrefetch, is_there_already
+from ._progress import ProgressOption, make_progress
 from ._results import ApplyResult, Callback, MapResult
 
-_Job = TypeVar("_Job", bound=Unordered)
+_Job = TypeVar("_Job", bound=ImapUnorderedJob)
 
 
-class Calls:
-    """What a pool offers to run functions. The pool sets the attributes."""
+class PoolCalls:
+    """The methods of a pool that run functions. The pool sets the attributes."""
 
     _dispatcher: Dispatcher
-    _programs: Any
+    _functions: Any
     _processes: int
 
     def _check_running(self) -> None:
@@ -84,12 +82,12 @@ class Calls:
         check_callable(error_callback, "error_callback")
         task = (tuple(args), dict(kwds) if kwds else {})
         with self._dispatcher.lock:
-            program = self._programs.get(func, "apply", timeout)
-            job = ApplyResult(self._dispatcher, program.name, callback, error_callback)
-            job._owner = (self, program)
-            self._dispatcher.send_one(job, program, task, retries)
+            function = self._functions.get(func, "apply", timeout)
+            job = ApplyResult(self._dispatcher, function.name, callback, error_callback)
+            job._owner = (self, function)
+            self._dispatcher.send_one(job, function, task, retries)
         if callback or error_callback:
-            self._dispatcher.receive_from_now_on()
+            self._dispatcher.start_receiver()
         return job
 
     # -------------------------------------------------------------------------------- a map
@@ -102,10 +100,12 @@ class Calls:
         *,
         retries: int = 0,
         timeout: float | None = None,
-        progress: Wish = False,
+        progress: ProgressOption = False,
     ) -> list[Any]:
         """Call *func* for each item; the results, in order. Raises: as `apply`."""
-        return self._map(func, iterable, "chunk", chunksize, Terms(retries, timeout, progress))
+        return self._map(
+            func, iterable, "chunk", chunksize, CallOptions(retries, timeout, progress)
+        )
 
     def starmap(
         self,
@@ -115,11 +115,11 @@ class Calls:
         *,
         retries: int = 0,
         timeout: float | None = None,
-        progress: Wish = False,
+        progress: ProgressOption = False,
     ) -> list[Any]:
         """Like `map`, but each item is a tuple of arguments."""
-        terms = Terms(retries, timeout, progress)
-        return self._map(func, iterable, "star_chunk", chunksize, terms)
+        options = CallOptions(retries, timeout, progress)
+        return self._map(func, iterable, "star_chunk", chunksize, options)
 
     def _map(
         self,
@@ -127,28 +127,35 @@ class Calls:
         iterable: Iterable[Any],
         mode: str,
         chunksize: int | None,
-        terms: Terms,
+        options: CallOptions,
     ) -> list[Any]:
-        if chunksize is not None or terms.timeout is not None:
-            whole = self._map_async(func, iterable, mode, chunksize, None, None, terms)
+        chunksize = _time_limit.limit_chunksize(chunksize, options.timeout)
+        if chunksize is not None:
+            whole = self._map_async(func, iterable, mode, chunksize, None, None, options)
             results: list[Any] = whole.get()
             return results
         self._check_running()
         items = _sliceable(iterable)
         with self._dispatcher.lock:
-            program = self._programs.get(func, f"timed_{mode}")
-            job = FedMapResult(self._dispatcher, program, items, self._processes, terms.retries)
-            self._begin(job, program, len(items), terms)
+            function = self._functions.get(func, f"timed_{mode}")
+            job = AdaptiveMapResult(
+                self._dispatcher, function, items, self._processes, options.retries
+            )
+            self._prepare(job, function, len(items), options)
             job.start()
         return job.get_or_give_up()
 
-    def _begin(
-        self, job: MapResult | Unordered, program: Any, total: int | None, terms: Terms
+    def _prepare(
+        self,
+        job: MapResult | ImapUnorderedJob,
+        function: Any,
+        total: int | None,
+        options: CallOptions,
     ) -> None:
-        """*job* is about to be sent."""
-        job._owner = (self, program)
+        """Give *job* what it needs before its first task is sent."""
+        job._owner = (self, function)
         if total != 0:
-            job.progress = progress_of(terms.progress, total, program.name)
+            job.progress = make_progress(options.progress, total, function.name)
 
     def map_async(
         self,
@@ -160,11 +167,13 @@ class Calls:
         *,
         retries: int = 0,
         timeout: float | None = None,
-        progress: Wish = False,
+        progress: ProgressOption = False,
     ) -> MapResult:
         """Like `map`; the results are to come."""
-        terms = Terms(retries, timeout, progress)
-        return self._map_async(func, iterable, "chunk", chunksize, callback, error_callback, terms)
+        options = CallOptions(retries, timeout, progress)
+        return self._map_async(
+            func, iterable, "chunk", chunksize, callback, error_callback, options
+        )
 
     def starmap_async(
         self,
@@ -176,12 +185,12 @@ class Calls:
         *,
         retries: int = 0,
         timeout: float | None = None,
-        progress: Wish = False,
+        progress: ProgressOption = False,
     ) -> MapResult:
         """Like `starmap`; the results are to come."""
-        terms = Terms(retries, timeout, progress)
+        options = CallOptions(retries, timeout, progress)
         return self._map_async(
-            func, iterable, "star_chunk", chunksize, callback, error_callback, terms
+            func, iterable, "star_chunk", chunksize, callback, error_callback, options
         )
 
     def _map_async(
@@ -192,7 +201,7 @@ class Calls:
         chunksize: int | None,
         callback: Callback | None,
         error_callback: Callback | None,
-        terms: Terms,
+        options: CallOptions,
     ) -> MapResult:
         self._check_running()
         check_callable(callback, "callback")
@@ -200,17 +209,16 @@ class Calls:
         if chunksize is not None:
             chunksize = checked_size(chunksize, "chunksize")
         items = _sliceable(iterable)
-        if chunksize is None and terms.timeout is not None:
-            chunksize = 1  # one that takes too long costs its neighbours nothing
-        pieces = list(_chunking.cut(len(items), self._processes, chunksize))
-        tasks = [items[start:end] for start, end in pieces]
+        chunksize = _time_limit.limit_chunksize(chunksize, options.timeout)
+        ranges = list(_chunking.cut(len(items), self._processes, chunksize))
+        tasks = [items[start:end] for start, end in ranges]
         with self._dispatcher.lock:
-            program = self._programs.get(func, mode, terms.timeout)
-            job = MapResult(self._dispatcher, program.name, len(items), callback, error_callback)
-            self._begin(job, program, len(items), terms)
-            self._dispatcher.send(job, program, tasks, pieces, terms.retries)
-        if callback or error_callback or terms.progress:
-            self._dispatcher.receive_from_now_on()
+            function = self._functions.get(func, mode, options.timeout)
+            job = MapResult(self._dispatcher, function.name, len(items), callback, error_callback)
+            self._prepare(job, function, len(items), options)
+            self._dispatcher.send(job, function, tasks, ranges, options.retries)
+        if callback or error_callback or options.progress:
+            self._dispatcher.start_receiver()
         return job
 
     # -------------------------------------------------------------------------------- an imap
@@ -224,7 +232,7 @@ class Calls:
         buffersize: int | None = None,
         retries: int = 0,
         timeout: float | None = None,
-        progress: Wish = False,
+        progress: ProgressOption = False,
     ) -> IMapIterator:
         """Call *func* for each item; an iterator of the results, in order.
 
@@ -233,8 +241,8 @@ class Calls:
             buffersize: how many items are drawn from *iterable* before the caller has taken their
                 results; None: enough to keep the workers busy.
         """
-        terms = Terms(retries, timeout, progress)
-        return IMapIterator(self._imap(Ordered, func, iterable, chunksize, buffersize, terms))
+        options = CallOptions(retries, timeout, progress)
+        return IMapIterator(self._imap(ImapJob, func, iterable, chunksize, buffersize, options))
 
     def imap_unordered(
         self,
@@ -245,11 +253,11 @@ class Calls:
         buffersize: int | None = None,
         retries: int = 0,
         timeout: float | None = None,
-        progress: Wish = False,
+        progress: ProgressOption = False,
     ) -> IMapUnorderedIterator:
         """Like `imap`, but the results come in the order in which they are ready."""
-        terms = Terms(retries, timeout, progress)
-        job = self._imap(Unordered, func, iterable, chunksize, buffersize, terms)
+        options = CallOptions(retries, timeout, progress)
+        job = self._imap(ImapUnorderedJob, func, iterable, chunksize, buffersize, options)
         return IMapUnorderedIterator(job)
 
     def _imap(
@@ -259,7 +267,7 @@ class Calls:
         iterable: Iterable[Any],
         chunksize: int,
         buffersize: int | None,
-        terms: Terms,
+        options: CallOptions,
     ) -> _Job:
         self._check_running()
         chunksize = checked_size(chunksize, "chunksize")
@@ -267,19 +275,20 @@ class Calls:
             buffersize = checked_size(buffersize, "buffersize")
         chunked = chunksize > 1
         with self._dispatcher.lock:
-            program = self._programs.get(func, "chunk" if chunked else "each", terms.timeout)
+            function = self._functions.get(func, "chunk" if chunked else "each", options.timeout)
         bound = buffersize or max(SMALLEST_BOUND, self._processes * chunksize * 4)
-        make = InlineFeed if is_there_already(iterable) else ThreadFeed
-        args = (self._dispatcher, program, iterable, chunksize, chunked, bound, terms.retries)
-        feed = make(*args)  # it raises if the input cannot be iterated over
-        job = kind(self._dispatcher, program.name, chunked)
-        self._begin(job, program, len(iterable) if isinstance(iterable, Sized) else None, terms)
-        feed.start(job)
+        make = InlinePrefetch if is_there_already(iterable) else ThreadPrefetch
+        args = (self._dispatcher, function, iterable, chunksize, chunked, bound, options.retries)
+        prefetch = make(*args)  # it raises if the input cannot be iterated over
+        job = kind(self._dispatcher, function.name, chunked)
+        total = len(iterable) if isinstance(iterable, Sized) else None
+        self._prepare(job, function, total, options)
+        prefetch.start(job)
         return job
 
 
 def _sliceable(iterable: Iterable[Any]) -> Sequence[Any]:
-    """*iterable*, or a list of what it gives. A piece of a range is a range: quickly sent."""
+    """Return *iterable*, or a list of its items. A slice of a range is a range: quickly sent."""
     if isinstance(iterable, list) or type(iterable) in (tuple, range):
         return cast("Sequence[Any]", iterable)
     return list(iterable)

@@ -1,13 +1,13 @@
-"""The worker processes of a pool: started, watched, replaced, ended.
+"""The supervisor: it starts the worker processes of a pool, and replaces those that have died.
 
-Idea: each worker has a seat, where the number of its latest task stands: see `seats`. One thread
-sleeps on the sentinels of all workers. When a worker has ended, the thread looks at its seat and
-puts "lost" for that task into the results channel, behind whatever the worker had sent before, and
-gives the seat to a new worker.
+Idea: each worker has an index, and at that index a status in shared memory (see `_worker_status`).
+One thread, the watcher, sleeps until a worker ends. It then reads the worker's last status, puts
+"lost" for the task that the worker had into the channel of results, behind whatever the worker had
+put there before, and starts another worker with the same index.
 
-Invariant: a task that a dead worker had taken is followed by its result or by "lost", in this order
-if by both; a task it had not taken yet is still in the channel. Whatever interrupts a start or an
-end (Ctrl-C does), `end` may be called (again), and leaves nobody.
+Invariant: a task that a dead worker had received is followed by its result or by "lost", in this
+order if by both; a task it had not received yet is still in the channel. Whatever interrupts a
+start or an end (Ctrl-C does), `end` may be called (again), and leaves no worker.
 
 Layer: pool.
 """
@@ -20,25 +20,29 @@ import select
 import signal
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import _core
 from .._base import log, runtime
 from .._base.deadline import Deadline
+from .._base.wakeup import Wakeup
 from .._launch import sigint_mask
-from . import _losses, _trace_spans
-from ._cancel_table import Cancelled
-from ._dispatcher import Dispatcher
-from ._inner_threads import InnerThreads
-from ._options import Options
-from ._stats import Seen
-from ._worker import LOST, TIMED_OUT, Duty, main
-from ._worker_status import Look, Seats
+from . import _remote_errors, _time_limit, _trace_spans
+from ._protocols import LOST, TIMED_OUT
+from ._stats import WorkerSnapshot
+from ._worker import WorkerArguments, main
+from ._worker_setup import LibraryThreads
+from ._worker_status import WorkerStatus, WorkerStatusTable
 
-PATIENCE = 0.3
+if TYPE_CHECKING:
+    from ._cancel_table import SharedCancelTable
+    from ._dispatcher import Dispatcher
+    from ._options import WorkerOptions
+
+CANCEL_GRACE = 0.3
 """Seconds that a worker gets to end for a cancelled task before it is killed whatever it does."""
 
-GRACE = 0.4
+TERMINATE_GRACE = 0.4
 """Seconds that workers get to end after SIGTERM before they are killed."""
 
 _DEATHS_AT_START = 5
@@ -47,18 +51,19 @@ _DEATHS_AT_START = 5
 _BACK_OFF, _LONGEST_BACK_OFF = 0.05, 1.0  # seconds
 
 
-class Crew:
-    """The workers of one pool.
+class Supervisor:
+    """The workers of one pool. There is none before `start`.
 
     Args:
         start_process: makes and starts a daemon process that runs a function as worker *number*.
         size: how many workers, 1 or more.
         tasks, results: the pool's channels.
-        dispatcher: is told when nothing will work any more.
-        options: what the pool's owner asks for.
-        noted: where it is noted when tasks began and ended; None if nowhere.
+        dispatcher: is told when there will be no worker any more.
+        options: what the pool's owner wants.
+        spans: the channel for the spans of a trace; None: there is no trace.
 
-    There is no worker before `start`.
+    Attributes:
+        workers: the processes by their index; None where there is none at the moment.
     """
 
     def __init__(
@@ -68,129 +73,138 @@ class Crew:
         tasks: _core.TaskChannel,
         results: _core.TaskChannel,
         dispatcher: Dispatcher,
-        options: Options,
-        noted: _core.TaskChannel | None = None,
+        options: WorkerOptions,
+        spans: _core.TaskChannel | None = None,
     ):
         self._start_process = start_process
-        self._tasks, self._results = tasks, results
+        self._tasks, self._results, self._spans = tasks, results, spans
         self._dispatcher = dispatcher
         self._options = options
-        self._seats = Seats(size)
-        self._noted = noted
+        self._status = WorkerStatusTable(size)
         self._numbers = itertools.count(1)
         self.workers: list[Any] = [None] * size
-        self._number_of = [0] * size  # by seat: the worker's
-        self._dismissed = threading.Event()  # nobody is replaced any more
-        self._ended = False  # by `end`: what workers had is not lost with them, but given up
+        self._number_of = [0] * size  # by index: the worker's number, which no other gets
+        self._stopped = threading.Event()  # no worker is started any more
+        self._ended = False  # by `end`: the tasks of the workers are not lost, but given up
         self._deaths_at_start = 0
         self._lock = threading.RLock()  # the collector may end a forgotten pool anywhere
-        self._doomed: dict[int, tuple[int, Deadline]] = {}  # by seat: a claim, until when
-        self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._part = threading.Lock()  # of the watcher: taken by one thread, for good
+        self._terminating: dict[int, tuple[int, Deadline]] = {}  # by index: the task, until when
+        self._wakeup = Wakeup()  # of the watcher
+        self._watching = threading.Lock()  # taken by one thread, the watcher, for good
         self._watcher: threading.Thread | None = None
         self._over = threading.Event()
 
     def start(self) -> None:
         """Start the workers, and the thread that watches them."""
         try:
-            for seat in range(len(self.workers)):
-                self._hire(seat)
+            for index in range(len(self.workers)):
+                self._start_worker(index)
         except Exception:
-            self._dismiss_unwatched()
+            self._end_unwatched()
             raise
         self._start_watcher()
 
-    def _dismiss_unwatched(self) -> None:
-        """A worker could not be started: those that were must not stay behind."""
-        hired = [worker for worker in self.workers if worker is not None]
+    def _end_unwatched(self) -> None:
+        """End the workers that were started, as another one could not be."""
+        started = [worker for worker in self.workers if worker is not None]
         self.workers = [None] * len(self.workers)
-        for worker in hired:
+        for worker in started:
             worker.terminate()
-        for worker in hired:
+        for worker in started:
             worker.join()
 
     def _start_watcher(self) -> None:
-        """Start one unless there is one; may be called again when it was interrupted."""
+        """Start a watcher unless there is one; may be called again when it was interrupted."""
         with sigint_mask.blocked():
             threading.Thread(target=self._watch, name="procession-pool", daemon=True).start()
 
-    def _hire(self, seat: int) -> None:
-        self._seats.clear(seat)
+    def _start_worker(self, index: int) -> None:
+        self._status.clear(index)
         number = next(self._numbers)
-        block = self._seats.block
-        inner = InnerThreads(self._options.threads)
-        channels = self._tasks, self._results, self._noted
-        sharers = runtime.cpu_sharers * len(self.workers)
-        duty = Duty(inner, *channels, block, seat, number, sharers, self._options)
-        self._number_of[seat] = number
-        with sigint_mask.blocked():  # in the worker, until it knows what to do with them
-            self.workers[seat] = self._start_process(number, main, duty)
+        arguments = WorkerArguments(
+            LibraryThreads(self._options.threads),
+            *(self._tasks, self._results, self._spans),
+            *(self._status.block, index, number),
+            runtime.cpu_sharers * len(self.workers),
+            self._options,
+        )
+        self._number_of[index] = number
+        with sigint_mask.blocked():  # in the worker, until it has its own handler
+            self.workers[index] = self._start_process(number, main, arguments)
 
     # ------------------------------------------------------------------------------------- watching
 
     def _watch(self) -> None:
-        """The thread: until no worker is left that would have to be watched."""
-        if not self._part.acquire(blocking=False):
+        """Be the watcher, until no worker is left that would have to be watched."""
+        if not self._watching.acquire(blocking=False):
             return
         self._watcher = threading.current_thread()
         try:
             self._watch_all()
         finally:
             with self._lock:
-                os.close(self._bell)
-                self._bell = -1
+                self._wakeup.close()
             self._over.set()
 
     def _watch_all(self) -> None:
-        while alive := {w.sentinel: seat for seat, w in enumerate(self.workers) if w is not None}:
+        while alive := {w.sentinel: index for index, w in enumerate(self.workers) if w is not None}:
             poller = select.poll()
-            poller.register(self._bell, select.POLLIN)
+            poller.register(self._wakeup, select.POLLIN)
             for sentinel in alive:
                 poller.register(sentinel, select.POLLIN)
-            for ready, _ in poller.poll(self._patience_ms()):
-                if ready == self._bell:
-                    os.eventfd_read(self._bell)
+            for ready, _ in poller.poll(self._next_kill_ms()):
+                if ready == self._wakeup.fileno():
+                    self._wakeup.clear()
                 else:
-                    self._bury(alive[ready])
-            self._end_the_doomed()
+                    self._on_worker_exit(alive[ready])
+            self._kill_overdue()
 
-    def _bury(self, seat: int) -> None:
-        worker = self.workers[seat]
+    def _on_worker_exit(self, index: int) -> None:
+        """Report what has become of the task of worker *index*, and start another worker."""
+        worker = self.workers[index]
         worker.join()
-        exitcode, last = worker.exitcode, self._seats.look(seat)
+        exitcode, status = worker.exitcode, self._status.read(index)
         log.debug("worker %s ended with exit code %s", worker.name, exitcode)
-        had_begun = last.claim and self._tasks.got_count >= last.claim
-        if had_begun and self._noted is not None:
-            _trace_spans.put(self._noted, last.claim - 1, self._number_of[seat], last.since)
-        if had_begun and not self._ended:
-            if last.limit and exitcode == -signal.SIGKILL:
-                self._results.put_tagged(_too_long(worker, last), last.claim - 1, TIMED_OUT)
-            else:
-                self._results.put_tagged(_losses.of(worker), last.claim - 1, LOST)
+        self._report_task(worker, index, status)
         with self._lock:  # nobody sees a closed worker
-            self.workers[seat] = None
+            self.workers[index] = None
             worker.close()
-            self._doomed.pop(seat, None)
-        if last.claim or exitcode == 0:
+            self._terminating.pop(index, None)
+        if status.task is not None or exitcode == 0:
             self._deaths_at_start = 0
         else:
-            self._died_at_start(exitcode)
-        self._replace(seat)
+            self._on_death_at_start(exitcode)
+        self._replace(index)
 
-    def _replace(self, seat: int) -> None:
-        """Give *seat* to a new worker, if there is to be one."""
+    def _report_task(self, worker: Any, index: int, status: WorkerStatus) -> None:
+        """Put what has become of the task that *worker* had, if any, into the results."""
+        task = status.task
+        if task is None or self._tasks.got_count <= task:  # the task is still in the channel
+            return
+        if self._spans is not None:
+            _trace_spans.put_span(self._spans, task, self._number_of[index], status.started_ns)
+        if self._ended:
+            return
+        too_long = _time_limit.report(worker, status)
+        if too_long is not None:
+            self._results.put_tagged(too_long, task, TIMED_OUT)
+        else:
+            self._results.put_tagged(_remote_errors.describe_loss(worker), task, LOST)
+
+    def _replace(self, index: int) -> None:
+        """Start another worker *index*, if there is to be one."""
         if self._dispatcher.is_over():  # the initializer raised, perhaps
             return
         try:
             with self._lock:
-                if not self._dismissed.is_set():
-                    self._hire(seat)
+                if not self._stopped.is_set():
+                    self._start_worker(index)
         except Exception as error:  # noqa: BLE001 - the callers get it; the others are still watched
             said = f"a worker that had ended could not be replaced: {error!r}"
             self._dispatcher.fail_all(lambda: RuntimeError(said))
 
-    def _died_at_start(self, exitcode: int) -> None:
-        """A worker has, before it took a task. Pause before the next one; or give up."""
+    def _on_death_at_start(self, exitcode: int) -> None:
+        """A worker has died before it took a task: pause before the next one, or give up."""
         self._deaths_at_start += 1
         deaths, rounds = self._deaths_at_start, self._deaths_at_start // len(self.workers)
         if deaths > _DEATHS_AT_START * len(self.workers):
@@ -200,61 +214,62 @@ class Crew:
             )
             self._dispatcher.fail_all(lambda: RuntimeError(said))
         elif deaths > len(self.workers):
-            self._dismissed.wait(min(_BACK_OFF * 2**rounds, _LONGEST_BACK_OFF))
+            self._stopped.wait(min(_BACK_OFF * 2**rounds, _LONGEST_BACK_OFF))
 
-    # ------------------------------------------------------------------------ looking, cancelling
+    # --------------------------------------------------------------------------------- cancelling
 
     @property
-    def cancelled(self) -> Cancelled:
+    def cancel_table(self) -> SharedCancelTable:
         """The tasks that must not be begun."""
-        return self._seats.cancelled
+        return self._status.cancel_table
 
-    def interrupt(self, numbers: set[int]) -> None:
-        """End the workers that do one of these tasks right now; they are replaced."""
+    def cancel_running(self, tasks: set[int]) -> None:
+        """End the workers that run one of *tasks* right now; they are replaced."""
         with self._lock:
-            for seat, worker in enumerate(self.workers):
-                claim = self._seats.claim(seat)
-                if worker is None or claim - 1 not in numbers:
+            for index, worker in enumerate(self.workers):
+                task = self._status.task(index)
+                if worker is None or task is None or task not in tasks:
                     continue
-                self._seats.set_victim(seat, claim)
+                self._status.set_cancel_task(index, task)
                 worker._popen._send_signal(_core.END_SIGNAL)
-                self._doomed[seat] = (claim, Deadline(PATIENCE))
-            if self._doomed and self._bell >= 0:
-                os.eventfd_write(self._bell, 1)
+                self._terminating[index] = (task, Deadline(CANCEL_GRACE))
+            if self._terminating:
+                self._wakeup.set()
 
-    def _patience_ms(self) -> int | None:
-        """How long the watcher may sleep."""
+    def _next_kill_ms(self) -> int | None:
+        """Return how long the watcher may sleep."""
         with self._lock:
-            waits = [deadline.remaining_ms() for _, deadline in self._doomed.values()]
+            waits = [deadline.remaining_ms() for _, deadline in self._terminating.values()]
         return min((ms for ms in waits if ms is not None), default=None)
 
-    def _end_the_doomed(self) -> None:
-        """Kill who did not follow the signal: all of its threads block it, or it was stopped."""
+    def _kill_overdue(self) -> None:
+        """Kill workers that did not follow the signal: each thread blocks it, or it was stopped."""
         with self._lock:
-            for seat, (claim, deadline) in list(self._doomed.items()):
-                worker = self.workers[seat]
-                if worker is None or self._seats.claim(seat) != claim:
-                    del self._doomed[seat]
+            for index, (task, deadline) in list(self._terminating.items()):
+                worker = self.workers[index]
+                if worker is None or self._status.task(index) != task:
+                    del self._terminating[index]
                 elif deadline.expired:
-                    del self._doomed[seat]
+                    del self._terminating[index]
                     worker.kill()
 
-    def seen(self) -> list[Seen]:
-        """The workers as they are now."""
-        seen = []
+    def snapshot(self) -> list[WorkerSnapshot]:
+        """Return what the workers do at this moment."""
+        workers = []
         with self._lock:
-            for seat, worker in enumerate(self.workers):
+            for index, worker in enumerate(self.workers):
                 if worker is not None:
-                    last = self._seats.look(seat)
-                    number = last.claim - 1 if last.claim else None
-                    seen.append(Seen(worker.name, worker.pid, number, last.since))
-        return seen
+                    status = self._status.read(index)
+                    workers.append(
+                        WorkerSnapshot(worker.name, worker.pid, status.task, status.started_ns)
+                    )
+        return workers
 
     # ------------------------------------------------------------------------------------------ end
 
-    def dismiss(self) -> int:
-        """No worker is replaced any more; how many there are."""
-        self._dismissed.set()  # first: the watcher may be in a pause
+    def stop_replacing(self) -> int:
+        """Start no more workers; return how many there are."""
+        self._stopped.set()  # first: the watcher may be in a pause
         with self._lock:
             return sum(worker is not None for worker in self.workers)
 
@@ -274,11 +289,11 @@ class Crew:
     def end(self) -> None:
         """End all workers now, whatever they do; afterwards none is left."""
         self._ended = True
-        self.dismiss()
-        if self._watcher is None:  # the start was interrupted: who is there has to be buried
+        self.stop_replacing()
+        if self._watcher is None:  # the start was interrupted: the workers there must be watched
             self._start_watcher()
         self._signal(signal.SIGTERM)
-        self.join(GRACE)
+        self.join(TERMINATE_GRACE)
         if not self.is_over:
             self._signal(signal.SIGKILL)
             self.join()
@@ -290,11 +305,3 @@ class Crew:
                     os.kill(worker.pid, number)
                 except (ProcessLookupError, ValueError):
                     continue  # it has ended, and the watcher knows by now
-
-
-def _too_long(worker: Any, last: Look) -> str:
-    """What happened to *worker*, whose task had a limit, for the message to the caller."""
-    return (
-        f"took longer than its limit of {last.limit:g} s; worker {worker.name} (pid {worker.pid}) "
-        "was ended for it and is replaced"
-    )

@@ -1,9 +1,11 @@
 """`ThreadPool`: the interface of `Pool`, with threads of this process for workers.
 
 Idea: the dispatcher knows channels, not processes. So a thread pool is a pool whose channels are
-queues in memory, whose programs are the functions themselves, and whose crew are threads.
+queues in memory, whose shared functions are the functions themselves, and whose supervisor has
+threads.
 
-Invariant: nothing is pickled. A thread cannot be killed: ``terminate`` drops what nobody has begun.
+Invariant: nothing is pickled. A thread cannot be killed: ``terminate`` discards the tasks that no
+thread has begun.
 
 Layer: pool.
 """
@@ -20,18 +22,19 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from .._base.deadline import Deadline
+from . import _time_limit
 from ._dispatcher import Dispatcher
 from ._functions import MODES, Function
-from ._options import Options
+from ._options import WorkerOptions
 from ._pool import Pool
-from ._protocols import Message
-from ._stats import Seen
-from ._supervisor import GRACE
-from ._worker import REFUSED, STOP, serve
+from ._protocols import SETUP_FAILED, STOP, Message
+from ._stats import WorkerSnapshot
+from ._supervisor import TERMINATE_GRACE
+from ._worker import run_tasks
 
 
 class LocalChannel:
-    """The channel's interface over a queue in memory."""
+    """The interface of a channel, over a queue in memory."""
 
     def __init__(self) -> None:
         self._queue: SimpleQueue[Message] = SimpleQueue()
@@ -39,23 +42,23 @@ class LocalChannel:
         self._put_count = 0
 
     def put_tagged(self, obj: Any, tag: int, extra: int, /) -> int:
-        """Put a message; its number."""
+        """Send a message; return its number."""
         number = next(self._numbers)
         self._put_count = number + 1
         self._queue.put((number, tag, extra, obj, None))
         return number
 
     def put_batch(self, items: list[Any], tag: int, extra: int, /) -> tuple[int, int, None]:
-        """Put messages; the first one's number, how many, no error. Locked by the caller."""
+        """Send messages; return as `Channel`, without an error. Locked by the caller."""
         numbers = [self.put_tagged(item, tag, extra) for item in items]
         return (numbers[0] if numbers else 0), len(numbers), None
 
     def get_tagged(self, timeout: float | None, /) -> Message:
-        """Take a message; queue.Empty when none came in time."""
+        """Receive a message; queue.Empty when none came in time."""
         return self._queue.get(timeout=timeout)
 
     def receive_into(self, inbox: list[Message], limit: int, timeout: float | None, /) -> int:
-        """Append what is there, after waiting for one; queue.Empty when none came."""
+        """Wait for a message and append it; queue.Empty when none came."""
         if timeout == 0:
             inbox.append(self._queue.get_nowait())
         else:
@@ -64,15 +67,15 @@ class LocalChannel:
 
     @property
     def got_count(self) -> int:
-        """How many messages were ever taken. Exact while nobody puts."""
+        """How many messages were received. Exact while nobody sends."""
         return self._put_count - self._queue.qsize()
 
     def qsize(self) -> int:
-        """How many messages are there."""
+        """How many messages are in the channel."""
         return self._queue.qsize()
 
     def clear(self) -> None:
-        """Drop all messages."""
+        """Discard all messages."""
         try:
             while True:
                 self._queue.get_nowait()
@@ -80,13 +83,13 @@ class LocalChannel:
             return
 
 
-class LocalCancelled:
-    """The tasks that must not be begun; and those that are, as a thread cannot be ended."""
+class LocalCancelTable:
+    """The tasks that must not be begun; and those that were, as a thread cannot be ended."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._numbers: set[int] = set()
-        self.begun: dict[str, tuple[int, int]] = {}  # by thread: a task, and since when
+        self.begun: dict[str, tuple[int, int]] = {}  # by thread: its latest task, and since when
 
     def add(self, number: int) -> bool:
         """Cancel task *number*; False: it runs."""
@@ -96,13 +99,13 @@ class LocalCancelled:
             self._numbers.add(number)
             return True
 
-    def settle(self, number: int) -> None:
-        """Task *number* has ended."""
+    def remove(self, number: int) -> None:
+        """Forget task *number*, which has ended."""
         with self._lock:
             self._numbers.discard(number)
 
     def has(self, number: int) -> bool:
-        """Whether the current thread must not begin task *number*, which it has taken."""
+        """Whether the current thread must not begin task *number*, which it has received."""
         with self._lock:
             if number in self._numbers:
                 return True
@@ -110,8 +113,8 @@ class LocalCancelled:
             return False
 
 
-class LocalProgram:
-    """A function that is called where it is."""
+class LocalFunction:
+    """A function that is called in this process."""
 
     offset = 0
     _serials = itertools.count(STOP + 1)
@@ -119,44 +122,47 @@ class LocalProgram:
     def __init__(self, function: Function, mode: str):
         self.serial = next(self._serials)
         self.name = getattr(function, "__qualname__", None) or repr(function)
-        self.task = MODES[mode](function)
+        self.run = MODES[mode](function)
 
 
-class LocalPrograms:
-    """Makes programs, and finds them by their numbers while a job holds them."""
+class LocalFunctions:
+    """Makes local functions, and finds them by their numbers while a job holds them."""
 
     def __init__(self) -> None:
-        self._programs: weakref.WeakValueDictionary[int, LocalProgram] = (
+        self._functions: weakref.WeakValueDictionary[int, LocalFunction] = (
             weakref.WeakValueDictionary()
         )
 
-    def get(self, function: Function, mode: str, limit: float | None = None) -> LocalProgram:
-        """Return a new program for *function*."""
-        if limit is not None:
-            raise ValueError("timeout= needs a pool of processes: a thread cannot be ended")
-        program = LocalProgram(function, mode)
-        self._programs[program.serial] = program
-        return program
+    def get(self, function: Function, mode: str, limit: float | None = None) -> LocalFunction:
+        """Return a new local function.
 
-    def load(self, serial: int, offset: int) -> Callable[[Any], Any]:
+        Raises:
+            ValueError: there is a time limit.
+        """
+        _time_limit.check_for_threads(limit)
+        local = LocalFunction(function, mode)
+        self._functions[local.serial] = local
+        return local
+
+    def find(self, serial: int, offset: int) -> Callable[[Any], Any]:
         """Return what to call with a task."""
-        return self._programs[serial].task
+        return self._functions[serial].run
 
 
-class LocalCrew:
-    """The workers of a thread pool. Args: as `Crew`."""
+class ThreadSupervisor:
+    """The workers of a thread pool. Args: as `Supervisor`."""
 
     def __init__(
         self,
         size: int,
         tasks: LocalChannel,
         results: LocalChannel,
-        load: Callable[[int, int], Callable[[Any], Any]],
-        options: Options,
-        cancelled: LocalCancelled,
+        get_function: Callable[[int, int], Callable[[Any], Any]],
+        options: WorkerOptions,
+        cancel_table: LocalCancelTable,
     ):
-        self.cancelled = cancelled
-        self._tasks, self._results, self._load = tasks, results, load
+        self.cancel_table = cancel_table
+        self._tasks, self._results, self._get_function = tasks, results, get_function
         self._options = options
         self._ended = False
         self.workers = [
@@ -174,41 +180,41 @@ class LocalCrew:
             try:
                 self._options.initializer(*self._options.initargs)
             except BaseException as error:  # noqa: BLE001 - the pool tells the caller
-                self._results.put_tagged(error, 0, REFUSED)
+                self._results.put_tagged(error, 0, SETUP_FAILED)
                 return
-        serve(
+        run_tasks(
             self._tasks.get_tagged,
-            self._load,
+            self._get_function,
             self._results.put_tagged,
             lambda done: False,
             _unchanged,
-            self.cancelled.has,
+            self.cancel_table.has,
         )
 
-    def interrupt(self, numbers: set[int]) -> None:
-        """Nothing: of a task that runs, `LocalCancelled.add` said that it cannot be cancelled."""
+    def cancel_running(self, tasks: set[int]) -> None:
+        """Do nothing: `LocalCancelTable.add` has refused each task that runs."""
 
-    def seen(self) -> list[Seen]:
-        """The workers as they are now."""
-        begun, pid = self.cancelled.begun, os.getpid()
-        return [Seen(w.name, pid, *begun.get(w.name, (None, 1))) for w in self.workers]
+    def snapshot(self) -> list[WorkerSnapshot]:
+        """Return what the workers do at this moment."""
+        begun, pid = self.cancel_table.begun, os.getpid()
+        return [WorkerSnapshot(w.name, pid, *begun.get(w.name, (None, 1))) for w in self.workers]
 
-    def dismiss(self) -> int:
-        """How many workers there are to be stopped."""
+    def stop_replacing(self) -> int:
+        """Return how many workers there are to be stopped."""
         return len(self.workers)
 
     def join(self) -> None:
-        """Wait until the last worker has ended; after `end`, for those alone that do nothing.
+        """Wait until the last worker has ended; after `end` only for those without a task.
 
-        A thread cannot be made to leave a task. It ends behind it, and holds up no exit.
+        A thread cannot be made to leave a task. It ends after the task, and delays no exit.
         """
-        deadline = Deadline(GRACE if self._ended else None)
+        deadline = Deadline(TERMINATE_GRACE if self._ended else None)
         for worker in self.workers:
             if worker is not threading.current_thread() and worker.ident is not None:
                 worker.join(deadline.remaining())
 
     def end(self) -> None:
-        """Drop what nobody has begun, and let each worker end after what it does now."""
+        """Discard the tasks that no worker has begun, and end each worker after its task."""
         self._ended = True
         self._tasks.clear()
         for _ in self.workers:
@@ -232,12 +238,12 @@ class ThreadPool(Pool):
     ):
         super().__init__(processes, initializer, initargs)
 
-    def _set_up(self, options: Options) -> None:
-        tasks, results, cancelled = LocalChannel(), LocalChannel(), LocalCancelled()
-        self._programs = LocalPrograms()
+    def _set_up(self, options: WorkerOptions) -> None:
+        tasks, results, cancel_table = LocalChannel(), LocalChannel(), LocalCancelTable()
+        self._functions = LocalFunctions()
         self._dispatcher = Dispatcher(tasks, results)
-        self._crew = LocalCrew(
-            self._processes, tasks, results, self._programs.load, options, cancelled
+        self._supervisor = ThreadSupervisor(
+            self._processes, tasks, results, self._functions.find, options, cancel_table
         )
 
     def __reduce__(self) -> Any:
@@ -245,5 +251,5 @@ class ThreadPool(Pool):
 
 
 def _unchanged(error: BaseException) -> BaseException:
-    """An exception of a thread needs no wrapping: its traceback is here."""
+    """Return an exception of a thread as it is: it has its traceback."""
     return error

@@ -1,12 +1,14 @@
 """A timeline of a pool's tasks: a file for Perfetto or chrome://tracing.
 
-Idea: when a worker was at which task is noted in a channel of its own (see `spans`). What the task
-was and how it ended the dispatcher knows. Both are joined by the task's number when the end is
-told. A pool without a trace has none of this: its dispatcher and its workers are the plain ones.
+Idea: when a worker was at which task is sent through a channel of its own (see `_trace_spans`).
+What the task was and how it ended the dispatcher knows. Both are joined by the task's number when
+its job is told the end. A pool without a trace has none of this: it has the plain dispatcher, and
+its workers use their channels directly.
 
-Invariant: the span of a task is in the channel before its end is. The file is whole JSON after each
-write: a write begins at the closing brackets of the one before, and ends with new ones. So whatever
-becomes of workers it is whole; only a kill of the writing process itself in a write cuts it short.
+Invariant: the span of a task is in its channel before the task's result is. The file is whole JSON
+after each write: a write begins at the closing brackets of the one before, and ends with new ones.
+So whatever becomes of workers it is whole; only a kill of the writing process itself in a write
+cuts it short.
 
 Source: the Trace Event Format of Chromium, as a JSON object; times in microseconds.
 
@@ -25,17 +27,17 @@ from time import monotonic_ns
 from typing import Any
 
 from .. import _core
-from . import _worker
-from ._dispatcher import NOBODY, Dispatcher
-from ._protocols import Channel, Job, Message
+from . import _protocols
+from ._dispatcher import Dispatcher
+from ._protocols import NO_TASK, Channel, Message
 from ._trace_spans import HELLO
 
 _OUTCOMES = {
-    _worker.OK: "done",
-    _worker.FAILED: "failed",
-    _worker.LOST: "lost with its worker",
-    _worker.TIMED_OUT: "timed out",
-    _worker.CANCELLED: "cancelled",
+    _protocols.OK: "done",
+    _protocols.FAILED: "failed",
+    _protocols.LOST: "lost with its worker",
+    _protocols.TIMED_OUT: "timed out",
+    _protocols.CANCELLED: "cancelled",
 }
 _ENDED_WITH_THE_POOL = "ended with the pool"
 
@@ -47,7 +49,7 @@ _NS_PER_US = 1000
 
 
 class Trace:
-    """The file. The dispatcher's lock is held by whoever calls.
+    """The file. The dispatcher is locked by the caller of each method.
 
     Args:
         path: of the file; what was there is replaced.
@@ -68,13 +70,15 @@ class Trace:
         self._add({"ph": "M", "name": "process_name", "args": {"name": name}}, 0)
         self._append(_OPENING)
 
-    def told(self, task: int, name: str, what: str, outcome: str) -> None:
-        """*task* has ended: a call of the function *name*."""
-        span = self.forget(task)
+    def add_task(self, task: int, name: str, what: str, outcome: str) -> None:
+        """Add *task*, a call of the function *name* that has ended, if a worker had begun it."""
+        span = self.pop_span(task)
         if span is None:
-            return  # no worker had begun it
+            return
         number, began, ended = span
-        began = max(began, self._free_at.get(number, 0))  # a killed worker's note may be an old one
+        began = max(
+            began, self._free_at.get(number, 0)
+        )  # a killed worker's status may be an old one
         ended = self._free_at[number] = max(began, ended)
         event = {
             "ph": "X",
@@ -88,8 +92,8 @@ class Trace:
         if len(self._lines) >= _MOST_LINES or ended >= self._due:
             self._write()
 
-    def forget(self, task: int) -> tuple[int, int, int] | None:
-        """Return the span of *task*, if a worker has begun it, for the last time."""
+    def pop_span(self, task: int) -> tuple[int, int, int] | None:
+        """Return the span of *task*, once; None if no worker has begun the task."""
         if task not in self._spans:
             self._receive()
         return self._spans.pop(task, None)
@@ -103,11 +107,11 @@ class Trace:
             pass  # that was all
         for _, task, number, value, _ in inbox:
             if task == HELLO:
-                self._introduce(number, *value)
+                self._add_worker(number, *value)
             else:
                 self._spans[task] = (number, *value)
 
-    def _introduce(self, number: int, name: str, pid: int) -> None:
+    def _add_worker(self, number: int, name: str, pid: int) -> None:
         self._add({"ph": "M", "name": "thread_name", "args": {"name": f"{name} ({pid})"}}, number)
         self._add({"ph": "M", "name": "thread_sort_index", "args": {"sort_index": number}}, number)
 
@@ -130,14 +134,14 @@ class Trace:
         self._due = monotonic_ns() + _LONGEST_NS
 
     def _give_up(self, error: OSError) -> None:
-        """The tasks go on; who reads the trace must know that it does not."""
+        """Warn that the trace ends here; the tasks go on."""
         os.close(self._fd)
         self._fd = -1
         said = f"the trace {self._path} ends here, at {time.ctime()}: {error}"
         warnings.warn(said, RuntimeWarning, stacklevel=2)
 
     def close(self) -> None:
-        """Write what is known. Nothing more is told."""
+        """Write what is known, and close the file."""
         self._receive()
         self._write()
         if self._fd >= 0:
@@ -152,45 +156,43 @@ def _write_all(fd: int, data: bytes, offset: int) -> None:
 
 
 class TracingDispatcher(Dispatcher):
-    """A dispatcher that tells *trace* too. Args: as `Dispatcher`, and the trace."""
+    """A dispatcher that tells a trace how tasks end. Args: as `Dispatcher`, and the trace."""
 
     def __init__(self, tasks: Channel, results: Channel, trace: Trace):
         super().__init__(tasks, results)
         self._trace = trace
-        self._cancelled: dict[int, tuple[str, str]] = {}  # by task: what it was
+        self._cancelled: dict[int, tuple[str, str]] = {}  # by task: its function, what it was
 
-    def _take(self, message: Message, callbacks: list[Callable[[], object]]) -> None:
+    def _hand_out(self, message: Message, callbacks: list[Callable[[], object]]) -> None:
         _, number, kind, _, error = message
         job = self._open.get(number)
-        if kind in _OUTCOMES and number != NOBODY:
+        if kind in _OUTCOMES and number != NO_TASK:
             if job is not None:
-                failed = kind == _worker.OK and error is not None
-                outcome = _OUTCOMES[_worker.FAILED if failed else kind]
-                self._trace.told(number, job.name, job.describe(number), outcome)
+                failed = kind == _protocols.OK and error is not None
+                outcome = _OUTCOMES[_protocols.FAILED if failed else kind]
+                self._trace.add_task(number, job.name, job.describe(number), outcome)
             elif number in self._cancelled:
-                self._trace.told(number, *self._cancelled.pop(number), "cancelled")
+                self._trace.add_task(number, *self._cancelled.pop(number), "cancelled")
             else:
-                self._trace.forget(number)
-        super()._take(message, callbacks)
+                self._trace.pop_span(number)
+        super()._hand_out(message, callbacks)
 
-    def _withdraw(self, job: Any, number: int, error: BaseException) -> None:
+    def _set_cancelled(self, job: Any, number: int, error: BaseException) -> None:
         self._cancelled[number] = job.name, job.describe(number)
-        super()._withdraw(job, number, error)
+        super()._set_cancelled(job, number, error)
 
     def fail_all(self, error: Callable[[], BaseException]) -> None:
-        """See `Dispatcher`."""
+        """Add the tasks that end now to the trace; then as `Dispatcher`."""
         with self.lock:
             for number, job in self._open.items():
-                self._tell_end(number, job)
-            for number, what in self._cancelled.items():
-                self._trace.told(number, *what, "cancelled")
+                what = job.describe(number)
+                self._trace.add_task(number, job.name, what, _ENDED_WITH_THE_POOL)
+            for number, cancelled in self._cancelled.items():
+                self._trace.add_task(number, *cancelled, "cancelled")
             self._cancelled.clear()
         super().fail_all(error)
 
-    def _tell_end(self, number: int, job: Job) -> None:
-        self._trace.told(number, job.name, job.describe(number), _ENDED_WITH_THE_POOL)
-
     def close(self) -> None:
-        """See `Dispatcher`."""
+        """Close the trace."""
         with self.lock:
             self._trace.close()

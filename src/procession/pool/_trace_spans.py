@@ -1,10 +1,13 @@
-"""When a worker was at which task, noted for a trace.
+"""The worker's half of a trace: when it was at which task.
 
-Idea: a worker of a pool that is traced puts into a third channel, before each result, when it began
-the task and when it ended it; for a task that died with its worker, who buries the worker does. The
-first tag of a message is the task's number, the second the worker's.
+Idea: a worker of a pool that is traced sends a span through a third channel, before each result:
+when it began the task and when it ended it. For a task that ended with its worker the supervisor
+sends the span. The first tag of a message is the task's number, the second the worker's.
 
-Invariant: the span of a task is in the channel before its end is in that of the results.
+It is a module of its own because workers import it: the file and the dispatcher of a trace are in
+`_trace`, which only the parent needs.
+
+Invariant: the span of a task is in its channel before the task's result is in the other one.
 
 Layer: pool.
 """
@@ -18,49 +21,47 @@ from typing import Any
 
 from .. import _core
 from .._base import runtime
-from ._protocols import Message
+from ._protocols import CANCELLED, Message
 
 HELLO = 2**64 - 1
-"""Instead of a task's number: a worker says what it is called, and its process id."""
+"""In place of a task's number: the worker sends its name and its process id."""
 
 
-class Spans:
-    """Between a worker and its channels: notes when each task began and ended.
+class SpanRecorder:
+    """Stands between a worker and its channels, and sends a span for each task.
 
     Args:
-        channel: where to.
+        spans: the channel for the spans.
         number: the worker's.
-        take, answer: see `worker.serve`.
-        not_begun: the kind of an answer for a task that was not begun.
+        get_task, put_result: see `_worker.run_tasks`.
     """
 
     def __init__(
         self,
-        channel: _core.TaskChannel,
+        spans: _core.TaskChannel,
         number: int,
-        take: Callable[[float | None], Message],
-        answer: Callable[[Any, int, int], object],
-        not_begun: int,
+        get_task: Callable[[float | None], Message],
+        put_result: Callable[[Any, int, int], object],
     ):
-        self._channel, self._number = channel, number
-        self._take, self._answer, self._not_begun = take, answer, not_begun
-        self._began = 0
-        channel.put_tagged((runtime.current_process().name, os.getpid()), HELLO, number)
+        self._spans, self._number = spans, number
+        self._get_task, self._put_result = get_task, put_result
+        self._began_ns = 0
+        spans.put_tagged((runtime.current_process().name, os.getpid()), HELLO, number)
 
-    def take(self, timeout: float | None) -> Message:
-        """As the worker would."""
-        message = self._take(timeout)
-        self._began = monotonic_ns()
+    def get_task(self, timeout: float | None) -> Message:
+        """Get a task, and note the time."""
+        message = self._get_task(timeout)
+        self._began_ns = monotonic_ns()
         return message
 
-    def answer(self, value: Any, task: int, kind: int) -> None:
-        """As the worker would."""
-        if kind != self._not_begun:
-            put(self._channel, task, self._number, self._began)
-        self._answer(value, task, kind)
+    def put_result(self, value: Any, task: int, kind: int) -> None:
+        """Send the span of a task, unless it was not begun, and then the result."""
+        if kind != CANCELLED:
+            put_span(self._spans, task, self._number, self._began_ns)
+        self._put_result(value, task, kind)
 
 
-def put(channel: _core.TaskChannel, task: int, number: int, began: int) -> None:
-    """Worker *number* was at *task* since *began*, ns, or for no time if that is 0, until now."""
+def put_span(spans: _core.TaskChannel, task: int, number: int, began_ns: int) -> None:
+    """Send that worker *number* was at *task* from *began_ns* until now; 0: from now until now."""
     now = monotonic_ns()
-    channel.put_tagged((began or now, now), task, number)
+    spans.put_tagged((began_ns or now, now), task, number)

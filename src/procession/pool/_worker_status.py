@@ -1,86 +1,94 @@
-"""The seats: what a worker writes down about itself, in shared memory, for the pool to read.
+"""The status of each worker, in shared memory, where the pool reads it.
 
-Idea: each worker has a seat, a row of 64-bit words. It says there which task it has taken last and
-since when, and until when that may take. Nobody has to ask the worker, so the pool still learns it
-from one that has died or that is stuck in C code.
+Idea: each worker has a row of 64-bit words. It says which task the worker has received last and
+when, and until when that task may run. Nobody has to ask the worker, so the pool reads the status
+also of a worker that has died or that is stuck in C code.
 
-    CLAIM     number of the latest task, + 1; 0: none yet. Written before the task counts as taken.
-    SINCE     when it was taken.
-    DEADLINE  when the worker will be killed for what it runs; 0: it has no limit.
-    LIMIT     the limit that the deadline came from; written before it.
-    VICTIM    what the worker is to end for if CLAIM says so when END_SIGNAL comes; the parent's.
+    TASK         number of the latest task, + 1; 0: none yet. Written before the task is received.
+    STARTED_NS   when the task was received.
+    DEADLINE_NS  when the kernel will kill the worker for its time limit; 0: there is no limit.
+    LIMIT_NS     the length of that limit; written before the deadline.
+    CANCEL_TASK  the worker ends itself on END_SIGNAL if TASK has this value. The parent writes it.
 
-Times are nanoseconds of the monotonic clock, which all processes share. Behind the last seat lies
-the header of `cancelled`.
+Times are nanoseconds of the monotonic clock, which all processes share. The header of the cancel
+table follows the last row.
 
-Invariant: a worker writes only in its own seat, and not its VICTIM.
+Invariant: a worker writes only to its own row, and not its CANCEL_TASK. The core writes the words
+in the worker (native/python/worker_status.c).
 
 Layer: pool.
 """
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 from .. import _core
 from . import _cancel_table
 
-CLAIM, SINCE, DEADLINE, LIMIT, VICTIM = range(5)
+TASK, STARTED_NS, DEADLINE_NS, LIMIT_NS, CANCEL_TASK = range(5)
 _WORDS = 8  # a cache line, so that neighbours do not slow each other down
 _BYTES_OF_WORD = 8
-_NS = 1e9
 
 
-def occupy(block: _core.Block, seat: int, tasks: _core.TaskChannel) -> None:
-    """From now on *tasks*, in this worker, notes in *seat* what it takes."""
-    tasks.claim_in(block, seat * _WORDS)
-    _core.take_seat(block, seat * _WORDS)
+def write_status_of(tasks: _core.TaskChannel, block: _core.Block, index: int) -> None:
+    """From now on the core writes in row *index* what this worker receives from *tasks*."""
+    tasks.claim_in(block, index * _WORDS)
+    _core.take_seat(block, index * _WORDS)
 
 
-def notices(block: _core.Block) -> _cancel_table.Notices:
-    """What has been cancelled, for a worker."""
-    return _cancel_table.Notices(memoryview(block).cast("Q")[-_cancel_table.WORDS :])
+def cancel_table_reader(block: _core.Block) -> _cancel_table.CancelTableReader:
+    """Return a worker's view of the cancelled tasks."""
+    return _cancel_table.CancelTableReader(memoryview(block).cast("Q")[-_cancel_table.WORDS :])
 
 
 @dataclass(frozen=True)
-class Look:
-    """A seat as it was at one moment.
+class WorkerStatus:
+    """The status of a worker at one moment.
 
     Attributes:
-        claim: number of the latest task + 1; 0: none yet.
-        since: when it was taken, ns.
-        limit: seconds that the task was allowed to take, if they are over; else 0.
+        task: number of the latest task; None: there was none yet.
+        started_ns: when the worker received it.
+        deadline_ns: when the worker is killed for its time limit; 0: the task has none.
+        limit_ns: the length of that limit.
     """
 
-    claim: int
-    since: int
-    limit: float
+    task: int | None
+    started_ns: int
+    deadline_ns: int
+    limit_ns: int
 
 
-class Seats:
-    """All seats of a pool, as the parent sees them."""
+class WorkerStatusTable:
+    """The statuses of all workers of a pool, as the parent sees them.
+
+    Args:
+        count: how many workers the pool has.
+    """
 
     def __init__(self, count: int):
         self.block = _core.Block((count * _WORDS + _cancel_table.WORDS) * _BYTES_OF_WORD)
         self._words = memoryview(self.block).cast("Q")
-        self.cancelled = _cancel_table.Cancelled(self._words[-_cancel_table.WORDS :])
+        self.cancel_table = _cancel_table.SharedCancelTable(self._words[-_cancel_table.WORDS :])
 
-    def clear(self, seat: int) -> None:
-        """The seat is free for a new worker."""
-        for word in range(seat * _WORDS, (seat + 1) * _WORDS):
+    def clear(self, index: int) -> None:
+        """Prepare row *index* for a new worker."""
+        for word in range(index * _WORDS, (index + 1) * _WORDS):
             self._words[word] = 0
 
-    def claim(self, seat: int) -> int:
-        """The number of the seat's latest task + 1; 0: none yet."""
-        return self._words[seat * _WORDS + CLAIM]
+    def task(self, index: int) -> int | None:
+        """Return the number of the latest task of worker *index*; None if there was none yet."""
+        word = self._words[index * _WORDS + TASK]
+        return word - 1 if word else None
 
-    def set_victim(self, seat: int, claim: int) -> None:
-        """The seat's worker is to end if it is at that task when END_SIGNAL comes."""
-        self._words[seat * _WORDS + VICTIM] = claim
+    def set_cancel_task(self, index: int, task: int) -> None:
+        """Have worker *index* end itself if it is at *task* when END_SIGNAL comes."""
+        self._words[index * _WORDS + CANCEL_TASK] = task + 1
 
-    def look(self, seat: int) -> Look:
-        """Return what the seat says."""
-        claim, since, deadline, limit = self._words[seat * _WORDS : seat * _WORDS + 4]
-        over = deadline and time.monotonic_ns() >= deadline
-        return Look(claim, since, limit / _NS if over else 0.0)
+    def read(self, index: int) -> WorkerStatus:
+        """Return the status of worker *index*."""
+        row = self._words[index * _WORDS : (index + 1) * _WORDS]
+        task = row[TASK]
+        return WorkerStatus(
+            task - 1 if task else None, row[STARTED_NS], row[DEADLINE_NS], row[LIMIT_NS]
+        )
