@@ -1,7 +1,7 @@
 """Managers and the standard package's, over TCP and Unix sockets, each as server and as client.
 
-The other side is a program of the interpreter that runs the tests, which imports `multiprocessing`
-and nothing of ours: not even the name of this package may reach it.
+The other side is a program of the interpreter that runs the tests. It imports `multiprocessing`
+and nothing of this package: not even the name of this package may reach it.
 """
 
 import os
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("tracker")
 
 AUTHKEY = b"known to both"
 
-# So that whatever names this package in a message fails where it arrives.
+# With it, a message that names this package fails where it arrives.
 NOT_OURS = """
     import sys
     class NotOurs:
@@ -51,7 +51,7 @@ STANDARD_SERVER = """
         server.serve_forever()
 """
 
-# Uses a manager as programs do; run as the standard package's client, and with ours for comparison.
+# Uses a manager as programs do: as the standard package's client, and as ours for comparison.
 CLIENT = """
     import queue
     from {package}.managers import SyncManager, RemoteError
@@ -61,7 +61,7 @@ CLIENT = """
     Manager.register("Thing", method_to_typeid={{"inner": "list"}})
 
     def use(manager):
-        # Else the standard package would not know the key for a proxy inside of another.
+        # Without it the standard package does not know the key for a proxy inside of another.
         current_process().authkey = b"known to both"
         inner = manager.list([1])
         outer = manager.dict(inner=inner)
@@ -125,7 +125,7 @@ ADDRESSES = ["('127.0.0.1', 0)", "abstract", "path"]
 
 
 class Thing:
-    """What a server of ours has."""
+    """A class that a server of ours has registered."""
 
     def fail(self) -> None:
         raise LookupError("inside")
@@ -145,7 +145,7 @@ def tasks() -> Any:
 
 
 class Manager(SyncManager):
-    """Our server."""
+    """The manager class of our server."""
 
 
 Manager.register("tasks", tasks)
@@ -182,7 +182,7 @@ def our_manager(address: Any) -> Iterator[Any]:
 
 
 def run_client(package: str, address: Any, prelude: str = "") -> str:
-    """What a client of *package* says after it has used the manager at *address*."""
+    """Return the output of a client of *package* that has used the manager at *address*."""
     code = script(
         prelude,
         CLIENT.format(package=package),
@@ -200,25 +200,25 @@ def run_client(package: str, address: Any, prelude: str = "") -> str:
 
 
 def test_a_standard_client_uses_our_manager(our_manager: Any) -> None:
-    """Everything a `SyncManager` has; afterwards nothing of it is left in the manager."""
+    """It uses all types of a `SyncManager`; afterwards the manager has none of its objects."""
     assert run_client("multiprocessing", our_manager.address, NOT_OURS) == "used"
     assert our_manager._number_of_objects() == 0
 
 
 @pytest.mark.orphans
 def test_our_client_uses_a_standard_manager(standard_server: Any) -> None:
-    """The same program, with one name changed."""
+    """The program is the same, with one name changed."""
     assert run_client("procession", standard_server) == "used"
 
 
 def test_our_client_uses_our_manager(our_manager: Any) -> None:
-    """In the same way: for comparison."""
+    """The program is the same: for comparison."""
     assert run_client("procession", our_manager.address) == "used"
 
 
 def connected(address: Any) -> Any:
     class Remote(SyncManager):
-        """A client's."""
+        """The manager class of a client."""
 
     Remote.register("tasks")
     manager = Remote(address, AUTHKEY)
@@ -227,7 +227,7 @@ def connected(address: Any) -> Any:
 
 
 def test_referents_of_a_standard_manager_are_counted(standard_server: Any) -> None:
-    """What goes here, goes there, and nothing sooner."""
+    """An object ends there when its last proxy ends here, not earlier."""
     manager = connected(standard_server)
     before = manager._number_of_objects()
     one, other = manager.list(), manager.dict()
@@ -239,7 +239,7 @@ def test_referents_of_a_standard_manager_are_counted(standard_server: Any) -> No
 
 
 def test_children_use_a_standard_manager(standard_server: Any, ctx: Any) -> None:
-    """Proxies go to children of each start method."""
+    """Proxies are arguments of children of each start method."""
     manager = connected(standard_server)
     shared = manager.list()
     process = ctx.Process(target=shared.append, args=("from a child",))
@@ -275,8 +275,8 @@ def test_errors_of_a_standard_manager_show_its_traceback(standard_server: Any) -
         manager.list()._callmethod("fly")
 
 
-def test_a_standard_client_that_goes_away_gives_nothing_it_never_had(our_manager: Any) -> None:
-    """It cannot say who it is; what it counted it gives back itself."""
+def test_a_standard_client_gives_back_its_references_itself(our_manager: Any) -> None:
+    """It sends no hello, so the manager does not know which references are its own."""
     code = script(
         NOT_OURS,
         f"""
@@ -305,7 +305,7 @@ def test_a_remote_manager_of_base_types() -> None:
     """The example of the documentation: a queue that lives in the server."""
 
     class QueueManager(BaseManager):
-        """The server's."""
+        """The manager class of the server."""
 
     QueueManager.register("get_queue", tasks)
     with QueueManager(("127.0.0.1", 0), AUTHKEY) as manager:

@@ -1,8 +1,8 @@
-"""A manager's socket, and bytes that nobody who means well would send there.
+"""A manager's socket, and bytes that no proper client would send there.
 
-Idea: as in `test_strangers`, against a server that runs: whoever does not know the key is not let
-in, and who knows it gets an answer to whatever he asks, or the end of his connection. After each
-case somebody else is served.
+Idea: as in `test_strangers`, against a server that runs. A peer without the key is refused; a
+client with the key gets a reply to each request, or the end of its connection. After each case
+another client is served.
 """
 
 import contextlib
@@ -19,27 +19,21 @@ import procession
 from procession import AuthenticationError
 from procession.connection import Client
 from tests.property.test_strangers import poisoned, streams, tries
+from tests.support.managers import resident_kilobytes, running
 
-MOST_SAID = 300  # bytes that a stranger is told: a challenge, an answer, a verdict
+MOST_SENT = 300  # bytes that a peer without the key gets: a challenge, an answer, a verdict
 GROWTH = 16_000  # kilobytes
 
 
 @pytest.fixture
 def manager() -> Iterator[Any]:
-    made: Any = procession.get_context("fork").Manager()
-    yield made
-    made.shutdown()
-    made._process.close()
-
-
-def resident_kilobytes(pid: int) -> int:
-    with open(f"/proc/{pid}/status") as lines:
-        return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
+    with running(procession.get_context("fork").Manager()) as manager:
+        yield manager
 
 
 @contextlib.contextmanager
 def unharmed(manager: Any) -> Iterator[Any]:
-    """A list of the manager, which is served before and after; nothing has grown meanwhile."""
+    """Give a list of the manager, which works before and after; nothing has grown meanwhile."""
     shared = manager.list([1])
     objects, before = manager._number_of_objects(), resident_kilobytes(manager._process.pid)
     yield shared
@@ -48,30 +42,30 @@ def unharmed(manager: Any) -> Iterator[Any]:
     assert resident_kilobytes(manager._process.pid) < before + GROWTH
 
 
-def told(stranger: socket.socket) -> bytes:
-    """What the manager says until it ends the connection."""
-    said = b""
+def received_by(stranger: socket.socket) -> bytes:
+    """Return what the manager sends until it ends the connection."""
+    received = b""
     stranger.settimeout(10)
     with contextlib.suppress(ConnectionResetError):
         while piece := stranger.recv(1000):
-            said += piece
-    return said
+            received += piece
+    return received
 
 
-def test_no_stranger_is_let_in_by_a_manager(manager: Any) -> None:
-    """Whatever he says and however he leaves."""
+def test_a_manager_refuses_a_peer_without_the_key(manager: Any) -> None:
+    """Whatever the peer sends, and however it ends the connection."""
 
     @tries(1_500)
     @given(st.one_of(streams, poisoned), st.booleans())
-    def play(said: bytes, stays: bool) -> None:
+    def play(sent: bytes, stays: bool) -> None:
         with socket.socket(socket.AF_UNIX) as stranger:
             stranger.connect(manager.address)
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                stranger.sendall(said)
+                stranger.sendall(sent)
                 stranger.shutdown(socket.SHUT_WR)
             if stays:
-                answer = told(stranger)
-                assert len(answer) < MOST_SAID
+                answer = received_by(stranger)
+                assert len(answer) < MOST_SENT
                 assert b"#RETURN" not in answer
         assert shared[0] == 1
 
@@ -110,8 +104,8 @@ requests = st.one_of(
 )
 
 
-def test_nonsense_from_one_with_the_key_is_answered_or_ends_his_connection(manager: Any) -> None:
-    """He harms nobody else, and gets the errors as text."""
+def test_a_senseless_request_is_answered_or_ends_the_connection(manager: Any) -> None:
+    """It comes from a client with the key, which gets the errors as text; no other is harmed."""
 
     @tries(600)
     @given(st.lists(requests.map(pickle.dumps) | st.binary(max_size=30), min_size=1, max_size=4))
@@ -121,7 +115,7 @@ def test_nonsense_from_one_with_the_key_is_answered_or_ends_his_connection(manag
             for message in messages:
                 guest.send_bytes(message)
                 if not guest.poll(0.02):
-                    continue  # of what wants no answer
+                    continue  # the request wants no reply
                 assert guest.recv()[0][0] == "#"
         assert shared[0] == 1
 

@@ -1,8 +1,7 @@
-"""Clients of a manager are killed by the hundred: neither the arena nor the server grows."""
+"""Hundreds of clients of a manager are killed: neither the arena nor the server grows."""
 
 import os
 import signal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 import procession
 from procession import _core
 from tests.support import wait_until
+from tests.support.managers import resident_kilobytes
 
 DEATHS, AT_ONCE = 340, 5
 SEGMENT = 64 * 1024  # bytes of a channel that hold records
@@ -17,7 +17,7 @@ LARGE = os.urandom(20_000)
 
 
 def call_and_die(shared: Any, tasks: Any, number: int, leave: str) -> None:
-    """Make a few calls, leave the result of one untaken, or not, and be killed."""
+    """Make a few calls, leave the result of one in its channel, or not, and be killed."""
     shared[number % 10] = LARGE
     assert shared[number % 10]
     tasks.put(number)
@@ -31,11 +31,6 @@ def call_and_die(shared: Any, tasks: Any, number: int, leave: str) -> None:
 
 def threads_and_descriptors(pid: int) -> tuple[int, int]:
     return len(os.listdir(f"/proc/{pid}/task")), len(os.listdir(f"/proc/{pid}/fd"))
-
-
-def resident_kilobytes(pid: int) -> int:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
 
 
 @pytest.mark.slow
@@ -65,10 +60,10 @@ def test_hundreds_of_killed_clients_cost_nothing_that_lasts(leave: str) -> None:
             used.append(_core.arena_usage()["used"])
             resident.append(resident_kilobytes(pid))
 
-    # The channel of requests has one segment more at times: the next one, or a spare.
+    # The channel of requests has one segment more at times: the next one, or one in reserve.
     assert max(used) - min(used) <= 2 * SEGMENT, used
     assert resident[-1] < resident[1] + 4096, resident
-    # What was put is there, but for what a client had got before it was killed.
+    # All that was put is there, except for what a client had got before it was killed.
     assert shared["x"] == LARGE
     assert tasks.qsize() == DEATHS
     manager.shutdown()

@@ -1,4 +1,4 @@
-"""Pools for the tests of what a pool does; a file of tests may have others by these names."""
+"""Pools and managers for tests; a file of tests may have others by these names."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 import procession
+from tests.support.managers import running
 from tests.support.tasks import WORKERS
 
 
@@ -23,3 +24,17 @@ def forked() -> Iterator[Any]:
     with procession.get_context("fork").Pool(WORKERS) as pool:
         yield pool
     pool.join()
+
+
+@pytest.fixture
+def manager(ctx: Any) -> Iterator[Any]:
+    """A manager whose server was started by each method in turn."""
+    with running(ctx.Manager()) as manager:
+        yield manager
+
+
+@pytest.fixture
+def forked_manager() -> Iterator[Any]:
+    """A manager whose server was forked, for tests in which the start method does not matter."""
+    with running(procession.get_context("fork").Manager()) as manager:
+        yield manager

@@ -1,4 +1,4 @@
-"""Calls of managers through shared memory: which go there, and what becomes of those cut short."""
+"""Calls of managers through shared memory: which go there, and what happens if one is cut short."""
 
 import os
 import queue
@@ -26,6 +26,7 @@ from procession.managers._server_queue import Queue
 from procession.managers._shm_client import CALLS_AFTER_FETCH, ChannelCalls
 from procession.managers._wait_queue import MustWait, current_call
 from tests.support import start_python, wait_until
+from tests.support.managers import running
 
 FAMILY = procession.get_context("fork")
 
@@ -33,30 +34,28 @@ FAMILY = procession.get_context("fork")
 @pytest.fixture
 def manager() -> Iterator[Any]:
     """A manager, where the start method makes no difference."""
-    made: Any = FAMILY.Manager()
-    yield made
-    made.shutdown()
-    made._process.close()
+    with running(FAMILY.Manager()) as manager:
+        yield manager
 
 
 def channels(manager: Any) -> ChannelCalls:
-    """Those of this thread, which has called something."""
+    """Return the channels of this thread, which has called a method."""
     found = manager._client._thread.conn.channels
     assert isinstance(found, ChannelCalls)
     return found
 
 
-def outcome(proxy: Any, manager: Any, name: str, *args: Any, **kwds: Any) -> int | None:
-    """What the channel says to a call; None if the call cannot go there."""
-    answer = channels(manager).call(proxy._id, name, args, kwds)
-    return None if answer is None else answer[0]
+def reply_kind(proxy: Any, manager: Any, name: str, *args: Any, **kwds: Any) -> int | None:
+    """Return the kind of the reply through the channel; None if the call cannot go there."""
+    reply = channels(manager).call(proxy._id, name, args, kwds)
+    return None if reply is None else reply[0]
 
 
 # ------------------------------------------------------------------------------ which way calls go
 
 
 def test_nonblocking_calls_go_through_the_channel(manager: Any) -> None:
-    """Those of the standard types; what they do and return is what it is elsewhere."""
+    """Calls of the standard types do; their effects and results are the same as elsewhere."""
     shared, items, tasks = manager.dict(a=1), manager.list([1, 2]), manager.Queue()
     lock, flag, space = manager.RLock(), manager.Event(), manager.Namespace(x=1)
     shared["b"] = 2
@@ -85,14 +84,14 @@ def test_nonblocking_calls_go_through_the_channel(manager: Any) -> None:
     ]
 
     for proxy, name, args in calls:
-        assert outcome(proxy, manager, name, *args) == DONE, name
+        assert reply_kind(proxy, manager, name, *args) == DONE, name
     assert shared["k"] == {"deep": [1, {2}, b"x" * 100_000]}
     assert items[:] == [1, 2, 3]
     assert space.y == 5
 
 
 class Thing:
-    """What is not plain."""
+    """An object that is not simple: it is pickled."""
 
     def __init__(self, number: int):
         self.number = number
@@ -102,11 +101,11 @@ class Thing:
 
 
 class Own(SyncManager):
-    """Has a type of the program's."""
+    """A manager class with types of the program."""
 
 
 class Counter:
-    """What a program's class says of its methods."""
+    """A class that names a nonblocking method."""
 
     _nonblocking_ = ("add",)
 
@@ -122,7 +121,7 @@ class Counter:
 
 
 class Derived(Counter):
-    """May have another `add`: nothing is known of it."""
+    """A derived class, which might have another `add`: what its base says does not count."""
 
 
 Own.register("Thing", Thing)
@@ -131,21 +130,21 @@ Own.register("Derived", Derived)
 
 
 def test_other_calls_go_by_the_connection(manager: Any) -> None:
-    """Those that have to wait, and those of which nobody knows; results and errors as ever."""
+    """Calls that have to wait do, and unknown methods; results and errors are the usual ones."""
     shared, tasks, lock = manager.dict(), manager.Queue(), manager.Lock()
     condition, barrier = manager.Condition(), manager.Barrier(1)
     shared["thing"] = Thing(3)
     assert shared["thing"].number == 3
     lock.acquire()
-    assert outcome(lock, manager, "acquire") == CALL_BY_CONNECTION
-    assert outcome(tasks, manager, "get") == CALL_BY_CONNECTION
-    assert outcome(tasks, manager, "get", True, 0.5) == CALL_BY_CONNECTION
-    assert outcome(shared, manager, "__getitem__", "absent") == RAISED
-    assert outcome(shared, manager, "__setitem__", "x", Thing(1)) is None
-    assert outcome(shared, manager, "__iter__") == ALWAYS_BY_CONNECTION
-    assert outcome(shared, manager, "no such method") == ALWAYS_BY_CONNECTION
-    assert outcome(condition, manager, "wait", 0.1) == ALWAYS_BY_CONNECTION
-    assert outcome(barrier, manager, "wait") == ALWAYS_BY_CONNECTION
+    assert reply_kind(lock, manager, "acquire") == CALL_BY_CONNECTION
+    assert reply_kind(tasks, manager, "get") == CALL_BY_CONNECTION
+    assert reply_kind(tasks, manager, "get", True, 0.5) == CALL_BY_CONNECTION
+    assert reply_kind(shared, manager, "__getitem__", "absent") == RAISED
+    assert reply_kind(shared, manager, "__setitem__", "x", Thing(1)) is None
+    assert reply_kind(shared, manager, "__iter__") == ALWAYS_BY_CONNECTION
+    assert reply_kind(shared, manager, "no such method") == ALWAYS_BY_CONNECTION
+    assert reply_kind(condition, manager, "wait", 0.1) == ALWAYS_BY_CONNECTION
+    assert reply_kind(barrier, manager, "wait") == ALWAYS_BY_CONNECTION
 
     assert barrier.wait() == 0
     assert not lock.acquire(True, 0.01)
@@ -154,34 +153,36 @@ def test_other_calls_go_by_the_connection(manager: Any) -> None:
     with pytest.raises(KeyError) as caught:
         shared["absent"]
     assert caught.value.args == ("absent",)
-    with pytest.raises(queue.Empty):  # of which there is more to tell: with the traceback
+    with pytest.raises(queue.Empty):  # not a simple error: with the traceback
         tasks.get_nowait()
 
 
 def test_the_methods_of_other_types_go_by_the_connection() -> None:
-    """Of a type that a program registered, until it says that a method is prompt."""
+    """So do those of a type that a program registered, unless it names them as nonblocking."""
     with Own(ctx=FAMILY) as manager:
         thing = manager.Thing(4)
         assert thing.twice() == 8
-        assert outcome(thing, manager, "twice") == ALWAYS_BY_CONNECTION
+        assert reply_kind(thing, manager, "twice") == ALWAYS_BY_CONNECTION
         counter, derived = manager.Counter(), manager.Derived()
         assert counter.add(2) == 2
-        assert outcome(counter, manager, "add", 3) == DONE
-        assert outcome(counter, manager, "get") == ALWAYS_BY_CONNECTION
-        assert outcome(derived, manager, "add", 3) == ALWAYS_BY_CONNECTION
+        assert reply_kind(counter, manager, "add", 3) == DONE
+        assert reply_kind(counter, manager, "get") == ALWAYS_BY_CONNECTION
+        assert reply_kind(derived, manager, "add", 3) == ALWAYS_BY_CONNECTION
         assert counter.get() == 5
         process = manager._process
     process.close()
 
 
-def test_results_that_are_not_plain_are_soon_asked_for_by_the_connection(manager: Any) -> None:
-    """And after a while, once more, through the channel."""
+def test_a_method_with_a_result_that_is_not_simple_is_called_by_the_connection(
+    manager: Any,
+) -> None:
+    """After a while it is called through the channel again."""
     shared = manager.dict(key=1)
     assert shared["key"] == 1
     requests: _core.TaskChannel = channels(manager)._put.__self__
 
     def reads() -> int:
-        """How many of some reads went through the channel."""
+        """Return how many of some reads went through the channel."""
         before = requests.put_count
         for _ in range(CALLS_AFTER_FETCH):
             assert shared["key"]
@@ -241,7 +242,7 @@ def test_a_forked_child_has_channels_of_its_own(manager: Any) -> None:
 
 
 def leave_unread(proxy: Any, name: str, *args: Any) -> None:
-    """Call a method and be killed before the result is taken."""
+    """Call a method and be killed before the result is received."""
     proxy.qsize() if hasattr(proxy, "qsize") else proxy.locked()
     calls = proxy._client._thread.conn.channels
     calls._put((proxy._id, name, args, ()), calls._session)
@@ -250,21 +251,23 @@ def leave_unread(proxy: Any, name: str, *args: Any) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-@pytest.mark.parametrize("plain", [True, False])
-def test_an_item_whose_getter_was_killed_is_put_back(manager: Any, plain: bool) -> None:
-    """It had been taken from the queue, but not by the client; it is back when that is noticed."""
+@pytest.mark.parametrize("simple", [True, False])
+def test_an_item_whose_getter_was_killed_is_put_back(manager: Any, simple: bool) -> None:
+    """It had left the queue, but the client had not received it; the manager puts it back."""
     tasks = manager.Queue()
-    tasks.put("first" if plain else Thing(7))
+    tasks.put("first" if simple else Thing(7))
     tasks.put("second")
     die(leave_unread, tasks, "get")
 
     items = [tasks.get(timeout=10) for _ in range(2)]
     items.remove("second")
-    assert (items[0] if plain else items[0].number) == ("first" if plain else 7)
+    assert (items[0] if simple else items[0].number) == ("first" if simple else 7)
 
 
 @pytest.mark.parametrize("kind", ["Lock", "RLock", "Semaphore"])
-def test_a_lock_is_not_had_by_who_never_learned_of_it(manager: Any, kind: str) -> None:
+def test_a_client_killed_before_it_learns_of_its_lock_does_not_have_it(
+    manager: Any, kind: str
+) -> None:
     lock = getattr(manager, kind)()
     die(leave_unread, lock, "acquire")
 
@@ -285,13 +288,13 @@ def test_a_request_of_a_closed_session_is_not_carried_out(manager: Any) -> None:
     calls = channels(manager)
     manager._client._thread.conn.close()
     manager._client._thread.conn = None
-    wait_until(lambda: outcome_of_silence(calls, lock))
+    wait_until(lambda: session_is_closed(calls, lock))
 
     assert lock.acquire(False)
 
 
-def outcome_of_silence(calls: ChannelCalls, lock: Any) -> bool:
-    """Whether the manager has closed the session: it answers a request no more."""
+def session_is_closed(calls: ChannelCalls, lock: Any) -> bool:
+    """Return whether the manager has closed the session: it does not answer a request any more."""
     calls._put((lock._id, "locked", (), ()), calls._session)
     assert lock.locked() is False  # a later request, of another session, was answered
     silent = calls._get.__self__.qsize() == 0
@@ -300,13 +303,13 @@ def outcome_of_silence(calls: ChannelCalls, lock: Any) -> bool:
 
 
 def all_stopped(pid: int) -> bool:
-    """Whether no thread of a process runs any more."""
+    """Return whether no thread of a process runs any more."""
     stats = [task.joinpath("stat").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
     return all(stat.rpartition(")")[2].split()[0] == "T" for stat in stats)
 
 
-def test_who_sleeps_for_a_result_hears_of_the_managers_death() -> None:
-    """The manager is stopped in the midst of things, and then killed."""
+def test_a_client_that_waits_for_a_result_notices_the_managers_death() -> None:
+    """The manager is stopped while the client waits, and then killed."""
     manager: Any = FAMILY.Manager()
     shared = manager.dict(x=1)
     assert shared["x"] == 1
@@ -349,8 +352,8 @@ def test_after_a_shutdown_calls_fail_at_once() -> None:
 
 
 @pytest.mark.parametrize("kind", [Lock, RLock, Semaphore, Queue])
-def test_a_call_through_the_channel_does_not_overtake_who_waits(kind: Any) -> None:
-    """What becomes free is for the one who has waited for it, in a thread that may wait."""
+def test_a_call_through_the_channel_does_not_overtake_a_waiter(kind: Any) -> None:
+    """The lock or item that becomes free is for the call that waits for it, in another thread."""
     made = kind()
     if kind is Queue:
         take, give, waiters = made.get, lambda: made.put(1), made._getters

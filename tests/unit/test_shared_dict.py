@@ -1,39 +1,26 @@
-"""procession.shared.Dict: a dict that processes share."""
+"""`procession.shared.Dict`: a dict that processes share, and its methods."""
 
 import copy
-import datetime
-import gc
 import pickle
-import uuid
 from collections import OrderedDict
 from collections.abc import MutableMapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 import procession
-from procession import _core, shared
+from procession import shared
 from procession.shared import Dict
 from tests.support.kill import memory_unchanged
 
 
-class Point(NamedTuple):
-    """A tuple of a type of its own."""
-
-    x: int
-    y: int
-
-
 def full() -> Dict[Any, Any]:
-    """Return one with a key of each kind."""
+    """Return a mapping with a key of each kind."""
     return Dict({"a": 1, b"a": 2, 3: "three", 2.5: [1, 2], None: None, (1, "x"): {"k": "v"}})
 
 
-# ----------------------------------------------------------------------------- as a dict
-
-
-def test_it_is_made_of_what_a_dict_is_made_of() -> None:
-    """A mapping, pairs, keywords, another one."""
+def test_it_is_made_of_the_arguments_of_a_dict() -> None:
+    """These are a mapping, pairs, keywords, another shared mapping."""
     assert Dict() == {}
     assert Dict({"a": 1}, b=2) == {"a": 1, "b": 2}
     assert Dict([("a", 1), ("b", 2), ("a", 3)]) == {"a": 3, "b": 2}
@@ -49,7 +36,7 @@ def test_it_is_made_of_what_a_dict_is_made_of() -> None:
 
 
 def test_keys_are_set_found_and_deleted() -> None:
-    """As in a dict, with the same errors."""
+    """Results and errors are those of a dict."""
     d = full()
 
     d["new"] = 5
@@ -74,7 +61,7 @@ def test_keys_are_set_found_and_deleted() -> None:
 
 
 def test_the_order_is_that_in_which_keys_came() -> None:
-    """A key that is set again keeps its place; one that was deleted comes anew."""
+    """A key that is set again keeps its position; one that was deleted comes last."""
     d = Dict.fromkeys("abcd")
 
     d["a"] = 1
@@ -89,7 +76,7 @@ def test_the_order_is_that_in_which_keys_came() -> None:
 
 
 def test_views_are_those_of_a_dict() -> None:
-    """Keys, values and items, with the operations of sets."""
+    """There are keys, values and items, with the operations of sets."""
     d = Dict({"a": 1, "b": [2]})
 
     assert list(d.keys()) == ["a", "b"]
@@ -104,7 +91,7 @@ def test_views_are_those_of_a_dict() -> None:
 
 
 def test_an_iteration_is_over_a_snapshot() -> None:
-    """What is changed meanwhile is not seen, and is no error."""
+    """Changes meanwhile are not seen, and are no error."""
     d = Dict({"a": 1, "b": 2})
 
     seen = []
@@ -118,7 +105,7 @@ def test_an_iteration_is_over_a_snapshot() -> None:
 
 
 def test_pop_popitem_setdefault_clear() -> None:
-    """As in a dict, with the same errors."""
+    """Results and errors are those of a dict."""
     d = Dict({"a": 1, "b": 2})
 
     assert d.pop("a") == 1
@@ -140,7 +127,7 @@ def test_pop_popitem_setdefault_clear() -> None:
 
 
 def test_get_or_set_makes_the_value_only_if_it_is_missing() -> None:
-    """It is made by a function, or given."""
+    """The value is made by a function, or given."""
     d: Dict[str, Any] = Dict()
     made = []
 
@@ -156,7 +143,7 @@ def test_get_or_set_makes_the_value_only_if_it_is_missing() -> None:
 
 
 def test_update_and_the_operators() -> None:
-    """As those of a dict; what is no shared mapping comes out as a dict."""
+    """They are those of a dict; the result of an operator is a plain dict."""
     d = Dict({"a": 1})
 
     d.update({"b": 2}, c=3)
@@ -173,7 +160,7 @@ def test_update_and_the_operators() -> None:
 
 
 def test_an_update_that_fails_changes_nothing() -> None:
-    """The last of its values cannot be pickled."""
+    """Here the last of the values cannot be pickled."""
     d = Dict({"a": 1})
 
     with memory_unchanged(), pytest.raises(TypeError):
@@ -197,7 +184,7 @@ def test_it_compares_shows_itself_and_is_copied_as_a_dict() -> None:
 
 
 def test_what_is_read_is_a_copy() -> None:
-    """A change in place is seen by nobody, until it is set; also of a large buffer."""
+    """A change of the copy is not seen in the mapping until it is set; also in a large buffer."""
     numpy = pytest.importorskip("numpy")
     d = Dict({"list": [1], "array": numpy.zeros(100_000)})
 
@@ -212,209 +199,8 @@ def test_what_is_read_is_a_copy() -> None:
     assert d["array"].all()
 
 
-# ------------------------------------------------------------------------------------ keys
-
-
-EQUAL = [
-    (1, True),
-    (1, 1.0),
-    (0.0, -0.0),
-    (2**100, float(2**100)),
-    ("é", "\u00e9"),
-    ((1, ("a", 2.0)), (True, ("a", 2))),
-    (frozenset([1, "a", (2,)]), frozenset([(2.0,), "a", True])),
-    (float("nan"), -float("nan")),
-    (datetime.date(2020, 1, 1), datetime.date(2020, 1, 1)),
-    (uuid.UUID(int=5), uuid.UUID(int=5)),
-    (Point(1, 2), Point(1, 2)),
-]
-
-
-@pytest.mark.parametrize(("one", "other"), EQUAL, ids=repr)
-def test_equal_keys_are_one_key(one: Any, other: Any) -> None:
-    """Whatever their types, as in a dict; the first stays."""
-    d = Dict({one: "first"})
-
-    d[other] = "second"
-
-    assert len(d) == 1
-    assert d[one] == d[other] == "second"
-    (key,) = d
-    assert type(key) is type(one)
-    assert key == one or key != key
-
-
-DIFFERENT = [
-    *("a", b"a", "", b"", "N", None, 0, 1, -1, 2**63, -(2**63) - 1, 0.5, float("inf"), "\udc80"),
-    *((), ("",), ((),), (1, 2), (12,), ("a", "b"), ("ab",), frozenset(), frozenset([1, 2]), "1"),
-    *(
-        frozenset([frozenset()]),
-        datetime.date(1, 1, 1),
-        Point(1, 2),
-        int,
-        "x" * 1000,
-        (b"y" * 999,),
-    ),
-]
-
-
-def test_different_keys_are_different_and_come_back_as_they_were() -> None:
-    """Of all types at once."""
-    d = Dict((key, index) for index, key in enumerate(DIFFERENT))
-
-    assert list(d) == DIFFERENT
-    assert [type(key) for key in d] == [type(key) for key in DIFFERENT]
-    assert list(d.values()) == list(range(len(DIFFERENT)))
-    assert [d[key] for key in DIFFERENT] == list(d.values())
-
-
-class Twin:
-    """Two are equal to a dict, but not to a shared one: their pickles differ."""
-
-    def __init__(self, n: int) -> None:
-        self.n = n
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Twin)
-
-    def __hash__(self) -> int:
-        return 1
-
-
-def test_other_objects_are_compared_by_their_pickles() -> None:
-    """Not by identity, and not by their own comparison; nor does it matter what is one object."""
-    part = "".join(["p", "art"])
-    same = (part, part)
-    d = Dict({Twin(1): "a"})
-
-    assert d[Twin(1)] == "a"
-    assert Twin(2) not in d
-    d[Point(*same)] = "b"  # type: ignore[arg-type]
-    assert d[Point("".join(["p", "art"]), part)] == "b"  # type: ignore[arg-type]
-    assert tuple(same) not in d
-
-
-@pytest.mark.parametrize("key", [[], {}, ([],), (1, {2: 3}), bytearray()], ids=repr)
-def test_what_cannot_be_hashed_is_no_key(key: Any) -> None:
-    """The same error as a dict's."""
-    d: Dict[Any, int] = Dict()
-
-    for use in (
-        lambda: d[key],
-        lambda: d.__setitem__(key, 1),
-        lambda: d.__delitem__(key),
-        lambda: key in d,
-        lambda: d.get(key),
-        lambda: d.pop(key),
-        lambda: d.setdefault(key),
-        lambda: d.update([(key, 1)]),
-    ):
-        with pytest.raises(TypeError, match="unhashable"):
-            use()
-    assert not d
-
-
-class Keeper:
-    """Can be hashed, and refers to a shared object."""
-
-    def __init__(self, thing: Any) -> None:
-        self.thing = thing
-
-
-def test_keys_that_cannot_be_kept_are_refused() -> None:
-    """A shared object, and what cannot be pickled."""
-    d: Dict[Any, int] = Dict()
-
-    with pytest.raises(TypeError, match="shared object cannot be"):
-        d[Keeper(procession.Lock())] = 1
-    with pytest.raises(TypeError, match="cannot be a key"):
-        d[lambda: None] = 1
-    assert not d
-
-
-# ----------------------------------------------------------------------- values and memory
-
-
-def test_values_are_whatever_can_be_pickled() -> None:
-    """Small and large, with buffers, with shared objects."""
-    values = [None, True, 1, 2**70, 1.5, "s", b"b", "x" * 5000, b"y" * 100_000, [1, {"a": (2,)}]]
-    d = Dict(enumerate(values))
-
-    assert list(d.values()) == values
-    d["lock"] = lock = procession.Lock()
-    with lock:
-        assert not d["lock"].acquire(block=False)
-    del lock
-    gc.collect()
-    assert d["lock"].acquire(block=False), "the mapping holds it"
-
-
-def test_a_value_that_cannot_be_pickled_is_an_error_of_the_call() -> None:
-    """What was there stays."""
-    d = Dict({"a": 1})
-
-    with memory_unchanged():
-        with pytest.raises(TypeError):
-            d["a"] = memoryview(b"")  # type: ignore[assignment]
-        with pytest.raises(TypeError):
-            d.setdefault("b", memoryview(b""))  # type: ignore[arg-type]
-
-    assert d == {"a": 1}
-
-
-def test_it_grows_and_gives_back_all_of_its_memory() -> None:
-    """Some ten thousand keys come, change and go."""
-    with memory_unchanged():
-        d: Dict[Any, Any] = Dict()
-        for i in range(5000):
-            d[i] = i
-        d.update((i, "x" * (i % 3000)) for i in range(4000, 8000))
-        for i in range(0, 8000, 2):
-            del d[i]
-        assert sorted(d) == list(range(1, 8000, 2))
-        assert d[3999] == 3999
-        assert d[7999] == "x" * (7999 % 3000)
-        while d:
-            d.popitem()
-        d["again"] = b"z" * 10_000
-        d.clear()
-        d["again"] = b"z" * 10_000
-        del d
-
-
-def test_memory_stays_flat_while_keys_come_and_go() -> None:
-    """Of those that are gone nothing is kept."""
-    d = Dict({-1: 0})
-
-    def churn() -> int:
-        for i in range(3000):
-            d[i] = "x"
-            d[-1] = i
-            del d[i]
-        return _core.arena_usage()["used"]  # type: ignore[no-any-return]
-
-    used = churn()
-
-    assert churn() == used
-    assert churn() == used
-
-
-def test_one_within_another_is_a_reference() -> None:
-    """A change deep inside is seen by all."""
-    with memory_unchanged():
-        outer: Dict[str, Any] = Dict(inner=Dict(n=1))
-
-        outer["inner"]["n"] = 2
-        found = outer["inner"]
-        del outer["inner"]
-
-        assert type(found) is Dict
-        assert found == {"n": 2}
-        del outer, found
-
-
 def test_its_lock_is_one_for_all() -> None:
-    """It is made when somebody asks, and can be taken again by its owner."""
+    """It is made when it is first asked for, and its owner can acquire it again."""
     with memory_unchanged():
         d = Dict(n=0)
         again = pickle.loads(pickle.dumps(d))
@@ -427,7 +213,7 @@ def test_its_lock_is_one_for_all() -> None:
 
 
 def test_an_uninitialised_one_says_so() -> None:
-    """Each method, rather than a crash."""
+    """Each method raises an error, rather than crash."""
     bare: Any = Dict.__new__(Dict)
 
     for use in (
@@ -446,9 +232,6 @@ def test_an_uninitialised_one_says_so() -> None:
             use()
 
 
-# ------------------------------------------------------------------------------ processes
-
-
 def add_up(d: Any, me: int, count: int) -> None:
     """Count under the lock, and set keys of its own."""
     for i in range(count):
@@ -458,7 +241,7 @@ def add_up(d: Any, me: int, count: int) -> None:
 
 
 def test_processes_share_it(ctx: Any) -> None:
-    """Under each start method; what one sets the others see."""
+    """A key that one process sets is seen by the others, under each start method."""
     d: Dict[Any, Any] = Dict(sum=0)
 
     processes = [ctx.Process(target=add_up, args=(d, me, 100)) for me in range(3)]
@@ -472,8 +255,8 @@ def test_processes_share_it(ctx: Any) -> None:
     assert d == {(me, i): me for me in range(3) for i in range(100)}
 
 
-def test_it_travels_through_a_queue_and_a_pool(ctx: Any) -> None:
-    """As an item, and as an argument of a task."""
+def test_it_is_sent_through_a_queue_and_to_a_pool(ctx: Any) -> None:
+    """It is an item, and an argument of a task."""
     d: Dict[str, int] = Dict(a=1)
     queue = ctx.SimpleQueue()
     queue.put(d)

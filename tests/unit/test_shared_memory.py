@@ -1,8 +1,7 @@
-"""Segments with a name: who makes, attaches and removes them, and what is left of the dead."""
+"""Segments of shared memory with a name: made, attached and closed; and lists in them."""
 
 import os
 import pickle
-import signal
 import struct
 import sys
 from collections.abc import Iterator
@@ -13,19 +12,11 @@ import pytest
 
 from procession import resource_tracker, shared_memory
 from procession.shared_memory import ShareableList, SharedMemory
-from tests.support import run_python, start_python, wait_until
 
-# The tracker of a program that has ended comes to the test process, and ends.
-pytestmark = pytest.mark.orphans
+pytestmark = pytest.mark.usefixtures("tracker")
 
 FOLDER = Path(resource_tracker.SHARED_MEMORY_FOLDER)
 UNIQUE = f"procession-test-{os.getpid()}"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def tracker() -> None:
-    """The tracker lives as long as the family; no test shall be blamed for starting it."""
-    resource_tracker.ensure_running()
 
 
 @pytest.fixture
@@ -39,8 +30,8 @@ def segment() -> Iterator[SharedMemory]:
 # ---------------------------------------------------------------------------------- make and attach
 
 
-def test_what_one_writes_another_reads(segment: SharedMemory) -> None:
-    """By name; the size is the maker's."""
+def test_a_segment_attached_by_name_has_the_same_bytes(segment: SharedMemory) -> None:
+    """Its size is the one that it was made with."""
     segment.buf[:5] = b"hello"
 
     other = SharedMemory(segment.name)
@@ -50,8 +41,8 @@ def test_what_one_writes_another_reads(segment: SharedMemory) -> None:
     assert segment.name in repr(other)
 
 
-def test_a_child_finds_it(ctx: Any, segment: SharedMemory) -> None:
-    """As an argument of each start method."""
+def test_a_segment_is_an_argument_of_a_child(ctx: Any, segment: SharedMemory) -> None:
+    """It is so under each start method."""
     process = ctx.Process(target=write_into, args=(segment, b"from a child"))
     process.start()
     process.join(30)
@@ -66,7 +57,7 @@ def write_into(segment: SharedMemory, data: bytes) -> None:
 
 
 def test_a_pickle_attaches(segment: SharedMemory) -> None:
-    """And does not own."""
+    """The copy does not remove the segment."""
     other = pickle.loads(pickle.dumps(segment))
     other.close()
 
@@ -74,7 +65,7 @@ def test_a_pickle_attaches(segment: SharedMemory) -> None:
 
 
 def test_a_name_that_is_taken_is_an_error(segment: SharedMemory) -> None:
-    """What is there is not touched."""
+    """The segment that exists is not changed."""
     segment.buf[0] = 7
 
     with pytest.raises(FileExistsError, match=segment.name):
@@ -83,7 +74,7 @@ def test_a_name_that_is_taken_is_an_error(segment: SharedMemory) -> None:
     assert SharedMemory(segment.name).buf[0] == 7
 
 
-def test_fresh_names_differ_from_those_that_exist(
+def test_a_fresh_name_differs_from_those_that_exist(
     segment: SharedMemory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A name that happens to be taken is drawn again."""
@@ -124,7 +115,7 @@ def test_without_a_name_there_is_nothing_to_attach() -> None:
 
 
 def test_no_room_is_a_memory_error() -> None:
-    """At once, with the numbers, and nothing is left; not a SIGBUS at the first access."""
+    """It comes at once, with the numbers; there is no SIGBUS at the first access."""
     room = os.statvfs(FOLDER)
     before = set(os.listdir(FOLDER))
 
@@ -139,7 +130,7 @@ def test_only_its_user_may_open_it(segment: SharedMemory) -> None:
 
 
 def test_it_has_no_descriptor() -> None:
-    """The mapping has one of its own, and that goes with it."""
+    """The mapping has a descriptor of its own, which is closed with it."""
     before = len(os.listdir("/proc/self/fd"))
     made = SharedMemory(create=True, size=1)
     made.unlink()
@@ -148,11 +139,11 @@ def test_it_has_no_descriptor() -> None:
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-# ------------------------------------------------------------------------------------ views and end
+# --------------------------------------------------------------------------------- views and arrays
 
 
 def test_closing_with_live_views_is_safe(segment: SharedMemory) -> None:
-    """They remain valid; the last one unmaps."""
+    """They remain valid; the last one unmaps the segment."""
     whole, part = segment.buf, segment.buf[10:20]
     segment.close()
     segment.close()
@@ -163,7 +154,7 @@ def test_closing_with_live_views_is_safe(segment: SharedMemory) -> None:
 
 
 def test_arrays_keep_the_mapping_alive(segment: SharedMemory) -> None:
-    """However they were made: numpy itself keeps no view, only the object."""
+    """That holds for arrays that numpy makes, too: those keep only the object, no view."""
     numpy = pytest.importorskip("numpy")
     ours = segment.as_array((4, 8), "int32")
     theirs = numpy.ndarray((32,), "int32", buffer=segment.buf)
@@ -216,7 +207,7 @@ def test_a_list_keeps_its_elements() -> None:
     assert other.count("nothing") == 0
 
 
-def test_elements_are_replaced_within_their_room() -> None:
+def test_elements_are_replaced_within_their_size() -> None:
     made = ShareableList(["12345678", 1])
     made.shm.unlink()
 
@@ -243,237 +234,6 @@ def test_what_a_list_cannot_hold_leaves_nothing() -> None:
         ShareableList([2**63])
 
     assert set(os.listdir(FOLDER)) <= before
-
-
-# ------------------------------------------------------------------------ who removes, who does not
-
-
-def test_who_only_attaches_never_removes(segment: SharedMemory) -> None:
-    """Nor warns: a correct program of another family ends in silence."""
-    code = f"""
-        from procession.shared_memory import SharedMemory
-        mem = SharedMemory({segment.name!r}); mem.buf[0] = 9; mem.close()
-    """
-    outcome = run_python(code)
-
-    assert (outcome.exitcode, outcome.stderr) == (0, "")
-    assert segment.buf[0] == 9
-    assert (FOLDER / segment.name).exists()
-
-
-def test_the_standard_package_attaches(segment: SharedMemory) -> None:
-    """Same names, both ways."""
-    code = f"""
-        import sys
-        from multiprocessing import resource_tracker, shared_memory
-        mem = shared_memory.SharedMemory({segment.name!r})
-        mem.buf[:3] = b"std"
-        resource_tracker.unregister(mem._name, "shared_memory")
-        mem.close()
-        made = shared_memory.ShareableList(["a", 1, None, 2.5, b"b", "é"])
-        print(made.shm.name, flush=True)
-        sys.stdin.readline()
-        made.shm.unlink()
-    """
-    with start_python(code) as program:
-        theirs = ShareableList(name=program.read_line())
-        values = list(theirs)
-        program.write_line("done")
-        outcome = program.finish()
-
-    assert outcome.exitcode == 0, outcome.stderr
-    assert bytes(segment.buf[:3]) == b"std"
-    assert values == ["a", 1, None, 2.5, b"b", "é"]
-
-
-MAKER = """
-    import sys
-    from procession.shared_memory import SharedMemory
-    mem = SharedMemory(create=True, size=100)
-    print(mem.name, flush=True)
-    sys.stdin.readline()
-"""
-
-
-def is_gone(name: str) -> bool:
-    return not (FOLDER / name).exists()
-
-
-def test_what_a_killed_program_made_is_removed() -> None:
-    """By the tracker, with a warning."""
-    with start_python(MAKER) as program:
-        name = program.read_line()
-        program.kill()
-        wait_until(lambda: is_gone(name))
-
-
-def test_what_a_program_forgets_is_removed_with_a_warning() -> None:
-    outcome = run_python(MAKER)
-
-    assert "There appear to be 1 leaked shared_memory objects to clean up" in outcome.stderr
-    assert is_gone(outcome.stdout.strip())
-
-
-def test_a_correct_program_is_silent() -> None:
-    """Segments made in children, removed by the parent, before and after there was a tracker."""
-    code = """
-        import procession
-        from procession.shared_memory import SharedMemory
-
-        def make(queue):
-            queue.put(SharedMemory(create=True, size=10).name)
-
-        if __name__ == "__main__":
-            for method in ("fork", "spawn", "forkserver"):
-                ctx = procession.get_context(method)
-                queue = ctx.Queue()
-                process = ctx.Process(target=make, args=(queue,))
-                process.start()
-                process.join()
-                mem = SharedMemory(queue.get())
-                mem.buf[9] = 1
-                mem.unlink()
-    """
-    outcome = run_python(code)
-
-    assert (outcome.exitcode, outcome.stderr) == (0, "")
-
-
-def test_a_killed_family_leaves_nothing() -> None:
-    """Parent and child, each with a segment of its own."""
-    code = """
-        import procession, sys
-        from procession.shared_memory import SharedMemory
-
-        def make(queue, go_on):
-            queue.put((SharedMemory(create=True, size=10).name, procession.current_process().pid))
-            go_on.get()
-
-        if __name__ == "__main__":
-            mine = SharedMemory(create=True, size=10)
-            queue, go_on = procession.Queue(), procession.Queue()
-            procession.Process(target=make, args=(queue, go_on)).start()
-            print(mine.name, *queue.get(), flush=True)
-            sys.stdin.readline()
-    """
-    with start_python(code) as program:
-        mine, its, pid = program.read_line().split()
-        assert not is_gone(mine)
-        program.kill()
-        os.kill(int(pid), signal.SIGKILL)
-        wait_until(lambda: is_gone(mine) and is_gone(its))
-
-
-@pytest.mark.parametrize("step", ["_commit", "_link", "resource_tracker.register", "mmap.mmap"])
-def test_a_program_killed_while_it_makes_one_leaves_nothing(step: str) -> None:
-    """Before and after each step."""
-    for moment in ("before", "after"):
-        code = f"""
-            import os
-            from procession.shared_memory import SharedMemory, _segment
-
-            def deadly(function):
-                def call(*args):
-                    {"result = function(*args)" if moment == "after" else "pass"}
-                    os.kill(os.getpid(), 9)
-                return call
-
-            *place, name = {step!r}.split(".")
-            module = getattr(_segment, place[0]) if place else _segment
-            setattr(module, name, deadly(getattr(module, name)))
-            SharedMemory({UNIQUE + step!r}, create=True, size=10)
-        """
-        outcome = run_python(code)
-
-        assert outcome.exitcode == -signal.SIGKILL
-        wait_until(lambda: is_gone(UNIQUE + step))
-
-
-def test_a_name_taken_by_another_since_is_not_removed() -> None:
-    """The tracker knows the file, not only its name."""
-    with start_python(MAKER) as program:
-        name = program.read_line()
-        os.unlink(FOLDER / name)
-        (FOLDER / name).write_text("another program's")
-        outcome = program.finish("\n")
-
-    assert (outcome.exitcode, outcome.stderr) == (0, "")
-    assert (FOLDER / name).read_text() == "another program's"
-    os.unlink(FOLDER / name)
-
-
-def test_tracking_follows_the_argument() -> None:
-    """``track=False`` leaves what was made, ``track=True`` removes what was attached."""
-    code = f"""
-        from procession.shared_memory import SharedMemory
-        SharedMemory("{UNIQUE}-kept", create=True, size=10, track=False)
-    """
-    outcome = run_python(code)
-    assert (outcome.exitcode, outcome.stderr) == (0, "")
-    kept = SharedMemory(f"{UNIQUE}-kept")
-    kept.close()
-
-    code = f"""
-        from procession.shared_memory import SharedMemory
-        SharedMemory("{UNIQUE}-kept", track=True)
-    """
-    outcome = run_python(code)
-
-    assert "1 leaked shared_memory" in outcome.stderr
-    assert is_gone(f"{UNIQUE}-kept")
-
-
-# -------------------------------------------------------------------------------------- the tracker
-
-
-def test_a_killed_tracker_is_replaced() -> None:
-    """And told again what this process has."""
-    code = """
-        import os, signal, sys
-        from procession import resource_tracker
-        from procession.shared_memory import SharedMemory
-        first = SharedMemory(create=True, size=10)
-        tracker = resource_tracker._resource_tracker
-        os.kill(tracker._pid, signal.SIGKILL)
-        os.waitid(os.P_PID, tracker._pid, os.WEXITED | os.WNOWAIT)
-        second = SharedMemory(create=True, size=10)
-        print(first.name, second.name, flush=True)
-        os.kill(os.getpid(), signal.SIGKILL)
-    """
-    outcome = run_python(code)
-    first, second = outcome.stdout.split()
-
-    wait_until(lambda: is_gone(first) and is_gone(second))
-
-
-def test_the_tracker_survives_ctrl_c_and_holds_no_output_open() -> None:
-    code = """
-        import os, signal, time
-        from procession import resource_tracker
-        resource_tracker.ensure_running()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            os.kill(resource_tracker._resource_tracker._pid, number)
-        resource_tracker._resource_tracker._stop()
-        print(resource_tracker._resource_tracker._exitcode)
-    """
-    assert run_python(code).stdout == "0\n"
-
-
-def test_names_are_registered_by_libraries_too() -> None:
-    """With the interface of the standard module."""
-    code = f"""
-        from procession import resource_tracker
-        resource_tracker.register("/{UNIQUE} with: strange\\nname", "shared_memory")
-        resource_tracker.unregister("never registered", "shared_memory")
-    """
-    path = FOLDER / f"{UNIQUE} with: strange\nname"
-    path.touch()
-    outcome = run_python(code)
-
-    assert "1 leaked shared_memory" in outcome.stderr
-    assert not path.exists()
-    with pytest.raises(ValueError, match="too long"):
-        resource_tracker.register("x" * 5000, "shared_memory")
 
 
 def test_the_module_names_what_libraries_look_for() -> None:

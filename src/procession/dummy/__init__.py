@@ -1,8 +1,8 @@
 """The interface of the package over threads: `Process` is a thread, a queue is `queue.Queue`.
 
-Idea: a program written for processes runs in one process by changing an import, to try it out, or
-because its work is done outside of the interpreter's lock. What threads have already is shown here
-under its name; what they lack is made of it.
+Idea: a program written for processes runs in one process after one import is changed: to try it
+out, or because its work is done outside of the interpreter's lock. Names that `threading` has are
+taken from there; the others are built on `threading`.
 
 Invariant: nothing is pickled and nothing copied; what is shared between "processes" is the object.
 
@@ -66,9 +66,9 @@ class DummyProcess(threading.Thread):
     """A thread that can be used where a process is expected.
 
     Args:
-        group: None; there for the likeness to threads.
+        group: None; accepted as by a thread.
         target: what is called with *args* and *kwargs*.
-        name: None for one like ``Thread-1``.
+        name: None for a name like ``Thread-1``.
     """
 
     _pid = None
@@ -87,10 +87,10 @@ class DummyProcess(threading.Thread):
         self._start_called = False
 
     def start(self) -> None:
-        """Start the thread. At most once, and by the thread that made the object.
+        """Start the thread: at most once, and in the thread that made the object.
 
         Raises:
-            RuntimeError: it was started before, or is another thread's to start.
+            RuntimeError: it was started before, or the object was made in another thread.
         """
         if self._parent is not current_process():
             raise RuntimeError(
@@ -111,7 +111,7 @@ current_process = current_thread
 
 
 def _children_of(thread: Any) -> weakref.WeakKeyDictionary[Any, None]:
-    """The "processes" that *thread* has started, which need not be one of ours itself."""
+    """Return the "processes" that *thread*, any kind of thread, has started."""
     children: weakref.WeakKeyDictionary[Any, None] = thread.__dict__.setdefault(
         "_children", weakref.WeakKeyDictionary()
     )
@@ -119,7 +119,7 @@ def _children_of(thread: Any) -> weakref.WeakKeyDictionary[Any, None]:
 
 
 def active_children() -> list[Any]:
-    """Return those that this thread has started and that have not ended."""
+    """Return the "processes" that this thread has started and that have not ended."""
     children = _children_of(current_process())
     for child in list(children):
         if not child.is_alive():
@@ -131,11 +131,11 @@ def freeze_support() -> None:
     """Do nothing: a thread needs no help to start in a frozen program."""
 
 
-# ------------------------------------------------------------------------------- what managers have
+# --------------------------------------------------------------------------- the types of managers
 
 
 class Namespace:
-    """Attributes to be shared. Args: kwds: the first ones."""
+    """Attributes to be shared. Args: kwds: the first attributes."""
 
     def __init__(self, /, **kwds: Any):
         self.__dict__.update(kwds)
@@ -145,16 +145,16 @@ class Namespace:
         return f"{type(self).__name__}({', '.join(sorted(shown))})"
 
 
-dict = dict  # a manager has these too, and this module is one
+dict = dict  # a manager has these types too, and this module stands for one
 list = list
 
 
 class Value:
-    """A value that all threads see, as attribute ``value``.
+    """A value that all threads see, as the attribute ``value``.
 
     Args:
-        typecode: for the record; any object can be the value.
-        lock: accepted as elsewhere; an assignment is atomic as it is.
+        typecode: not used; any object can be the value.
+        lock: not used; an assignment is atomic.
     """
 
     def __init__(self, typecode: Any, value: Any, lock: Any = True):

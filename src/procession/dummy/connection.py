@@ -1,10 +1,10 @@
 """The interface of `connection` between threads: a connection is a pair of queues.
 
-Idea: a listener is a queue in which each client leaves the two queues of a new connection; its
-address is the object itself, or rather that queue.
+Idea: a listener is a queue; each client puts the two queues of a new connection into it. The
+address of the listener is that queue itself.
 
-Invariant: `close` ends nothing. Threads share the object, so the customary closing of the other
-side's end after a start would close it under the thread that uses it.
+Invariant: `close` of a connection does nothing. Programs close the other side's end after they have
+started a process; here that end is the object which the other thread still uses.
 
 Layer: pools and managers; imports the standard library only.
 """
@@ -22,7 +22,7 @@ _Objects = Queue[Any]
 
 
 class Connection:
-    """One end of a connection: objects put into *_out* are what the other end gets.
+    """One end of a connection: the other end gets the objects that are put into *_out*.
 
     Attributes:
         send, send_bytes: put an object.
@@ -36,7 +36,7 @@ class Connection:
         self.recv = self.recv_bytes = _in.get
 
     def poll(self, timeout: float | None = 0.0) -> bool:
-        """Return whether there is something to receive, waiting up to *timeout* for it.
+        """Return whether there is an object to receive, waiting up to *timeout* for one.
 
         Args:
             timeout: seconds; None waits for ever, 0 or less only looks.
@@ -57,11 +57,11 @@ class Connection:
 
 
 class Listener:
-    """Where clients find this thread.
+    """A queue of clients that want a connection.
 
     Args:
-        address, family: accepted as elsewhere.
-        backlog: how many clients may wait for `accept`; the next one waits for room.
+        address, family: not used.
+        backlog: how many clients may wait for `accept`; further clients wait for room.
     """
 
     def __init__(self, address: Any = None, family: Any = None, backlog: int = 1):

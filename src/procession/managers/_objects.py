@@ -1,4 +1,4 @@
-"""The objects that a manager has for its clients: the referents, and who has references to them.
+"""The objects that a manager has for its clients: the referents, and the references to them.
 
 Idea: a referent lives as long as its count is above zero. Counted are the references of clients,
 proxies that other referents contain, and leases. A lease is made when a proxy is pickled; it keeps

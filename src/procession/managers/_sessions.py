@@ -33,7 +33,7 @@ class Client(Holder):
     """A process that has said which one it is.
 
     Attributes:
-        held: what it has locked; each of these is told if the process dies (``client_died``).
+        held: what it has locked; its ``client_died`` is called if the process dies.
         said_goodbye: whether it has said that it will end.
     """
 
@@ -53,8 +53,8 @@ class Caller:
 
     Attributes:
         client: the process, if it is known.
-        held: what only this thread can release; each of these is told when the connection has
-            ended (``caller_ended``).
+        held: what only this thread can release; its ``caller_ended`` is called when the connection
+            has ended.
     """
 
     def __init__(self) -> None:

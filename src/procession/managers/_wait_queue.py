@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class ClientGone(BaseException):
-    """The client for which a thread waits has hung up. No error of the call: nobody receives it."""
+    """The client for which a thread waits has hung up. It is not sent: there is no receiver."""
 
 
 class MustWait(BaseException):
