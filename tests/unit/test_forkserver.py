@@ -1,4 +1,4 @@
-"""The fork server: what it imports, whom it serves, whom it outlives."""
+"""The fork server: what it imports, which requests it serves, which processes it outlives."""
 
 import os
 import socket
@@ -10,7 +10,15 @@ import pytest
 import procession
 from procession import _core, forkserver
 from procession._base import runtime
-from procession.forkserver._protocol import FAILED, Descriptors, Request, read_answer, send
+from procession.forkserver import _protocol
+from procession.forkserver._protocol import (
+    FAILED,
+    Descriptors,
+    Request,
+    read_answer,
+    receive,
+    send,
+)
 from tests.support import Outcome, run_python
 
 PRELOADING = """
@@ -81,7 +89,7 @@ def test_names_and_reactions_are_checked() -> None:
         context.set_forkserver_preload(["os"], on_error="shout")
 
 
-# ---- whom it serves
+# ---- which requests it serves
 
 
 def start_one() -> None:
@@ -93,7 +101,7 @@ def start_one() -> None:
     process.close()
 
 
-def way_to_the_server() -> socket.socket:
+def socket_to_the_server() -> socket.socket:
     """Return this process's end of the socket; the caller detaches it."""
     forkserver.ensure_running()
     return socket.socket(
@@ -104,7 +112,7 @@ def way_to_the_server() -> socket.socket:
 def refusal(key: bytes) -> int:
     """Ask the server for a child with *key*; return the errno of its refusal."""
     reader, writer = os.pipe()
-    sock = way_to_the_server()
+    sock = socket_to_the_server()
     try:
         send(sock, Request(key, 0, b"no pickle"), Descriptors(writer, reader, []))
         os.close(writer)
@@ -117,7 +125,7 @@ def refusal(key: bytes) -> int:
 
 
 def test_a_request_without_the_familys_key_is_refused() -> None:
-    """Whoever has the socket by accident is not of the family; nothing is unpickled."""
+    """A process that has the socket by accident is not of the family; nothing is unpickled."""
     assert refusal(bytes(16)) == 1  # EPERM
     start_one()
 
@@ -140,12 +148,12 @@ def test_another_user_is_refused() -> None:
     start_one()
 
 
-@pytest.mark.parametrize("message", [b"x", struct.pack("=16sIBBB", bytes(16), 0, 0, 0, 0)])
-def test_what_is_no_request_is_dropped(message: bytes) -> None:
+@pytest.mark.parametrize("message", [b"x", struct.pack("=16sIBBBB", bytes(16), 0, 0, 0, 0, 0)])
+def test_what_is_no_request_is_ignored(message: bytes) -> None:
     """Too short, or without the descriptors: the server goes on."""
     start_one()
     server = forkserver._forkserver._forkserver_pid
-    sock = way_to_the_server()
+    sock = socket_to_the_server()
     try:
         sock.send(message)
     finally:
@@ -155,13 +163,55 @@ def test_what_is_no_request_is_dropped(message: bytes) -> None:
     assert forkserver._forkserver._forkserver_pid == server
 
 
-# ---- whom it outlives
+HEADER = struct.pack("=16sIBBBB", bytes(16), 0, 0, 255, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("message", "descriptors", "words"),
+    [
+        (b"x", 2, "1 bytes with 2 descriptors are no request"),
+        (HEADER, 1, "no request"),
+        (HEADER[:20] + b"\0\0\1\0", 2, "no request"),  # its data are in a third one
+        (HEADER[:20] + b"\0\3\0\0", 5, "no request"),  # the root is the fourth of three
+        (HEADER + bytes(40_000), 2, "a part of a request was lost"),
+    ],
+)
+def test_the_descriptors_of_what_is_no_request_are_closed(
+    message: bytes, descriptors: int, words: str
+) -> None:
+    """And it is an error, also where assert statements are off."""
+    client, server = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    reader, writer = os.pipe()
+    with client, server:
+        socket.send_fds(client, [message], [writer] * descriptors)
+        os.close(writer)
+        with pytest.raises(ValueError, match=words):
+            receive(server)
+        assert os.read(reader, 1) == b""  # no write end is left
+    os.close(reader)
+
+
+def test_a_request_whose_descriptors_do_not_fit_is_an_error(monkeypatch: Any) -> None:
+    """The kernel passes some and says so: these are closed."""
+    monkeypatch.setattr(_protocol, "_ANCILLARY_BYTES", socket.CMSG_SPACE(2 * 4))
+    client, server = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    reader, writer = os.pipe()
+    with client, server:
+        socket.send_fds(client, [HEADER], [writer] * 5)
+        os.close(writer)
+        with pytest.raises(ValueError, match="a part of a request was lost"):
+            receive(server)
+        assert os.read(reader, 1) == b""
+    os.close(reader)
+
+
+# ---- which processes it outlives
 
 
 @pytest.mark.orphans
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_the_server_survives_its_clients(method: str) -> None:
-    """One that is killed in the midst of starting processes takes along its own, nothing else."""
+    """The kill of a client that is starting processes ends its own children alone."""
     outcome = run_python(
         """
         import sys
