@@ -50,12 +50,17 @@ class Killer:
     def run(self) -> None:
         while not self.enough.wait(self.source.uniform(0, 0.02)) and not self.is_done:
             workers = [worker for worker in self.pool.stats().workers if worker.state != "starting"]
-            if workers:
-                try:
-                    os.kill(self.source.choice(workers).pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    continue
+            if workers and kill(self.source.choice(workers).pid):
                 self.left -= 1
+
+
+def kill(pid: int) -> bool:
+    """Kill the process; False if it has ended since the pool was asked for it."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def work(number: int) -> int:
@@ -162,7 +167,7 @@ def test_pools_are_made_used_killed_and_ended_at_random() -> None:
         for _ in range(source.randint(0, 3)):
             workers = pool.stats().workers
             if workers and source.random() < 0.5:
-                os.kill(source.choice(workers).pid, signal.SIGKILL)
+                kill(source.choice(workers).pid)
         if source.random() < 0.5:
             pool.close()
         else:
