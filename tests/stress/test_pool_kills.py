@@ -1,4 +1,4 @@
-"""Pools whose workers are killed at random instants: every task is accounted for, exactly once."""
+"""Pools whose workers are killed at random moments: each task has exactly one end."""
 
 import os
 import random
@@ -35,7 +35,7 @@ class Killer:
         self.thread = threading.Thread(target=self.run, name="killer")
 
     @property
-    def is_over(self) -> bool:
+    def is_done(self) -> bool:
         return self.left == 0 or time.monotonic() > self.end
 
     def __enter__(self) -> "Killer":
@@ -48,18 +48,23 @@ class Killer:
         print(f"{self.left} kills left")
 
     def run(self) -> None:
-        while not self.enough.wait(self.source.uniform(0, 0.02)) and not self.is_over:
+        while not self.enough.wait(self.source.uniform(0, 0.02)) and not self.is_done:
             workers = [worker for worker in self.pool.stats().workers if worker.state != "starting"]
-            if workers:
-                try:
-                    os.kill(self.source.choice(workers).pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    continue
+            if workers and kill(self.source.choice(workers).pid):
                 self.left -= 1
 
 
+def kill(pid: int) -> bool:
+    """Kill the process; False if it has ended since the pool was asked for it."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def work(number: int) -> int:
-    """Be at it for a moment, of another length for each number."""
+    """Return *number* after a moment, whose length depends on it."""
     time.sleep(number % 5 / 2000)
     return number
 
@@ -75,12 +80,12 @@ def pool(request: pytest.FixtureRequest) -> Iterator[Any]:
 
 
 def usable(pool: Any) -> bool:
-    """Whether the pool does all of a map that nobody disturbs."""
+    """Whether the pool does all of a map while no worker is killed."""
     return bool(pool.map(tasks.square, range(50), 1) == [n * n for n in range(50)])
 
 
 def end_of(get: Callable[[], Any]) -> Any:
-    """The result, or the class of what is raised instead."""
+    """Return the result, or the class of the exception."""
     try:
         return get()
     except (procession.WorkerLostError, procession.TimeoutError, CancelledError) as error:
@@ -90,7 +95,7 @@ def end_of(get: Callable[[], Any]) -> Any:
 def test_apply_async_under_kills(pool: Any) -> None:
     ends = lost = 0
     with Killer(pool, KILLS, 1) as killer:
-        while not killer.is_over:
+        while not killer.is_done:
             results = [pool.apply_async(work, (n,)) for n in range(50)]
             told = [end_of(lambda r=result: r.get(60)) for result in results]
             for number, end in enumerate(told):
@@ -105,7 +110,7 @@ def test_apply_async_under_kills(pool: Any) -> None:
 
 def test_imap_under_kills(pool: Any) -> None:
     with Killer(pool, KILLS, 2) as killer:
-        while not killer.is_over:
+        while not killer.is_done:
             results = pool.imap_unordered(work, range(100))
             told = []
             while (end := end_of(lambda r=results: next(r, None))) is not None:
@@ -119,17 +124,17 @@ def test_imap_under_kills(pool: Any) -> None:
 def test_map_under_kills_with_retries(pool: Any) -> None:
     """No task is lost twenty times in a row."""
     with Killer(pool, KILLS, 3) as killer:
-        while not killer.is_over:
+        while not killer.is_done:
             assert pool.map(work, range(60), retries=20) == list(range(60))
             assert pool.map(work, range(60), 2, retries=20) == list(range(60))
     assert usable(pool)
 
 
 def test_limits_and_cancels_under_kills(pool: Any) -> None:
-    """Whatever ends a task, it is told once, and nobody else's ends with it."""
+    """Whatever ends a task, its caller is told once, and no other task ends with it."""
     source = random.Random(4)
     with Killer(pool, KILLS, 5) as killer:
-        while not killer.is_over:
+        while not killer.is_done:
             late = [pool.apply_async(tasks.nap, (30,), timeout=0.02) for _ in range(2)]
             results = [pool.apply_async(work, (n,)) for n in range(30)]
             unwanted = source.sample(results, 8)
@@ -151,7 +156,7 @@ def test_limits_and_cancels_under_kills(pool: Any) -> None:
 
 
 def test_pools_are_made_used_killed_and_ended_at_random() -> None:
-    """So many times, as far as the time goes; never a hang."""
+    """No pool hangs; as many times as there is time for."""
     source = random.Random(6)
     end = time.monotonic() + LONGEST
     cycles = 0
@@ -162,7 +167,7 @@ def test_pools_are_made_used_killed_and_ended_at_random() -> None:
         for _ in range(source.randint(0, 3)):
             workers = pool.stats().workers
             if workers and source.random() < 0.5:
-                os.kill(source.choice(workers).pid, signal.SIGKILL)
+                kill(source.choice(workers).pid)
         if source.random() < 0.5:
             pool.close()
         else:

@@ -1,4 +1,4 @@
-"""Ten thousand tasks of workers that are replaced all the time: each is done once."""
+"""Ten thousand tasks in workers that are replaced all the time: each is done once."""
 
 from typing import Any
 

@@ -30,7 +30,7 @@ def die(*_: object) -> None:
 
 
 def die_at(number: int, fatal: int) -> int:
-    """Kill the worker at one number, return the others."""
+    """Kill the worker if *number* is *fatal*, else return the number."""
     if number == fatal:
         die()
     return number
@@ -47,7 +47,7 @@ def pid(*_: object) -> int:
 
 
 def nap(seconds: float) -> float:
-    """Take that long."""
+    """Return after so many seconds."""
     time.sleep(seconds)
     return seconds
 
@@ -63,37 +63,37 @@ def put_into(queue: Any, item: object) -> None:
 
 
 def hold(started: Any, go_on: Any) -> str:
-    """Say that it has started, then wait until it may go on."""
+    """Put the process id into *started*, then return what comes from *go_on*."""
     started.put(os.getpid())
     return go_on.get(timeout=30)
 
 
 def a_lambda(_: object) -> Any:
-    """Return what cannot be pickled."""
+    """Return an object that cannot be pickled."""
     return lambda: None
 
 
 class NeedsTwo(Exception):
-    """Pickles, and cannot be rebuilt: its arguments are not those of __init__."""
+    """An exception that is pickled and cannot be rebuilt: its args are not those of __init__."""
 
     def __init__(self, left: str, right: str):
         super().__init__(f"{left} and {right}")
 
 
 def raise_needs_two() -> None:
-    """Raise it."""
+    """Raise an exception that cannot be rebuilt."""
     raise NeedsTwo("one", "two")
 
 
 class Unbuildable:
-    """Pickles, and raises when it is rebuilt."""
+    """An object that is pickled, and raises when it is rebuilt."""
 
     def __reduce__(self) -> Any:
         return fail, ("cannot be rebuilt",)
 
 
 def an_unbuildable(_: object = None) -> Unbuildable:
-    """Return one."""
+    """Return an object that cannot be rebuilt."""
     return Unbuildable()
 
 
@@ -101,7 +101,7 @@ state: list[object] = []
 
 
 def remember(value: object) -> None:
-    """Be an initializer: keep *value* in the worker."""
+    """An initializer: keep *value* in the worker."""
     state.append(value)
 
 
@@ -111,7 +111,7 @@ def remembered(_: object = None) -> list[object]:
 
 
 def squares_by_a_pool(count: int) -> list[int]:
-    """Be a task that has a pool of its own."""
+    """A task that has a pool of its own."""
     import procession
 
     with procession.Pool(2) as pool:
@@ -136,7 +136,7 @@ def die_once_each(number: int, seen: Any) -> int:
 
 
 def spin(seconds: float) -> float:
-    """Take that long in C code that neither lets other threads run nor looks for signals."""
+    """Run so many seconds in C code that lets no other thread run and handles no signal."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         sum(range(3_000_000))
@@ -151,7 +151,7 @@ def draw(_: object = None) -> tuple[int, float]:
 
 
 def draw_numpy(_: object = None) -> float:
-    """Return a random number of numpy's."""
+    """Return a random number from numpy."""
     import numpy
 
     return float(numpy.random.random())
@@ -174,7 +174,7 @@ def hoard(size: int) -> int:
 
 
 class NeedsThreads:
-    """An initializer that has to find the variable set when it is unpickled: as an import would."""
+    """An initializer that, like an import, needs the variable when it is unpickled."""
 
     def __init__(self, count: int):
         self.count = count
@@ -200,7 +200,7 @@ def sharers(_: object = None) -> int:
 
 
 def sharers_in_a_pool(size: int) -> int:
-    """Be a task that has a pool of its own: the same there."""
+    """A task that has a pool of its own: return the same for a worker of that pool."""
     import procession
 
     with procession.Pool(size) as pool:

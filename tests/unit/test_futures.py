@@ -1,4 +1,4 @@
-"""`ProcessPoolExecutor`: the contract of `concurrent.futures`, and what a lost worker costs."""
+"""`ProcessPoolExecutor`: the contract of `concurrent.futures`, and lost workers."""
 
 import asyncio
 import concurrent.futures
@@ -64,7 +64,7 @@ def test_an_event_loop_waits_for_a_future(forked: Any) -> None:
     assert asyncio.run(ask()) == (9, 16)
 
 
-def test_a_callback_hears_of_the_end(forked: Any) -> None:
+def test_a_callback_is_called_at_the_end(forked: Any) -> None:
     heard, done = [], threading.Event()
     future = forked.submit(tasks.square, 3)
     future.add_done_callback(lambda f: (heard.append(f.result()), done.set()))
@@ -76,18 +76,18 @@ def test_a_callback_hears_of_the_end(forked: Any) -> None:
 
 
 def test_a_lost_worker_costs_its_future_and_no_other(executor: Any) -> None:
-    doomed = executor.submit(tasks.die)
+    lost = executor.submit(tasks.die)
     others = [executor.submit(tasks.square, n) for n in range(20)]
 
     with pytest.raises(LostWorkerError, match="SIGKILL") as caught:
-        doomed.result(30)
+        lost.result(30)
     assert isinstance(caught.value, BrokenExecutor)
     assert isinstance(caught.value, procession.WorkerLostError)
     assert [f.result(30) for f in others] == [n * n for n in range(20)]
     assert list(executor.map(tasks.square, range(3))) == [0, 1, 4]
 
 
-def test_a_lost_worker_in_a_map_is_told_so(forked: Any) -> None:
+def test_a_lost_worker_in_a_map_raises_for_its_item(forked: Any) -> None:
     with pytest.raises(LostWorkerError, match="item 2 of an imap of die_at"):
         list(forked.map(tasks.die_at, range(5), itertools.repeat(2)))
 
@@ -112,7 +112,7 @@ class Busy:
             self.go_on.put("held")
 
 
-def test_what_waits_can_be_cancelled_and_what_runs_cannot(forked: Any) -> None:
+def test_a_waiting_call_can_be_cancelled_and_a_running_one_cannot(forked: Any) -> None:
     with Busy(forked) as busy:
         waiting = forked.submit(tasks.square, 3)
         assert not waiting.running()
@@ -130,7 +130,7 @@ def test_what_waits_can_be_cancelled_and_what_runs_cannot(forked: Any) -> None:
         waiting.result(0)
 
 
-def test_shutdown_can_cancel_what_waits(forked: Any) -> None:
+def test_shutdown_can_cancel_waiting_calls(forked: Any) -> None:
     with Busy(forked) as busy:
         waiting = [forked.submit(tasks.square, n) for n in range(10)]
         results = forked.map(tasks.square, range(10))
@@ -171,8 +171,8 @@ class _Counter:
 # ------------------------------------------------------------------------------------------ the end
 
 
-def test_shutdown_ends_a_buffered_map_behind_what_was_sent() -> None:
-    """Its input may have no end."""
+def test_shutdown_ends_a_buffered_map_after_the_calls_that_were_sent() -> None:
+    """The input may have no end."""
     executor = ProcessPoolExecutor(2, procession.get_context("fork"))
     results = executor.map(tasks.square, itertools.count(), buffersize=5)
     assert next(results) == 0
@@ -260,7 +260,7 @@ def test_a_failing_initializer_is_the_exception_of_each_future() -> None:
                 executor.submit(tasks.square, 1).result(30)
 
 
-def test_what_cannot_be_sent_is_the_futures_exception(forked: Any) -> None:
+def test_an_argument_that_cannot_be_sent_is_the_exception_of_the_future(forked: Any) -> None:
     with pytest.raises(TypeError, match="lock"):
         forked.submit(tasks.identity, threading.Lock()).result(30)
 
@@ -285,7 +285,7 @@ def test_arguments_are_checked(arguments: dict[str, Any], error: type[Exception]
         ProcessPoolExecutor(**arguments)
 
 
-def test_a_standard_context_is_taken_for_ours() -> None:
+def test_a_standard_context_means_ours_of_the_same_start_method() -> None:
     import multiprocessing
 
     with ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as executor:

@@ -1,4 +1,4 @@
-"""What a pool and its calls refuse: at the call, with what was wrong; and the pool goes on."""
+"""Wrong arguments: an error at the call says what is wrong, and the pool goes on."""
 
 import operator
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from tests.support import tasks
 
 @pytest.fixture(params=["processes", "threads"])
 def pool(request: pytest.FixtureRequest) -> Any:
-    """One of each kind."""
+    """A pool of processes, then one of threads."""
     return request.getfixturevalue("forked" if request.param == "processes" else "threads")
 
 
@@ -40,7 +40,7 @@ def threads() -> Any:
         ({"worker_exit": print}, ValueError, "worker_exit is given what worker_init returned"),
     ],
 )
-def test_a_pool_refuses(
+def test_a_pool_with_a_wrong_argument_is_not_made(
     ctx: Any, arguments: dict[str, Any], error: type[Exception], words: str
 ) -> None:
     with pytest.raises(error, match=words):
@@ -75,8 +75,8 @@ def test_buffers_have_a_size(pool: Any, call: str, size: Any, error: type[Except
         getattr(pool, call)(tasks.square, [1], buffersize=size)
 
 
-class Whole:
-    """An int of another kind, as those of numpy are."""
+class OtherInt:
+    """An int of another type, as numpy has them."""
 
     def __init__(self, number: int):
         self._number = number
@@ -85,12 +85,12 @@ class Whole:
         return self._number
 
 
-def test_whole_numbers_of_other_kinds_are_taken(ctx: Any) -> None:
-    with ctx.Pool(Whole(2)) as pool:
+def test_ints_of_other_types_are_accepted(ctx: Any) -> None:
+    with ctx.Pool(OtherInt(2)) as pool:
         assert len(pool._pool) == 2
         for call in (pool.map, pool.imap):
-            assert list(call(tasks.square, range(5), Whole(2))) == [0, 1, 4, 9, 16]
-        assert list(pool.imap(tasks.square, range(5), buffersize=Whole(2))) == [0, 1, 4, 9, 16]
+            assert list(call(tasks.square, range(5), OtherInt(2))) == [0, 1, 4, 9, 16]
+        assert list(pool.imap(tasks.square, range(5), buffersize=OtherInt(2))) == [0, 1, 4, 9, 16]
     pool.join()
 
 
@@ -126,7 +126,7 @@ def test_callbacks_can_be_called(pool: Any, name: str) -> None:
         pool.map_async(tasks.square, [1], **{name: 3})
 
 
-def test_what_is_mapped_has_items(pool: Any) -> None:
+def test_a_map_needs_an_iterable(pool: Any) -> None:
     for call in map(operator.attrgetter, MAPS):
         with pytest.raises(TypeError, match="not iterable"):
             call(pool)(tasks.square, 3)
@@ -142,7 +142,7 @@ ENDED = [
 
 @pytest.mark.parametrize(("call", "arguments"), ENDED, ids=lambda value: str(value)[:20])
 @pytest.mark.parametrize("end", ["close", "terminate"])
-def test_after_its_end_a_pool_takes_nothing(
+def test_an_ended_pool_accepts_no_calls(
     pool: Any, end: str, call: str, arguments: tuple[Any, ...]
 ) -> None:
     getattr(pool, end)()
@@ -150,14 +150,14 @@ def test_after_its_end_a_pool_takes_nothing(
         getattr(pool, call)(*arguments)
 
 
-def test_to_end_it_twice_is_to_end_it(pool: Any) -> None:
+def test_a_pool_can_be_ended_more_than_once(pool: Any) -> None:
     for end in ("close", "close", "join", "join", "terminate", "terminate", "close", "join"):
         getattr(pool, end)()
     assert pool.stats().workers == [] or isinstance(pool, ThreadPool)
 
 
 def test_errors_are_those_of_the_package(pool: Any) -> None:
-    """As the documentation names them: `multiprocessing.TimeoutError`, ValueError."""
+    """They are those that the documentation names: `multiprocessing.TimeoutError`, ValueError."""
     go_on = procession.Queue()
     result = pool.apply_async(go_on.get)
     for early in (lambda: result.get(0.01), lambda: result.get(timeout=0), lambda: result.get(-1)):

@@ -1,4 +1,4 @@
-"""What can be agreed for a pool's tasks: to be run again, to be done in time, to be awaited."""
+"""The options of a pool's calls: retries and a time limit; and results that are awaited."""
 
 import asyncio
 import os
@@ -20,14 +20,14 @@ def test_a_lost_task_runs_again(pool: Any) -> None:
     assert pool.apply(tasks.die_so_often, (2, count), retries=2) == 3
 
 
-def test_it_is_lost_when_it_was_lost_once_too_often(forked: Any) -> None:
+def test_a_task_that_is_lost_more_often_than_its_retries_is_lost(forked: Any) -> None:
     count = procession.Value("i", 0)
     with pytest.raises(procession.WorkerLostError, match="a call of die_so_often"):
         forked.apply(tasks.die_so_often, (3, count), retries=2)
     assert count.value == 3
 
 
-def test_an_exception_is_no_loss(forked: Any) -> None:
+def test_a_task_that_raises_does_not_run_again(forked: Any) -> None:
     count = procession.Value("i", 0)
 
     with pytest.raises(ValueError, match="once"):
@@ -84,8 +84,8 @@ def test_a_task_that_takes_too_long_ends_with_its_worker(pool: Any) -> None:
     assert [r.get(30) for r in others] == [n * n for n in range(20)]
 
 
-def test_a_limit_ends_what_does_not_let_other_threads_run(forked: Any) -> None:
-    """C code that holds the interpreter's lock sees no Python signal handler."""
+def test_a_limit_ends_a_task_that_lets_no_other_thread_run(forked: Any) -> None:
+    """While C code holds the interpreter's lock no Python signal handler runs."""
     with pytest.raises(procession.TimeoutError, match="took longer"):
         forked.apply(_endless, timeout=0.2)
 
@@ -95,12 +95,12 @@ def _endless() -> int:
 
 
 def test_the_limit_counts_from_the_start_of_the_run(forked: Any) -> None:
-    """What waits in the queue loses nothing."""
+    """The time that a task waits in the queue does not count."""
     results = [forked.apply_async(tasks.nap, (0.2,), timeout=0.35) for _ in range(6)]
     assert [r.get(30) for r in results] == [0.2] * 6
 
 
-def test_a_limit_is_over_with_its_task(forked: Any) -> None:
+def test_a_limit_ends_with_its_task(forked: Any) -> None:
     for _ in range(4):
         assert forked.apply(tasks.square, (3,), timeout=0.1) == 9
     assert forked.map(tasks.nap, [0.2, 0.2], 1) == [0.2, 0.2]
@@ -134,12 +134,12 @@ def test_a_task_that_took_too_long_does_not_run_again(forked: Any) -> None:
 
 
 @pytest.mark.parametrize("bad", [0, -1, float("nan")])
-def test_a_limit_is_more_than_nothing(forked: Any, bad: float) -> None:
+def test_a_limit_is_more_than_0(forked: Any, bad: float) -> None:
     with pytest.raises(ValueError, match="timeout must be more than 0"):
         forked.apply(tasks.square, (1,), timeout=bad)
 
 
-def test_threads_cannot_be_ended(forked: Any) -> None:
+def test_threads_have_no_time_limit(forked: Any) -> None:
     with procession.pool.ThreadPool(1) as pool, pytest.raises(ValueError, match="cannot be ended"):
         pool.apply(tasks.square, (1,), timeout=1)
     pool.join()
@@ -158,7 +158,7 @@ def test_results_are_awaited_without_a_thread_each(forked: Any) -> None:
     answers, after = asyncio.run(ask())
 
     assert answers == [n * n for n in range(50)]
-    assert after - before <= 1  # that of the pool
+    assert after - before <= 1  # the thread of the pool
 
 
 async def _awaited(result: Any) -> Any:
@@ -194,7 +194,7 @@ def test_an_awaited_map_gives_its_list(forked: Any) -> None:
     assert asyncio.run(ask()) == [0, 1, 4, 9, 16] * 2
 
 
-def test_who_stops_waiting_leaves_the_call_alone(forked: Any) -> None:
+def test_a_cancelled_await_leaves_the_call_alone(forked: Any) -> None:
     async def ask() -> str:
         started, go_on = procession.Queue(), procession.Queue()
         result = forked.apply_async(tasks.hold, (started, go_on))
@@ -206,7 +206,7 @@ def test_who_stops_waiting_leaves_the_call_alone(forked: Any) -> None:
     assert asyncio.run(ask()) == "still there"
 
 
-def test_a_loop_that_has_closed_meanwhile_is_no_trouble(forked: Any) -> None:
+def test_a_loop_may_be_closed_before_the_result_comes(forked: Any) -> None:
     started, go_on = procession.Queue(), procession.Queue()
     result = forked.apply_async(tasks.hold, (started, go_on))
 

@@ -151,7 +151,7 @@ def test_a_pool_whose_making_is_interrupted_leaves_no_process(
     seen = at_first(step)
     with pytest.raises(KeyboardInterrupt):
         ctx.Pool(tasks.WORKERS)
-    assert seen[0].is_over
+    assert seen[0].is_finished
     assert not any(seen[0].workers)
     assert procession.active_children() == []
 

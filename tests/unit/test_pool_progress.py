@@ -1,4 +1,4 @@
-"""How far a map is: told to a callable, drawn as a bar."""
+"""The progress of a map: reported to a callable, drawn as a bar."""
 
 import importlib.util
 import threading
@@ -13,8 +13,8 @@ from tests.support.waiting import wait_until
 COUNT = 40
 
 
-class Told:
-    """Keeps what it is told."""
+class Reports:
+    """Keeps the progress that is reported to it."""
 
     def __init__(self) -> None:
         self.all: list[tuple[int, int | None]] = []
@@ -23,16 +23,16 @@ class Told:
         self.all.append((done, total))
 
 
-def grows_to(told: Told, count: int, total: int | None) -> bool:
-    """Whether it was told growing numbers of items, up to *count*."""
-    numbers = [done for done, _ in told.all]
+def grows_to(reports: Reports, count: int, total: int | None) -> bool:
+    """Whether the reported numbers of items grow up to *count*."""
+    numbers = [done for done, _ in reports.all]
     grown = numbers == sorted(set(numbers)) and numbers[-1] == count
-    return grown and {total for _, total in told.all} == {total}
+    return grown and {total for _, total in reports.all} == {total}
 
 
 @pytest.mark.parametrize("chunksize", [None, 1, 7])
-def test_a_map_tells_how_many_items_are_done(forked: Any, chunksize: int | None) -> None:
-    told, starred = Told(), Told()
+def test_a_map_reports_how_many_items_are_done(forked: Any, chunksize: int | None) -> None:
+    told, starred = Reports(), Reports()
 
     forked.map(tasks.square, range(COUNT), chunksize, progress=told)
     forked.starmap(tasks.add, [(1, 2)] * COUNT, chunksize, progress=starred)
@@ -43,8 +43,8 @@ def test_a_map_tells_how_many_items_are_done(forked: Any, chunksize: int | None)
 
 @pytest.mark.parametrize("chunksize", [1, 7])
 @pytest.mark.parametrize("call", ["imap", "imap_unordered"])
-def test_an_imap_tells_it_too(forked: Any, call: str, chunksize: int) -> None:
-    told, of_unknown = Told(), Told()
+def test_an_imap_reports_its_progress(forked: Any, call: str, chunksize: int) -> None:
+    told, of_unknown = Reports(), Reports()
     imap = getattr(forked, call)
 
     for _ in imap(tasks.square, range(COUNT), chunksize, progress=told):
@@ -56,8 +56,8 @@ def test_an_imap_tells_it_too(forked: Any, call: str, chunksize: int) -> None:
 
 
 @pytest.mark.parametrize("call", ["map_async", "starmap_async"])
-def test_it_is_told_though_nobody_waits(forked: Any, call: str) -> None:
-    told, started, go_on = Told(), procession.Queue(), procession.Queue()
+def test_progress_is_reported_though_no_thread_waits(forked: Any, call: str) -> None:
+    told, started, go_on = Reports(), procession.Queue(), procession.Queue()
     arguments = [(started, go_on)] * 3
     function = tasks.hold if call == "starmap_async" else _hold
     result = getattr(forked, call)(function, arguments, 1, progress=told)
@@ -71,8 +71,8 @@ def _hold(queues: Any) -> str:
     return tasks.hold(*queues)
 
 
-def test_what_fails_is_done_and_what_is_cancelled_is_not(forked: Any) -> None:
-    told, cancelled = Told(), Told()
+def test_items_that_fail_are_counted_and_cancelled_ones_are_not(forked: Any) -> None:
+    told, cancelled = Reports(), Reports()
     with pytest.raises(ValueError):
         forked.map(tasks.fail, range(COUNT), 5, progress=told)
     assert grows_to(told, COUNT, COUNT)
@@ -82,28 +82,28 @@ def test_what_fails_is_done_and_what_is_cancelled_is_not(forked: Any) -> None:
     assert cancelled.all == []
 
 
-def test_a_map_of_nothing_tells_nothing(forked: Any) -> None:
-    told = Told()
+def test_an_empty_map_reports_nothing(forked: Any) -> None:
+    told = Reports()
     assert forked.map(tasks.square, [], progress=told) == []
     assert list(forked.imap(tasks.square, [], progress=told)) == []
     assert told.all == []
 
 
-def test_a_callable_that_raises_is_reported_once_and_stops_nothing(
+def test_a_callable_that_raises_does_so_once_and_the_map_goes_on(
     forked: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reports: list[Any] = []
-    monkeypatch.setattr(threading, "excepthook", reports.append)
+    raised: list[Any] = []
+    monkeypatch.setattr(threading, "excepthook", raised.append)
 
     def fail(done: int, total: int | None) -> None:
         raise ValueError("not so")
 
     assert forked.map(tasks.square, range(9), 1, progress=fail) == [n * n for n in range(9)]
-    assert [str(report.exc_value) for report in reports] == ["not so"]
+    assert [str(each.exc_value) for each in raised] == ["not so"]
 
 
 @pytest.mark.parametrize("bad", [1, "yes", None])
-def test_a_wish_is_a_bool_or_a_callable(forked: Any, bad: Any) -> None:
+def test_progress_is_a_bool_or_a_callable(forked: Any, bad: Any) -> None:
     with pytest.raises(TypeError, match="progress must be True, False or a callable"):
         forked.map(tasks.square, [1], progress=bad)
 
@@ -133,7 +133,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize("library", ["tqdm", "rich"])
-def test_a_bar_is_drawn_by_what_is_installed(library: str) -> None:
+def test_a_bar_is_drawn_by_the_installed_library(library: str) -> None:
     if importlib.util.find_spec(library) is None:
         pytest.skip(f"{library} is not installed")
     absent = {"tqdm": "rich", "rich": "tqdm"}[library]
@@ -145,7 +145,7 @@ def test_a_bar_is_drawn_by_what_is_installed(library: str) -> None:
     assert ("50/50" if library == "tqdm" else "100%") in ended.stdout + ended.stderr
 
 
-def test_where_there_is_none_the_error_says_what_to_do() -> None:
+def test_without_a_library_the_error_says_what_to_do() -> None:
     ended = run_python(BARS, "tqdm,rich")
 
     assert ended.exitcode == 0, ended.stderr

@@ -1,4 +1,4 @@
-"""What a pool tells of itself."""
+"""`Pool.stats`: how tasks have ended, and what the workers do."""
 
 import os
 from typing import Any
@@ -17,14 +17,14 @@ def test_each_task_is_counted_by_its_end() -> None:
         count = procession.Value("i", 0)
         pool.map(tasks.square, range(6), 2)
         pool.apply(tasks.die_so_often, (2, count), retries=2)
-        for error, call, terms in (
+        for error, call, options in (
             (ValueError, (tasks.fail, ("no luck",)), {}),
             (procession.WorkerLostError, (tasks.die,), {}),
             (procession.TimeoutError, (tasks.nap, (30,)), {"timeout": 0.05}),
             (procession.pool.MaybeEncodingError, (tasks.a_lambda, (1,)), {}),
         ):
             with pytest.raises(error):
-                pool.apply(*call, **terms)
+                pool.apply(*call, **options)
         started, go_on = procession.Queue(), procession.Queue()
         running = pool.apply_async(tasks.hold, (started, go_on))
         started.get(timeout=30)
@@ -38,7 +38,7 @@ def test_each_task_is_counted_by_its_end() -> None:
     pool.join()
 
 
-def test_the_workers_are_seen_at_work(ctx: Any) -> None:
+def test_busy_workers_are_shown_with_their_tasks(ctx: Any) -> None:
     with ctx.Pool(WORKERS, name="seen") as pool:
         started, go_on = procession.Queue(), procession.Queue()
         results = [pool.apply_async(tasks.hold, (started, go_on)) for _ in range(WORKERS + 3)]
@@ -63,7 +63,7 @@ def test_the_workers_are_seen_at_work(ctx: Any) -> None:
     pool.join()
 
 
-def test_a_pool_of_threads_tells_the_same() -> None:
+def test_a_pool_of_threads_has_the_same_stats() -> None:
     with procession.pool.ThreadPool(WORKERS) as pool:
         pool.map(tasks.square, range(10), 1)
         started, go_on = procession.Queue(), procession.Queue()

@@ -17,7 +17,7 @@ def pool() -> Iterator[ThreadPool]:
     pool.join()
 
 
-def test_the_calls(pool: ThreadPool) -> None:
+def test_the_calls_of_a_pool_of_threads(pool: ThreadPool) -> None:
     assert pool.apply(tasks.add, (1,), {"right": 2}) == 3
     assert pool.map(tasks.square, range(20)) == [n * n for n in range(20)]
     assert pool.starmap(tasks.add, [(1, 2)]) == [3]
@@ -66,14 +66,14 @@ def test_a_terminated_pool_does_not_wait_for_its_tasks() -> None:
     started.wait(30)
     try:
         pool.terminate()
-        pool.join()  # returns, or the test's own limit of time ends it
+        pool.join()  # returns, or the test fails by its own time limit
         with pytest.raises(procession.ProcessError, match="terminated"):
             result.get(0)
     finally:
         go_on.set()
 
 
-def test_dummy_pool_is_one() -> None:
+def test_the_pool_of_the_dummy_package_is_a_thread_pool() -> None:
     from procession.dummy import Pool
 
     with Pool(1) as pool:

@@ -1,4 +1,4 @@
-"""The timeline of a pool: a row for each worker, a slice for each task, whole whatever happens."""
+"""The timeline of a pool: a row for each worker, a slice for each task, a file that is whole."""
 
 import itertools
 import json
@@ -17,7 +17,7 @@ A_NANOSECOND = 0.001  # of the microseconds that the file has
 
 
 def events(path: Path) -> list[dict[str, Any]]:
-    """What the file says; it must be whole."""
+    """Return the events in the file, which must be whole."""
     found: list[dict[str, Any]] = json.loads(path.read_text())["traceEvents"]
     return found
 
@@ -27,12 +27,12 @@ def slices(path: Path) -> list[dict[str, Any]]:
 
 
 def ends(path: Path) -> Counter[tuple[str, str]]:
-    """How often which function ended how."""
+    """Count how often each function ended in which way."""
     return Counter((each["name"], each["args"]["outcome"]) for each in slices(path))
 
 
 def rows(path: Path) -> dict[int, str]:
-    """The workers by their numbers."""
+    """Return the workers by their numbers."""
     found = events(path)
     return {e["tid"]: e["args"]["name"] for e in found if e["name"] == "thread_name"}
 
@@ -72,7 +72,7 @@ def test_slices_of_a_row_do_not_overlap(tmp_path: Path) -> None:
     assert ends(path) == {("die_at", "done"): 49, ("die_at", "lost with its worker"): 1}
 
 
-def test_every_end_of_a_task_is_told(tmp_path: Path) -> None:
+def test_every_way_to_end_is_in_the_trace(tmp_path: Path) -> None:
     path, context = tmp_path / "run.json", procession.get_context("fork")
     with context.Pool(1, trace=os.fspath(path)) as pool:
         started, go_on = context.Queue(), context.Queue()
@@ -124,13 +124,13 @@ def test_an_initializer_that_fails_leaves_a_whole_file(tmp_path: Path) -> None:
     assert slices(path) == []
 
 
-def test_a_file_that_cannot_be_written_is_an_error_at_once(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_opened_is_an_error_at_once(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"nowhere"):
         procession.get_context("fork").Pool(1, trace=tmp_path / "nowhere" / "run.json")
 
 
 @pytest.mark.bare
-def test_a_file_that_fails_later_is_warned_of_once(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_later_is_one_warning(tmp_path: Path) -> None:
     path = tmp_path / "run.json"
     trace = Trace(os.fspath(path), "pool")
     unwritable = os.open(path, os.O_RDONLY)

@@ -1,4 +1,4 @@
-"""A function that the workers cannot import: told to its caller, once, and the pool goes on."""
+"""A function that the workers cannot import: one error for its caller, and the pool goes on."""
 
 from pathlib import Path
 
@@ -34,8 +34,8 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
-def test_each_call_says_it_once_and_no_worker_dies(tmp_path: Path, method: str) -> None:
-    """Nothing is printed by the workers, nobody is replaced, the next call works."""
+def test_each_call_raises_it_once_and_no_worker_dies(tmp_path: Path, method: str) -> None:
+    """The workers print nothing and are not replaced; the next call works."""
     outcome = run_python(f"import os; os.chdir({str(tmp_path)!r})\n" + PROGRAM, method)
 
     said = "".join(f"{name} No module named 'gone'\n" for name in ("map", "apply", "imap"))

@@ -1,4 +1,4 @@
-"""What a pool's owner may ask of its workers: names, random states, limits, a state to keep."""
+"""The options of a pool's workers: names, random states, limits, a state; and lost workers."""
 
 import importlib.machinery
 import os
@@ -16,7 +16,7 @@ from tests.support import run_python, tasks
 WORKERS = 2
 
 
-def test_workers_are_called_after_the_pool(ctx: Any) -> None:
+def test_workers_have_the_name_of_the_pool(ctx: Any) -> None:
     with ctx.Pool(WORKERS, name="tiler") as pool:
         names = set(pool.map(tasks.process_name, range(20), 1))
         assert {worker.name for worker in pool._pool} == {"tiler-1", "tiler-2"}
@@ -28,12 +28,12 @@ def test_workers_are_called_after_the_pool(ctx: Any) -> None:
 
 
 def _first_draws(context: Any, **options: Any) -> list[float]:
-    """One number of each worker, in order of their names."""
+    """Return one random number of each worker, in order of their names."""
     with context.Pool(1, maxtasksperchild=1, **options) as pool:
         return [pool.apply(tasks.draw)[1] for _ in range(3)]
 
 
-def test_a_seed_makes_the_workers_numbers_and_none_has_anothers(ctx: Any) -> None:
+def test_a_seed_makes_random_numbers_repeatable_and_each_worker_has_its_own(ctx: Any) -> None:
     first, again = (_first_draws(ctx, seed=7) for _ in range(2))
     assert first == again
     assert len(set(first)) == 3
@@ -59,7 +59,7 @@ def test_numpy_is_seeded_where_it_is_loaded() -> None:
     assert first[0] != first[1]
 
 
-def test_a_seed_is_a_number_or_a_word() -> None:
+def test_a_seed_is_an_int_or_a_str() -> None:
     with pytest.raises(TypeError, match="seed must be"):
         procession.Pool(1, seed=object())
 
@@ -82,7 +82,7 @@ def test_a_worker_that_has_grown_is_replaced_and_no_task_is_lost(ctx: Any) -> No
     pool.join()
 
 
-def test_what_init_makes_is_there_for_tasks_and_exit_gets_it(ctx: Any) -> None:
+def test_worker_init_makes_the_state_for_tasks_and_worker_exit(ctx: Any) -> None:
     ended = procession.Queue()
     with ctx.Pool(1, worker_init=_Init(ended), worker_exit=_exit) as pool:
         assert pool.map(_state, range(3), 1) == [1, 2, 3]
@@ -91,7 +91,7 @@ def test_what_init_makes_is_there_for_tasks_and_exit_gets_it(ctx: Any) -> None:
     assert ended.get(timeout=10) == 3
 
 
-def test_exit_comes_with_each_replaced_worker() -> None:
+def test_worker_exit_is_called_in_each_replaced_worker() -> None:
     ended = procession.Queue()
     context = procession.get_context("fork")
     with context.Pool(1, None, (), 2, worker_init=_Init(ended), worker_exit=_exit) as pool:
@@ -119,7 +119,7 @@ def _exit(state: list[Any]) -> None:
     state[0].put(state[1])
 
 
-def test_a_failing_init_is_the_error_of_each_call() -> None:
+def test_a_failing_worker_init_is_the_error_of_each_call() -> None:
     with (
         procession.get_context("fork").Pool(1, worker_init=_no_init) as pool,
         pytest.raises(ValueError, match="no init"),
@@ -132,7 +132,7 @@ def _no_init() -> None:
     raise ValueError("no init")
 
 
-def test_there_is_no_state_elsewhere() -> None:
+def test_there_is_no_state_outside_such_a_worker() -> None:
     with pytest.raises(RuntimeError, match="worker_init"):
         worker_state()
     with procession.get_context("fork").Pool(1) as pool:
@@ -152,17 +152,17 @@ def test_libraries_find_their_number_of_threads_when_they_are_imported(ctx: Any)
     assert dict(os.environ) == before
 
 
-def test_a_library_that_is_loaded_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By threadpoolctl, if that is there: here something that stands for it."""
-    told = procession.Array("i", 1)
+def test_a_library_that_is_loaded_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By threadpoolctl, if that is installed; here by an object in its place."""
+    limit = procession.Array("i", 1)
     stand_in = types.ModuleType("threadpoolctl")
     stand_in.__spec__ = importlib.machinery.ModuleSpec("threadpoolctl", None)
-    stand_in.threadpool_limits = lambda limits: told.__setitem__(0, limits)  # type: ignore[attr-defined]
+    stand_in.threadpool_limits = lambda limits: limit.__setitem__(0, limits)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "threadpoolctl", stand_in)
     with procession.get_context("fork").Pool(1, threads_per_worker=2) as pool:
         pool.apply(tasks.pid)
     pool.join()
-    assert told[0] == 2
+    assert limit[0] == 2
 
 
 # -------------------------------------------------------------------------------------------- loss
@@ -202,6 +202,6 @@ def _threads_of_an_inner_worker(count: int) -> str:
 
 
 def test_a_worker_with_a_share_of_threads_may_have_a_pool_with_another(ctx: Any) -> None:
-    """A forked one has begun while its parent was changing the environment for it."""
+    """A forked worker started while its parent was changing the environment for it."""
     with ctx.Pool(1, threads_per_worker=3) as pool:
         assert pool.apply_async(_threads_of_an_inner_worker, (2,)).get(timeout=60) == "2"

@@ -1,7 +1,7 @@
-"""Errors of the pool in the words of `concurrent.futures`.
+"""Errors of the pool that are errors of `concurrent.futures` too.
 
 Idea: a program that was written for `concurrent.futures` catches `BrokenExecutor` when a worker is
-lost, and the built-in `TimeoutError`. It may go on doing so; the new names say more.
+lost. It may go on doing so, as the errors here are of both classes; the new names say more.
 
 Layer: on top.
 """
@@ -17,16 +17,16 @@ class LostWorkerError(WorkerLostError, BrokenExecutor):
     """The worker of this call is lost; the executor goes on with another one."""
 
 
-class EndedError(ProcessError, BrokenExecutor):
+class TerminatedError(ProcessError, BrokenExecutor):
     """The executor's workers were ended before this call was done."""
 
 
 def translated(error: BaseException) -> BaseException:
-    """*error* as a future of `concurrent.futures` would have it."""
+    """Return *error* as an error of `concurrent.futures`."""
     if isinstance(error, BrokenExecutor):
         return error
     if isinstance(error, WorkerLostError):
         return LostWorkerError(*error.args).with_traceback(error.__traceback__)
     if type(error) is ProcessError:
-        return EndedError(*error.args).with_traceback(error.__traceback__)
+        return TerminatedError(*error.args).with_traceback(error.__traceback__)
     return error

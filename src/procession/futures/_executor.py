@@ -1,10 +1,12 @@
 """The executor.
 
-Idea: the pool is made with the first call, closed by ``shutdown``. What a program forgets to shut
-down is closed likewise, and finishes its calls, at the latest when the interpreter exits.
+Idea: the pool is made with the first call and closed by ``shutdown``. An executor that the program
+forgets to shut down is closed in the same way, and finishes its calls, at the latest when the
+interpreter exits.
 
 Invariant: after ``shutdown`` nothing is accepted, and each future comes to an end. When Ctrl-C ends
-the ``with`` block or the program, nothing is finished: workers do not hear of it by themselves.
+the ``with`` block or the program, no call is finished: the executor ends its workers, which ignore
+Ctrl-C.
 
 Layer: on top.
 """
@@ -43,10 +45,10 @@ class ProcessPoolExecutor(Executor):
         max_workers: how many workers; None: as many as this process may use processors, by its
             affinity and the quotas of its control groups.
         mp_context: where the processes come from: a context of this package, or of the standard
-            one, which is then taken for the one of the same start method; None: the default.
+            one, in whose place the one of the same start method is used; None: the default.
         initializer, initargs: called in each worker when it starts.
         max_tasks_per_child: a worker is replaced after so many calls; None: never.
-        pool: what else `procession.Pool` is to be given: seed=, max_memory_per_child=, ...
+        pool: other arguments of `procession.Pool`: seed=, max_memory_per_child=, ...
     """
 
     def __init__(
@@ -82,14 +84,14 @@ class ProcessPoolExecutor(Executor):
         self._buffered: weakref.WeakSet[IMapIterator] = weakref.WeakSet()
 
     def _running_pool(self) -> Pool:
-        """The pool; locked by the caller."""
+        """Return the pool, made if need be. Locked by the caller."""
         if self._shut_down:
             raise RuntimeError("cannot schedule new futures after shutdown")
         if self._pool is None:
             if util.is_exiting():
                 raise RuntimeError("cannot schedule new futures after interpreter shutdown")
             self._pool = self._make_pool()
-            self._let_go = util.Finalize(
+            self._finalizer = util.Finalize(
                 self, _finish, (self._pool, self._buffered), exitpriority=_EXIT_PRIORITY
             )
         return self._pool
@@ -97,7 +99,7 @@ class ProcessPoolExecutor(Executor):
     # -------------------------------------------------------------------------------------- calls
 
     def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
-        """Call *fn* in a worker; its future.
+        """Call *fn* in a worker; return the future of the call.
 
         Raises:
             RuntimeError: the executor was shut down.
@@ -122,7 +124,7 @@ class ProcessPoolExecutor(Executor):
         chunksize: int = 1,
         buffersize: int | None = None,
     ) -> Iterator[_T]:
-        """Call *fn* for each tuple of items; the results, in order.
+        """Call *fn* for each tuple of items; return an iterator of the results, in order.
 
         Args:
             timeout: seconds from now until the last result has to be there.
@@ -143,18 +145,18 @@ class ProcessPoolExecutor(Executor):
             buffersize = max(1, len(calls))
         with self._lock:
             pool = self._running_pool()
-            results = pool.imap(_Spread(fn), calls, chunksize, buffersize=buffersize)
+            results = pool.imap(_StarCall(fn), calls, chunksize, buffersize=buffersize)
             maps.add(results)
         return _results(results, end)
 
     # -------------------------------------------------------------------------------------- the end
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Accept nothing more; let the workers end when all is done.
+        """Accept no more calls; let the workers end when all calls are done.
 
         Args:
             wait: return only then.
-            cancel_futures: what no worker has begun is cancelled.
+            cancel_futures: calls that no worker has begun are cancelled.
         """
         with self._lock:
             self._shut_down = True
@@ -166,7 +168,7 @@ class ProcessPoolExecutor(Executor):
                 future.cancel()
             for results in [*self._maps, *self._buffered]:
                 results.cancel(begun=False)
-        self._let_go.cancel()
+        self._finalizer.cancel()
         _finish(pool, self._buffered, wait)
 
     def __exit__(
@@ -204,8 +206,8 @@ class ProcessPoolExecutor(Executor):
         pool.join()
 
 
-class _Spread:
-    """A function of one tuple of arguments."""
+class _StarCall:
+    """A function whose one argument is the tuple of the arguments of *fn*."""
 
     def __init__(self, fn: Callable[..., Any]):
         self._fn = fn
@@ -216,7 +218,7 @@ class _Spread:
 
 
 def _results(results: IMapIterator, end: float | None) -> Iterator[Any]:
-    """Yield *results* until *end*; what is left when the iterator is closed is cancelled."""
+    """Yield *results* until *end*; cancel those that are left when the iterator is closed."""
     try:
         while True:
             try:
@@ -237,9 +239,9 @@ def _results(results: IMapIterator, end: float | None) -> Iterator[Any]:
 
 
 def _finish(pool: Pool, buffered: Iterable[IMapIterator], wait: bool = False) -> None:
-    """Have *pool* end when all is done; wait for it if told to, or if there is no later.
+    """Have *pool* end when all calls are done; wait for that if told to, or at exit.
 
-    Of the *buffered* maps that are what was sent; their inputs may have no end.
+    The *buffered* maps end after the calls that were sent, as their inputs may have no end.
     """
     pool.close()
     for results in list(buffered):
@@ -259,7 +261,7 @@ def _finish_at_exit(pool: Pool) -> None:
 
 
 def _finish_by_thread(pool: Pool) -> None:
-    """Let *pool* end when all is done, at the latest at exit."""
+    """Let *pool* end when all calls are done, at the latest at exit."""
     at_exit = util.Finalize(None, _finish_at_exit, (pool,), exitpriority=_EXIT_PRIORITY)
 
     def wait() -> None:

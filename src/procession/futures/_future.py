@@ -1,7 +1,7 @@
 """A future, and the call of a pool behind it.
 
-Idea: the call's callbacks fill the future. Whether it runs, and whether it can still be taken back,
-only the pool knows, so these two questions go there.
+Idea: the call's callbacks fill the future. Only the pool knows whether the call runs and whether it
+can still be cancelled, so the future asks the pool.
 
 Invariant: a future that was cancelled is never begun by a worker, and one that a worker has begun
 is never cancelled: that is what `concurrent.futures` promises.
@@ -24,11 +24,11 @@ class PoolFuture(Future[Any]):
     _call: AsyncResult | None = None
 
     def cancel(self) -> bool:
-        """Take the call back if no worker has begun it; whether it is cancelled now."""
+        """Cancel the call if no worker has begun it; return whether it is cancelled now."""
         call = self._call
         if call is None or self.done():
-            return self.cancelled() or (call is None and self._taken_back())
-        call.cancel(begun=False)  # it tells `failed`, at once
+            return self.cancelled() or (call is None and self._set_cancelled())
+        call.cancel(begun=False)  # which calls `failed`, at once
         return self.cancelled()
 
     def running(self) -> bool:
@@ -36,16 +36,16 @@ class PoolFuture(Future[Any]):
         call = self._call
         return not self.done() and call is not None and call.begun()
 
-    def _taken_back(self) -> bool:
+    def _set_cancelled(self) -> bool:
         if not super().cancel():
             return False
-        self.set_running_or_notify_cancel()  # so that `wait` and `as_completed` hear of it
+        self.set_running_or_notify_cancel()  # so that `wait` and `as_completed` are told
         return True
 
     def failed(self, error: BaseException) -> None:
-        """The call has ended so. Callback."""
+        """Fill the future with *error*, which has ended the call. A callback of the call."""
         if isinstance(error, CancelledError) and self._was_cancelled():
-            self._taken_back()
+            self._set_cancelled()
         else:
             self.set_exception(translated(error))
 

@@ -197,7 +197,7 @@ class Dispatcher:
             if self.receiver is None:
                 self.receiver = threading.Thread(
                     target=self.wait_until,
-                    args=(self.is_over, Deadline(None)),
+                    args=(self.has_failed, Deadline(None)),
                     name="procession-callbacks",
                     daemon=True,
                 )
@@ -369,7 +369,7 @@ class Dispatcher:
         """Whether no task is open or still to be sent, and each cancelled one has ended."""
         return not self._open and not self.unsent_jobs and not self._cancelled_unfinished
 
-    def is_over(self) -> bool:
+    def has_failed(self) -> bool:
         """Whether nothing can be sent any more."""
         return self._failure is not None
 

@@ -65,7 +65,7 @@ class ImapUnorderedJob(ImapInput):
             self._dispatcher.wait_until(self._may_return, Deadline(timeout))
         if self.ready:
             return
-        if self._is_over():
+        if self._is_exhausted():
             raise StopIteration
         raise errors.TimeoutError(f"no result of {self.name} within {timeout} s")
 
@@ -130,7 +130,7 @@ class ImapUnorderedJob(ImapInput):
     def set_outcome(self, number: int, ok: bool, value: Any) -> None:
         """Keep the results of task *number*, or its exception, for the iterator."""
         start, end = self._ranges.pop(number)
-        if self.progress is not None and not self._dispatcher.is_over():
+        if self.progress is not None and not self._dispatcher.has_failed():
             self.progress.add(end - start)
         outcomes: list[_Outcome]
         if not ok:
@@ -148,9 +148,9 @@ class ImapUnorderedJob(ImapInput):
         self.ready.extend(outcomes)
 
     def _may_return(self) -> bool:
-        return bool(self.ready) or self._is_over()
+        return bool(self.ready) or self._is_exhausted()
 
-    def _is_over(self) -> bool:
+    def _is_exhausted(self) -> bool:
         return self.state is INPUT_DONE and not self._ranges and not self.ready
 
     def describe(self, number: int) -> str:

@@ -53,17 +53,17 @@ class Pool(PoolCalls):
         context: where the processes come from; None: the default context.
         name: of the workers, followed by their number: name-1, name-2, ...
         seed: the workers' `random` states, and numpy's where it is loaded, are made of it and the
-            worker's number; None: they are distinct, and others each time.
+            worker's number; None: they are distinct, and different each time.
         max_memory_per_child: a worker that occupies more bytes than that when it has done a task is
             replaced.
         worker_init, worker_exit: what the first returns is `pool.worker_state()` in tasks; the
             second is called with it when a worker ends in order.
         threads_per_worker: how many threads numerical libraries (OpenMP, BLAS) use in a worker.
         trace: a file to write a timeline to, which Perfetto (https://ui.perfetto.dev) and
-            chrome://tracing show: a row for each worker, what it did when, and how that ended.
+            chrome://tracing show: a row for each worker with its tasks, and how they ended.
     Raises:
         ValueError: a number is less than 1.
-        TypeError: something that is to be called cannot be.
+        TypeError: an argument has a wrong type, or cannot be called.
         OSError: the trace cannot be written.
     """
 
@@ -145,7 +145,7 @@ class Pool(PoolCalls):
             raise ValueError("Pool not running")
 
     def close(self) -> None:
-        """Take no more work; the workers end when all that was given is done."""
+        """Accept no more calls; the workers end when all tasks are done."""
         log.debug("closing pool")
         if self._state == RUN:
             self._state = CLOSE
@@ -160,8 +160,8 @@ class Pool(PoolCalls):
     def join(self) -> None:
         """Wait until the workers have ended.
 
-        After ``close`` they do all that was given first, the input of each imap included whose
-        results nobody has taken yet; those can be taken afterwards.
+        After ``close`` they first do all tasks, also those of each imap whose results were not
+        taken yet; the results can be taken afterwards.
 
         Raises:
             ValueError: neither ``close`` nor ``terminate`` was called.

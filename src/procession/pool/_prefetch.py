@@ -192,7 +192,7 @@ class ThreadPrefetch(Prefetch):
 
     def _wait_for_room(self) -> bool:
         with self._changed:
-            while not self._dispatcher.is_over():
+            while not self._dispatcher.has_failed():
                 job = self._job()
                 if job is None or not job.wants_items:
                     return False

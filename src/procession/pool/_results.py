@@ -257,7 +257,7 @@ class MapResult(ApplyResult):
         The job is done with the last task, also after a failure: no callback runs while tasks do.
         """
         start, end = self._ranges.pop(number)
-        if self.progress is not None and not (self._cancelled or self._dispatcher.is_over()):
+        if self.progress is not None and not (self._cancelled or self._dispatcher.has_failed()):
             self.progress.add(end - start)
         if ok:
             self._results[start:end] = value

@@ -92,7 +92,7 @@ class Supervisor:
         self._wakeup = Wakeup()  # of the watcher
         self._watching = threading.Lock()  # taken by one thread, the watcher, for good
         self._watcher: threading.Thread | None = None
-        self._over = threading.Event()
+        self._finished = threading.Event()
 
     def start(self) -> None:
         """Start the workers, and the thread that watches them."""
@@ -144,7 +144,7 @@ class Supervisor:
         finally:
             with self._lock:
                 self._wakeup.close()
-            self._over.set()
+            self._finished.set()
 
     def _watch_all(self) -> None:
         while alive := {w.sentinel: index for index, w in enumerate(self.workers) if w is not None}:
@@ -193,7 +193,7 @@ class Supervisor:
 
     def _replace(self, index: int) -> None:
         """Start another worker *index*, if there is to be one."""
-        if self._dispatcher.is_over():  # the initializer raised, perhaps
+        if self._dispatcher.has_failed():  # the initializer raised, perhaps
             return
         try:
             with self._lock:
@@ -274,16 +274,16 @@ class Supervisor:
             return sum(worker is not None for worker in self.workers)
 
     @property
-    def is_over(self) -> bool:
+    def is_finished(self) -> bool:
         """Whether no worker is left, and there will be none."""
-        return self._over.is_set()
+        return self._finished.is_set()
 
     def join(self, timeout: float | None = None) -> None:
         """Wait until the last worker has ended, at most *timeout* seconds."""
         watcher = self._watcher
         if watcher is threading.current_thread():  # a callback, or the collector, ends the pool
             return
-        if self._over.wait(timeout) and watcher is not None:
+        if self._finished.wait(timeout) and watcher is not None:
             watcher.join()
 
     def end(self) -> None:
@@ -294,7 +294,7 @@ class Supervisor:
             self._start_watcher()
         self._signal(signal.SIGTERM)
         self.join(TERMINATE_GRACE)
-        if not self.is_over:
+        if not self.is_finished:
             self._signal(signal.SIGKILL)
             self.join()
 
