@@ -1,7 +1,6 @@
 """Contexts: what is documented of them, and in which words they refuse."""
 
 import io
-import logging
 import os
 import pickle
 import sys
@@ -109,7 +108,7 @@ def test_a_child_has_the_method_of_its_parent(method: str) -> None:
 
 @pytest.mark.bare
 def test_every_public_name_is_in_each_context(ctx: Any) -> None:
-    """But for the two functions of the default context's, and what is the package's own."""
+    """The exception is a function of the default context."""
     missing = [name for name in procession.__all__ if not hasattr(ctx, name)]
 
     assert missing == ["get_all_start_methods"]
@@ -147,7 +146,7 @@ def use_all(lock: Any, queue: Any, event: Any, value: Any) -> None:
 
 @pytest.mark.bare
 def test_contexts_are_not_copied_but_named(ctx: Any) -> None:
-    """Pickled, as part of an object that keeps its context."""
+    """The class of a context is pickled with each object that keeps its context."""
     assert pickle.loads(pickle.dumps(type(ctx))) is type(ctx)
 
 
@@ -177,7 +176,7 @@ def test_cpu_count(ctx: Any, monkeypatch: Any) -> None:
 
 @pytest.mark.bare
 def test_what_has_nothing_to_do_does_nothing(ctx: Any) -> None:
-    """In a program that is not frozen; connections are picklable as it is."""
+    """Here the program is not frozen; and connections can always be pickled."""
     assert ctx.freeze_support() is None
     assert ctx.allow_connection_pickling() is None
 
@@ -252,7 +251,7 @@ def test_an_executable_that_is_none_is_refused(ctx: Any, executable: Any) -> Non
 
 
 def test_an_executable_that_is_missing_is_an_error_of_start(executable: Any) -> None:
-    """And nothing is left of the start."""
+    """Nothing is left of the start."""
     procession.set_executable("/no/such/python")
     process = procession.get_context("spawn").Process(target=int)
 
@@ -328,97 +327,6 @@ def test_a_module_that_cannot_be_preloaded_ends_the_server_on_request() -> None:
 
     assert "Error" in outcome.stdout
     assert "No module named 'no_such_module'" in outcome.stderr
-
-
-# ---------------------------------------------------------------------------------------- logging
-
-LOGS = """
-import logging, sys
-import procession
-
-def child():
-    logger = procession.get_logger()
-    print(logger.getEffectiveLevel(), len(logger.handlers), flush=True)
-    logger.warning("from the child")
-
-if __name__ == "__main__":
-    logger = procession.log_to_stderr(logging.WARNING)
-    assert logger is procession.get_logger()
-    logger.warning("from the parent")
-    process = procession.get_context(sys.argv[1]).Process(target=child, name="its name")
-    process.start()
-    process.join()
-"""
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_children_log_as_their_parent_does(method: str) -> None:
-    outcome = run_python(LOGS, method)
-
-    assert outcome.stdout == f"{logging.WARNING} 1\n"
-    assert outcome.stderr.splitlines() == [
-        "[WARNING/MainProcess] from the parent",
-        "[WARNING/its name] from the child",
-    ]
-
-
-ROOT_LOGS = """
-import logging, sys
-import procession
-
-logging.basicConfig(format="%(processName)s: %(message)s")
-
-def child():
-    logging.warning("by the root logger")
-    procession.current_process().name = "renamed"
-    logging.warning("once more")
-    logging.logMultiprocessing = False
-    logging.warning("left out")
-
-if __name__ == "__main__":
-    logging.warning("here")
-    process = procession.get_context(sys.argv[1]).Process(target=child, name="its name")
-    process.start()
-    process.join()
-"""
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_records_of_any_logger_tell_the_childs_name(method: str) -> None:
-    """Not the name that the standard package would give it."""
-    outcome = run_python(ROOT_LOGS, method)
-
-    assert outcome.stderr.splitlines() == [
-        "MainProcess: here",
-        "its name: by the root logger",
-        "renamed: once more",
-        "None: left out",
-    ]
-
-
-@pytest.mark.bare
-def test_the_logger_is_one_and_has_no_handler_of_its_own(ctx: Any) -> None:
-    logger = ctx.get_logger()
-
-    assert logger is procession.get_logger() is logging.getLogger("multiprocessing")
-    assert (logger.propagate, logger.name) == (False, "multiprocessing")
-
-
-@pytest.mark.bare
-def test_log_to_stderr_adds_a_handler_with_the_documented_format(capsys: Any, ctx: Any) -> None:
-    from procession._base import log
-
-    logger = ctx.get_logger()
-    level, told = logger.level, log.to_stderr
-    try:
-        assert ctx.log_to_stderr("INFO") is logger
-        logger.info("%d items", 3)
-        assert capsys.readouterr().err == "[INFO/MainProcess] 3 items\n"
-        assert logger.level == logging.INFO
-    finally:
-        logger.handlers.pop()
-        logger.setLevel(level)
-        log.to_stderr = told
 
 
 # ---------------------------------------------------------------------------------------- reducer

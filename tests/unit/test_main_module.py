@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import run_python
 from tests.support.commands import run_command
 from tests.support.programs import Outcome, kill_session
 
@@ -210,7 +209,7 @@ WAYS: list[Callable[[Path, str], Outcome]] = [
 def test_things_of_the_main_module_are_sent(
     way: Callable[[Path, str], Outcome], method: str, tmp_path: Path
 ) -> None:
-    """There and back, being of the same class still, which nobody has changed."""
+    """They go there and back, and are of the same class, which the child has not changed."""
     outcome = way(tmp_path, method)
 
     assert (outcome.stdout, outcome.stderr, outcome.exitcode) == (WORKED, "", 0)
@@ -227,7 +226,7 @@ def test_what_was_executed_in_a_namespace_of_its_own_is_sent(method: str, tmp_pa
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("terminal", ["dumb", "xterm"])
 def test_what_was_typed_at_a_terminal_is_sent(method: str, terminal: str, tmp_path: Path) -> None:
-    """With the plain prompt, and with the newer one that edits lines (from 3.13 on)."""
+    """The prompt is the plain one, and the newer one that edits lines (from 3.13 on)."""
     (tmp_path / "definitions.py").write_text(DEFINITIONS)
     typed = f"exec(open('definitions.py').read())\nwork({method!r})\nexit()"
     master, slave = pty.openpty()
@@ -270,7 +269,7 @@ def converse(terminal: int, lines: list[str]) -> str:
 @pytest.mark.parametrize("method", FRESH)
 @pytest.mark.parametrize("way", ["script", "module"])
 def test_a_missing_guard_is_shown(way: str, method: str, tmp_path: Path) -> None:
-    """The line that must be guarded, and how; once, and nothing hangs."""
+    """The error shows once the line that must be guarded, and how; nothing hangs."""
     (tmp_path / "program.py").write_text(DEFINITIONS + f"work({method!r})  # unguarded\n")
 
     outcome = python(*(["program.py"] if way == "script" else ["-m", "program"]), cwd=tmp_path)
@@ -281,96 +280,6 @@ def test_a_missing_guard_is_shown(way: str, method: str, tmp_path: Path) -> None
     )
     assert "if __name__ == '__main__':" in outcome.stderr
     assert outcome.stderr.count("has been made to start") == 1
-
-
-# ------------------------------------------------------------- what a child has of its parent
-
-FACTS = """
-import os, sys, warnings
-import procession
-
-def facts():
-    names = [name for name in dir(sys.flags) if not name.startswith(("_", "n_"))]
-    flags = {name: getattr(sys.flags, name) for name in names if name not in ("count", "index")}
-    filters = [(f[0], str(f[1]), f[2], str(f[3]), f[4]) for f in warnings.filters]
-    return flags, sys._xoptions, sys.warnoptions, filters, sys.path, sys.argv, os.getcwd()
-
-if __name__ == "__main__":
-    process = procession.get_context(sys.argv[1]).Process(target=facts)
-    process.start()
-    for mine, its in zip(facts(), process.result(30), strict=True):
-        if mine != its:
-            print("parent", mine, "child", its)
-    process.join()
-"""
-OPTIONS = [
-    "-O",
-    "-OO",
-    "-B",
-    "-E",
-    "-s",
-    "-P",
-    "-u",
-    "-b",
-    "-bb",
-    "-Wdefault",
-    "-Werror::DeprecationWarning -Wignore::UserWarning",
-    "-X dev",
-    "-X utf8=0",
-    "-X faulthandler",
-    "-X tracemalloc=5",
-    "-X int_max_str_digits=5000",
-    "-X no_debug_ranges",
-    "-X frozen_modules=off",
-    "-X warn_default_encoding",
-    "-X our_own=7",
-    "-O -B -X dev -Werror::ResourceWarning",
-]
-
-
-@pytest.mark.parametrize("method", FRESH)
-@pytest.mark.parametrize("options", OPTIONS)
-def test_the_interpreters_options_are_passed_on(options: str, method: str) -> None:
-    """And nothing that they make warn warns."""
-    outcome = run_python(FACTS, method, options=tuple(options.replace("-X ", "-X").split()))
-
-    assert (outcome.stdout, outcome.stderr, outcome.exitcode) == ("", "", 0)
-
-
-@pytest.mark.parametrize("method", FRESH)
-@pytest.mark.parametrize("options", [("-I",), ("-S",), ("-I", "-S")])
-def test_an_isolated_program_has_isolated_children(options: tuple[str, ...], method: str) -> None:
-    """They find the package where the program found it, though their path does not lead there."""
-    import procession
-
-    folder = os.path.dirname(procession.__path__[0])
-    code = f"import sys\nif {folder!r} not in sys.path: sys.path.insert(0, {folder!r})\n{FACTS}"
-
-    outcome = run_python(code, method, options=options)
-
-    assert (outcome.stdout, outcome.stderr, outcome.exitcode) == ("", "", 0)
-
-
-@pytest.mark.parametrize("method", FRESH)
-def test_a_child_has_path_arguments_and_folder_of_the_moment(method: str, tmp_path: Path) -> None:
-    """Not those that the program began with."""
-    (tmp_path / "inside").mkdir()
-    (tmp_path / "inside" / "helper.py").write_text("def answer(): return 42\n")
-    code = FACTS.replace(
-        "    process = ",
-        f"    method, sys.argv = sys.argv[1], ['changed', 'arguments']\n"
-        f"    os.chdir({str(tmp_path)!r})\n"
-        f"    sys.path.insert(0, 'inside')\n"
-        f"    from helper import answer\n"
-        f"    helper = procession.get_context(method).Process(target=answer)\n"
-        f"    helper.start()\n"
-        f"    print(helper.result())\n"
-        f"    process = ",
-    ).replace("get_context(sys.argv[1])", "get_context(method)")
-
-    outcome = run_python(code, method)
-
-    assert (outcome.stdout, outcome.stderr) == ("42\n", "")
 
 
 @pytest.mark.parametrize("method", FRESH)
@@ -387,30 +296,6 @@ def test_the_working_folder_hides_no_module_from_a_child(method: str, tmp_path: 
     assert (outcome.stdout, outcome.stderr) == (WORKED, "")
 
 
-@pytest.mark.skipif(
-    sys.version_info[:3] == (3, 13, 0), reason="there, `import socket` fails in such a folder"
-)
-@pytest.mark.parametrize("method", FRESH)
-def test_a_child_in_a_folder_that_is_gone_starts_all_the_same(method: str, tmp_path: Path) -> None:
-    """As its parent goes on there."""
-    code = """
-    import os, shutil, sys
-    import procession
-
-    if __name__ == "__main__":
-        os.mkdir(sys.argv[2])
-        os.chdir(sys.argv[2])
-        os.rmdir(sys.argv[2])
-        process = procession.get_context(sys.argv[1]).Process(target=print, args=("here",))
-        process.start()
-        process.join()
-    """
-
-    outcome = run_python(code, method, str(tmp_path / "gone"))
-
-    assert (outcome.stdout, outcome.exitcode) == ("here\n", 0), outcome.stderr
-
-
 # -------------------------------------------------------------- a real notebook, where there is one
 
 CELLS = [
@@ -425,7 +310,7 @@ CELLS = [
 @pytest.mark.leaks("the client of Jupyter keeps its event loop")
 @pytest.mark.parametrize("method", METHODS)
 def test_the_cells_of_a_notebook(method: str, tmp_path: Path) -> None:
-    """Run by a kernel of Jupyter."""
+    """A kernel of Jupyter runs them."""
     nbclient = pytest.importorskip("nbclient")
     nbformat = pytest.importorskip("nbformat")
     pytest.importorskip("ipykernel")
@@ -441,7 +326,7 @@ def test_the_cells_of_a_notebook(method: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_what_is_typed_at_ipython_is_sent(method: str, tmp_path: Path) -> None:
-    """Without its terminal."""
+    """IPython runs without a terminal."""
     pytest.importorskip("IPython")
     (tmp_path / "definitions.py").write_text(DEFINITIONS)
     text = f"exec(open('definitions.py').read())\nwork({method!r})\n"

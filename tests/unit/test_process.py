@@ -48,7 +48,7 @@ def ended(process: Any) -> int:
 def test_the_exit_code_tells_how_it_ended(
     ctx: Any, target: Any, args: tuple[Any, ...], code: int
 ) -> None:
-    """0, what sys.exit was given, 1 for an exception, -N for signal N."""
+    """It is 0, the argument of sys.exit, 1 for an exception, -N for signal N."""
     process = ctx.Process(target=target, args=args)
     assert process.exitcode is None
 
@@ -58,8 +58,8 @@ def test_the_exit_code_tells_how_it_ended(
     process.close()
 
 
-def test_a_child_knows_who_it_is(ctx: Any, pipe: Any) -> None:
-    """Names, ids, key, parent; no children, nothing on standard input."""
+def test_a_child_knows_its_names_and_ids(ctx: Any, pipe: Any) -> None:
+    """It knows its key and parent, too; it has no children, and no standard input."""
     ours, its = pipe
     process = ctx.Process(target=programs.facts, args=(its,), name="its name", daemon=True)
     process.start()
@@ -90,7 +90,7 @@ def test_names_tell_the_descent(ctx: Any, pipe: Any) -> None:
 
 
 def test_a_subclass_takes_its_state_along(ctx: Any, pipe: Any) -> None:
-    """`run` of the child's object, with the attributes of the parent's."""
+    """The child calls `run` of an object with the attributes of the parent's object."""
     ours, its = pipe
     method = procession.get_start_method(allow_none=True)
     procession.set_start_method(ctx.get_start_method(), force=True)
@@ -126,7 +126,7 @@ def test_signals(ctx: Any, pipe: Any, way: str, number: int) -> None:
 
 
 def test_the_sentinel_becomes_ready_at_the_end(ctx: Any) -> None:
-    """Not before; and it stays ready."""
+    """It is not ready before, and stays ready afterwards."""
     from procession.connection import wait
 
     process = ctx.Process(target=programs.sleep_for_ever)
@@ -177,7 +177,7 @@ def test_threads_may_wait_for_one_child_together(ctx: Any) -> None:
 
 
 def test_close_releases_and_ends_all_use(ctx: Any) -> None:
-    """ValueError while it runs; afterwards of every method that would look at the child."""
+    """While the child runs it raises ValueError; afterwards all methods that need a child do."""
     process = ctx.Process(target=programs.sleep_for_ever)
     process.start()
     with pytest.raises(ValueError, match="still running"):
@@ -198,7 +198,7 @@ def test_close_releases_and_ends_all_use(ctx: Any) -> None:
 
 
 def test_a_process_starts_once_and_where_it_was_made(ctx: Any) -> None:
-    """The misuses that the documentation names."""
+    """The errors are those that the documentation names."""
     process = ctx.Process(target=programs.give, args=(None,))
     with pytest.raises(AssertionError, match="started process"):
         process.join()
@@ -211,7 +211,7 @@ def test_a_process_starts_once_and_where_it_was_made(ctx: Any) -> None:
 
 
 def test_reprs(ctx: Any) -> None:
-    """The state, the signal's name, the flags."""
+    """They show the state, the signal's name, the flags."""
     process = ctx.Process(target=programs.sleep_for_ever, name="N", daemon=True)
     kind = type(process).__name__
     assert repr(process) == f"<{kind} name='N' parent={os.getpid()} initial daemon>"
@@ -227,7 +227,7 @@ def test_reprs(ctx: Any) -> None:
 
 
 class Thing:
-    """Something to pass along."""
+    """An object that is an argument."""
 
 
 def test_the_target_is_not_kept_alive(ctx: Any) -> None:
@@ -245,72 +245,11 @@ def test_the_target_is_not_kept_alive(ctx: Any) -> None:
 
 
 def test_a_key_is_not_pickled_by_accident() -> None:
-    """Only a child gets it."""
+    """Only the pickle for a child may contain it."""
     import pickle
 
     with pytest.raises(TypeError, match="security"):
         pickle.dumps(procession.current_process().authkey)
-
-
-# ------------------------------------------------------------------------------ results
-
-
-def test_result_is_what_the_target_returned(ctx: Any) -> None:
-    """As often as it is asked for."""
-    process = ctx.Process(target=programs.give, args=({"a": [1, 2]},))
-    process.start()
-
-    assert process.result(TIMEOUT) == {"a": [1, 2]}
-    assert process.result() == {"a": [1, 2]}
-    assert process.exception() is None
-
-
-def test_result_raises_what_the_target_raised(ctx: Any, capfd: Any) -> None:
-    """With the remote traceback as its cause; the child shows it as ever."""
-    process = ctx.Process(target=programs.fail, args=("on purpose",))
-    process.start()
-
-    with pytest.raises(ValueError, match="on purpose") as caught:
-        process.result(TIMEOUT)
-
-    assert "in fail" in str(caught.value.__cause__)
-    if ctx.get_start_method() != "forkserver":  # its server has the stderr of an earlier test
-        assert "ValueError: on purpose" in capfd.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("target", "args", "words"),
-    [
-        (programs.die, (signal.SIGKILL,), "was killed by SIGKILL"),
-        (programs.leave, (3,), "exited with code 3"),
-        (programs.fail_with_two, (), "NeedsTwo: needs two"),
-        (programs.give_lock, (), r"result\['lock'\]\[0\] is a lock"),
-    ],
-)
-def test_result_says_why_there_is_none(
-    ctx: Any, capfd: Any, target: Any, args: tuple[Any, ...], words: str
-) -> None:
-    """A death, an exit code, what cannot travel."""
-    process = ctx.Process(target=target, args=args)
-    process.start()
-
-    with pytest.raises(procession.ProcessLostError, match=words) as caught:
-        process.result(TIMEOUT)
-
-    assert (caught.value.pid, caught.value.exitcode) == (process.pid, process.exitcode)
-
-
-def test_result_has_a_limit(ctx: Any) -> None:
-    """TimeoutError, and the process goes on."""
-    process = ctx.Process(target=programs.sleep_for_ever)
-    process.start()
-
-    with pytest.raises(procession.TimeoutError):
-        process.result(timeout=0.05)
-
-    assert process.is_alive()
-    process.kill()
-    assert ended(process) == -signal.SIGKILL
 
 
 # ------------------------------------------------------------------- what cannot be pickled
@@ -333,7 +272,7 @@ def test_closures_and_lambdas_go_by_value(method: str, pipe: Any) -> None:
 
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
 def test_what_cannot_be_sent_is_named(method: str) -> None:
-    """The path to it, its kind, a remedy; and nothing is left of the start."""
+    """The error shows the path to it, its kind, a remedy; nothing is left of the start."""
 
     class Db:
         def __init__(self) -> None:
@@ -354,11 +293,11 @@ def test_what_cannot_be_sent_is_named(method: str) -> None:
             process.start()
 
 
-# -------------------------------------------------------------------------- the family's life
+# ------------------------------------------------------------------------------ start and exit
 
 
 def test_a_child_has_no_descriptor_that_is_not_its_own() -> None:
-    """A spawned child gets none of ours, neither the inheritable ones nor the others."""
+    """A spawned child gets none of the parent's, inheritable or not."""
     reader, writer = os.pipe()
     os.set_inheritable(writer, True)
     process = procession.get_context("spawn").Process(target=programs.give, args=(None,))
@@ -397,7 +336,7 @@ def test_a_fork_beside_threads_warns_and_names_them() -> None:
 
 
 def test_at_exit_daemons_end_and_others_are_joined() -> None:
-    """As the documentation says; nobody has to clean up."""
+    """That is what the documentation says."""
     outcome = run_python(
         """
         import sys, time
@@ -420,7 +359,7 @@ def test_at_exit_daemons_end_and_others_are_joined() -> None:
 
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
 def test_a_missing_guard_is_an_error_that_shows_the_line(method: str) -> None:
-    """The child says what is wrong and where, and does not start more."""
+    """The child's error shows what is wrong and where; no further child is started."""
     outcome = run_python(
         f"""
         import procession

@@ -1,8 +1,9 @@
-"""Results and exceptions of processes, where they are unusual; and random states."""
+"""Results and exceptions of processes, also unusual ones; and random states."""
 
 import os
 import pickle
 import random
+import signal
 import threading
 from typing import Any
 
@@ -29,6 +30,65 @@ def started(ctx: Any, target: Any, *args: Any) -> Any:
     process = ctx.Process(target=target, args=args)
     process.start()
     return process
+
+
+def test_result_is_what_the_target_returned(ctx: Any) -> None:
+    """It can be asked for again and again."""
+    process = ctx.Process(target=programs.give, args=({"a": [1, 2]},))
+    process.start()
+
+    assert process.result(TIMEOUT) == {"a": [1, 2]}
+    assert process.result() == {"a": [1, 2]}
+    assert process.exception() is None
+
+
+def test_result_raises_what_the_target_raised(ctx: Any, capfd: Any) -> None:
+    """The remote traceback is its cause; the child shows the exception as usual."""
+    process = ctx.Process(target=programs.fail, args=("on purpose",))
+    process.start()
+
+    with pytest.raises(ValueError, match="on purpose") as caught:
+        process.result(TIMEOUT)
+
+    assert "in fail" in str(caught.value.__cause__)
+    if ctx.get_start_method() != "forkserver":  # its server has the stderr of an earlier test
+        assert "ValueError: on purpose" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("target", "args", "words"),
+    [
+        (programs.die, (signal.SIGKILL,), "was killed by SIGKILL"),
+        (programs.leave, (3,), "exited with code 3"),
+        (programs.fail_with_two, (), "NeedsTwo: needs two"),
+        (programs.give_lock, (), r"result\['lock'\]\[0\] is a lock"),
+    ],
+)
+def test_result_says_why_there_is_none(
+    ctx: Any, capfd: Any, target: Any, args: tuple[Any, ...], words: str
+) -> None:
+    """The error names a signal, an exit code, or what cannot be sent."""
+    process = ctx.Process(target=target, args=args)
+    process.start()
+
+    with pytest.raises(procession.ProcessLostError, match=words) as caught:
+        process.result(TIMEOUT)
+
+    assert (caught.value.pid, caught.value.exitcode) == (process.pid, process.exitcode)
+
+
+def test_result_has_a_limit(ctx: Any) -> None:
+    """After the timeout comes TimeoutError, and the process goes on."""
+    process = ctx.Process(target=programs.sleep_for_ever)
+    process.start()
+
+    with pytest.raises(procession.TimeoutError):
+        process.result(timeout=0.05)
+
+    assert process.is_alive()
+    process.kill()
+    process.join(TIMEOUT)
+    assert process.exitcode == -signal.SIGKILL
 
 
 def test_a_large_result_arrives_before_anyone_asks_for_it(ctx: Any) -> None:

@@ -1,4 +1,4 @@
-"""What pickle refuses goes by value; what cannot go at all is named, with its place."""
+"""The error for what cannot be sent names the place of the culprit, its kind and a remedy."""
 
 import collections
 import contextvars
@@ -7,7 +7,6 @@ import functools
 import io
 import pickle
 import queue
-import socket
 import threading
 import types
 from collections.abc import Callable, Iterator
@@ -17,11 +16,8 @@ import pytest
 
 import procession
 from procession._pickling import diagnose
-from tests.support import programs_process as programs
-from tests.support import run_python
 
 FRESH = pytest.mark.parametrize("method", ["spawn", "forkserver"])
-TIMEOUT = 30.0
 
 
 @dataclasses.dataclass
@@ -123,6 +119,8 @@ def generator() -> Iterator[int]:
 
 
 LOCK = "a lock, which cannot be sent: use the Lock of a procession context"
+
+
 SHAPES: list[tuple[Callable[[], Any], str]] = [
     (threading.Lock, f"obj is {LOCK}"),
     (threading.RLock, "obj is an RLock, which cannot be sent: use the RLock of a procession"),
@@ -165,8 +163,8 @@ SHAPES: list[tuple[Callable[[], Any], str]] = [
 
 
 @pytest.mark.parametrize(("make", "words"), SHAPES)
-def test_the_place_of_the_trouble_is_named(make: Callable[[], Any], words: str) -> None:
-    """By the pickler that children are sent with."""
+def test_the_place_of_the_culprit_is_named(make: Callable[[], Any], words: str) -> None:
+    """The pickler here is the one that pickles the arguments of children."""
     from procession._pickling import by_value
 
     assert words in diagnose.explanation("obj", make(), by_value.dumps)
@@ -174,7 +172,7 @@ def test_the_place_of_the_trouble_is_named(make: Callable[[], Any], words: str) 
 
 @pytest.mark.bare
 def test_a_global_variable_of_a_function_is_named() -> None:
-    """Where the function goes by value."""
+    """The function goes by value."""
 
     def function() -> Any:
         return [GLOBAL for _ in ()]
@@ -210,7 +208,7 @@ def test_a_search_ends_in_very_deep_objects() -> None:
     ],
 )
 def test_a_start_names_what_cannot_be_sent(method: str, arguments: Any, words: str) -> None:
-    """And leaves nothing of the process."""
+    """The start leaves nothing of the process."""
     process = procession.get_context(method).Process(**arguments)
 
     with pytest.raises((TypeError, AttributeError), match=words):
@@ -222,7 +220,7 @@ def test_a_start_names_what_cannot_be_sent(method: str, arguments: Any, words: s
 
 @FRESH
 def test_an_attribute_of_a_subclass_is_named(method: str) -> None:
-    """As the program knows it."""
+    """The name is the one that the program uses."""
     process = procession.get_context(method).Process(target=print)
     process.resource = open(__file__)  # type: ignore[attr-defined] # noqa: SIM115
     with (
@@ -232,216 +230,13 @@ def test_an_attribute_of_a_subclass_is_named(method: str) -> None:
         process.start()
 
 
-# ------------------------------------------------------------------------------- what does go
-
-
-def given(obj: Any) -> Any:
-    """Return what an argument was made to."""
-    return obj() if callable(obj) else obj
-
-
-def test_functions_and_classes_of_all_kinds_go(ctx: Any) -> None:
-    """Closures, lambdas, local classes and their objects, recursive functions."""
-
-    class Local:
-        kind = "local"
-
-        def __init__(self, value: int):
-            self.value = value
-
-        def double(self) -> int:
-            return 2 * self.value
-
-    def factorial(n: int) -> int:
-        return 1 if n < 2 else n * factorial(n - 1)
-
-    for obj, result in (
-        (lambda: 40 + 2, 42),
-        (Local(21).double, 42),
-        (functools.partial(factorial, 5), 120),
-        (lambda: Local.kind, "local"),
-    ):
-        process = ctx.Process(target=given, args=(obj,))
-        process.start()
-        assert process.result(TIMEOUT) == result
-
-
-def test_importable_things_go_by_name(ctx: Any) -> None:
-    """They are the child's own, and come back as the parent's."""
-    process = ctx.Process(target=programs.give, args=([programs.Told, programs.give, len],))
-    process.start()
-
-    assert process.result(TIMEOUT) == [programs.Told, programs.give, len]
-
-
-class Methods:
-    """Methods of three kinds."""
-
-    @classmethod
-    def of_class(cls) -> str:
-        """Where the code is."""
-        return cls.of_class.__func__.__code__.co_filename
-
-    @staticmethod
-    def of_nothing() -> str:
-        """Where the code is."""
-        return Methods.of_nothing.__code__.co_filename
-
-    def of_object(self) -> str:
-        """Where the code is."""
-        return type(self).of_object.__code__.co_filename
-
-    def __private(self) -> str:
-        return "private"
-
-    def private(self) -> Any:
-        """A method that no one else can name."""
-        return self.__private
-
-
-@pytest.mark.parametrize("by_value", [False, True])
-def test_methods_go_by_name_even_beside_what_goes_by_value(ctx: Any, by_value: bool) -> None:
-    """As code of the file that they are in, whose lines a traceback can show."""
-    for method in (Methods.of_class, Methods.of_nothing, Methods().of_object):
-        process = ctx.Process(target=first_of, args=(method, (lambda: 1) if by_value else None))
-        process.start()
-        assert process.result(TIMEOUT) == __file__
-    process = ctx.Process(target=first_of, args=(Methods().private(), lambda: 1))
-    process.start()
-    assert process.result(TIMEOUT) == "private"
-
-
-def first_of(function: Any, _: Any) -> Any:
-    return function()
-
-
-def test_a_local_class_that_comes_back_is_the_same(ctx: Any) -> None:
-    """And what the child did to its own copy is not done to it."""
-
-    class Local:
-        changed = False
-
-    def change(thing: Any) -> Any:
-        type(thing).changed = True
-        return thing
-
-    process = ctx.Process(target=change, args=(Local(),))
-    process.start()
-    thing = process.result(TIMEOUT)
-
-    assert type(thing) is Local or ctx.get_start_method() == "fork"  # where nothing was sent there
-    assert Local.changed is False
-
-
-@FRESH
-def test_sockets_and_connections_go_along(method: str) -> None:
-    """By value or not."""
-    here, there = socket.socketpair()
-    ours, its = procession.Pipe()
-
-    def answer() -> None:
-        its.send(there.recv(10))
-
-    with here, there, ours, its:
-        process = procession.get_context(method).Process(target=answer)
-        process.start()
-        here.send(b"question")
-        assert ours.recv() == b"question"
-        process.join()
-
-
-def test_what_pickle_refuses_goes_through_queues(ctx: Any) -> None:
-    """To a child and back; a handle in it still arrives."""
-    there, back = ctx.Queue(), ctx.Queue()
-    process = ctx.Process(target=call_and_put, args=(there, back))
-    process.start()
-    lock = ctx.Lock()
-    offset = 40
-
-    there.put(lambda: (offset + 2, lock))
-
-    number, its_lock = back.get(timeout=TIMEOUT)
-    process.join()
-    assert number == 42
-    with its_lock:
-        assert not lock.acquire(block=False)
-
-
-def call_and_put(there: Any, back: Any) -> None:
-    back.put(there.get()())
-
-
 def test_what_cannot_go_through_a_queue_is_named_although_something_else_goes_by_value(
     ctx: Any,
 ) -> None:
-    """The lambda is not the trouble."""
+    """The lambda is not the culprit."""
     box = ctx.Queue()
 
     with pytest.raises((TypeError, AttributeError), match=r"obj\[1\]\.lock is a lock"):
         box.put([lambda: 1, Db()])
 
     assert box.empty()
-
-
-PROMPT = """
-import procession, sys
-
-class Thing:
-    registry = ["mine"]
-    def __init__(self, value): self.value = value
-    def doubled(self): return Thing(self.value * 2)
-
-def consume(there, back):
-    for thing in iter(there.get, None):
-        Thing.registry.append("child")
-        back.put(thing.doubled())
-
-context = procession.get_context(sys.argv[1])
-there, back = context.Queue(), context.Queue()
-process = context.Process(target=consume, args=(there, back), daemon=True)
-process.start()
-there.put(Thing(21))
-thing = back.get(timeout=30)
-print(thing.value, type(thing) is Thing, Thing.registry)
-there.put(None)
-process.join()
-with context.Pool(1) as pool:
-    print(pool.map(Thing.doubled, [thing])[0].value, pool.apply(lambda t: t.value, (thing,)))
-"""
-
-
-@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-def test_objects_of_a_prompts_classes_travel_in_messages(method: str) -> None:
-    """Through queues and as arguments and results of tasks."""
-    import sys
-    from pathlib import Path
-
-    from tests.support.commands import run_command
-
-    outcome = run_command([sys.executable, "-c", PROMPT, method], Path.cwd())
-
-    assert (outcome.stdout, outcome.stderr) == ("42 True ['mine']\n84 42\n", "")
-
-
-@FRESH
-def test_without_cloudpickle_the_error_is_plain_pickles(method: str) -> None:
-    """An interpreter without site folders lacks it."""
-    outcome = run_python(
-        """
-        import sys
-        sys.modules["cloudpickle"] = None
-        import procession
-        if __name__ == "__main__":
-            process = procession.get_context(sys.argv[1]).Process(target=lambda: 1)
-            try:
-                process.start()
-            except Exception as error:
-                print(type(error).__name__, error)
-        """,
-        method,
-    )
-
-    assert "Can't pickle" in outcome.stdout
-    assert (
-        "target is a function, which cannot be sent: define it at the top level" in outcome.stdout
-    )
