@@ -1,13 +1,13 @@
-/* Named places where a test can have the process killed.
+/* Named points where a test can have the process killed.
  *
  * CRASH_POINT("channel.put.before_commit") is nothing in a release build. In the crash build
  * (PROCESSION_CRASH_POINTS) the process ends itself there by SIGKILL when that name is armed: by
  * crash_point_arm() or by PROCESSION_CRASH_POINT=name[:n] in the environment, at the n-th passage.
  * A name may end in '*'; then any point that starts so counts.
  *
- * A kill leaves the stores before it in the program's order and none of those after it, provided the
- * compiler kept that order. So in every build a crash point is a fence for the compiler (it costs no
- * instruction): where a test can kill, the order is what the source says.
+ * A kill leaves the stores before it in the program's order and none of those after it, provided
+ * the compiler kept that order. So in every build a crash point is a fence for the compiler (it
+ * costs no instruction): where a test can kill, the order is what the source says.
  */
 #ifndef PROCESSION_CRASH_POINT_H
 #define PROCESSION_CRASH_POINT_H

@@ -38,7 +38,7 @@ static void append(struct run *run, const struct record *record)
     run->bytes += record_bytes(record->size);
 }
 
-/* Of the batch's records, as many as fit into *space* bytes; at most *limit*. */
+/* The first records of the batch: as many as fit into *space* bytes, at most *limit*. */
 static struct run measure(const char *records, uint64_t limit, uint64_t space)
 {
     struct run run = {0, 0};
@@ -51,8 +51,9 @@ static struct run measure(const char *records, uint64_t limit, uint64_t space)
     return run;
 }
 
-/* Killed before the commit, it must leave no number below put_count: that would be taken for a record
- * that tail_offset lags behind. So the records come without a number, and then get their own. */
+/* A process that is killed before the commit must leave no number below put_count: that would look
+ * like a record that tail_offset lags behind. So the records come without a number, and then get
+ * their own. */
 static void write_run(struct segment *segment, uint64_t offset, const char *records, struct run run,
                       uint64_t sequence)
 {
@@ -62,7 +63,7 @@ static void write_run(struct segment *segment, uint64_t offset, const char *reco
         record->sequence = sequence + i;
         offset += record_bytes(record->size);
     }
-    /* The place behind must not look like a record: see Crash in channel.h. */
+    /* What follows must not look like a record: see Crash in channel.h. */
     record_at(segment, offset)->sequence = RECORD_NO_SEQUENCE;
 }
 
@@ -109,7 +110,7 @@ enum status channel_try_put_batch(struct arena *arena, struct channel *channel, 
 
 /* ---- get */
 
-/* Of what is there, the records that a batch can have. STATUS_CORRUPT if the first is none. */
+/* The next records, as far as a batch can have them. STATUS_CORRUPT: the first is none. */
 static enum status find_run(struct segment *segment, uint64_t offset, uint64_t got, uint64_t limit,
                             struct run *run)
 {

@@ -8,7 +8,8 @@
 
 /* ---- the sides */
 
-/* After a dead owner: first the arena's journal, which may hold a count; then the lagging offset. */
+/* Repairs what a dead owner left: first the journal, which may hold a count; then the lagging
+ * offset. */
 static void repair_side(struct arena *arena, word_t *count, word_t *segment_word, word_t *offset)
 {
     arena_lock(arena);
@@ -48,7 +49,7 @@ void lock_get_side(struct arena *arena, struct channel *channel)
 static void announce(struct arena *arena, struct channel *channel, struct wait_point *point,
                      enum channel_side side, unsigned count)
 {
-    event_count_advance(&point->sleepers, count); /* its fence is for the watchers as well */
+    event_count_advance(&point->sleepers, count); /* its fence serves the watchers as well */
     if (is_watched(&point->watchers))
         waker_wake(arena, &point->watchers, channel_key(arena, channel, side));
 }
@@ -80,11 +81,11 @@ static void write_record(struct arena *arena, struct segment *segment, uint64_t 
         memcpy(record + 1, &reference, sizeof reference);
     } else
         memcpy(record + 1, message->data, message->size);
-    /* The place behind must not look like a record: see Crash in channel.h. */
+    /* What follows must not look like a record: see Crash in channel.h. */
     record_at(segment, offset + record_bytes(message->size))->sequence = RECORD_NO_SEQUENCE;
 }
 
-/* One store makes the message be there; with a payload that store is the journal's. */
+/* One store commits the message. If it has a payload, the journal does that store. */
 static void commit_put(struct arena *arena, struct channel *channel, const struct message *message)
 {
     uint64_t count = message->sequence + 1;
@@ -95,7 +96,7 @@ static void commit_put(struct arena *arena, struct channel *channel, const struc
     }
     struct block *block = block_of(arena_at(arena, message->payload.payload));
     arena_lock(arena);
-    /* The reference itself stays: it changes hands. */
+    /* The count of references stays: the reference passes to the channel. */
     reference_stage_no_entry(arena, arena->self, message->payload.entry);
     journal_stage(arena, &block->unsent, 0);
     journal_stage(arena, &channel->put_count, count);
@@ -150,7 +151,7 @@ static void read_record(const struct record *record, struct message *message)
     message->data = message->buffer;
 }
 
-/* The payload's reference passes from the channel to this process with the count. */
+/* The payload's reference passes from the channel to this process together with the count. */
 static enum status commit_get_payload(struct arena *arena, struct channel *channel,
                                       struct message *message)
 {
@@ -171,7 +172,7 @@ static enum status commit_get_payload(struct arena *arena, struct channel *chann
     return status;
 }
 
-/* The next message, whether or not the channel was shut down. */
+/* Takes the next message, whether or not the channel was shut down. */
 static enum status take_locked(struct arena *arena, struct channel *channel,
                                struct message *message, word_t *claim)
 {
@@ -207,8 +208,8 @@ static enum status take_locked(struct arena *arena, struct channel *channel,
     return STATUS_OK;
 }
 
-/* Of a channel that was shut down at once: whoever comes drops what is left, as its dropper may have
- * been killed. */
+/* Discards what is left in a channel that was shut down at once. Every process that comes by does
+ * so, since the one that shut the channel down may have been killed. */
 static void discard_rest(struct arena *arena, struct channel *channel)
 {
     struct message message;
@@ -246,8 +247,8 @@ enum status channel_peek(struct arena *arena, struct channel *channel)
 enum status channel_try_get(struct arena *arena, struct channel *channel, struct message *message,
                             word_t *claim)
 {
-    enum status status = channel_peek(arena,
-                                      channel); /* spares the mutex; decided again under it */
+    /* Avoids the mutex; decided again under it. */
+    enum status status = channel_peek(arena, channel);
     if (status != STATUS_OK)
         return status;
     lock_get_side(arena, channel);
@@ -270,7 +271,7 @@ static enum status sleep_at(struct wait_point *point, uint32_t seen, struct spin
     return status;
 }
 
-/* The half that a spinner watches. */
+/* The half of a count that a spinning process watches. */
 static _Atomic uint32_t *low_half(word_t *word)
 {
     return (_Atomic uint32_t *)word + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__);
@@ -300,9 +301,9 @@ enum status channel_wait_for_room(struct channel *channel, struct spin_wait *spi
     return sleep_at(&channel->for_room, seen, spin_wait, deadline);
 }
 
-/* ---- done with */
+/* ---- tasks done */
 
-/* How many messages are to be done with. */
+/* How many messages must be done before the channel is. */
 static uint64_t due(struct channel *channel)
 {
     uint64_t end = atomic_load_explicit(&channel->end, memory_order_acquire);
@@ -343,7 +344,7 @@ enum status channel_wait_for_done(struct channel *channel, struct spin_wait *spi
 
 /* ---- the end */
 
-/* One store, with the side(s) locked whose counts it is about. An end at once is final. */
+/* One store, with the side(s) locked whose counts it uses. A shutdown at once is final. */
 static void write_end(struct channel *channel, bool at_once)
 {
     uint64_t number = word_get(at_once ? &channel->got_count : &channel->put_count);

@@ -2,24 +2,26 @@
  *
  * Idea      Records lie one behind the other in a chain of segments. `put_count` says how many were
  *           ever put, `got_count` how many were ever taken; what is between them is in the queue.
- * Commit    A message is there with the store of put_count, and gone with that of got_count.
- *           A message that carries a payload changes hands in the same transaction of the arena's
- *           journal in which the count changes: at each instant exactly one of sender, channel
- *           and receiver owns it.
+ * Commit    A message is there with the store of put_count, and gone with that of got_count. A
+ *           message that carries a payload changes hands in the same transaction of the arena's
+ *           journal in which the count changes: at each instant exactly one of sender, channel and
+ *           receiver owns it.
  * Mutexes   put_mutex guards the put side (tail_*, put_count, end), get_mutex the get side (head_*,
- *           got_count). Order: put, get, arena. Who adds or drops a segment has the arena's.
- * Crash     A dead owner of put_mutex may have left: a transaction of the arena that is valid but not
- *           carried out (the arena's own repair, forced first); bytes behind the last record,
+ *           got_count). Order: put, get, arena. The arena's is held while a segment is added or
+ *           removed.
+ * Crash     A dead owner of put_mutex may have left: a transaction of the arena that is valid but
+ *           not carried out (the arena's own repair, forced first); bytes behind the last record,
  *           even a whole one that was not committed (the next record, or the segment's end, is
  *           written over it); or tail_offset behind put_count, by one record or by those of one
- *           batch. Only the last needs a hand: the records from tail_offset on then have numbers
- *           below put_count, which no others can have, since each put first marks the place behind
- *           what it writes. Likewise the get side.
+ *           batch. Only the last needs a repair: the records from tail_offset on then have numbers
+ *           below put_count, which no others can have, since each put first marks what follows the
+ *           bytes that it writes. The same holds for the get side.
  * End       A queue may be shut down: nothing more is put. `end` says so with one store, and where
- *           the messages end that will ever be taken: all of them, or, shut down at once, those
- *           taken so far. The rest is then dropped, by whoever comes, and counts nowhere.
- * Waiting   Each side has an event count for those who sleep, and a count of those who watch it
- *           from poll(2) (waker.h).
+ *           the messages end that will ever be taken: all of them or, if it was shut down at once,
+ *           those taken so far. The rest is then discarded, by any process that comes by, and is
+ *           not counted.
+ * Waiting   Each side has an event count for processes that sleep, and a watch count for those that
+ *           watch it from poll(2) (waker.h).
  */
 #ifndef PROCESSION_CHANNEL_CHANNEL_H
 #define PROCESSION_CHANNEL_CHANNEL_H
@@ -32,12 +34,12 @@
 
 /* The first segment is small, so that ten thousand idle queues cost little. */
 enum {
-    SEGMENT_OVERHEAD = 80, /* of the block's header and the segment's: so that pages are filled */
+    SEGMENT_OVERHEAD = 80, /* the headers of block and segment: so that a block fills whole pages */
     SEGMENT_FIRST = 4 * 1024 - SEGMENT_OVERHEAD,
     SEGMENT_LATER = 64 * 1024 - SEGMENT_OVERHEAD,
 };
 
-/* Who waits for one thing. */
+/* Where processes wait for one thing. */
 struct wait_point {
     struct event_count sleepers;
     watch_count watchers;
@@ -64,11 +66,11 @@ struct channel {
     word_t head_segment;
     word_t head_offset;
     struct wait_point for_room;
-    /* [done] how many of the messages taken were said to be done with; see channel_task_done */
+    /* [done] how many of the messages taken were said to be done; see channel_task_done */
     word_t done_count;
-    struct wait_point for_done; /* nobody watches it */
+    struct wait_point for_done; /* no process watches it */
     word_t owned_locks[2];      /* by enum channel_side; 0: not made yet (owned_lock.h) */
-    word_t cached_segment; /* an empty segment for the next need; guarded by the arena's mutex */
+    word_t cached_segment;      /* an empty one for the next need; guarded by the arena's mutex */
 };
 
 struct segment {
@@ -77,7 +79,7 @@ struct segment {
     char data[];
 };
 
-/* A message on its way in or out, as a process sees it. */
+/* A message that a process puts or has got. */
 struct message {
     uint16_t kind;
     uint32_t size;
@@ -88,33 +90,35 @@ struct message {
     char buffer[RECORD_DATA_LIMIT]; /* get: the bytes */
 };
 
-/* Puts without waiting. STATUS_AGAIN: full. STATUS_SHUT_DOWN. After STATUS_OK a payload belongs to the
- * channel. */
+/* Puts without waiting. STATUS_AGAIN: the channel is full. STATUS_SHUT_DOWN. After STATUS_OK a
+ * payload belongs to the channel. */
 enum status channel_try_put(struct arena *arena, struct channel *channel, struct message *message);
 
-/* Takes without waiting. STATUS_AGAIN: empty; STATUS_SHUT_DOWN: for good. *claim*, when not NULL, is set
- * to sequence + 1 before the message counts as taken: who finds this process dead knows what it had. */
+/* Takes without waiting. STATUS_AGAIN: the channel is empty; STATUS_SHUT_DOWN: for good. *claim*,
+ * if not NULL, is set to sequence + 1 before the message counts as taken: so a process that finds
+ * this one dead knows which message it had. */
 enum status channel_try_get(struct arena *arena, struct channel *channel, struct message *message,
                             word_t *claim);
 
-/* Waits until a try may succeed. STATUS_INTERRUPTED: look around, then go on. */
+/* Waits until a try may succeed. STATUS_INTERRUPTED: look, then go on. */
 enum status channel_wait_for_message(struct channel *channel, struct spin_wait *spin_wait,
                                      deadline_t deadline);
 enum status channel_wait_for_room(struct channel *channel, struct spin_wait *spin_wait,
                                   deadline_t deadline);
 
-/* One message more is done with: one compare-and-swap. False: more than were ever put. */
+/* One more message is done, by one compare-and-swap. False: more than were ever put. */
 bool channel_task_done(struct channel *channel);
-/* Whether each message put so far is done with (or will never be taken). */
+/* Whether each message put so far is done (or will never be taken). */
 bool channel_is_done(struct channel *channel);
 /* Waits until that may be so. */
 enum status channel_wait_for_done(struct channel *channel, struct spin_wait *spin_wait,
                                   deadline_t deadline);
 
-/* Nothing can be put any more; what is there can be taken, or *at_once* is dropped. Wakes all. */
+/* Nothing can be put any more; what is there can be taken or, *at_once*, is discarded. Wakes
+ * all. */
 void channel_shut_down(struct arena *arena, struct channel *channel, bool at_once);
 
-/* Where the lock that belongs to a side is, and its serial number; it lives as long as the channel. */
+/* Where the lock of a side is, and its serial number. It exists as long as the channel. */
 enum status channel_owned_lock(struct arena *arena, struct channel *channel, enum channel_side side,
                                offset_t *payload, uint64_t *serial);
 
@@ -124,10 +128,10 @@ enum status channel_owned_lock(struct arena *arena, struct channel *channel, enu
 void lock_put_side(struct arena *arena, struct channel *channel);
 void lock_get_side(struct arena *arena, struct channel *channel);
 
-/* What a look without the mutex says of a get: STATUS_OK (try), STATUS_AGAIN, STATUS_SHUT_DOWN. */
+/* What a get may find, without the mutex: STATUS_OK (try it), STATUS_AGAIN, STATUS_SHUT_DOWN. */
 enum status channel_peek(struct arena *arena, struct channel *channel);
 
-/* After messages came, or went: wake up to *count* of those who wait for that. */
+/* After messages were put, or taken: wake up to *count* of the processes that wait for that. */
 void announce_messages(struct arena *arena, struct channel *channel, unsigned count);
 void announce_room(struct arena *arena, struct channel *channel, unsigned count);
 
@@ -137,7 +141,7 @@ static inline enum channel_end channel_end(struct channel *channel)
     return (enum channel_end)(end & ((1 << END_BITS) - 1));
 }
 
-/* What the board of bells knows a side by. */
+/* The key of a side in the waker table. */
 static inline uint64_t channel_key(struct arena *arena, struct channel *channel,
                                    enum channel_side side)
 {
@@ -160,7 +164,7 @@ static inline bool channel_has_room(struct channel *channel)
     return channel->max_messages == 0 || channel_size(channel) < channel->max_messages;
 }
 
-/* Whether a try would not have to be repeated; STATUS_SHUT_DOWN is an answer, too. */
+/* Whether a try gets an answer now; STATUS_SHUT_DOWN is one, too. */
 static inline bool channel_can_get(struct channel *channel)
 {
     return channel_size(channel) > 0 || channel_end(channel) != CHANNEL_OPEN;

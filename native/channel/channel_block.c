@@ -5,9 +5,9 @@
 #include "../crash_point.h"
 #include "segment.h"
 
-/* ---- what a channel owns; nobody else can reach it any more when it gives that back */
+/* ---- what a channel owns; no process can reach the channel any more when it gives that up */
 
-/* The block that the record owns; NULL: it owns none, or is spoiled. */
+/* The block that the record owns; NULL: it owns none, or is damaged. */
 static struct block *payload_of_record(struct arena *arena, const struct record *record)
 {
     struct payload_reference reference;
@@ -17,7 +17,7 @@ static struct block *payload_of_record(struct arena *arena, const struct record 
     return payload_named(arena, &reference, record->size);
 }
 
-/* Walks over messages that own nothing; the next block that the channel owns, or NULL. */
+/* Skips messages that own nothing. Returns the next block that the channel owned, or NULL. */
 static struct block *pop_child(struct arena *arena, struct block *block)
 {
     struct channel *channel = block_payload(block);
@@ -41,7 +41,7 @@ static struct block *pop_child(struct arena *arena, struct block *block)
         struct segment *segment = arena_at(arena, head);
         uint64_t offset = word_get(&channel->head_offset);
         struct record *record = record_at(segment, offset);
-        bool lagging = record->sequence < got; /* its taker was killed */
+        bool lagging = record->sequence < got; /* its receiver was killed */
         if (got == word_get(&channel->put_count) || (record->sequence == RECORD_NO_SEQUENCE))
             return segments_stage_next(arena, channel, segment, false);
         offset += record_bytes(record->size);
@@ -53,7 +53,7 @@ static struct block *pop_child(struct arena *arena, struct block *block)
         }
         if (!lagging)
             atomic_store_explicit(&channel->got_count, got + 1, memory_order_relaxed);
-        IN_PROGRAM_ORDER(); /* killed in between, the record is the lagging one */
+        IN_PROGRAM_ORDER(); /* after a kill in between, the record is the lagging one */
         atomic_store_explicit(&channel->head_offset, offset, memory_order_relaxed);
     }
 }
@@ -73,13 +73,13 @@ static void each_payload(struct arena *arena, struct channel *channel, child_vis
             continue;
         }
         offset += record_bytes(record->size);
-        if (record->sequence < next) /* its taker was killed before it moved on */
+        if (record->sequence < next) /* its receiver was killed before it moved on */
             continue;
         struct block *payload = payload_of_record(arena, record);
         if (payload)
             visit(with, arena_offset(arena, block_payload(payload)));
         else if (record->kind == RECORD_PAYLOAD || record->sequence != next)
-            visit(with, 0); /* which names no block, as the record is wrong */
+            visit(with, 0); /* this names no block: the record is wrong */
         next++;
     }
 }

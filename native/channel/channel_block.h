@@ -1,10 +1,10 @@
-/* A channel as a block of the arena: how it is made, what it owns, how it gives that back. */
+/* A channel as a block of the arena: how it is made, what it owns, how it gives that up. */
 #ifndef PROCESSION_CHANNEL_CHANNEL_BLOCK_H
 #define PROCESSION_CHANNEL_CHANNEL_BLOCK_H
 
 #include "channel.h"
 
-/* Has the arena know what blocks of this kind own; once, before any is made. */
+/* Tells the arena what blocks of this kind own. Once, before any is made. */
 void channel_register(void);
 
 /* A new channel, held by this process. max_messages 0: no bound. */

@@ -30,7 +30,7 @@ static void fill(void *memory, uint64_t size, const void *with)
     (void)size;
     const struct initial *plan = with;
     struct payload *payload = memory;
-    /* A thread may wait to send it while another forks: no object of the child's would own it. */
+    /* A thread may wait to send it while another forks: no object of the child would own it. */
     atomic_store_explicit(&block_of(memory)->unsent, 1, memory_order_relaxed);
     atomic_init(&payload->owned, 0);
     payload->reference_capacity = plan->reference_count;

@@ -2,7 +2,7 @@
  *
  * Layout    head, references[], spans[], then the stream and the buffers, each on a cache line.
  * Invariant The first `owned` references are owned by the payload: each counts in its block.
- *           Taking one over and counting it is one transaction.
+ *           Storing one and counting it is one transaction.
  */
 #ifndef PROCESSION_CHANNEL_PAYLOAD_H
 #define PROCESSION_CHANNEL_PAYLOAD_H
@@ -17,7 +17,7 @@ struct payload_span {
 };
 
 struct payload {
-    word_t owned; /* references taken over so far */
+    word_t owned; /* how many references it owns so far */
     uint32_t reference_capacity;
     uint32_t span_count; /* the stream is span 0 */
     uint32_t kind;       /* enum record_kind of the stream: str, bytes or pickle */
@@ -27,7 +27,7 @@ struct payload {
 
 void payload_register(void);
 
-/* Makes the block, held by this process, with the spans' places filled in from their sizes. */
+/* Makes the block, held by this process. The starts of the spans are filled in from their sizes. */
 enum status payload_create(struct arena *arena, uint32_t kind, uint32_t reference_count,
                            struct payload_span *spans, uint32_t span_count, struct handle *handle);
 /* The payload now owns a reference to *block*, which must be held by this process. */
@@ -37,7 +37,7 @@ void payload_add_reference(struct arena *arena, struct payload *payload,
 /* The spans, checked: NULL when one lies outside *size* bytes, the size of the payload's block. */
 const struct payload_span *payload_spans(const struct payload *payload, uint64_t size);
 
-/* The block of a payload's record with so many bytes of data; NULL: there is no such. */
+/* The block of a payload's record that has *size* bytes of data; NULL: there is no such block. */
 static inline struct block *payload_named(struct arena *arena,
                                           const struct payload_reference *reference, uint32_t size)
 {

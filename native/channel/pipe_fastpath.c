@@ -8,7 +8,7 @@
 #include "../shm/process_table.h"
 
 /* A look at the descriptor takes as long as some yields. Turns before a yield are few: where both
- * sides share a processor each is wasted, and a yield that finds nobody is cheap. */
+ * sides share a processor each is wasted, and a yield to no one is cheap. */
 enum { YIELDS_BETWEEN_LOOKS = 4, TURNS_BEFORE_YIELD = 6 };
 
 /* ---- the word */
@@ -36,7 +36,8 @@ static uint64_t turn_of(uint64_t word)
     return word >> (STATE_BITS + TAG_BITS);
 }
 
-/* Acquire: what was written before the old word is visible. Release: what we wrote is, with the new. */
+/* Acquire: what was written before the old word is visible. Release: what we wrote is, with the
+ * new. */
 static bool swap(struct handoff *handoff, uint64_t *from, uint64_t to)
 {
     return atomic_compare_exchange_strong_explicit(&handoff->word, from, to, memory_order_acq_rel,
@@ -70,7 +71,7 @@ bool handoff_put(struct arena *arena, struct handoff *handoff, enum stream_kind 
         CRASH_POINT("handoff.put.committed");
         return true;
     }
-    /* Abandoned: from here to the store the word is nobody's but ours. */
+    /* Abandoned: from here to the store no other process changes the word. */
     atomic_store_explicit(&handoff->word, word_of(HANDOFF_IDLE, 0, turn_of(mine)),
                           memory_order_release);
     return false;
@@ -90,8 +91,8 @@ static size_t take(struct handoff *handoff, uint64_t word, char *buffer)
     return size;
 }
 
-/* Removes what the dead have left, or a sender that may never go on: after this the word is IDLE,
- * or FULL (of a living or a dead process), or some other process is at work. */
+/* Removes the marks of dead processes, and that of a sender that may never go on. After this the
+ * word is IDLE, or FULL (of a living or a dead process), or another process is at work. */
 static uint64_t clear_dead_marks(struct arena *arena, struct handoff *handoff)
 {
     uint64_t word = look(handoff);
@@ -127,7 +128,8 @@ bool handoff_has_orphan(struct arena *arena, struct handoff *handoff)
     return state_of(word) == HANDOFF_FULL && !table_is_alive(arena, tag_of(word));
 }
 
-/* Invites senders until *end*. The word that does, or 0: somebody else is in there. */
+/* Invites senders until *end*. Returns the word that does so; 0: another process uses the
+ * buffer. */
 static uint64_t open_handoff(struct arena *arena, struct handoff *handoff, deadline_t end)
 {
     uint64_t word = look(handoff);
@@ -141,7 +143,7 @@ static uint64_t open_handoff(struct arena *arena, struct handoff *handoff, deadl
     return open;
 }
 
-/* Ends the invitation *open*; the message that came instead, if one did. */
+/* Ends the invitation *open*, and takes the message that has come instead, if there is one. */
 static size_t close_handoff(struct handoff *handoff, uint64_t open, char *buffer)
 {
     uint64_t word = open;
@@ -155,7 +157,7 @@ static size_t close_handoff(struct handoff *handoff, uint64_t open, char *buffer
         else if (state_of(word) == HANDOFF_WRITING)
             next = word_of(HANDOFF_ABANDONED, tag_of(word), turn_of(word));
         else
-            break; /* closed by another receiver, or being closed by its sender */
+            break; /* another receiver has closed it, or its sender is closing it */
         if (swap(handoff, &word, next))
             break;
     }
@@ -163,7 +165,7 @@ static size_t close_handoff(struct handoff *handoff, uint64_t open, char *buffer
     return HANDOFF_NOTHING;
 }
 
-/* Until something came, here or there, or *end*. While a sender writes, the spin goes on. */
+/* Spins until a message has come, here or there, or *end*. While a sender writes, it goes on. */
 static void spin(struct handoff *handoff, uint64_t open, int fd, deadline_t end)
 {
     for (unsigned round = 0;; round++) {
@@ -177,7 +179,7 @@ static void spin(struct handoff *handoff, uint64_t open, int fd, deadline_t end)
         }
         if (clock_now() > end)
             return;
-        sched_yield(); /* a spinner must not keep the processor from the one it waits for */
+        sched_yield(); /* the sender may need this processor */
     }
 }
 

@@ -1,7 +1,7 @@
 /* One message as it lies in a channel: a header and up to RECORD_DATA_LIMIT bytes.
  *
- * What is larger, or owns references to other blocks, travels as a payload block (payload.h), and the
- * record's data is that block's offset. */
+ * A larger message, or one that owns references to other blocks, is sent as a payload block
+ * (payload.h), and the record's data is the offset of that block. */
 #ifndef PROCESSION_CHANNEL_RECORD_H
 #define PROCESSION_CHANNEL_RECORD_H
 
@@ -22,8 +22,8 @@ enum record_kind {
     RECORD_END = 0x7fff, /* no message: the channel goes on in the next segment */
 };
 
-/* The data of a record whose message lies in a block of its own. The serial number tells that block from
- * any other, so that a spoiled record names none. */
+/* The data of a record whose message lies in a block of its own. The serial number tells that block
+ * from any other, so that a damaged record names none. */
 struct payload_reference {
     uint64_t payload; /* offset */
     uint64_t serial;
@@ -36,7 +36,7 @@ struct record {
     uint16_t kind;
     uint16_t unused;
     uint64_t sequence; /* the message's number in its channel, from 0 */
-    uint64_t tag;      /* two words of the sender's, carried along */
+    uint64_t tag;      /* two words that the sender chose */
     uint64_t extra;
 };
 _Static_assert(sizeof(struct record) == 32, "records are laid out alike in all builds");

@@ -1,4 +1,3 @@
-/* Segments: one transaction of the arena each time one is linked or dropped. */
 #include "segment.h"
 
 #include "../crash_point.h"
@@ -12,7 +11,7 @@ static void make_empty(struct segment *segment, uint64_t bytes)
     record_at(segment, 0)->sequence = RECORD_NO_SEQUENCE;
 }
 
-/* Stages a segment that the channel will own; the spare one if there is one. */
+/* Stages a segment that the channel will own: the cached one, if there is one. */
 static enum status stage_segment(struct arena *arena, struct channel *channel, uint64_t bytes,
                                  struct segment **segment)
 {
@@ -29,7 +28,7 @@ static enum status stage_segment(struct arena *arena, struct channel *channel, u
             return status;
         *segment = block_payload(block);
     }
-    make_empty(*segment, bytes); /* nobody sees it before the commit */
+    make_empty(*segment, bytes); /* no other process sees it before the commit */
     return STATUS_OK;
 }
 

@@ -1,4 +1,6 @@
-/* The chain of segments under a channel: growing at the tail, shrinking at the head. */
+/* The chain of segments under a channel: growing at the tail, shrinking at the head.
+ *
+ * Each time a segment is linked or removed, that is one transaction of the arena. */
 #ifndef PROCESSION_CHANNEL_SEGMENT_H
 #define PROCESSION_CHANNEL_SEGMENT_H
 
@@ -22,7 +24,7 @@ static inline bool is_plausible(struct segment *segment, uint64_t offset,
            record->kind < RECORD_KINDS && offset + record_bytes(record->size) <= segment->bytes;
 }
 
-/* All of the message but its data. */
+/* Copies all of the message but its data. */
 static inline void read_head(const struct record *record, struct message *message)
 {
     message->kind = record->kind;
@@ -32,14 +34,16 @@ static inline void read_head(const struct record *record, struct message *messag
     message->extra = record->extra;
 }
 
-/* Room for *bytes* and an end mark at the tail, in a further segment if need be. Put side locked. */
+/* Room for *bytes* and an end mark at the tail, in a further segment if need be. Put side
+ *      locked. */
 enum status segments_make_room(struct arena *arena, struct channel *channel, uint64_t bytes);
 
-/* The segment of the next record, after dropping one that has been read to its end. Get side locked,
- * and there is a next record. NULL: the chain ends here, which cannot be. */
+/* The segment of the next record, after removing one that has been read to its end. Get side
+ * locked, and there is a next record. NULL: the chain ends here, so memory is damaged. */
 struct segment *segments_skip_end(struct arena *arena, struct channel *channel);
 
-/* Stages: the head goes on in the next segment. The old one is returned if it is to be released. */
+/* Stages that the head goes on in the next segment. Returns the old one if it must be released;
+ * *may_cache*: the channel may keep it as its cached segment instead. */
 struct block *segments_stage_next(struct arena *arena, struct channel *channel, struct segment *old,
                                   bool may_cache);
 

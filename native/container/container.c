@@ -13,7 +13,7 @@ static void fill(void *memory, uint64_t size, const void *with)
     struct container *container = memory;
     const struct arena *arena = with;
     mutex_init(&container->mutex);
-    /* The arena's random name, and what no other store has. */
+    /* The arena's random name, and a number that no other container has. */
     memcpy(container->seed, arena->header->id, sizeof container->seed);
     container->seed[0] ^= word_get(&arena->header->serial);
 }
@@ -50,7 +50,7 @@ void container_lock(struct arena *arena, struct container *container)
 {
     if (mutex_lock(&container->mutex) != MUTEX_ABANDONED)
         return;
-    arena_lock(arena); /* its repair comes first: the journal may hold our words */
+    arena_lock(arena); /* its repair comes first: the journal may hold words of ours */
     arena_unlock(arena);
     container_finish_pending(arena, container);
     container_release_scratch(arena, container);
@@ -72,7 +72,7 @@ void container_commit(struct arena *arena)
     arena_reclaim(arena, RECLAIM_STEPS);
 }
 
-/* ---- shelves */
+/* ---- tables */
 
 enum status container_table(struct arena *arena, struct container *container,
                             struct entry_table **table)
@@ -156,9 +156,10 @@ void container_release_scratch(struct arena *arena, struct container *container)
     release_link(arena, &container->links[CONTAINER_REMOVED]);
 }
 
-/* ---- what is pending */
+/* ---- the pending batch */
 
-/* Stages one step: the item of the parcel's place goes to its place, the one that was there comes here. */
+/* Stages one step: the item of a batch's entry goes to its entry in the table; the one that was
+ * there comes to the batch. */
 static enum status stage_step(struct arena *arena, struct entry_table *table,
                               struct entry_table *batch, uint64_t number)
 {
@@ -211,7 +212,7 @@ enum status container_finish_pending(struct arena *arena, struct container *cont
     return status;
 }
 
-/* ---- all of it */
+/* ---- the whole container */
 
 uint64_t container_count(struct arena *arena, struct container *container, uint64_t *version)
 {
@@ -225,7 +226,7 @@ uint64_t container_count(struct arena *arena, struct container *container, uint6
     return count;
 }
 
-/* The shelf goes with its items, which it owns; they are taken apart by and by. */
+/* The table goes with its items, which it owns; they are reclaimed step by step. */
 static void clear_locked(struct arena *arena, struct container *container)
 {
     offset_t table = word_get(&container->links[CONTAINER_TABLE]);

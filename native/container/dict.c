@@ -32,7 +32,7 @@ enum status dict_get(struct arena *arena, struct container *container, const str
 
 /* ---- setting */
 
-/* Has room for *more* further keys. The shelf may be another afterwards. */
+/* Makes room for *more* further keys. The table may be another one afterwards. */
 static enum status make_room(struct arena *arena, struct container *container, uint64_t more,
                              struct entry_table **table)
 {
@@ -44,7 +44,7 @@ static enum status make_room(struct arena *arena, struct container *container, u
     return status == STATUS_OK ? container_table(arena, container, table) : status;
 }
 
-/* One transaction: an item is made and linked, and the one in its place goes. */
+/* One transaction: an item is made and linked, and the one that it replaces is released. */
 static enum status link_item(struct arena *arena, struct entry_table *table,
                              const struct lookup *lookup, const struct item_key *key,
                              const struct message *message)
@@ -67,7 +67,7 @@ static enum status link_item(struct arena *arena, struct entry_table *table,
     return STATUS_OK;
 }
 
-/* *spot* is where find() has found the key, or that it is missing. */
+/* *lookup* is what find() has found: the key, or where it is missing. */
 static enum status set_at(struct arena *arena, struct container *container,
                           struct entry_table *table, struct lookup *lookup,
                           const struct item_key *key, const struct message *message)
@@ -120,7 +120,7 @@ enum status dict_set_default(struct arena *arena, struct container *container,
     return status;
 }
 
-/* ---- taking out */
+/* ---- removing */
 
 static void unlink_item(struct arena *arena, struct entry_table *table, uint64_t number,
                         struct item *item)
@@ -143,7 +143,8 @@ enum status dict_pop(struct arena *arena, struct container *container, const str
     struct lookup lookup;
     container_lock(arena, container);
     enum status status = find(arena, container, key, &table, &lookup);
-    if (status == STATUS_OK && out) /* killed behind it, the handle is given back, the key stays */
+    if (status == STATUS_OK &&
+        out) /* after a kill behind it the handle is released, the key stays */
         status = item_read(arena, lookup.item, out);
     CRASH_POINT("dict.pop.read");
     if (status == STATUS_OK)
@@ -171,7 +172,7 @@ static enum status take_last_locked(struct arena *arena, struct container *conta
     CRASH_POINT("dict.pop_last.read");
     if (status != STATUS_OK)
         return status;
-    /* All behind it are empty: said here, so that who comes next need not look at them again. */
+    /* All entries behind it are empty: noted here, so that they are not looked at again. */
     atomic_store_explicit(&table->tail, tail, memory_order_relaxed);
     unlink_item(arena, table, tail - 1, item);
     return STATUS_OK;
@@ -187,7 +188,7 @@ enum status dict_pop_last(struct arena *arena, struct container *container, stru
 
 /* ---- many keys */
 
-/* The parcel passes from this process to the store: that is the commit of all that is on it. */
+/* The batch passes from this process to the container: that is the commit of all its items. */
 static void hand_over(struct arena *arena, struct container *container, const struct handle *batch)
 {
     arena_lock(arena);

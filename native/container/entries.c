@@ -5,7 +5,8 @@
 #include "../channel/payload.h"
 #include "../crash_point.h"
 
-/* The block of that kind whose payload is at *offset*, all of it below the arena's top; else NULL. */
+/* The block of that kind whose payload is at *offset*, all of it below the arena's top; else
+ * NULL. */
 static struct block *block_at(struct arena *arena, offset_t offset, enum block_kind kind)
 {
     struct arena_header *header = arena->header;
@@ -50,7 +51,7 @@ static void write_item(struct item *item, const struct item_key *key, const stru
         memcpy(item->bytes + key_bytes, message->data, message->size);
 }
 
-/* The reference to the payload stays: it changes hands. */
+/* The count of references stays: the reference passes to the item. */
 static void stage_payload(struct arena *arena, struct item *item, const struct message *message)
 {
     struct block *block = block_of(arena_at(arena, message->payload.payload));
@@ -73,7 +74,7 @@ enum status item_stage(struct arena *arena, const struct item_key *key,
     if (status != STATUS_OK)
         return status;
     struct item *item = block_payload(block);
-    write_item(item, key, message); /* nobody sees it before the commit */
+    write_item(item, key, message); /* no other process sees it before the commit */
     if (message->kind == RECORD_PAYLOAD)
         stage_payload(arena, item, message);
     *offset = arena_offset(arena, item);
@@ -126,7 +127,7 @@ static void visit_children_of_item(struct arena *arena, struct block *block, chi
         visit(with, word_get(&item->payload));
 }
 
-/* ---- shelves */
+/* ---- tables */
 
 uint64_t entries_bytes(const struct entries_plan *plan)
 {
@@ -164,7 +165,7 @@ struct entry_table *entries_at(struct arena *arena, offset_t offset)
     return block && table_is_sound(block) ? block_payload(block) : NULL;
 }
 
-/* From the end: `used` says how far. Nobody else can reach the shelf any more. */
+/* From the end: `used` says how far. No process can reach the table any more. */
 static struct block *pop_child_of_table(struct arena *arena, struct block *block)
 {
     struct entry_table *table = block_payload(block);
@@ -203,13 +204,13 @@ void entries_register(void)
                                                         .visit_children = visit_children_of_table});
 }
 
-/* ---- parcels */
+/* ---- write batches */
 
-static void fill_parcel(void *memory, uint64_t size, const void *plan)
+static void fill_batch(void *memory, uint64_t size, const void *plan)
 {
     entries_init(memory, size, plan);
     atomic_init(&((struct entry_table *)memory)->owns, 1);
-    /* Of a fork in another thread no object of the child's would own it. */
+    /* Another thread may fork meanwhile: no object of the child would own it. */
     atomic_store_explicit(&block_of(memory)->unsent, 1, memory_order_relaxed);
 }
 
@@ -219,7 +220,7 @@ enum status write_batch_create(struct arena *arena, uint64_t capacity, struct ha
     uint64_t bytes = entries_bytes(&plan);
     if (bytes == 0)
         return STATUS_NO_MEMORY;
-    return handle_create(arena, bytes, BLOCK_ENTRY_TABLE, fill_parcel, &plan, handle);
+    return handle_create(arena, bytes, BLOCK_ENTRY_TABLE, fill_batch, &plan, handle);
 }
 
 static enum status add_locked(struct arena *arena, struct entry_table *batch,

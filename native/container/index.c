@@ -25,7 +25,7 @@ static bool has_key(const struct item *item, const struct item_key *key)
     return item->key_bytes == key->size && memcmp(item->bytes, key->bytes, key->size) == 0;
 }
 
-/* Looks at the place that an index word of the same half hash names. */
+/* Looks at the entry that is named by an index word with the same half of the hash. */
 static enum status look(struct arena *arena, struct entry_table *table, const struct item_key *key,
                         struct lookup *lookup)
 {
@@ -100,7 +100,7 @@ void index_stage_new(struct arena *arena, struct entry_table *table, const struc
                      offset_t item, uint64_t hash)
 {
     uint64_t entry = word_get(&table->used);
-    table->entries[entry].hash = hash; /* nobody looks there before the commit */
+    table->entries[entry].hash = hash; /* no process looks there before the commit */
     journal_stage(arena, &table->entries[entry].item, item);
     journal_stage(arena, &entries_index(table)[lookup->slot], word_for(hash, entry));
     journal_stage(arena, &table->used, entry + 1);

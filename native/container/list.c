@@ -27,7 +27,7 @@ static void stage_length(struct arena *arena, struct entry_table *table, uint64_
 
 /* ---- one item */
 
-/* The place and its item. */
+/* Finds the entry and its item. */
 static enum status find(struct arena *arena, struct container *container, int64_t position,
                         struct entry_table **table, struct lookup *lookup)
 {
@@ -145,16 +145,16 @@ static void unlink_last(struct arena *arena, struct container *container, struct
     arena_unlock(arena);
 }
 
-/* ---- many items: what is where is written down first, then one transaction makes it so */
+/* ---- many items: the new order is written down first, then one transaction makes it valid */
 
 struct splice {
-    struct entry_table *old, *batch; /* parcel NULL: none */
+    struct entry_table *old, *batch; /* batch NULL: none */
     struct list_range range;
     uint64_t taken; /* of the old items */
     uint64_t added;
     bool assigns;    /* rather than deletes */
     bool extended;   /* the range has a step, so that each position is replaced by one item */
-    bool descending; /* the first item of the parcel is for the last position of the range */
+    bool descending; /* the first item of the batch is for the last position of the range */
 };
 
 static void put_at(struct entry_table *table, uint64_t entry, const struct entry *from)
@@ -176,7 +176,7 @@ static const struct entry *replacement(const struct splice *splice, uint64_t num
     return &splice->batch->entries[splice->descending ? splice->added - 1 - number : number];
 }
 
-/* The new order, and what is left out of it. */
+/* Writes the new order, and the items that it leaves out. */
 static void lay_out(const struct splice *splice, struct entry_table *scratch,
                     struct entry_table *removed)
 {
@@ -243,7 +243,7 @@ static enum status extend(struct arena *arena, struct container *container,
     if (status != STATUS_OK)
         return status;
     uint64_t length = length_of(table);
-    for (uint64_t i = 0; i < splice->added; i++) /* nobody looks there before the commit */
+    for (uint64_t i = 0; i < splice->added; i++) /* no process looks there before the commit */
         put_at(table, length + i, &splice->batch->entries[i]);
     CRASH_POINT("list.extend.written");
     arena_lock(arena);
@@ -267,13 +267,13 @@ static void make_ascending(struct splice *splice)
 }
 
 static enum status splice_locked(struct arena *arena, struct container *container,
-                                 struct splice *splice, uint64_t *entries)
+                                 struct splice *splice, uint64_t *taken)
 {
     enum status status = container_table(arena, container, &splice->old);
     if (status != STATUS_OK)
         return status;
     uint64_t length = length_of(splice->old);
-    *entries = splice->taken = list_range_adjust(&splice->range, length);
+    *taken = splice->taken = list_range_adjust(&splice->range, length);
     splice->extended = splice->range.step != 1;
     if (splice->extended && splice->assigns && splice->added != splice->taken)
         return STATUS_MISFIT;
@@ -286,7 +286,7 @@ static enum status splice_locked(struct arena *arena, struct container *containe
 }
 
 enum status list_splice(struct arena *arena, struct container *container, struct list_range range,
-                        const struct handle *batch, bool assigns, uint64_t *entries)
+                        const struct handle *batch, bool assigns, uint64_t *taken)
 {
     struct splice splice = {.range = range, .assigns = assigns};
     if (batch) {
@@ -294,13 +294,13 @@ enum status list_splice(struct arena *arena, struct container *container, struct
         splice.added = word_get(&splice.batch->used);
     }
     container_lock(arena, container);
-    enum status status = splice_locked(arena, container, &splice, entries);
+    enum status status = splice_locked(arena, container, &splice, taken);
     container_unlock(container);
     arena_reclaim_all(arena);
     return status;
 }
 
-/* ---- taking one out */
+/* ---- removing one */
 
 static enum status take_locked(struct arena *arena, struct container *container, int64_t position,
                                uint64_t version, struct message *out)
@@ -310,7 +310,8 @@ static enum status take_locked(struct arena *arena, struct container *container,
     if (version != LIST_ANY_VERSION && version != word_get(&container->version))
         return STATUS_AGAIN;
     enum status status = find(arena, container, position, &splice.old, &lookup);
-    if (status == STATUS_OK && out) /* killed behind it, the handle is given back, the item stays */
+    if (status == STATUS_OK &&
+        out) /* after a kill behind it the handle is released, the item stays */
         status = item_read(arena, lookup.item, out);
     CRASH_POINT("list.pop.read");
     if (status != STATUS_OK)
@@ -337,7 +338,7 @@ enum status list_pop(struct arena *arena, struct container *container, int64_t p
 
 /* ---- another order */
 
-/* Copies the places in their new order. False: that is no order of them. */
+/* Copies the entries in their new order. False: that is no order of them. */
 static bool lay_in_order(struct entry_table *scratch, struct entry_table *old,
                          const uint64_t *order)
 {

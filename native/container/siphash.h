@@ -1,7 +1,7 @@
-/* A keyed hash: without the seed nobody can make many keys that fall on one place.
+/* A keyed hash: a program that does not know the seed cannot make many keys with the same hash.
  *
- * Source SipHash-1-3 (Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012), with one round for
- * each word and three at the end. */
+ * Source SipHash-1-3 (Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012), with one
+ *        round for each word and three at the end. */
 #ifndef PROCESSION_CONTAINER_SIPHASH_H
 #define PROCESSION_CONTAINER_SIPHASH_H
 

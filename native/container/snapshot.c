@@ -35,7 +35,8 @@ static void copy_item(const struct item *item, unsigned parts, struct snapshot *
         memcpy(to, item->bytes + key_bytes, item->value_bytes);
 }
 
-/* Until here the records name blocks; now this process holds them, or, on a failure, none of them. */
+/* Until here the records name blocks. After this the process holds them or, on a failure, none of
+ * them. */
 static enum status hold_payloads(struct arena *arena, struct snapshot *out)
 {
     enum status status = STATUS_OK;

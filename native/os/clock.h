@@ -12,8 +12,9 @@ typedef int64_t deadline_t;  /* a point on CLOCK_MONOTONIC, in nanoseconds */
 #define NS_PER_MS INT64_C(1000000)
 #define NS_PER_S INT64_C(1000000000)
 
-/* The longest sleep at a time. A wake-up that a killed process has swallowed costs its neighbours
- * at most this, which keeps them well within the second that the design allows. */
+/* The longest sleep at a time. When a process is killed before it could act on a wake-up, or before
+ * it could send one, the other waiters sleep at most this much longer: well within the second that
+ * the design allows. */
 #define SLICE_NS (200 * NS_PER_MS)
 
 deadline_t clock_now(void);

@@ -14,17 +14,17 @@ static const int fatal_signals[] = {SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSEGV};
 static struct {
     char *memory;
     size_t size;
-    pid_t pid; /* whose report they are: a forked child inherits all this */
+    pid_t pid; /* the process that is reported: a forked child inherits all this */
 } target;
 
 static void (*next_handler[FATAL_SIGNALS])(int);
 static atomic_flag is_reporting = ATOMIC_FLAG_INIT;
 static char report[32 * 1024]; /* not on the stack: that may be what ran out */
 
-/* Standard error, for a while. */
+/* Where standard error leads while a handler runs. */
 struct redirection {
-    int file;  /* what it is now; -1: it is what it was */
-    int error; /* what it was; -1: closed */
+    int file;  /* the memory file it leads to now; -1: it was left as it is */
+    int error; /* a copy of the descriptor it was; -1: it was closed */
 };
 
 static struct redirection redirect(void)
@@ -32,7 +32,7 @@ static struct redirection redirect(void)
     struct redirection now = {.file = -1};
     now.error = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     if (now.error < 0 && errno != EBADF)
-        return now; /* it could not be given back */
+        return now; /* it could not be restored */
     now.file = memfd_create("crash-report", MFD_CLOEXEC);
     if (now.file >= 0 && dup2(now.file, STDERR_FILENO) < 0) {
         close(now.file);
@@ -62,7 +62,7 @@ static size_t read_report(int file, off_t from)
     return length > 0 ? (size_t)length : 0;
 }
 
-/* Gives standard error back, and writes to it what was diverted. */
+/* Restores standard error, and writes to it what went to the memory file. */
 static void restore(struct redirection now)
 {
     if (now.error < 0) {
@@ -79,7 +79,7 @@ static void restore(struct redirection now)
     close(now.file);
 }
 
-/* The first line, which tells the signal, and all from the crashed thread's stack on. */
+/* Keeps the first line, which tells the signal, and all from the crashed thread's stack on. */
 static void keep(size_t length)
 {
     const char *line_end = memchr(report, '\n', length);
@@ -102,8 +102,8 @@ static size_t index_of(int number)
     return i;
 }
 
-/* faulthandler's handler takes itself away and raises the signal again. It is blocked here, so the
- * process ends when this returns. */
+/* faulthandler's handler removes itself and raises the signal again. The signal is blocked here, so
+ * the process ends when this function returns. */
 static void on_fatal_signal(int number)
 {
     int error = errno;
@@ -115,13 +115,13 @@ static void on_fatal_signal(int number)
         restore(now);
     }
     if (is_ours)
-        atomic_flag_clear(
-            &is_reporting); /* it was no fatal end: a Python function handles the signal */
+        /* The process has not ended: a Python function handles the signal. */
+        atomic_flag_clear(&is_reporting);
     errno = error;
 }
 
-/* Whether *action* calls a function that is told no more than the signal's number: faulthandler's is
- * such a one. A virtual machine's is not; it may take a fault as a matter of course. */
+/* Whether *action* calls a function whose only argument is the signal's number, as faulthandler's
+ * is. The handler of a virtual machine is another kind: it may use faults for its own purposes. */
 static bool calls_simply(const struct sigaction *action)
 {
     return !(action->sa_flags & SA_SIGINFO) && action->sa_handler != SIG_DFL &&

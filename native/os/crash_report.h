@@ -1,11 +1,11 @@
-/* What a process says when a fatal signal ends it, kept for its parent.
+/* The crash report: what a process writes when a fatal signal ends it, kept for its parent.
  *
- * Idea      Python's faulthandler writes the stack of a crashed process to standard error. Our handler
- *           stands before it: it turns standard error into a memory file, calls that handler, writes
- *           what came out where it was meant to go, and copies it to *place*, shared memory.
- * Invariant The process ends by its signal, as it would have; standard error gets what it would have
- *           got. In a process forked from the one that called, the handler only passes on.
- * Trust     Everything here runs in a process that is broken already: system calls and memcpy only. */
+ * Idea      Python's faulthandler writes the stack of a crashed process to standard error. Our
+ *           handler runs before it: it turns standard error into a memory file, calls that handler,
+ *           writes what came out to where it was meant to go, and copies it to shared memory.
+ * Invariant The process ends by its signal, as it would have; standard error gets what it would
+ *           have got. In a fork of the process that called, the handler calls the next one only.
+ * Trust     All of it runs in a process that is broken already: system calls and memcpy only. */
 #ifndef PROCESSION_OS_CRASH_REPORT_H
 #define PROCESSION_OS_CRASH_REPORT_H
 
@@ -15,8 +15,9 @@
 /* Whether no code of this process handles any of the fatal signals. */
 bool crash_report_signals_unhandled(void);
 
-/* From now on, the words of this process go to *place*: *size* zeroed bytes that stay where they are,
- * of which the last stays zero. Signals that other code than faulthandler handles are left to it. */
+/* From now on, the report of this process goes to *memory*: *size* zeroed bytes that stay mapped,
+ * of which the last stays zero. A signal that other code than faulthandler handles is left to
+ * it. */
 void crash_report_keep(char *memory, size_t size);
 
 #endif

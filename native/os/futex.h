@@ -11,14 +11,14 @@
 #include "clock.h"
 
 enum futex_result {
-    FUTEX_WOKEN,       /* somebody woke us, or the word no longer had the expected value */
+    FUTEX_WOKEN,       /* by another thread, or the word did not have the expected value */
     FUTEX_TIMED_OUT,   /* the deadline has passed */
     FUTEX_INTERRUPTED, /* a signal handler of this thread ran */
 };
 
 enum futex_result futex_wait(_Atomic uint32_t *word, uint32_t expected, deadline_t deadline);
 
-/* Wakes at most *count* sleepers; how many there were. */
+/* Wakes at most *count* sleepers; returns how many there were. */
 unsigned futex_wake(_Atomic uint32_t *word, unsigned count);
 
 #define FUTEX_EVERYBODY ((unsigned)INT32_MAX)

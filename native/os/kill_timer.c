@@ -6,7 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* ---- a time */
+/* ---- at a time */
 
 static timer_t timer;
 static pid_t timer_owner; /* timers are not inherited: a forked child makes its own */
@@ -42,7 +42,7 @@ void kill_timer_cancel(void)
         timer_settime(timer, 0, &never, NULL);
 }
 
-/* ---- a thing */
+/* ---- for a task */
 
 static const _Atomic uint64_t *current_word, *cancelled_word;
 
@@ -54,7 +54,7 @@ static void on_signal(int number)
         kill(getpid(), SIGKILL);
 }
 
-/* One of those that the C library leaves to programs, far from the first ones, which are used most. */
+/* One of the real-time signals, far from the first ones, which programs use most. */
 int kill_signal_number(void)
 {
     return SIGRTMAX - 3;
@@ -67,6 +67,6 @@ bool kill_signal_install(const _Atomic uint64_t *current, const _Atomic uint64_t
     struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_handler = on_signal;
-    action.sa_flags = SA_RESTART; /* a signal in vain shows nowhere */
+    action.sa_flags = SA_RESTART; /* a signal without effect is not seen by the program */
     return sigaction(kill_signal_number(), &action, NULL) == 0;
 }

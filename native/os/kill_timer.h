@@ -1,10 +1,10 @@
-/* The end of this process by its own hand: when a time has come, or when it is told to while it does a
- * certain thing.
+/* A process that kills itself: at a given time, or when it is told to while it runs a given task.
  *
- * Idea   A pool's worker may be stuck in code that never comes back to the interpreter. So the kernel ends
- *        it: a timer whose signal is SIGKILL needs no thread and no handler. And who wants to end what it
- *        does right now cannot simply kill it, for it may have gone on to something else meanwhile; the
- *        worker's own signal handler compares first, and nothing of the process runs between.
+ * Idea   A worker of a pool may be stuck in code that never returns to the interpreter. So the
+ *        kernel kills it: a timer whose signal is SIGKILL needs no thread and no handler. To cancel
+ *        a task, another process cannot simply kill the worker, which may have gone on to another
+ *        task meanwhile. The worker's own signal handler compares the two first, and no other code
+ *        of the process runs between the comparison and the kill.
  */
 #ifndef PROCESSION_OS_KILL_TIMER_H
 #define PROCESSION_OS_KILL_TIMER_H
@@ -15,13 +15,14 @@
 
 #include "clock.h"
 
-/* This process is killed at *deadline*; any earlier deadline is forgotten. False: errno. */
+/* Has this process killed at *deadline*, which replaces any earlier one. False: errno. */
 bool kill_timer_set(deadline_t deadline);
 void kill_timer_cancel(void);
 
-/* The signal that says: end, if what you do is what you are to end for. */
+/* The number of the signal that asks a process to end, if its task is the cancelled one. */
 int kill_signal_number(void);
-/* On that signal this process is killed if *current* equals *cancelled* and is not 0. */
+/* On that signal this process is killed if *current* equals *cancelled* and is not 0. False:
+ * errno. */
 bool kill_signal_install(const _Atomic uint64_t *current, const _Atomic uint64_t *cancelled);
 
 #endif

@@ -20,10 +20,10 @@ struct stat_line {
     uint64_t start;
 };
 
-enum look { LOOK_FOUND, LOOK_GONE, LOOK_BLIND };
+enum look { LOOK_FOUND, LOOK_GONE, LOOK_UNKNOWN };
 
-/* Field numbers as in proc_pid_stat(5): 3 state, 9 flags, 20 num_threads, 22 starttime. The name, field 2,
- * may hold blanks and parentheses, so the count begins behind the last ')'. */
+/* Field numbers as in proc_pid_stat(5): 3 state, 9 flags, 20 num_threads, 22 starttime. The name,
+ * field 2, may hold blanks and parentheses, so the count begins behind the last ')'. */
 static bool parse_stat(char *text, struct stat_line *line)
 {
     char *rest = strrchr(text, ')');
@@ -53,15 +53,15 @@ static enum look look_at(pid_t pid, struct stat_line *line)
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        /* Only where /proc shows ourselves does the absence of another mean anything. */
-        return errno == ENOENT && access("/proc/self/stat", R_OK) == 0 ? LOOK_GONE : LOOK_BLIND;
+        /* The absence of another process means something only where /proc shows our own. */
+        return errno == ENOENT && access("/proc/self/stat", R_OK) == 0 ? LOOK_GONE : LOOK_UNKNOWN;
     ssize_t size = read(fd, text, sizeof text - 1);
     int error = errno;
     close(fd);
     if (size <= 0)
-        return size < 0 && error == ESRCH ? LOOK_GONE : LOOK_BLIND;
+        return size < 0 && error == ESRCH ? LOOK_GONE : LOOK_UNKNOWN;
     text[size] = '\0';
-    return parse_stat(text, line) ? LOOK_FOUND : LOOK_BLIND;
+    return parse_stat(text, line) ? LOOK_FOUND : LOOK_UNKNOWN;
 }
 
 uint64_t process_start_time(pid_t pid)
@@ -70,7 +70,7 @@ uint64_t process_start_time(pid_t pid)
     return look_at(pid, &line) == LOOK_FOUND ? line.start : START_UNKNOWN;
 }
 
-/* The kernel lists a thread's children in the order of their making, one number after the other. */
+/* The kernel lists the children of a thread in the order in which they were made. */
 pid_t process_newest_child(void)
 {
     int fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
@@ -91,8 +91,9 @@ pid_t process_newest_child(void)
     return (pid_t)newest;
 }
 
-/* Where /proc does not show a process. It may hide those of other users (its option hidepid), and a
- * child may have changed its user. A pidfd is readable once its process has ended, zombies included. */
+/* For a process that /proc does not show. It may hide those of other users (its option hidepid),
+ * and a child may have changed its user. A pidfd is readable once its process is a zombie or
+ * gone. */
 static bool ended_unseen(pid_t pid)
 {
     if (kill(pid, 0) != 0 && errno == ESRCH)
@@ -127,7 +128,7 @@ bool process_has_left(pid_t pid)
         return ended_unseen(pid);
     if (line.state == 'Z' || (line.flags & EXITING))
         return is_dead(&line); /* not while other threads of it may run, if for a moment only */
-    return true;               /* an exec, which ends all other threads; or the pid is another's */
+    return true;               /* an exec ended all other threads, or the pid is another's */
 }
 
 unsigned process_cpu_count(void)

@@ -17,7 +17,7 @@ static enum status map_range(struct mapping *mapping, uint64_t reserve)
                       mapping->fd, 0);
     if (base == MAP_FAILED)
         return STATUS_NO_MEMORY;
-    madvise(base, reserve, MADV_DONTDUMP); /* a core dump of a worker is no copy of the arena */
+    madvise(base, reserve, MADV_DONTDUMP); /* a core dump of a worker must not copy the arena */
     mapping->base = base;
     mapping->reserve = reserve;
     return STATUS_OK;
@@ -78,7 +78,7 @@ enum status mapping_commit(struct mapping *mapping, uint64_t from, uint64_t to)
 {
     if (to > mapping->reserve)
         return STATUS_NO_MEMORY;
-    if (!is_our_file(mapping)) { /* somebody closed every descriptor, as a daemon does */
+    if (!is_our_file(mapping)) { /* the program closed every descriptor, as a daemon does */
         errno = EBADF;
         return STATUS_SYSTEM;
     }

@@ -1,10 +1,10 @@
 /* One memory file, mapped whole, grown in place.
  *
- * Idea      A memfd has no name, so nothing is left in the file system, and the kernel frees it with
- *           the last process that maps it. The address range is reserved once; the file grows
+ * Idea      A memfd has no name, so nothing is left in the file system, and the kernel frees it
+ *           with the last process that maps it. The address range is reserved once; the file grows
  *           under it.
- * Invariant Bytes below the file's committed size are backed by real pages (fallocate), so touching
- *           them cannot raise SIGBUS: memory pressure shows as STATUS_NO_MEMORY, at growth. */
+ * Invariant Bytes below the file's committed size are backed by real pages (fallocate), so an
+ *           access cannot raise SIGBUS: memory pressure shows as STATUS_NO_MEMORY, at growth. */
 #ifndef PROCESSION_OS_MAPPING_H
 #define PROCESSION_OS_MAPPING_H
 

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A mutex that fails otherwise than by its owner's death means that shared memory is overwritten:
- * nothing that this process could do next would be right. */
+/* A mutex that fails for another reason than its owner's death means that shared memory was
+ * overwritten: nothing that this process could do next would be right. */
 static void fail(const char *what, int error)
 {
     fprintf(stderr, "procession: internal mutex: %s: %s\n", what, strerror(error));

@@ -1,9 +1,9 @@
 /* The internal mutex: process-shared and robust.
  *
- * Idea   The kernel keeps, for each thread, the list of robust mutexes it holds, and marks them when
- *        the thread dies, by whatever signal. The next to lock one is told MUTEX_ABANDONED: it
- *        holds the mutex and repairs, by the rule that stands at that mutex, what the dead owner
- *        left half done; then it says mutex_repaired().
+ * Idea   The kernel keeps, for each thread, the list of robust mutexes it holds, and marks them
+ *        when the thread dies, by whatever signal. The next thread to lock such a mutex gets
+ *        MUTEX_ABANDONED: it holds the mutex and repairs, by the rule that stands at that mutex,
+ *        what the dead owner left half done; then it calls mutex_repaired().
  * Rule   Between lock and unlock: no Python object, no sleep, a few hundred nanoseconds of work.
  * Source pthread_mutexattr_setrobust(3). */
 #ifndef PROCESSION_OS_MUTEX_H
@@ -23,18 +23,18 @@ enum mutex_result mutex_lock(struct mutex *mutex);
 void mutex_repaired(struct mutex *mutex);
 void mutex_unlock(struct mutex *mutex);
 
-/* ---- one that a thread holds for life, so that others see it die */
+/* ---- a mutex that a thread holds as long as it runs, so that other processes see its death */
 
-/* Takes the mutex for this thread, if it is free, or its owner is gone; then nothing is repaired. */
+/* Takes the mutex if it is free or its owner is gone. Nothing needs repair then. */
 bool mutex_try(struct mutex *mutex);
 
 enum mutex_owner {
-    OWNER_NONE, /* it was never taken, or was given back */
+    OWNER_NONE, /* it was never taken, or was unlocked */
     OWNER_HOLDS,
-    OWNER_GONE, /* the thread has died, or its program has given way to another by exec */
+    OWNER_GONE, /* the thread has died, or another program replaced its own by exec */
 };
 
-/* A look; takes nothing, costs one load. */
+/* Looks without taking the mutex; costs one load. */
 enum mutex_owner mutex_owner(const struct mutex *mutex);
 
 #endif

@@ -38,17 +38,17 @@ void death_link_arm(int link)
 {
     struct pollfd look = {.fd = link, .events = POLLIN};
     if (fcntl(link, F_SETOWN, getpid()) != 0 ||
-        poll(&look, 1, 0) != 0) /* the other ended before the kernel was asked */
+        poll(&look, 1, 0) != 0) /* the other process ended before the kernel was asked */
         kill(getpid(), SIGKILL);
 }
 
 /* ---- around fork */
 
-/* What the child of the fork that is under way will be tied to. Guarded by `making`. */
+/* The links of the child of the fork that is under way. Guarded by `making`. */
 static int links[DEATH_LINKS_MOST];
 static int link_count;
 
-static __thread bool is_making; /* this thread has `making` already, for its fork */
+static __thread bool is_making; /* this thread holds `making` already, for its fork */
 
 static void close_links(void)
 {
@@ -87,7 +87,7 @@ void parent_death_after_fork_in_parent(void)
     pthread_mutex_unlock(&making);
 }
 
-/* The read end stays: it is the parent's, for the child to watch. */
+/* The read end stays open: it is the parent's, for the child to watch. */
 void parent_death_after_fork_in_child(void)
 {
     if (ends[1] >= 0)

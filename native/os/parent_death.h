@@ -1,41 +1,42 @@
-/* The pipe that tells others when this process has ended, and the kernel to kill those who hang on it.
+/* The pipe that shows that this process has ended, and links that have the kernel kill its
+ * children.
  *
- * Idea   A process holds the only write end of a pipe, and never writes. When it ends, in whatever way,
- *        the kernel closes that end; whoever has the read end sees it, or has asked that this event
- *        be its own SIGKILL. Nobody has to watch. (PR_SET_PDEATHSIG takes the end of the parent's
- *        thread for that of the parent.)
- * Fork   The child has the write end too, and gives it up at once. No pipe is made while another
- *        thread forks, so there is none that the child would not know of; nor are bonds, so a child
- *        has none of a sibling's.
+ * Idea   A process holds the only write end of a pipe, and never writes. When the process ends, in
+ *        whatever way, the kernel closes that end. A process that has the read end sees it, or has
+ *        asked the kernel to send SIGKILL on that event: this is a death link. No process has to
+ *        watch. (PR_SET_PDEATHSIG takes the end of the parent's thread for that of the parent.)
+ * Fork   The child has the write end too, and closes it at once. No pipe and no link is made while
+ *        another thread forks, so a child has none that it would not know of, and none that leads
+ *        to a sibling.
  * Source fcntl(2): O_ASYNC, F_SETSIG, F_SETOWN. What they set belongs to the open file description,
- *        which forks share; so each bond is opened anew, through /proc: by the parent if possible,
+ *        which forks share; so each link is opened anew, through /proc: by the parent if possible,
  *        since a new process's first look into /proc costs more than the rest of this. */
 #ifndef PROCESSION_OS_PARENT_DEATH_H
 #define PROCESSION_OS_PARENT_DEATH_H
 
 #include <stdbool.h>
 
-#define DEATH_LINKS_MOST 2 /* of a forked child: to its parent, to the root of the family */
+#define DEATH_LINKS_MOST 2 /* of a forked child: to its parent and to the root of the family */
 
-/* The read end of this process's pipe, made by the first call; closed on exec. -1, with errno. */
+/* The read end of this process's pipe. The first call makes the pipe, which is closed on exec.
+ * -1, with errno. */
 int parent_death_read_end(void);
 
-/* Returns a bond to the process whose pipe has the read end *fd*: a descriptor for one process to be
- * tied by, or -1, with errno: ENOENT where there is no /proc. */
+/* Returns a link to the process whose pipe has the read end *fd*: a descriptor that one process can
+ * arm; or -1, with errno: ENOENT where there is no /proc. */
 int death_link_open(int fd);
 
-/* Has this process killed when the process that the bond leads to ends. The bond stays open. */
+/* Has this process killed when the process that the link leads to ends. The link stays open. */
 void death_link_arm(int link);
 
 /* ---- around fork */
 
-/* The child of this thread's next fork, which has to come now, will be tied to the processes of these
- * pipes. Returns false, with errno, if it cannot. */
+/* Makes links to the processes of these pipes for the child of this thread's next fork, which must
+ * follow at once. False, with errno: no link can be made, and the fork must not follow. */
 bool parent_death_prepare_fork(const int *read_ends, int count);
 
 void parent_death_before_fork(void);
-void parent_death_after_fork_in_parent(
-    void); /* or after parent_death_prepare_fork() instead of the fork */
+void parent_death_after_fork_in_parent(void); /* or after the preparation, without a fork */
 void parent_death_after_fork_in_child(void);
 
 #endif

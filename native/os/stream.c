@@ -9,7 +9,7 @@
 
 /* ---- without waiting */
 
-/* What else than a socket it is, shows the first call that says so. */
+/* The first call that fails so shows that the descriptor is no socket. */
 static bool is_no_socket(enum stream_kind *kind)
 {
     if (errno != ENOTSOCK)
@@ -18,7 +18,8 @@ static bool is_no_socket(enum stream_kind *kind)
     return true;
 }
 
-/* After a call with RWF_NOWAIT has failed. The offset -1 means none: these files have no position. */
+/* After a call with RWF_NOWAIT has failed. The offset -1 means none: these files have no
+ * position. */
 static ssize_t unless_blocking(enum stream_kind *kind, ssize_t result)
 {
     if (result < 0 && (errno == EOPNOTSUPP || errno == ENOSYS || errno == ESPIPE)) {
@@ -86,8 +87,8 @@ bool stream_is_readable(int fd)
 
 bool stream_is_drained(enum stream_kind kind, int fd)
 {
-    /* A Unix socket counts what it has sent until the other has read it; a pipe's two ends are one
-     * buffer. */
+    /* A Unix socket counts what it has sent until the other end has read it; the two ends of a pipe
+     * are one buffer. */
     int left;
     unsigned long question = kind == STREAM_SOCKET ? SIOCOUTQ : FIONREAD;
     return kind != STREAM_UNKNOWN && ioctl(fd, question, &left) == 0 && left == 0;

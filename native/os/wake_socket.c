@@ -34,11 +34,11 @@ bool wake_socket_send(const char *name, size_t size)
     socklen_t length = address_of(&address, name, size);
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
-        return true; /* no descriptor left: the sleeper looks again at the end of its slice */
+        return true; /* no descriptor is left: the sleeper looks again at the end of its slice */
     ssize_t sent = sendto(fd, "", 1, MSG_NOSIGNAL, (struct sockaddr *)&address, length);
-    bool nobody = sent < 0 && errno == ECONNREFUSED;
+    bool refused = sent < 0 && errno == ECONNREFUSED;
     close(fd);
-    return !nobody; /* a full socket rings already */
+    return !refused; /* a full socket is readable already */
 }
 
 void wake_socket_drain(int fd)

@@ -1,7 +1,7 @@
 /* The arena: one memory file of a family of processes, with a mutex.
  *
- * The arena's own state changes in transactions (journal.h); its memory is taken and freed in blocks
- * (block.h), which are freed when nothing refers to them any more (reference.h). */
+ * The arena's own state changes in transactions (journal.h). Its memory is taken and freed in
+ * blocks (block.h). A block is freed when nothing refers to it any more (reference.h). */
 #ifndef PROCESSION_SHM_ARENA_H
 #define PROCESSION_SHM_ARENA_H
 
@@ -24,7 +24,8 @@ struct arena {
 #define ARENA_RESERVE (UINT64_C(1) << 40)
 
 enum status arena_create(struct arena *arena, uint64_t reserve);
-/* Joins the arena behind *fd*, which it then owns. STATUS_CORRUPT: that is no arena of this layout. */
+/* Joins the arena behind *fd*, which it then owns. STATUS_CORRUPT: that is no arena of this
+ * layout. */
 enum status arena_open(struct arena *arena, int fd);
 void arena_close(struct arena *arena);
 

@@ -57,9 +57,9 @@ static enum status stage_new(struct arena *arena, uint32_t size_class, struct bl
     if (status != STATUS_OK)
         return status;
     *block = arena_at(arena, start);
-    if (start != top) /* what is skipped must not look like a block that a killed process began */
+    if (start != top) /* the gap must not look like a block that a killed process began */
         ((struct block *)arena_at(arena, top))->magic = 0;
-    (*block)->magic = BLOCK_MAGIC; /* above top nobody looks */
+    (*block)->magic = BLOCK_MAGIC; /* no process looks above top */
     (*block)->size_class = size_class;
     journal_stage(arena, &header->top, start + bytes);
     return STATUS_OK;
@@ -111,7 +111,7 @@ enum status block_stage_new(struct arena *arena, uint64_t size, enum block_kind 
     return STATUS_OK;
 }
 
-/* ---- letting go */
+/* ---- freeing */
 
 static void stage_free(struct arena *arena, struct block *block)
 {
@@ -121,7 +121,7 @@ static void stage_free(struct arena *arena, struct block *block)
         uint64_t warm = word_get(&header->warm_bytes) + bytes;
         if (warm > WARM_LIMIT) {
             offset_t start = arena_offset(arena, block);
-            /* Before the commit: killed in between, the next one discards again. */
+            /* Before the commit: after a kill in between, the next process discards again. */
             mapping_discard(&arena->mapping, start + PAGE_BYTES,
                             start + (bytes & ~(PAGE_BYTES - 1)));
             journal_stage(arena, &block->cold, 1);

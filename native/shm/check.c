@@ -1,4 +1,4 @@
-/* See check.h. The invariants checked here are stated in layout.h, blocks.c, table.h, holdings.c. */
+/* The invariants checked here are stated in layout.h, block.h, reference.h and process_table.h. */
 #include "check.h"
 
 #include <stdarg.h>
@@ -21,7 +21,7 @@ enum { PROBLEMS_KEPT = 50, PROBLEM_BYTES = 200 };
 struct check {
     struct arena *arena;
     unsigned problems;
-    char texts[PROBLEMS_KEPT][PROBLEM_BYTES]; /* said when the mutex is no longer held */
+    char texts[PROBLEMS_KEPT][PROBLEM_BYTES]; /* passed on when the mutex is no longer held */
     struct finding *blocks;                   /* in the order of their offsets */
     size_t count, capacity;
 };
@@ -106,7 +106,7 @@ static struct finding *find(struct check *check, offset_t at)
     return low < check->count && check->blocks[low].at == at ? &check->blocks[low] : NULL;
 }
 
-/* ---- the free lists and the list of the dead */
+/* ---- the free lists and the list of blocks to be reclaimed */
 
 static void walk_list(struct check *check, offset_t at, enum list list, uint32_t size_class)
 {
@@ -188,7 +188,7 @@ static void check_chain(struct check *check, uint32_t index, uint32_t all, uint3
     }
     if (next != 0 || steps != unused)
         complain(check, "slot %u has %u unused entries, its chain %u%s", index, unused, steps,
-                 next ? " and goes astray" : "");
+                 next ? " and leaves the list" : "");
 }
 
 static void check_slots(struct check *check)
@@ -230,7 +230,7 @@ static void check_block(struct check *check, const struct finding *finding)
         complain(check, "block %#llx with %llu references is %s", at, said,
                  finding->list == ON_NO_LIST     ? "nowhere"
                  : finding->list == ON_FREE_LIST ? "on a free list"
-                                                 : "on the list of the dead");
+                                                 : "on the list of blocks to be reclaimed");
     bool free = finding->list == ON_FREE_LIST;
     if (free != (word_get(&block->kind) == BLOCK_FREE) || free != (word_get(&block->serial) == 0))
         complain(check, "block %#llx has kind %llu and serial %llu where it is", at,

@@ -10,7 +10,7 @@ static void carry_out(struct arena *arena)
     uint64_t count = atomic_load_explicit(&journal->valid, memory_order_acquire);
     for (uint64_t i = 0; i < count; i++) {
         word_t *word = arena_at(arena, journal->entries[i].where);
-        /* Release: a reader of a channel's count that has not this mutex sees the record as well. */
+        /* Release: a reader of a channel's count, which has no mutex, sees the record as well. */
         atomic_store_explicit(word, journal->entries[i].value, memory_order_release);
         CRASH_POINT("journal.carried_out_one");
     }
@@ -20,7 +20,8 @@ static void carry_out(struct arena *arena)
     journal->staged = 0;
 }
 
-/* What would lose a change: too many in one transaction, or two of the same word. */
+/* Finds mistakes that would lose a change: too many words in a transaction, or one of them
+ * twice. */
 static void check_stage(const struct journal *journal, offset_t where)
 {
 #ifdef PROCESSION_DEBUG_CHECKS

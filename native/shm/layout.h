@@ -2,13 +2,9 @@
  *
  * Idea      Everything shared lies in one memory file that each process of the family maps, at an
  *           address of its own. So shared structures hold offsets, never pointers.
- * Journal   Every multi-step change of the arena's own state (the allocator's lists, reference
- *           counts, who holds what) is written down first as a list of (word, new value), made
- *           valid by one store, then carried out. Whoever finds the arena's mutex abandoned
- *           carries a valid list out again, which changes nothing if it had been, and drops an
- *           invalid one. So each change has happened whole or not at all, with no other repair.
- *           Source: redo logging, as in ARIES (Mohan et al., 1992), in its simplest form.
- * Mutex     The arena's mutex guards all of it. Order: a channel's mutexes are taken before it.
+ * Mutex     The arena's mutex guards the arena's own state: the allocator's lists, reference
+ *           counts, and which process holds what. All of it changes through the journal
+ *           (journal.h). Order: a channel's mutexes are taken before the arena's.
  */
 #ifndef PROCESSION_SHM_LAYOUT_H
 #define PROCESSION_SHM_LAYOUT_H
@@ -44,7 +40,7 @@ struct journal {
 enum block_kind {
     BLOCK_FREE = 0,
     BLOCK_BYTES,      /* plain memory */
-    BLOCK_REFERENCES, /* a part of a slot's list of what it holds */
+    BLOCK_REFERENCES, /* a part of a slot's list of references */
     BLOCK_LOCK,
     BLOCK_CHANNEL,
     BLOCK_SEGMENT, /* of a channel */
@@ -53,10 +49,10 @@ enum block_kind {
     BLOCK_EVENT,
     BLOCK_CONDITION,
     BLOCK_BARRIER,
-    BLOCK_PIPE,        /* the mailboxes of a pipe */
+    BLOCK_PIPE,        /* the handoff buffers of a pipe */
     BLOCK_OVERFLOW,    /* a further part of another block's list */
     BLOCK_CONTAINER,   /* a mapping or a list */
-    BLOCK_ENTRY_TABLE, /* a row of items */
+    BLOCK_ENTRY_TABLE, /* the entries of a container, or of a write batch */
     BLOCK_ITEM,        /* a key and a value */
     BLOCK_KINDS,
 };
@@ -68,12 +64,12 @@ struct block {
     uint32_t magic;
     uint32_t size_class;
     word_t kind;
-    word_t references; /* how many holders: slots' entries, messages, owning blocks */
-    word_t serial;     /* unlike that of any other block there ever was in this arena */
+    word_t references; /* how many: from slots' entries, messages, owning blocks */
+    word_t serial;     /* no other block of this arena has ever had it */
     word_t size;       /* of the payload, in bytes, as asked for */
-    word_t next;       /* in the free list or the list of the dead */
+    word_t next;       /* in the free list or the reclaim list */
     word_t cold;       /* 1: free, and its pages but the first were given back */
-    word_t unsent;     /* 1: a message that its one holder has yet to send; no fork inherits it */
+    word_t unsent;     /* 1: a message that its only holder has not sent yet; no fork inherits it */
 };
 _Static_assert(sizeof(struct block) == CACHE_LINE, "payloads must begin on a cache line");
 
@@ -93,7 +89,7 @@ _Static_assert(SLOT_COUNT <= 1 << SLOT_INDEX_BITS, "a tag must be able to name e
 
 enum slot_state {
     SLOT_FREE = 0,
-    SLOT_STARTING, /* a process is being started; it has not taken the slot yet */
+    SLOT_STARTING, /* a process is being started; it has not adopted the slot yet */
     SLOT_LIVE,
     SLOT_REAPING, /* its process is dead; what it held is being released */
 };
@@ -101,24 +97,24 @@ enum slot_state {
 struct slot {
     _Alignas(CACHE_LINE) word_t state; /* generation << 8 | enum slot_state */
     word_t pid;                        /* 0: not known yet */
-    word_t start;       /* with the pid, what tells the process from any other (see life.h) */
-    word_t parent;      /* tag of the slot whose process made it */
-    word_t reserved_at; /* monotonic nanoseconds */
-    word_t free_entry;  /* first unused entry + 1; 0: none */
-    word_t next_free;   /* the next free slot's index + 1 */
+    word_t start;                      /* with the pid, identifies the process (liveness.h) */
+    word_t parent;                     /* tag of the slot whose process made it */
+    word_t reserved_at;                /* monotonic nanoseconds */
+    word_t free_entry;                 /* first unused entry + 1; 0: none */
+    word_t next_free;                  /* the next free slot's index + 1 */
     word_t parts[REFERENCE_PARTS];
     char name[SLOT_NAME_BYTES]; /* of the process, for messages; may be cut short */
     struct mutex liveness;      /* the process's main thread holds it: see table_adopt */
 };
 _Static_assert(sizeof(struct slot) == 256, "slots must not share cache lines");
 
-/* ---- bells */
+/* ---- waker table */
 
 enum { WAKER_COUNT = 1024 };
 
-/* A place on the board of those who sleep on descriptors; see bells.h. */
+/* A process that sleeps on descriptors: see waker.h. */
 struct waker_entry {
-    word_t owner;   /* 0: nobody; else the tag of a slot, and above it a number of the owner's */
+    word_t owner; /* 0: none; else the tag of a slot, and above it a number that the owner chose */
     word_t watches; /* 0: not armed */
 };
 
@@ -128,20 +124,20 @@ struct arena_header {
     uint64_t magic;
     uint32_t version;
     uint32_t header_bytes;
-    uint8_t id[16]; /* random: tells this family's references from a stranger's */
+    uint8_t id[16]; /* random: tells this family's references from those of another */
     uint64_t reserve;
     _Alignas(CACHE_LINE) struct mutex mutex;
     _Alignas(CACHE_LINE) struct journal journal;
     _Alignas(CACHE_LINE) word_t top; /* end of the last block */
     word_t committed;                /* end of what is backed by pages */
     word_t serial;                   /* of the newest block */
-    word_t reclaim_list;             /* blocks whose last reference is gone, not yet taken apart */
+    word_t reclaim_list;             /* blocks without references, not yet taken apart */
     word_t used_bytes;               /* in blocks that are not free, headers included */
     word_t warm_bytes;               /* in large free blocks that keep their pages */
     word_t free_slot;                /* index + 1 */
     word_t slots_used;               /* slots at and above were never used */
-    word_t reaper_hand;              /* where the search for the dead goes on */
-    word_t wakers_used;              /* places at and above were never taken */
+    word_t reaper_hand;              /* where the search for dead processes goes on */
+    word_t wakers_used;              /* entries at and above were never used */
     word_t free[SIZE_CLASSES];
     struct waker_entry wakers[WAKER_COUNT];
     struct slot slots[SLOT_COUNT];

@@ -8,12 +8,12 @@
 static enum status add(struct arena *arena, word_t *link, uint64_t bytes)
 {
     if (word_get(link))
-        return STATUS_OK; /* somebody was faster */
+        return STATUS_OK; /* another process was faster */
     struct block *block;
     enum status status = block_stage_new(arena, bytes, BLOCK_OVERFLOW, &block);
     if (status != STATUS_OK)
         return status;
-    memset(block_payload(block), 0, bytes); /* nobody sees it before the commit */
+    memset(block_payload(block), 0, bytes); /* no other process sees it before the commit */
     journal_stage(arena, link, arena_offset(arena, block_payload(block)));
     CRASH_POINT("overflow.before_commit");
     journal_commit(arena);

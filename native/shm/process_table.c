@@ -1,4 +1,3 @@
-/* The process table: slots, from embryo to reaping. What they hold: see holdings.c. */
 #include "process_table.h"
 
 #include <string.h>
@@ -16,7 +15,8 @@ void table_set_reap_hook(void (*hook)(struct arena *arena, uint32_t tag))
     reap_hook = hook;
 }
 
-/* How long an embryo whose parent is dead, and whose own pid nobody knows, may take to be born. */
+/* How long a starting process may take to adopt its slot, when its parent is dead and its pid
+ * unknown. */
 #define START_LIMIT_NS (10 * NS_PER_S)
 
 static enum slot_state state_of(struct slot *slot)
@@ -46,10 +46,10 @@ uint32_t table_tag(const struct arena *arena, uint32_t index)
     return tag_of(word_get(&arena_slot(arena, index)->state), index);
 }
 
-/* A look at a slot without the mutex: one load, so that tag and state belong together.
- * Acquire, pairs with the stores of the state, which come after those of all else in the slot:
- * what is read of the slot next is that process's, or that of one which came after it, and then
- * the tag is not the slot's any more. */
+/* The tag and the state of a slot, read without the mutex: by one load, so that they belong
+ * together. Acquire, pairs with the stores of the state, which come after those of all else in the
+ * slot. What is read of the slot next belongs to that process, or to one that took the slot after
+ * it; then the tag is not the slot's any more. */
 struct peek {
     uint32_t tag;
     enum slot_state state;
@@ -76,7 +76,7 @@ static uint64_t next_generation(uint64_t generation)
 static bool has_ended(struct arena *arena, struct peek seen)
 {
     if (seen.state == SLOT_REAPING)
-        return true; /* and perhaps its reaper has, too: who gets the mutex will see */
+        return true; /* perhaps its reaper has, too: the next owner of the mutex will see */
     if (seen.state == SLOT_FREE)
         return false;
     struct slot *slot = arena_slot(arena, tag_index(seen.tag));
@@ -105,7 +105,7 @@ static void reap(struct arena *arena, uint32_t index)
     struct slot *slot = arena_slot(arena, index);
     uint64_t generation = generation_of(slot);
     uint32_t tag = table_tag(arena, index);
-    /* One store: from here on the slot belongs to whoever has the mutex. */
+    /* One store: from here on the slot belongs to the owner of the mutex. */
     atomic_store_explicit(&slot->state, state_word(generation, SLOT_REAPING), memory_order_release);
     CRASH_POINT("table.reap.begun");
     if (reap_hook)
@@ -118,8 +118,8 @@ static void reap(struct arena *arena, uint32_t index)
     journal_commit(arena);
 }
 
-/* Looks without the mutex, since a look is a system call; a dead process stays dead, and the tag
- * tells whether its slot is still its own once the mutex is held. */
+/* Looks without the mutex, since a look is a system call. A dead process stays dead, and the tag
+ * tells whether the slot is still its own once the mutex is held. */
 static bool reap_if_dead(struct arena *arena, uint32_t index)
 {
     struct peek seen = peek_at(arena, index);
@@ -148,7 +148,7 @@ static void reap_a_few(struct arena *arena, unsigned looks)
     }
 }
 
-/* ---- a slot's life */
+/* ---- from reserved to released */
 
 static enum status take_slot(struct arena *arena, uint32_t *index)
 {
@@ -185,7 +185,7 @@ static enum status reserve_locked(struct arena *arena, uint32_t *tag)
     journal_stage(arena, &slot->reserved_at, (uint64_t)clock_now());
     journal_stage(arena, &slot->free_entry, 0);
     journal_stage(arena, &slot->state,
-                  state_word(generation, SLOT_STARTING)); /* last: see glance */
+                  state_word(generation, SLOT_STARTING)); /* last: see struct peek */
     CRASH_POINT("table.reserve.before_commit");
     journal_commit(arena);
     *tag = table_tag(arena, index);
@@ -231,7 +231,7 @@ enum status table_give_reference(struct arena *arena, const struct handle *handl
 
 static void set_identity(struct slot *slot, pid_t pid, uint64_t start)
 {
-    /* The start time first: who sees the pid must not find another's start time beside it. */
+    /* The start time first: a reader of the pid must not find another's start time beside it. */
     atomic_store_explicit(&slot->start, start, memory_order_relaxed);
     atomic_store_explicit(&slot->pid, (uint64_t)pid, memory_order_release);
 }
@@ -256,7 +256,7 @@ void table_forked(struct arena *arena, uint32_t tag)
             table_abandon(arena, tag); /* no child is new: the fork failed */
         return;
     }
-    /* Whose child it is no longer counts: has_ended() then asks for the time alone. */
+    /* Without a parent, has_ended() asks for the time alone. */
     arena_lock(arena);
     struct slot *slot = arena_slot(arena, tag_index(tag));
     if (is_starting(arena, tag) && word_get(&slot->pid) == 0)
@@ -264,9 +264,10 @@ void table_forked(struct arena *arena, uint32_t tag)
     arena_unlock(arena);
 }
 
-/* Any thread may found a family, and then end; only the end of the main one means anything. Without
- * its word the start time is needed, to tell the process from a later one. The mutex is the slot's for
- * ever: it may still be marked by the death of the slot's last process. */
+/* Any thread may found a family, and then end; only the end of the main thread means that the
+ * process is gone. If another thread adopts the slot, the start time identifies the process
+ * instead. The mutex belongs to the slot for ever: it may still be marked by the death of the
+ * slot's last process. */
 static void hold_liveness(struct slot *slot, bool is_main_thread)
 {
     if (mutex_try(&slot->liveness) && !is_main_thread)
@@ -279,7 +280,7 @@ enum status table_adopt(struct arena *arena, uint32_t tag)
     struct slot *slot = arena_slot(arena, tag_index(tag));
     bool ours = is_starting(arena, tag);
     if (ours) {
-        if (word_get(&slot->parent) == 0) /* see table_forked; we still have our parent's tag */
+        if (word_get(&slot->parent) == 0) /* see table_forked; arena->tag is still the parent's */
             atomic_store_explicit(&slot->parent, arena->tag, memory_order_relaxed);
         bool is_main_thread = syscall(SYS_gettid) == getpid();
         set_identity(slot, getpid(), is_main_thread ? START_UNKNOWN : process_start_time(getpid()));
@@ -316,8 +317,8 @@ uint32_t table_find(struct arena *arena, int pid)
     return 0;
 }
 
-/* The pid may be another's by now, so look before we bury. That the main thread is gone says enough
- * here, since the caller knows that the process is. */
+/* The pid may belong to another process by now, so the slot is checked before it is reaped. It is
+ * enough that the main thread is gone, since the caller knows that the process is. */
 void table_reap_pid(struct arena *arena, int pid)
 {
     for (uint32_t i = 0; i < word_get(&arena->header->slots_used); i++) {

@@ -60,7 +60,7 @@ static enum status add_part(struct arena *arena, uint32_t index)
     if (status != STATUS_OK)
         return status;
     word_t *words = block_payload(block);
-    for (uint32_t i = 0; i < count; i++) /* numbers are stored plus one: 0 is "none" */
+    for (uint32_t i = 0; i < count; i++) /* numbers are stored plus one: 0 means none */
         atomic_store_explicit(&words[i], unused_before(i + 1 < count ? start + i + 2 : 0),
                               memory_order_relaxed);
     journal_stage(arena, &slot->parts[part], arena_offset(arena, words));
@@ -146,8 +146,8 @@ void handle_release(struct arena *arena, struct handle *handle)
     if (handle->payload == 0)
         return;
     arena_lock(arena);
-    /* A fork in the midst of other threads' work may leave the child an object that its slot does
-     * not list: then there is nothing to give back. */
+    /* After a fork while other threads worked, the child may have an object that its slot does not
+     * list: then there is nothing to release. */
     if (lists(arena, handle)) {
         reference_stage_no_entry(arena, arena->self, handle->entry);
         reference_stage_release(arena, block_of(arena_at(arena, handle->payload)));
@@ -192,8 +192,9 @@ static bool is_inherited(struct arena *arena, uint64_t entry_value)
     return is_used(entry_value) && !word_get(&block_of(arena_at(arena, entry_value))->unsent);
 }
 
-/* Copies one part, entry by entry: killed in between, the embryo lists just what it has.
- * An entry that is not inherited is unused in the copy, and so becomes the first of its chain. */
+/* Copies one part, entry by entry: after a kill in between, the starting slot lists just what it
+ * has. An entry that is not inherited is unused in the copy, and so becomes the first of its
+ * chain. */
 static void copy_part(struct arena *arena, uint32_t from, uint32_t to, uint32_t part,
                       uint64_t *free_entry)
 {
@@ -227,7 +228,7 @@ enum status references_copy(struct arena *arena, uint32_t from, uint32_t to)
             return status;
         copy_part(arena, from, to, part, &free_entry);
     }
-    /* Only now: until here the unused entries of the embryo were linked otherwise. */
+    /* Only now: until here the unused entries of the new slot were linked otherwise. */
     atomic_store_explicit(&target->free_entry, free_entry, memory_order_relaxed);
     return STATUS_OK;
 }

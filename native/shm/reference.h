@@ -1,14 +1,14 @@
-/* References to blocks: who holds which, and when a block has none left.
+/* References to blocks: which process holds which, and when a block has none left.
  *
- * Idea      A block counts its references. Each of them is written down where its owner is: a process's in
- *           a list of its slot, a message's in the message, a block's in that block. So after a process
- *           has died, of whatever cause, any other process can give back what it held.
- * Invariant A block's count is the number of slots' entries that name it, plus one for each message and
- *           each block that owns it. Entry and count change in one transaction.
- * List      Parts of 64, 128, 256, ... entries, so that entry number i is found by its highest bit, and a
- *           list that grows never moves. A used entry is the offset of a block's payload, an unused one
- *           the number of the next unused one, made odd.
- * Here      Nothing but this file and reference.c changes a count.
+ * Idea      A block counts its references. Each of them is written down by its owner: in a list of
+ *           the slot of a process, in a message, or in another block. So after a process has died,
+ *           of whatever cause, any other process can give back what it held.
+ * Invariant A block's count is the number of slots' entries that name it, plus one for each message
+ *           and each block that owns it. Entry and count change in one transaction.
+ * List      Parts of 64, 128, 256, ... entries, so that entry number i is found by its highest bit,
+ *           and a list that grows never moves. A used entry is the offset of a block's payload, an
+ *           unused one the number of the next unused one, made odd.
+ * Here      Only this file and reference.c change a count.
  */
 #ifndef PROCESSION_SHM_REFERENCE_H
 #define PROCESSION_SHM_REFERENCE_H
@@ -24,7 +24,7 @@ struct handle {
 
 /* ---- the count; the arena is locked */
 
-/* A new block is referred to once. */
+/* A new block has one reference. */
 static inline void reference_stage_first(struct arena *arena, struct block *block)
 {
     journal_stage(arena, &block->references, 1);
@@ -48,7 +48,8 @@ static inline void reference_stage_release(struct arena *arena, struct block *bl
 
 /* ---- handles; these lock the arena themselves */
 
-/* A new block, which *fill*, if it is not NULL, writes before any other process can see it. */
+/* Makes a block, held by this process. *fill* (or NULL) writes it before any other process sees
+ * it. */
 enum status handle_create(struct arena *arena, uint64_t size, enum block_kind kind,
                           void (*fill)(void *payload, uint64_t size, const void *with),
                           const void *with, struct handle *handle);
@@ -56,7 +57,8 @@ enum status handle_create(struct arena *arena, uint64_t size, enum block_kind ki
 enum status handle_attach(struct arena *arena, offset_t payload, uint64_t serial,
                           struct handle *handle);
 void handle_release(struct arena *arena, struct handle *handle);
-/* Entries in use in this process's slot: at most *capacity* are written; how many there are. */
+/* The numbers of the entries of this process's slot: at most *capacity* of them are written to
+ * *entries*. Returns how many there are. */
 uint32_t handle_list(struct arena *arena, uint32_t *entries, uint32_t capacity);
 struct handle handle_at(struct arena *arena, uint32_t entry);
 
@@ -64,15 +66,15 @@ struct handle handle_at(struct arena *arena, uint32_t entry);
 
 /* Room for one more entry in the slot; must come before anything is staged. */
 enum status reference_ensure_entry(struct arena *arena, uint32_t index);
-/* Stages an entry for *block* in the slot; its number. */
+/* Stages an entry for *block* in the slot; returns its number. */
 uint32_t reference_stage_entry(struct arena *arena, uint32_t index, struct block *block);
 void reference_stage_no_entry(struct arena *arena, uint32_t index, uint32_t entry);
-/* The word of an entry that the slot has room for. */
+/* The value of an entry, used or not, of the slot. */
 uint64_t reference_entry(struct arena *arena, uint32_t index, uint32_t entry);
 
 /* ---- slots of other processes, for the process table alone; the arena is locked */
 
-/* One more reference to *block*, listed in the slot; the number of its entry. */
+/* One more reference to *block*, listed in the slot under the number *entry*. */
 enum status reference_hold(struct arena *arena, uint32_t index, struct block *block,
                            uint32_t *entry);
 /* Lists in the slot *to*, which lists nothing, what the slot *from* lists and a fork inherits. */

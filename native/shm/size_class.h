@@ -1,7 +1,7 @@
-/* Which sizes blocks have: four to each power of two, so that at most a fifth is wasted.
+/* The sizes of blocks: four to each power of two, so that at most a fifth is wasted.
  *
- * A block keeps its class for ever: blocks are never split or joined. What that could waste is
- * address space, of which there is plenty; the pages of large free blocks go back. */
+ * A block keeps its class for ever: blocks are never split or joined. That can waste address space,
+ * of which there is plenty, but no memory: the pages of large free blocks go back to the system. */
 #ifndef PROCESSION_SHM_SIZE_CLASS_H
 #define PROCESSION_SHM_SIZE_CLASS_H
 

@@ -28,7 +28,7 @@ uint64_t waker_key(offset_t payload, unsigned side)
 
 uint64_t waker_bit(uint64_t key)
 {
-    /* Fibonacci hashing: D. Knuth, The Art of Computer Programming, 6.4. 63 is left to WATCH_EXACT. */
+    /* Fibonacci hashing: D. Knuth, The Art of Computer Programming, 6.4. Bit 63 is WATCH_EXACT. */
     uint64_t bit = (key * UINT64_C(0x9e3779b97f4a7c15)) >> 58;
     return UINT64_C(1) << (bit == 63 ? 0 : bit);
 }
@@ -40,7 +40,7 @@ static bool covers(uint64_t watches, uint64_t key)
     return (watches & waker_bit(key)) != 0;
 }
 
-/* ---- places */
+/* ---- entries */
 
 static uint32_t tag_of(uint64_t owner)
 {
@@ -49,19 +49,19 @@ static uint32_t tag_of(uint64_t owner)
 
 static bool claim(struct waker_entry *entry, uint64_t owner)
 {
-    uint64_t nobody = 0;
+    uint64_t none = 0;
     return word_get(&entry->owner) == 0 &&
-           atomic_compare_exchange_strong(&entry->owner, &nobody, owner);
+           atomic_compare_exchange_strong(&entry->owner, &none, owner);
 }
 
-/* Anybody may, once *owner* is dead. The watches stay: whoever takes the place clears them, and before
- * that nobody is rung for them. */
+/* Any process may do this once *owner* is dead. The watches stay: the next owner clears them, and
+ * until then no process is woken for them. */
 static void release(struct waker_entry *entry, uint64_t owner)
 {
     atomic_compare_exchange_strong(&entry->owner, &owner, 0);
 }
 
-/* First, so that the reaper finds the place whenever its taker is killed. */
+/* First, so that the reaper finds the entry whenever the process that takes it is killed. */
 static void mark_used(struct arena_header *header, uint32_t index)
 {
     uint64_t used = word_get(&header->wakers_used);
@@ -86,7 +86,8 @@ static bool find_entry(struct arena *arena, struct waker *waker)
 
 enum status waker_open(struct arena *arena, struct waker *waker)
 {
-    static _Atomic uint32_t serial; /* so that no two bells of a process have the same name */
+    static _Atomic uint32_t
+        serial; /* so that no two wake sockets of a process have the same name */
     waker->owner = (uint64_t)(atomic_fetch_add(&serial, 1) + 1) << 32 | arena->tag;
     if (!find_entry(arena, waker)) {
         table_reap_dead(arena);
@@ -107,7 +108,7 @@ enum status waker_open(struct arena *arena, struct waker *waker)
 void waker_close(struct arena *arena, struct waker *waker)
 {
     atomic_store(&arena->header->wakers[waker->index].watches, 0);
-    wake_socket_close(waker->fd); /* before the place is free: its name goes with it */
+    wake_socket_close(waker->fd); /* before the entry is free: the socket's name goes with it */
     release(&arena->header->wakers[waker->index], waker->owner);
 }
 
@@ -135,7 +136,7 @@ unsigned waker_count(struct arena *arena)
     return count;
 }
 
-/* ---- arming and ringing */
+/* ---- arming and waking */
 
 void waker_arm(struct arena *arena, const struct waker *waker, uint64_t watches)
 {
@@ -181,6 +182,6 @@ void waker_wake(struct arena *arena, watch_count *watchers, uint64_t key)
         if (owner && atomic_compare_exchange_strong(&header->wakers[i].watches, &watches, 0))
             send(arena, i, owner);
     }
-    if (!found) /* unless somebody has armed since, who may not have been seen */
+    if (!found) /* unless a process that was not seen has armed since */
         atomic_compare_exchange_strong(watchers, &seen, seen & ~UINT32_C(1));
 }

@@ -1,31 +1,31 @@
-/* The board of bells: which processes sleep on descriptors, and for the sake of which blocks.
+/* The waker table: which processes sleep on descriptors, and which blocks they watch.
  *
- * Idea      Who waits for queues together with sockets cannot sleep on a futex. It takes a place on
- *           the board of the arena, opens a doorbell that is named after the place, and says what
- *           it watches. Who changes something of which it knows that somebody watches (the block
- *           itself counts its watchers: see watch_*) rings all that watch it.
- * Watches   One word: a bit for each key watched, by a hash of it (a bell may ring in vain), or one
- *           key exactly. Ringing takes the word away: the next ring needs a new arming.
- * Invariant Sleeper: arm, tell the block, then look at the state. Waker: state, then the block's
- *           watchers, then the board. So one of the two sees the other.
- * Crash     A place is taken by one store of `owner` and holds nothing else; the reaper of the
- *           owner's slot, or a ring that finds nobody, frees it. A ring lost with a killed waker
- *           costs the sleeper a slice of its sleep, as everywhere.
+ * Idea      A process that waits for queues together with sockets cannot sleep on a futex. It takes
+ *           an entry of the waker table, opens a wake socket that is named after the entry, and
+ *           writes down what it watches. A process that changes a block knows whether the block is
+ *           watched (the block itself has a watch_count), and then wakes all that watch it.
+ * Watches   One word: a bit for each key watched, by a hash of it (so a wake-up may be in vain), or
+ *           one key exactly. A wake-up clears the word: the next one needs a new arming.
+ * Invariant Sleeper: arm, mark the block as watched, then look at the state. Waker: state, then the
+ *           block's watch count, then the table. So one of the two sees the other.
+ * Crash     An entry is taken by one store of `owner` and holds nothing else. It is freed by the
+ *           reaper of the owner's slot, or by a sender that finds no socket. A wake-up lost with a
+ *           killed sender costs the sleeper a slice of its sleep, as everywhere.
  */
 #ifndef PROCESSION_SHM_WAKER_H
 #define PROCESSION_SHM_WAKER_H
 
 #include "arena.h"
 
-/* This process's place. */
+/* An entry of this process. */
 struct waker {
     uint32_t index;
-    uint64_t owner; /* what stands there while it is ours */
+    uint64_t owner; /* the entry's owner while it is ours */
     int fd;
 };
 
-/* Of a block: even when nobody watches. Each arming makes it odd and a number that it was not, so that who
- * clears it after a search in vain cannot clear a later arming. */
+/* Of a block: even when no process watches it. Each arming makes it odd and larger, so that a
+ * process that clears it after a search in vain cannot clear a later arming. */
 typedef _Atomic uint32_t watch_count;
 
 static inline bool is_watched(watch_count *watchers)
@@ -38,26 +38,27 @@ static inline bool is_watched(watch_count *watchers)
 /* Has the process table tell the waker table of each process that is reaped. Once, at set-up. */
 void waker_register(void);
 
-/* What a side (0 or 1) of the block at *payload* is to the board. */
+/* The key by which the table knows a side (0 or 1) of the block at *payload*. */
 uint64_t waker_key(offset_t payload, unsigned side);
-/* The watch that several keys can share: or them. For one key alone: WATCH_EXACT | key. */
+/* The bit of a key; the bits of several keys can be combined. For one key alone: WATCH_EXACT |
+ * key. */
 uint64_t waker_bit(uint64_t key);
 
-/* Takes a place and opens its doorbell. STATUS_FULL_TABLE: all are taken. STATUS_SYSTEM. */
+/* Takes an entry and opens its socket. STATUS_FULL_TABLE: there is no free one. STATUS_SYSTEM. */
 enum status waker_open(struct arena *arena, struct waker *waker);
 void waker_close(struct arena *arena, struct waker *waker);
 
-/* From now on one ring comes for what *watches* covers. */
+/* From now on the next change of what *watches* covers sends one wake-up. */
 void waker_arm(struct arena *arena, const struct waker *waker, uint64_t watches);
-/* After arming, for each block watched; then its state is looked at. */
+/* To be called after arming, for each block watched, before its state is looked at. */
 void waker_mark_watched(watch_count *watchers);
-/* Rings it oneself. */
+/* Wakes this process itself. */
 void waker_wake_own(struct arena *arena, const struct waker *waker);
 
-/* After the state of a block was changed: rings all who watch *key*. */
+/* After the state of a block was changed: wakes all processes that watch *key*. */
 void waker_wake(struct arena *arena, watch_count *watchers, uint64_t key);
 
-/* How many places are taken. */
+/* How many entries are taken. */
 unsigned waker_count(struct arena *arena);
 
 #endif

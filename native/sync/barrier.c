@@ -49,7 +49,7 @@ static void wake(struct barrier *barrier)
     event_count_advance(&barrier->sleepers, FUTEX_EVERYBODY);
 }
 
-/* Those who have come in *round*. */
+/* The processes that have arrived in *round*. */
 static _Atomic uint32_t *members(struct barrier *barrier, uint32_t round)
 {
     return &barrier->members[(round & 1) * barrier->parties];
@@ -105,9 +105,9 @@ enum status barrier_create(struct arena *arena, uint32_t parties, struct handle 
     return handle_create(arena, size, BLOCK_BARRIER, fill, &parties, handle);
 }
 
-/* ---- a party's death, or its end in order */
+/* ---- the death of a party, or its normal end */
 
-/* Breaks the barrier if the dead process of *tag* has come in this round. */
+/* Breaks the barrier if the dead process of *tag* has arrived in this round. */
 static void break_for_dead(struct arena *arena, struct barrier *barrier, uint32_t tag)
 {
     lock(barrier);
@@ -143,8 +143,9 @@ static uint32_t count_of(_Atomic uint32_t *list, uint32_t size, uint32_t tag)
     return count;
 }
 
-/* Whether parties of the round before *word*'s have died, so that those who live do not suffice. Looks
- * without the mutex, since looking takes long; so the caller checks that the word still is_current. */
+/* Whether parties of the last round have died, so that the living ones are too few for that of
+ * *word*. Looks without the mutex, since that takes long; so the caller checks that the word is
+ * still the same. */
 static bool is_deserted(struct arena *arena, struct barrier *barrier, uint64_t word, uint32_t *dead)
 {
     _Atomic uint32_t *now = members(barrier, round_of(word));
@@ -153,7 +154,7 @@ static bool is_deserted(struct arena *arena, struct barrier *barrier, uint64_t w
     *dead = 0;
     for (uint32_t i = 0; i < barrier->parties; i++) {
         uint32_t tag = atomic_load_explicit(&before[i], memory_order_relaxed);
-        /* A process may have come with several threads: as many as before are waited for. */
+        /* A process may have arrived with several threads: as many as before are waited for. */
         if (tag == 0 || count_of(before, i, tag) < count_of(now, arrived_of(word), tag))
             continue;
         if (table_is_alive(arena, tag))
@@ -166,7 +167,7 @@ static bool is_deserted(struct arena *arena, struct barrier *barrier, uint64_t w
 
 static void look_after(struct arena *arena, struct barrier *barrier)
 {
-    lock(barrier); /* notices if somebody died with the mutex */
+    lock(barrier); /* notices an owner that died with the mutex */
     uint64_t word = word_of(barrier);
     unlock(barrier);
     if (state_of(word) == BARRIER_BROKEN)
@@ -200,7 +201,7 @@ void barrier_forget(struct arena *arena, struct barrier *barrier)
     unlock(barrier);
 }
 
-/* ---- coming and going; the mutex is held where *word* is the present one */
+/* ---- arriving and leaving; the mutex is held where *word* is the present one */
 
 static enum barrier_result arrive_locked(struct arena *arena, struct barrier *barrier,
                                          bool has_action, struct barrier_wait *wait)
@@ -307,7 +308,7 @@ enum barrier_result barrier_give_up(struct barrier *barrier, const struct barrie
     return BARRIER_FAILED;
 }
 
-/* ---- breaking and mending */
+/* ---- breaking and resetting */
 
 void barrier_abort(struct barrier *barrier)
 {

@@ -5,7 +5,7 @@
 #include "../crash_point.h"
 #include "../shm/process_table.h"
 
-/* How many seats a notifier marks before it lets go of the mutex for once. */
+/* How many entries a notifier marks before it releases the mutex for a moment. */
 enum { ROUND = 32 };
 
 #define FOR_EVER UINT64_MAX /* later than any ticket */
@@ -27,7 +27,7 @@ static void unlock(struct condition *condition)
     mutex_unlock(&condition->mutex);
 }
 
-/* ---- seats */
+/* ---- entries */
 
 static bool is_entry(struct condition *condition, uint32_t number)
 {
@@ -56,13 +56,13 @@ static bool waits(const struct waiter *waiter)
     return state == WAITER_WAITING || state == WAITER_ASLEEP;
 }
 
-/* Acquire: who looks without the mutex finds the annexes of all seats below. */
+/* Acquire: a look without the mutex finds the overflow blocks of all entries below. */
 static uint32_t top_of(struct condition *condition)
 {
     return atomic_load_explicit(&condition->top, memory_order_acquire);
 }
 
-/* Below the top, or the seat at the top, which there may not be. */
+/* One below the top, or else the one at the top, for which there may be no room yet. */
 static uint32_t free_entry(struct arena *arena, struct condition *condition)
 {
     uint32_t top = top_of(condition);
@@ -72,14 +72,14 @@ static uint32_t free_entry(struct arena *arena, struct condition *condition)
     return top;
 }
 
-/* ---- who has waited longest; the mutex is held */
+/* ---- the waiters that have waited longest; the mutex is held */
 
 struct pick {
     struct waiter *waiter;
     uint64_t ticket;
 };
 
-/* Into *picks*, which are in order; of more than *most* the last falls out. */
+/* Inserts *pick* into *picks*, which are in order; of more than *most* the last falls out. */
 static void insert(struct pick *picks, uint32_t *count, uint32_t most, struct pick pick)
 {
     if (*count < most)
@@ -92,7 +92,8 @@ static void insert(struct pick *picks, uint32_t *count, uint32_t most, struct pi
     picks[at] = pick;
 }
 
-/* Those *most* (> 0) who have waited longest, of those with a ticket below *end*; how many. */
+/* Finds those *most* (> 0) that have waited longest, with a ticket below *end*; returns how
+ * many. */
 static uint32_t longest_waiting(struct arena *arena, struct condition *condition, uint64_t end,
                                 struct pick *picks, uint32_t most)
 {
@@ -131,7 +132,7 @@ static void wake_overflow_waiters(struct condition *condition)
         return;
     atomic_fetch_add(&condition->overflow_signal, 1);
     CRASH_POINT("condition.overflow_waiters.signalled");
-    atomic_store(&condition->overflow_waiters, 0); /* who comes to stand later sets it again */
+    atomic_store(&condition->overflow_waiters, 0); /* a later overflow waiter sets it again */
     futex_wake(&condition->overflow_signal, FUTEX_EVERYBODY);
 }
 
@@ -161,7 +162,8 @@ static void release_entries_of(struct arena *arena, struct condition *condition,
     for (uint32_t i = 0; i < top_of(condition); i++) {
         struct waiter *waiter = waiter_at(arena, condition, i);
         uint32_t state = state_of(waiter);
-        /* A notifier does not look who lives; so from WAITING to FREE in one step as well. */
+        /* A notifier does not ask which process is alive; so WAITING becomes FREE in one step,
+         * too. */
         if (state != WAITER_FREE && waiter->tag == tag) {
             if (state == WAITER_NOTIFIED)
                 pass_on(arena, condition, waiter);
@@ -198,7 +200,7 @@ void condition_register(void)
                                                       .on_owner_death = on_owner_death});
 }
 
-/* A seat of a dead process that is only WAITING does no harm until it is notified. */
+/* An entry of a dead process that is only WAITING does no harm until it is notified. */
 static void look_after(struct arena *arena, struct condition *condition, uint32_t least_state)
 {
     uint32_t living = arena->tag; /* neighbours are often threads of one process */
@@ -214,8 +216,8 @@ static void look_after(struct arena *arena, struct condition *condition, uint32_
     }
 }
 
-/* Each waiter comes here after each slice of its sleep; of a thousand one is enough. Who is killed before
- * it has looked has the others look half a slice later. */
+/* Each waiter calls this after each slice of its sleep; of a thousand calls one has to look. If
+ * that waiter is killed before it has looked, another looks half a slice later. */
 void condition_look_after(struct arena *arena, struct condition *condition)
 {
     deadline_t now = clock_now();
@@ -240,7 +242,7 @@ static void fill_entry(struct arena *arena, struct condition *condition, uint32_
     CRASH_POINT("condition.enter.committed");
 }
 
-/* False: no seat is free, and the caller does not want to stand. */
+/* False: no entry is free, and the caller does not want to wait without one. */
 static bool take_entry(struct arena *arena, struct condition *condition,
                        struct condition_wait *wait, bool may_overflow)
 {
@@ -258,7 +260,7 @@ static bool take_entry(struct arena *arena, struct condition *condition,
     return has_entry || may_overflow;
 }
 
-/* A free seat more, perhaps one of a dead waiter. False: there can be none. */
+/* Makes a free entry, perhaps from that of a dead waiter. False: there can be none. */
 static bool make_room(struct arena *arena, struct condition *condition)
 {
     look_after(arena, condition, WAITER_WAITING);
@@ -291,7 +293,7 @@ static enum status sleep_without_entry(struct condition *condition, struct condi
     return status == STATUS_OK ? STATUS_INTERRUPTED : status;
 }
 
-/* Only its owner and notifiers change a seat that is taken. */
+/* Only its waiter and notifiers change an entry that is taken. */
 static enum status sleep_in_entry(_Atomic uint32_t *state, struct spin_wait *spin_wait,
                                   deadline_t deadline)
 {

@@ -1,28 +1,30 @@
-/* The condition: who waits, and whom a notification has reached.
+/* The condition: which threads wait, and which of them a notification has reached.
  *
- * Idea      Each waiter takes a seat. notify() marks the seats of those who have waited longest; a
- *           waiter leaves when its seat is marked. Seats are the waiters', not the lock's: the
- *           lock around it all is the user's, and is none of this file's business.
+ * Idea      Each waiter takes an entry. notify() marks the entries of those that have waited
+ *           longest; a waiter leaves when its entry is marked. The lock around all of it is the
+ *           user's, and this file does not use it.
  *
- *           state of a seat   means                                  next
- *           FREE              nobody                                 enter -> WAITING
- *           WAITING           its owner waits                        owner -> ASLEEP;
- *                                                                    notify -> NOTIFIED
- *           ASLEEP            and must be woken by a system call     as WAITING
- *           NOTIFIED          reached, but not back with the lock    leave -> FREE
+ *           state of an entry   means                                  next
+ *           FREE                it belongs to no waiter                enter -> WAITING
+ *           WAITING             its waiter waits                       waiter -> ASLEEP;
+ *                                                                      notify -> NOTIFIED
+ *           ASLEEP              and must be woken by a system call     as WAITING
+ *           NOTIFIED            reached, but not back with the lock    leave -> FREE
  *
- * Crash     Seats change under a robust mutex, each by one store of its state, so an abandoned mutex
- *           needs no repair. A process that is killed as NOTIFIED has not used what reached it:
- *           the reaper of its slot, or another waiter at the end of a slice of its sleep, passes
- *           the notification on to the one who has waited longest. That is two stores, the heir's
- *           first: killed between them, it is passed on once more. So no notification is
- *           swallowed; at worst one too many is given, which every loop around wait() stands.
- * Room      The first seats are in the condition itself, further ones in annexes (annex.h), made when
- *           they are first needed. Order: the arena's mutex before the condition's, since a reaper
- *           who strikes a dead waiter has the former.
- * Crowd     Should there be no memory for a seat, its waiter stands: any notification wakes all who
- *           do. The call comes before it is forgotten that somebody stands: a notifier killed in
- *           between makes the next one call in vain, not nobody.
+ * Crash     Entries change under a robust mutex, each by one store of its state, so an abandoned
+ *           mutex needs no repair. A process that is killed as NOTIFIED has not used the
+ *           notification: the reaper of its slot, or another waiter at the end of a slice of its
+ *           sleep, passes it on to the one that has waited longest. That is two stores, the next
+ *           waiter's first: after a kill between them, it is passed on once more. So no
+ *           notification is lost; at worst one too many is given, which every loop around wait()
+ *           tolerates.
+ * Room      The first entries are in the condition itself, further ones in overflow blocks
+ *           (overflow.h), made when they are first needed. Order: the arena's mutex before the
+ *           condition's, since a reaper that frees the entries of a dead waiter has the former.
+ * Overflow  If there is no memory for an entry, the waiter waits without one: any notification
+ *           wakes all of these overflow waiters. They are called before it is forgotten that there
+ *           are some: a notifier killed in between makes the next one call in vain, and loses no
+ *           waiter.
  */
 #ifndef PROCESSION_SYNC_CONDITION_H
 #define PROCESSION_SYNC_CONDITION_H
@@ -32,24 +34,24 @@
 #include "event_count.h"
 #include "spin_wait.h"
 
-/* 16, 32, 64, ... seats: 65,520 in all, 32 for each process that a family may have. */
+/* 16, 32, 64, ... entries: 65,520 in all, 32 for each process that a family may have. */
 enum { CONDITION_FIRST = 16, CONDITION_PARTS = 12 };
 
 enum waiter_state { WAITER_FREE, WAITER_WAITING, WAITER_ASLEEP, WAITER_NOTIFIED };
 
 struct waiter {
     _Atomic uint32_t state;
-    _Atomic uint32_t tag;    /* whose it is, unless FREE */
+    _Atomic uint32_t tag;    /* of the process that waits, unless FREE */
     _Atomic uint64_t ticket; /* smaller ones have waited longer */
 };
 
 struct condition {
     struct mutex mutex;
-    _Atomic uint32_t overflow_waiters; /* 1: somebody stands, or did */
-    _Atomic uint32_t overflow_signal;  /* changes with each notification while somebody stands */
-    _Atomic uint32_t top; /* seats from here on are FREE; raised before a seat is taken */
+    _Atomic uint32_t overflow_waiters; /* 1: a waiter has no entry, or had none */
+    _Atomic uint32_t overflow_signal;  /* changes with each notification while that is 1 */
+    _Atomic uint32_t top; /* entries from here on are FREE; raised before one is taken */
     _Atomic uint64_t next_ticket;
-    _Atomic deadline_t looked_after; /* when somebody last did */
+    _Atomic deadline_t looked_after; /* when a waiter last called condition_look_after() */
     word_t overflow_blocks[CONDITION_PARTS - 1];
     struct waiter first[CONDITION_FIRST];
 };
@@ -57,34 +59,34 @@ struct condition {
 /* One wait of one thread. */
 struct condition_wait {
     uint32_t entry;  /* CONDITION_NO_ENTRY: none */
-    uint32_t signal; /* of the crowd, when it joined */
+    uint32_t signal; /* without an entry: overflow_signal when the wait began */
 };
 #define CONDITION_NO_ENTRY UINT32_MAX
 
 void condition_register(void);
 void condition_init(struct condition *condition);
 
-/* From here on a notification counts for this thread. The caller still has the user's lock. */
+/* From here on a notification can reach this thread. The caller still has the user's lock. */
 void condition_enter(struct arena *arena, struct condition *condition, struct condition_wait *wait);
 
-/* Sleeps until notified. STATUS_OK: notified. STATUS_TIMED_OUT. STATUS_INTERRUPTED: go on after a
- * look. The caller does not have the user's lock. */
+/* Sleeps until notified. STATUS_OK: notified. STATUS_TIMED_OUT. STATUS_INTERRUPTED: look, then go
+ * on. The caller does not have the user's lock. */
 enum status condition_sleep(struct arena *arena, struct condition *condition,
                             struct condition_wait *wait, struct spin_wait *spin_wait,
                             deadline_t deadline);
 
-/* Ends the wait, with the user's lock taken again; whether it was notified. *forgo*: the caller will not
- * act on a notification, so it goes to another. */
+/* Ends the wait, with the user's lock taken again; returns whether it was notified.
+ * *pass_on_notification*: the caller will not act on a notification, so another waiter gets it. */
 bool condition_leave(struct arena *arena, struct condition *condition, struct condition_wait *wait,
                      bool pass_on_notification);
 
-/* Reaches those *count* who have waited longest, of all who wait when it is called. */
+/* Notifies the *count* threads that have waited longest, of all that wait when it is called. */
 void condition_notify(struct arena *arena, struct condition *condition, uint64_t count);
 
-/* Passes on what reached processes that are dead, unless somebody has just looked. */
+/* Passes on the notifications of dead processes, unless another waiter has just looked. */
 void condition_look_after(struct arena *arena, struct condition *condition);
 
-/* How many seats are taken and not notified. */
+/* How many entries are taken and not notified. */
 uint32_t condition_waiting(struct arena *arena, struct condition *condition);
 
 #endif

@@ -1,7 +1,7 @@
-/* Who it was that died: for messages.
+/* Which process it was that died: for messages.
  *
- * A slot tells the pid and the name of its process until the next process moves in, also after it was
- * reaped. So whoever first finds a process dead, where it matters, copies them. */
+ * A slot keeps the pid and the name of its process until the next process takes it, also after it
+ * was reaped. So the process that first finds another dead, where it matters, copies them. */
 #ifndef PROCESSION_SYNC_DEAD_OWNER_H
 #define PROCESSION_SYNC_DEAD_OWNER_H
 
@@ -12,7 +12,7 @@ struct dead_owner {
     char name[SLOT_NAME_BYTES];
 };
 
-/* Of the process that had *tag*. */
+/* Writes down the process that had *tag*. */
 void dead_owner_write(struct dead_owner *dead_owner, const struct arena *arena, uint32_t tag);
 
 #endif

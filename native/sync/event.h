@@ -1,8 +1,8 @@
 /* The event: set or not, and how often it was set.
  *
  * Idea      One 32-bit word: bit 0 is the state, the rest counts how often it went from unset to
- *           set. Who waits, waits for the bit or for a change of the count, so an event that is set and
- *           cleared at once still wakes everybody who waited.
+ *           set. A waiter waits for the bit or for a change of the count, so an event that is set
+ *           and cleared at once still wakes every thread that waited.
  *
  *           word          means        next
  *           2n            not set      set -> 2(n + 1) + 1
@@ -38,7 +38,7 @@ static inline bool event_came(uint32_t word, uint32_t seen)
 void event_set(struct event *event);
 void event_clear(struct event *event);
 
-/* Sleeps until it comes. STATUS_OK: look again; STATUS_TIMED_OUT, STATUS_INTERRUPTED. */
+/* Sleeps until the event is set. STATUS_OK: look again; STATUS_TIMED_OUT, STATUS_INTERRUPTED. */
 enum status event_wait(struct event *event, struct spin_wait *spin_wait, uint32_t seen,
                        deadline_t deadline);
 

@@ -6,10 +6,10 @@
 #include "../shm/process_table.h"
 #include "spin_wait.h"
 
-/* Short enough that nobody notices, long enough that a batch of fast acquisitions outweighs the
- * futex round trip that ends it (some 40 us). */
+/* Short enough not to be noticed, long enough that a batch of fast acquisitions outweighs the futex
+ * round trip that ends it (some 40 us). */
 #define STARVING_NS (500 * NS_PER_US)
-/* How long a newcomer leaves an offered lock to those who have slept. */
+/* How long a newcomer leaves an offered lock to waiters that have slept. */
 #define OFFER_NS (1 * NS_PER_MS)
 /* Most critical sections are shorter. */
 #define SPIN_NS (10 * NS_PER_US)
@@ -22,7 +22,7 @@ void lock_init(struct lock *lock, enum lock_on_death on_death)
 
 /* ---- a holder's death */
 
-/* The holder of *tag* is dead. Whoever tells it first also writes down who it was. */
+/* The holder of *tag* is dead. The first process to say so also writes down which one it was. */
 static void break_lock(struct arena *arena, struct lock *lock, uint32_t tag)
 {
     uint32_t word = atomic_load(&lock->word);
@@ -56,8 +56,8 @@ void lock_look_after(struct arena *arena, struct lock *lock)
 
 /* ---- taking */
 
-/* From *word*, which nobody holds. Who may have slept cannot know whether others still do, so it
- * takes the lock as contended. */
+/* Takes the lock from *word*, which is not held. A waiter that may have slept cannot know whether
+ * others still sleep, so it takes the lock as contended. */
 static bool take(struct arena *arena, struct lock *lock, struct lock_waiter *waiter, uint32_t word)
 {
     uint32_t tag = arena->tag | (waiter->since || word != LOCK_FREE ? LOCK_CONTENDED : 0);
@@ -70,7 +70,7 @@ static bool take(struct arena *arena, struct lock *lock, struct lock_waiter *wai
     return true;
 }
 
-/* STATUS_OK, STATUS_AGAIN or STATUS_OWNER_DIED. *may_barge*: an offer to others is taken, too. */
+/* STATUS_OK, STATUS_AGAIN or STATUS_OWNER_DIED. *may_barge*: also takes an offer to others. */
 static enum status look(struct arena *arena, struct lock *lock, struct lock_waiter *waiter,
                         bool may_barge)
 {
@@ -104,7 +104,7 @@ static enum status spin(struct arena *arena, struct lock *lock, struct lock_wait
     return status;
 }
 
-/* Says with the contended bit that somebody sleeps, and does. */
+/* Sets the contended bit, which says that a waiter sleeps, and sleeps. */
 static enum status sleep_on(struct arena *arena, struct lock *lock, struct lock_waiter *waiter,
                             deadline_t deadline)
 {
@@ -144,18 +144,18 @@ enum status lock_wait(struct arena *arena, struct lock *lock, struct lock_waiter
     }
     if (status != STATUS_TIMED_OUT && status != STATUS_INTERRUPTED)
         return status;
-    last = look(arena, lock, waiter, true); /* a wake-up meant for us must not be lost */
+    last = look(arena, lock, waiter, true); /* a wake-up for this waiter must not be lost */
     return last == STATUS_AGAIN ? status : last;
 }
 
-/* ---- giving back */
+/* ---- releasing */
 
-/* Nobody was asleep, so there is no reason to hold the lock back. But a newcomer may have gone to sleep
- * on the offer since; one is enough, who then takes the lock as contended. */
+/* No waiter was asleep, so there is no reason to hold the lock back. But a newcomer may have gone
+ * to sleep on the offer since. It is enough to wake one, which then takes the lock as contended. */
 static void cancel_offer(struct lock *lock)
 {
     if (!lock_swap(lock, LOCK_OFFERED, LOCK_FREE))
-        return; /* taken, as contended: its holder will wake the next */
+        return; /* it was taken as contended: its holder will wake the next */
     CRASH_POINT("lock.release.offer_cancelled");
     futex_wake(&lock->word, 1);
 }
@@ -208,7 +208,7 @@ uint32_t rlock_release_all(struct lock *lock)
 {
     uint32_t depth = atomic_load_explicit(&lock->depth, memory_order_relaxed);
     atomic_store_explicit(&lock->depth, 0, memory_order_relaxed);
-    /* Before the word: once that is free, the fields are the next owner's. */
+    /* Before the word: once the word is free, the fields belong to the next owner. */
     atomic_store_explicit(&lock->owner, 0, memory_order_relaxed);
     lock_release(lock);
     return depth;

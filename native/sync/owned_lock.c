@@ -10,7 +10,7 @@ static void fill(void *memory, uint64_t size, const void *with)
     lock_init(memory, LOCK_BREAKS);
 }
 
-/* One transaction; the first gives the block its lock. */
+/* One transaction; the first process gives the block its lock. */
 static void give(struct arena *arena, word_t *word, const struct handle *lock)
 {
     arena_lock(arena);

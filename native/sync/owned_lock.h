@@ -1,14 +1,14 @@
 /* Locks that belong to a channel or a container.
  *
  * Programs that were written for the standard package take a queue's `_rlock` or `_wlock`. Putting
- * and taking need no such locks here, so they are made when somebody first asks: the block then
- * owns them, and every process that has the block finds the same. */
+ * and taking need no such locks here, so one is made when it is first asked for. The block then
+ * owns it, and every process that has the block finds the same lock. */
 #ifndef PROCESSION_SYNC_OWNED_LOCK_H
 #define PROCESSION_SYNC_OWNED_LOCK_H
 
 #include "../shm/reference.h"
 
-/* The lock behind *word*, a word of a block that owns it; made now, if nobody has asked before. */
+/* The lock behind *word*, a word of a block that owns it; the first call makes it. */
 enum status owned_lock_at(struct arena *arena, word_t *word, offset_t *payload, uint64_t *serial);
 
 #endif

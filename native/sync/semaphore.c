@@ -8,7 +8,7 @@
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "spinners watch the low half of the word at its address");
 
-/* The word; then an entry, whose number and whose slot's generation come first, too. */
+/* The bits of the word and of an entry; both begin with the number. */
 #define NUMBER_BITS 19
 #define INDEX_BITS 11
 #define OPERATION_SHIFT (NUMBER_BITS + INDEX_BITS)
@@ -47,9 +47,9 @@ static uint32_t value_of(uint64_t word)
     return (uint32_t)(word >> 32) & SEMAPHORE_MAX;
 }
 
-/* What follows *word*: *value* free permits, after *operation* of the process of the slot *index*, whose
- * entry is *seen*. The number must not be that of the entry, which after 2^19 operations it might
- * be. */
+/* The word after *word*: *value* free permits, after *operation* of the process of the slot
+ * *index*, whose entry is *seen*. Its number must not be that of the entry, as it might be after
+ * 2^19 operations. */
 static uint64_t next_word(uint64_t word, uint32_t value, enum semaphore_operation operation,
                           uint32_t index, uint64_t seen)
 {
@@ -115,13 +115,14 @@ static uint32_t entries_of(uint32_t part)
     return count < SLOT_COUNT - start ? count : SLOT_COUNT - start;
 }
 
-/* NULL: there is none yet. Not of a semaphore that was anonymous from the start. */
+/* The entries of a part; NULL: there are none yet. The semaphore was not anonymous from the
+ * start. */
 static entry_t *entries_at(struct arena *arena, struct semaphore *semaphore, uint32_t part)
 {
     return part == 0 ? semaphore->first : overflow_at(arena, &semaphore->overflow_blocks[part - 1]);
 }
 
-/* The entry of a slot; likewise. */
+/* The entry of a slot, in the same way. */
 static entry_t *entry_at(struct arena *arena, struct semaphore *semaphore, uint32_t index)
 {
     if (index < SEMAPHORE_FIRST)
@@ -131,7 +132,7 @@ static entry_t *entry_at(struct arena *arena, struct semaphore *semaphore, uint3
     return entries ? entries + (index - overflow_start(SEMAPHORE_FIRST, part)) : NULL;
 }
 
-/* Of this process. False: there is no memory for it. */
+/* Makes room for the entry of this process. False: there is no memory for it. */
 static bool make_own_entry(struct arena *arena, struct semaphore *semaphore)
 {
     uint32_t part = overflow_part(SEMAPHORE_FIRST, tag_index(arena->tag));
@@ -139,8 +140,8 @@ static bool make_own_entry(struct arena *arena, struct semaphore *semaphore)
                                      entries_of(part) * sizeof(entry_t)) == STATUS_OK;
 }
 
-/* Carries the operation of *word* over to its entry, unless that is done. While the word stands, nobody
- * begins another, and a swap of the entry fails if anybody was faster. */
+/* Carries the operation of *word* over to its entry, unless that is done. While the word stays, no
+ * process begins another operation, and a swap of the entry fails if another process was faster. */
 static void carry_over(struct arena *arena, struct semaphore *semaphore, uint64_t word)
 {
     if (operation_of(word) == SEMAPHORE_UNNOTED)
@@ -152,7 +153,7 @@ static void carry_over(struct arena *arena, struct semaphore *semaphore, uint64_
             return;
 }
 
-/* The word, with nothing left to be carried over. */
+/* Returns the word, after its operation was carried over. */
 static uint64_t carried_word(struct arena *arena, struct semaphore *semaphore)
 {
     uint64_t word = atomic_load(&semaphore->word);
@@ -205,7 +206,7 @@ enum status semaphore_create(struct arena *arena, uint32_t value, uint32_t max,
                          handle);
 }
 
-/* ---- a holder's death, or its end in order */
+/* ---- the death of a holder, or its normal end */
 
 /* Ends what the process of *tag* holds; *back* says whether its permits become free again. */
 static void release_permits_of(struct arena *arena, struct semaphore *semaphore, uint32_t tag,
@@ -291,7 +292,8 @@ static void claim_entry(struct arena *arena, struct semaphore *semaphore, entry_
 {
     uint64_t seen = atomic_load(entry);
     while (!is_of(seen, arena->tag)) {
-        if (held(seen) > 0) { /* a dead predecessor's, whose handle was gone before its end */
+        if (held(seen) >
+            0) { /* of a dead predecessor, which had released its handle before it ended */
             release_permits_of(arena, semaphore, tag_of(tag_index(arena->tag), seen), true);
             seen = atomic_load(entry);
             continue;
@@ -302,7 +304,7 @@ static void claim_entry(struct arena *arena, struct semaphore *semaphore, entry_
     }
 }
 
-/* In *own* this process's entry, or NULL: it is not to be noted what the process takes. */
+/* Stores this process's entry in *own*, or NULL: then what it takes is not noted. */
 static void find_own(struct arena *arena, struct semaphore *semaphore, entry_t **own)
 {
     *own = entry_at(arena, semaphore, tag_index(arena->tag));
@@ -348,7 +350,7 @@ enum status semaphore_wait(struct arena *arena, struct semaphore *semaphore,
     return status;
 }
 
-/* ---- giving back */
+/* ---- releasing */
 
 enum status semaphore_release(struct arena *arena, struct semaphore *semaphore)
 {
@@ -363,7 +365,7 @@ enum status semaphore_release(struct arena *arena, struct semaphore *semaphore)
         next = next_word(word, value_of(word) + 1, mine ? SEMAPHORE_GIVE : SEMAPHORE_UNNOTED,
                          tag_index(arena->tag), seen);
         if (!mine)
-            next |= ANONYMOUS; /* who holds nothing was given nothing */
+            next |= ANONYMOUS; /* it releases a permit that it did not take */
     } while (!commit(arena, semaphore, word, next));
     CRASH_POINT("semaphore.release.before_wake");
     event_count_advance(&semaphore->sleepers, 1);

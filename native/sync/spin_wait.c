@@ -6,7 +6,7 @@
 
 #define LONGEST_SPIN (40 * NS_PER_US) /* about what a futex round trip between processors costs */
 #define SHORTEST_SPIN (1 * NS_PER_US)
-/* Few: where both share a processor each turn is wasted, and a yield that finds nobody is cheap. */
+/* Few: where both sides share a processor each turn is wasted, and a yield to no one is cheap. */
 enum { TURNS_BEFORE_YIELD = 4 };
 
 void spin_wait_relax(void)

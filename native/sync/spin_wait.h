@@ -2,10 +2,10 @@
  *
  * Idea      Between processes that answer each other in a microsecond a futex round trip costs
  *           tens; where the answer takes long, spinning only burns a processor. So each waiter
- *           remembers how its last waits went: a sleep that was short says that spinning would
- *           have paid, a long one that it would not.
- * Rule      Never with a single processor. After a few turns each one yields, so that
- *           a spinner never keeps a processor from the one it waits for.
+ *           remembers how its last waits went: a short sleep says that spinning would have paid, a
+ *           long one that it would not.
+ * Rule      A waiter never spins with a single processor. After a few turns it yields at each turn,
+ *           so that it never keeps a processor from the process it waits for.
  * State     Of one process, not shared; races between its threads change only the guess.
  */
 #ifndef PROCESSION_SYNC_SPIN_WAIT_H
@@ -30,7 +30,7 @@ void spin_wait_relax(void);
 /* Spins while *word is *seen*; true when it changed. */
 bool spin_wait_while(struct spin_wait *spin_wait, _Atomic uint32_t *word, uint32_t seen);
 
-/* The sleep after a vain spin lasted so long. */
+/* Notes how long the sleep after a spin in vain lasted. */
 void spin_wait_slept(struct spin_wait *spin_wait, nanoseconds slept);
 
 #endif

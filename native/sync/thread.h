@@ -1,8 +1,8 @@
-/* Which thread this is, among all that the family ever has.
+/* The number of this thread, among all that the family ever has.
  *
- * Idea      The process's tag and, below it, a number that the process counts up. Never used again
- *           while anything remembers it, unlike the kernel's and libc's names of threads, which a
- *           forked child even shares with its parent. */
+ * Idea      The process's tag and, below it, a number that the process counts up. It is never used
+ *           again while anything remembers it, unlike the kernel's and libc's names of threads,
+ *           which a forked child even shares with its parent. */
 #ifndef PROCESSION_SYNC_THREAD_H
 #define PROCESSION_SYNC_THREAD_H
 
