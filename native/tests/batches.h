@@ -1,4 +1,4 @@
-/* Batches of numbered messages, for the tests: bytes that say who sent them and which they are. */
+/* Batches of numbered messages, for the tests: bytes that tell the sender and the number. */
 #ifndef PROCESSION_TESTS_BATCHES_H
 #define PROCESSION_TESTS_BATCHES_H
 

@@ -26,7 +26,7 @@ struct message number_message(uint64_t number)
     struct message message = {.kind = RECORD_INT, .size = sizeof number};
     memcpy(message.buffer, &number, sizeof number);
     if (number < LARGE_NUMBER)
-        return message; /* its data is set by who uses it: the struct moves */
+        return message; /* the caller sets `data`, since the struct is copied */
     struct payload_span span = {.size = 5000};
     CHECK_EQUAL(payload_create(&family, RECORD_BYTES, 0, &span, 1, &message.payload), STATUS_OK);
     memcpy((char *)arena_at(&family, message.payload.payload) + span.start, &number, sizeof number);

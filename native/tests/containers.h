@@ -1,4 +1,4 @@
-/* Values, keys and whole stores for the tests of mappings and lists in shared memory. */
+/* Values, keys and whole containers for the tests of mappings and lists in shared memory. */
 #ifndef PROCESSION_TESTS_CONTAINERS_H
 #define PROCESSION_TESTS_CONTAINERS_H
 
@@ -20,7 +20,7 @@ enum { LARGE_NUMBER = 1000000 };
 
 /* The number as a value; it can be told from any other's. */
 struct message number_message(uint64_t number);
-/* The number behind what was read; drops a payload. */
+/* The number behind what was read; releases a payload. */
 uint64_t number_of(struct message *message);
 /* The number as a key of the mapping. */
 struct item_key number_key(struct container *container, const uint64_t *number);
@@ -29,7 +29,8 @@ void fixture_set(struct container *container, uint64_t key, uint64_t number);
 /* UINT64_MAX: the key is missing. */
 uint64_t fixture_get(struct container *container, uint64_t key);
 void fixture_append(struct container *container, uint64_t number);
-/* A parcel with the numbers first, first + step, ...; as keys, too, if *store* is not NULL. */
+/* A write batch of the numbers first, first + step, ...; as keys, too, if *container* is not
+ * NULL. */
 struct handle fixture_batch(struct container *container, uint64_t first, uint64_t step,
                             uint64_t count, uint64_t add);
 /* Fails unless the list has just these numbers. */

@@ -20,9 +20,9 @@ int family_end(pid_t pid);
 void family_kill(pid_t pid);
 bool family_killed_at(const char *point, unsigned passage, void (*body)(void *with), void *with);
 
-/* Fails with all that arena_check() complains of. */
+/* Fails if arena_check() finds problems, and prints them. */
 void family_check(void);
-/* In blocks that are not free; after burying all that is dead. */
+/* The bytes in blocks that are not free, after all others were reclaimed. */
 uint64_t family_used(void);
 
 /* A block of *size* bytes, its reference held by this process. */

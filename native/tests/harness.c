@@ -194,7 +194,7 @@ static bool run(const struct test *test)
         test->body();
         exit(0); /* not _exit: the sanitizers have their say */
     }
-    setpgid(pid, pid); /* whoever of the two comes first */
+    setpgid(pid, pid); /* parent and child both do it: one of them is first */
     bool in_time = ends_within(pid, test->limit_s);
     kill(-pid, SIGKILL);
     int status = child_end(pid);

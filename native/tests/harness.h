@@ -1,11 +1,13 @@
-/* What the C tests share: named tests, checks with their place, child processes, time limits.
+/* What the C tests share: named tests, checks that say where they are, child processes, time
+ * limits.
  *
- * Idea    Every test runs in a process of its own, the leader of a process group. So a crash or a hang
- *         in one test is that test's failure alone, and whatever it leaves running is ended with it.
+ * Idea    Every test runs in a process of its own, the leader of a process group. So a crash or a
+ *         hang in one test is that test's failure alone, and whatever it leaves running is ended
+ *         with it.
  * Use     TEST(an_emptied_arena_is_empty) { CHECK(...); }   no main(), no list of tests
  *         A program takes parts of names as arguments; then only the tests that contain one run.
- * Kills   child_killed_at("channel.put.*", 3, put, &what): does put(&what) in a child that dies at the
- *         third crash point whose name begins so; false when it came to its end before.
+ * Kills   child_killed_at("channel.put.*", 3, put, &what): does put(&what) in a child that dies at
+ *         the third crash point whose name begins so; false when it came to its end before.
  */
 #ifndef PROCESSION_TESTS_HARNESS_H
 #define PROCESSION_TESTS_HARNESS_H

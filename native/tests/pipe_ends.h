@@ -1,6 +1,6 @@
-/* A pipe of one way with a mailbox, as the bindings use it: for the tests of the mailbox.
+/* A one-way pipe with a handoff buffer, as the bindings use it, for its tests.
  *
- * A message is its number, told by its size and its bytes; so a torn one, or another in its place, is seen. */
+ * A message is a number, told by its size and its bytes; so a torn one, or another one, is seen. */
 #ifndef PROCESSION_TESTS_PIPE_ENDS_H
 #define PROCESSION_TESTS_PIPE_ENDS_H
 
@@ -20,9 +20,9 @@ enum { PIPE_PAIR_LIMIT = 6000 }; /* of a message, in bytes */
 struct pipe_pair pipe_pair_open(enum stream_kind kind);
 void pipe_pair_close(struct pipe_pair *pair);
 
-/* Sizes alternate; some do not fit the mailbox. True: it went through the mailbox. */
+/* Sizes vary; some do not fit the buffer. True: the message went through the buffer. */
 bool pipe_pair_send(struct pipe_pair *pair, uint32_t number);
-/* Past the mailbox, as somebody who knows the descriptor alone. */
+/* Not through the buffer, like a process that has the descriptor alone. */
 void pipe_pair_write(struct pipe_pair *pair, uint32_t number);
 
 /* Spins for up to *spin* each time. False: the end of the stream. */

@@ -1,8 +1,8 @@
 /* Kills between any two instructions: a child is single-stepped by ptrace(2) through one operation.
  *
- * Idea      Crash points are where somebody thought of a kill; this reaches the rest. The child stops at
- *           the operation's begin and at its end; in between it is let go one instruction at a
- *           time, and killed after as many as the trial says.
+ * Idea      Crash points are where the author thought of a kill; this reaches the rest. The child
+ *           stops at the operation's begin and at its end; in between it is let go one instruction
+ *           at a time, and killed after as many as the trial says.
  * Positions All, if the operation is short; of a longer one a sample, whose seed is printed. By the
  *           environment: PROCESSION_STEPS, how many positions of an operation are tried at most
  *           (default 60, fewer under sanitizers); PROCESSION_TEST_SEED.
@@ -16,7 +16,7 @@ struct operation {
     const char *name;
     void (*enter)(void *stage); /* in the child, before the operation; NULL: nothing */
     void (*run)(void *stage);   /* in the child: the operation */
-    /* In the test's process: before the child is started, and after it was killed and buried. */
+    /* In the test's process: before the child is started, and after it was killed and reaped. */
     void (*set_up)(void *stage);
     void (*check)(void *stage);
 };

@@ -1,4 +1,4 @@
-/* The arena: sizes, taking and letting go, the journal, a full memory. */
+/* The arena: sizes, allocating and releasing, the journal, a full memory. */
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -34,7 +34,7 @@ TEST(a_class_is_the_class_of_its_own_size)
     }
 }
 
-/* ---- taking and letting go, against a model */
+/* ---- allocating and releasing, against a model */
 
 enum { MODEL_BLOCKS = 200 };
 
@@ -53,7 +53,7 @@ static void take(struct model *model, uint64_t random)
     memset(arena_at(&family, model->handle.payload), model->mark, model->size);
 }
 
-static void let_go(struct model *model)
+static void release(struct model *model)
 {
     unsigned char *bytes = arena_at(&family, model->handle.payload);
     for (uint64_t i = 0; i < model->size; i += 1 + model->size / 50)
@@ -62,7 +62,7 @@ static void let_go(struct model *model)
     CHECK_EQUAL(model->handle.payload, 0);
 }
 
-TEST_WITHIN(20, blocks_taken_and_let_go_at_random_never_overlap)
+TEST_WITHIN(20, blocks_allocated_and_released_at_random_never_overlap)
 {
     static struct model models[MODEL_BLOCKS];
     uint64_t random = 20261123;
@@ -71,7 +71,7 @@ TEST_WITHIN(20, blocks_taken_and_let_go_at_random_never_overlap)
     for (unsigned i = 0; i < 20000 / SLOWNESS; i++) {
         struct model *model = &models[random_next(&random) % MODEL_BLOCKS];
         if (model->handle.payload)
-            let_go(model);
+            release(model);
         else
             take(model, random_next(&random));
         if (i % 1000 == 0)
@@ -79,7 +79,7 @@ TEST_WITHIN(20, blocks_taken_and_let_go_at_random_never_overlap)
     }
     for (unsigned i = 0; i < MODEL_BLOCKS; i++)
         if (models[i].handle.payload)
-            let_go(&models[i]);
+            release(&models[i]);
 
     family_check();
     CHECK(family_used() - empty < 64 * 1024); /* the slot's own list has grown */
@@ -216,7 +216,7 @@ TEST(many_references_of_one_process)
 
 /* ---- joining */
 
-TEST(who_joins_by_the_descriptor_sees_the_same)
+TEST(a_process_that_joins_by_the_descriptor_sees_the_same)
 {
     family_found(SMALL_RESERVE);
     struct handle block = family_block(100);
@@ -249,7 +249,7 @@ struct scene {
     atomic_bool *begin;
 };
 
-static void take_and_let_go(void *with)
+static void allocate_and_release(void *with)
 {
     struct scene *scene = with;
     struct handle block = family_block(scene->size), again;
@@ -264,7 +264,7 @@ static void kill_everywhere(struct scene *scene)
 {
     uint64_t used = family_used(), top = word_get(&family.header->top);
     unsigned kills = 0;
-    while (family_killed_at("*", kills + 1, take_and_let_go, scene)) {
+    while (family_killed_at("*", kills + 1, allocate_and_release, scene)) {
         kills++;
         family_check();
         CHECK_EQUAL(family_used(), used);
@@ -291,7 +291,7 @@ static void die_with_a_valid_journal(void *with)
     while (!atomic_load(scene->begin)) /* the parent still works on our slot */
         usleep(100);
     crash_point_arm("journal.committed", 1);
-    take_and_let_go(with);
+    allocate_and_release(with);
 }
 
 static void lock_and_unlock(void *with)
@@ -311,7 +311,7 @@ TEST_WITHIN(20, a_kill_during_a_repair_leaves_the_repair_to_the_next)
     unsigned step = 1;
     bool killed = true;
     while (killed) {
-        /* Nobody of the family looks at the mutex between the two deaths. */
+        /* No process of the family looks at the mutex between the two deaths. */
         atomic_store(scene.begin, false);
         pid_t first = family_start(die_with_a_valid_journal, &scene);
         atomic_store(scene.begin, true);

@@ -63,8 +63,8 @@ static void get_ten(void *with)
                 STATUS_OK);
 }
 
-/* *again*: the successor that has to repair takes a batch, too. Lets go of the channel with messages
- * inside, so that its end is told from the lagging offset as well. */
+/* *again*: the successor that has to repair takes a batch, too. Lets go of the channel with
+ * messages inside, so that its end is told from the lagging offset as well. */
 TEST_WITHIN(30, a_killed_taker_of_a_batch_took_all_of_it_or_nothing)
 {
     family_found(SMALL_RESERVE);
@@ -116,7 +116,7 @@ TEST_WITHIN(30, a_shutdown_killed_anywhere_has_happened_or_not)
             CHECK_EQUAL(channel_try_get(&family, traffic.channel, &message, NULL),
                         STATUS_SHUT_DOWN);
             CHECK(channel_is_done(traffic.channel));
-            CHECK_EQUAL(word_get(&traffic.channel->got_count), 5); /* the rest was dropped */
+            CHECK_EQUAL(word_get(&traffic.channel->got_count), 5); /* the rest was discarded */
         }
         traffic_close(&traffic);
         CHECK_EQUAL(family_used(), used);

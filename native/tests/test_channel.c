@@ -133,7 +133,7 @@ TEST(a_full_memory_loses_no_message)
     family_check();
 }
 
-/* A get of a payload needs a place in the list of what we hold. */
+/* A get of a payload needs an entry in the list of what this process holds. */
 TEST(a_payload_that_cannot_be_held_stays_in_the_channel)
 {
     static struct handle handles[10000];
@@ -177,7 +177,7 @@ TEST(a_payload_larger_than_any_memory_is_refused)
 
 /* ---- what messages own */
 
-TEST(a_channel_let_go_with_messages_inside_lets_go_of_all)
+TEST(a_channel_released_with_messages_inside_releases_all)
 {
     family_found(SMALL_RESERVE);
     struct handle block = family_block(10);
@@ -226,7 +226,7 @@ TEST(a_channel_is_sent_through_a_channel)
     family_check();
 }
 
-/* A thousand channels, each inside the next: burying them is no recursion. */
+/* A thousand channels, each inside the next: reclaiming them is no recursion. */
 TEST(channels_within_channels_are_reclaimed_step_by_step)
 {
     family_found(SMALL_RESERVE);

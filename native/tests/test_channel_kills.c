@@ -45,7 +45,8 @@ static void check_after_put(struct scene *scene, uint64_t filled, uint64_t used_
     traffic_expect(scene->channel, 2, 1);
     CHECK_EQUAL(traffic_try_get(scene->channel, &message), STATUS_AGAIN);
     family_check();
-    CHECK(family_used() <= used_before + 2 * (SEGMENT_LATER + 256)); /* a segment and the spare */
+    CHECK(family_used() <=
+          used_before + 2 * (SEGMENT_LATER + 256)); /* a segment and the cached one */
 }
 
 /* *filled* decides where in its segment the message falls, and so whether it needs another. */
@@ -80,7 +81,8 @@ TEST_WITHIN(30, a_put_killed_anywhere_is_whole_or_absent)
     }
 }
 
-/* What the dead one wrote, but did not commit, then lies where the segment's end is marked. */
+/* What the killed process wrote, but did not commit, then lies where the segment's end is
+ * marked. */
 TEST_WITHIN(30, a_put_killed_where_the_next_needs_a_further_segment)
 {
     family_found(SMALL_RESERVE);
@@ -186,7 +188,7 @@ TEST(a_fork_does_not_inherit_a_message_that_is_yet_to_be_sent)
     pid_t pid = family_start(check_and_take, NULL);
     CHECK_EQUAL(word_get(&block->references), 1);
     CHECK_EQUAL(child_end(pid), 0);
-    CHECK_EQUAL(word_get(&received->references), 2); /* not buried yet */
+    CHECK_EQUAL(word_get(&received->references), 2); /* not reaped yet */
     CHECK_EQUAL(channel_try_put(&family, traffic.channel, &unsent), STATUS_OK);
     table_reap_pid(&family, pid);
     CHECK_EQUAL(channel_try_get(&family, traffic.channel, &unsent, NULL), STATUS_OK);
@@ -289,7 +291,7 @@ TEST_WITHIN(30, killed_sleepers_keep_no_message_from_the_others)
             WAIT_UNTIL(child_sleeps(sleepers[i]));
         CHECK(atomic_load(&there.channel->for_message.sleepers.word) & 1);
         for (unsigned i = 0; i < 4; i++)
-            kill(sleepers[i], SIGKILL); /* not waited for: zombies hold their places */
+            kill(sleepers[i], SIGKILL); /* not waited for: zombies hold their slots */
         pid_t receiver = family_start(echo, both);
         deadline_t begun = clock_now();
         traffic_put(there.channel, 1, round, 30);

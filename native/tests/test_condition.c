@@ -1,4 +1,4 @@
-/* The condition: notifications reach whom they are for, however many wait and whoever is killed. */
+/* The condition: notifications reach their waiters, however many there are, and after any kill. */
 #include <pthread.h>
 #include <unistd.h>
 
@@ -120,7 +120,7 @@ TEST(a_notification_reaches_as_many_as_it_is_for_however_many_wait)
         CHECK_EQUAL(condition_waiting(&family, condition), MANY);
         condition_notify(&family, condition, counts[i]);
         CHECK_EQUAL(condition_waiting(&family, condition), MANY - wanted);
-        CHECK_EQUAL(leave_many(condition, waits, wanted), wanted); /* those who came first */
+        CHECK_EQUAL(leave_many(condition, waits, wanted), wanted); /* those that came first */
         CHECK_EQUAL(leave_many(condition, waits + wanted, MANY - wanted), 0);
         CHECK_EQUAL(atomic_load(&condition->top), 0);
     }
@@ -175,8 +175,8 @@ static void wait_for_ever(void *with)
     condition_leave(&family, with, &waits[0], true);
 }
 
-/* Killed at any point of these steps, a process leaves no seat behind; and what it had been given
- * goes to the one who waited before it died. */
+/* Killed at any point of these steps, a process leaves no entry behind; and a notification that had
+ * reached it goes to the waiter that waited before it died. */
 TEST_WITHIN(30, killed_anywhere_a_waiter_leaves_its_entries_and_notifications_to_others)
 {
     family_found(SMALL_RESERVE);
@@ -216,7 +216,7 @@ TEST(what_reaches_a_dead_waiter_goes_to_the_next_also_in_an_overflow_block)
     condition_notify(&family, condition, CONDITION_FIRST + 1);
     CHECK_EQUAL(condition_waiting(&family, condition), 1);
     child_kill(pid);
-    condition_look_after(&family, condition); /* not buried: found by who looks */
+    condition_look_after(&family, condition); /* not reaped: found by a look */
     CHECK_EQUAL(condition_waiting(&family, condition), 0);
     CHECK(condition_leave(&family, condition, &last, false));
     CHECK_EQUAL(leave_many(condition, waits, CONDITION_FIRST), CONDITION_FIRST);

@@ -1,4 +1,4 @@
-/* Mappings and lists in shared memory: contents, growth, order; what is spoiled; several threads. */
+/* Mappings and lists in shared memory: contents, growth, order; damaged memory; several threads. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,7 +47,7 @@ TEST(a_mapping_needs_no_more_for_keys_that_come_and_go)
     family_check();
 }
 
-TEST(keys_are_taken_from_the_end_in_their_order)
+TEST(keys_are_popped_from_the_end_in_their_order)
 {
     family_found(SMALL_RESERVE);
     struct fixture fixture = fixture_open();
@@ -89,14 +89,14 @@ TEST(the_hash_is_siphash_1_3)
     }
 }
 
-/* ---- what is spoiled is an error, never a crash */
+/* ---- damaged memory is an error, never a crash */
 
 static struct entry_table *table_of(struct fixture *fixture)
 {
     return arena_at(&family, word_get(&fixture->container->links[CONTAINER_TABLE]));
 }
 
-TEST(a_spoiled_mapping_is_reported)
+TEST(a_damaged_mapping_is_reported)
 {
     family_found(SMALL_RESERVE);
     struct fixture fixture = fixture_open();
@@ -112,18 +112,18 @@ TEST(a_spoiled_mapping_is_reported)
         CHECK_EQUAL(dict_get(&family, fixture.container, &key, &message), STATUS_CORRUPT);
     }
     atomic_store(&table->entries[0].item, item);
-    struct item *spoiled = arena_at(&family, item);
-    spoiled->key_bytes = UINT32_MAX;
+    struct item *damaged = arena_at(&family, item);
+    damaged->key_bytes = UINT32_MAX;
     CHECK_EQUAL(dict_get(&family, fixture.container, &key, &message), STATUS_CORRUPT);
-    spoiled->key_bytes = sizeof one;
-    spoiled->kind = RECORD_PAYLOAD;
+    damaged->key_bytes = sizeof one;
+    damaged->kind = RECORD_PAYLOAD;
     CHECK_EQUAL(dict_get(&family, fixture.container, &key, &message), STATUS_CORRUPT);
-    spoiled->kind = RECORD_KINDS;
+    damaged->kind = RECORD_KINDS;
     CHECK_EQUAL(dict_get(&family, fixture.container, &key, &message), STATUS_CORRUPT);
-    spoiled->kind = RECORD_INT;
+    damaged->kind = RECORD_INT;
     CHECK_EQUAL(fixture_get(fixture.container, 1), 5);
     for (uint64_t i = 0; i < table->slots; i++)
-        atomic_store(&entries_index(table)[i], key.hash | UINT32_MAX); /* a place far away */
+        atomic_store(&entries_index(table)[i], key.hash | UINT32_MAX); /* an entry far away */
     CHECK_EQUAL(dict_get(&family, fixture.container, &key, &message), STATUS_CORRUPT);
     uint64_t capacity = table->capacity;
     table->capacity = UINT64_MAX / 2;

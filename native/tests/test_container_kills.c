@@ -1,4 +1,5 @@
-/* Mappings and lists in shared memory, killed at each passage of each crash point, and at random. */
+/* Mappings and lists in shared memory, killed at each passage of each crash point, and at
+ * random. */
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -22,8 +23,8 @@ static uint64_t value_at(uint64_t i)
 typedef void (*act)(void *scene);
 typedef void (*look)(struct scene *scene);
 
-/* Does it in a process that is killed at each passage in turn; each time all is looked at. Returns how many
- * passages there were. */
+/* Does it in a process that is killed at each passage in turn; each time all is looked at. Returns
+ * how many passages there were. */
 static unsigned kill_everywhere(void (*fill)(struct scene *), uint64_t size, act act, look look)
 {
     unsigned kills = 0;
@@ -97,9 +98,9 @@ TEST_WITHIN(60, a_set_killed_anywhere_is_whole_or_absent)
 {
     family_found(SMALL_RESERVE);
     CHECK(kill_everywhere(fill_dict, 3, set_old, look_set_old) > 20);
-    CHECK(kill_everywhere(fill_dict, 0, set_new, look_set_new) > 40); /* the first shelf */
+    CHECK(kill_everywhere(fill_dict, 0, set_new, look_set_new) > 40); /* the first table */
     CHECK(kill_everywhere(fill_dict, 3, set_new, look_set_new) > 30);
-    CHECK(kill_everywhere(fill_dict, 4, set_new, look_set_new) > 60); /* a larger shelf */
+    CHECK(kill_everywhere(fill_dict, 4, set_new, look_set_new) > 60); /* a larger table */
 }
 
 static void take(void *with)
@@ -131,7 +132,7 @@ static void look_take_last(struct scene *scene)
     expect_dict(scene, scene->size - 1, UINT64_MAX);
 }
 
-TEST_WITHIN(60, a_key_that_is_taken_out_is_there_or_gone)
+TEST_WITHIN(60, a_key_that_is_removed_is_there_or_gone)
 {
     family_found(SMALL_RESERVE);
     CHECK(kill_everywhere(fill_dict, 4, take, look_take) > 20);
@@ -171,7 +172,7 @@ static void count(void *with)
 }
 
 /* The first dies of the update, the second of carrying it out, the third finds it whole. */
-TEST_WITHIN(60, who_carries_an_update_out_may_be_killed_as_well)
+TEST_WITHIN(60, a_process_that_carries_an_update_out_may_be_killed_as_well)
 {
     family_found(SMALL_RESERVE);
     for (unsigned first = 1; first < 8; first += 3)
@@ -223,7 +224,7 @@ static void look_unchanged(struct scene *scene)
     expect_dict(scene, 0, 0);
 }
 
-TEST_WITHIN(60, who_reads_may_be_killed_anywhere)
+TEST_WITHIN(60, a_reader_may_be_killed_anywhere)
 {
     family_found(SMALL_RESERVE);
     CHECK(kill_everywhere(fill_dict, 6, copy_all, look_unchanged) > 8);
@@ -370,7 +371,7 @@ TEST_WITHIN(60, what_is_done_at_the_end_of_a_list_is_whole_or_absent)
     family_found(SMALL_RESERVE);
     CHECK(kill_everywhere(fill_list, 0, append, look_append) > 40);
     CHECK(kill_everywhere(fill_list, 3, append, look_append) > 20);
-    CHECK(kill_everywhere(fill_list, 4, append, look_append) > 60); /* a larger shelf */
+    CHECK(kill_everywhere(fill_list, 4, append, look_append) > 60); /* a larger table */
     CHECK(kill_everywhere(fill_list, 4, extend, look_extend) > 60);
     CHECK(kill_everywhere(fill_list, 3, take_one, look_take_one) > 20);
 }

@@ -13,7 +13,8 @@ struct cell {
     _Atomic uint32_t word;
 };
 
-/* What every user of an event count does. How many sleeps ended with their slice rather than by a wake-up. */
+/* What every user of an event count does. How many sleeps ended with their slice rather than by a
+ * wake-up. */
 static unsigned wait_for(struct cell *cell, uint32_t wanted)
 {
     unsigned vain = 0;
@@ -95,8 +96,8 @@ TEST_WITHIN(30, everybody_is_woken_each_time)
     CHECK(vain < 2 * SLEEPERS);
 }
 
-/* Takers that find the stock empty sleep; each unit put wakes one. They come and go between wake-ups, so
- * that a waker often finds nobody asleep where somebody is about to be. */
+/* Takers that find the stock empty sleep; each unit put wakes one. They come and go between
+ * wake-ups, so that a waker often finds no thread asleep where one is about to be. */
 static struct cell stock_cell;
 static _Atomic uint32_t stock;
 
@@ -156,20 +157,21 @@ TEST_WITHIN(60, no_taker_sleeps_beside_a_full_stock)
     CHECK(vain < 2 * PAIRS); /* a busy machine may keep all the putters from running for a slice */
 }
 
-TEST(what_the_dead_have_left_is_cleared_by_the_first_who_wakes_in_vain)
+TEST(the_bit_of_dead_sleepers_is_cleared_by_the_first_waker_that_finds_none)
 {
     struct cell cell = {{0}, 0};
     event_count_prepare(&cell.sleepers);
     event_count_prepare(&cell.sleepers);
-    change(&cell, 1, 1); /* nobody is there */
+    change(&cell, 1, 1); /* no thread sleeps */
     uint32_t word = atomic_load(&cell.sleepers.word);
     CHECK(!(word & 1));
     change(&cell, 2, 1);
     CHECK_EQUAL(atomic_load(&cell.sleepers.word), word); /* now it costs nothing */
 }
 
-/* Between its look and its sleep: the bit that it set may be taken for one that a killed process left. */
-TEST(who_is_about_to_sleep_does_not_once_its_bit_was_cleared)
+/* Between its look and its sleep: the bit that it set may be taken for one that a killed process
+ * left. */
+TEST(a_thread_about_to_sleep_does_not_once_its_bit_was_cleared)
 {
     struct cell cell = {{0}, 0};
     for (unsigned wake = 1; wake < 4; wake++) {
@@ -219,7 +221,7 @@ TEST(a_signal_ends_a_sleep)
     CHECK(clock_now() - begun < SLICE_NS || SLOWNESS > 1);
 }
 
-/* ---- patience */
+/* ---- spinning */
 
 static void *change_soon(void *word)
 {

@@ -1,4 +1,4 @@
-/* A process ends itself: in time, and for what it does only. */
+/* A process kills itself: in time, and only for the task that is cancelled. */
 #include <signal.h>
 #include <stdatomic.h>
 #include <unistd.h>
@@ -48,7 +48,7 @@ TEST(a_forked_child_has_a_timer_of_its_own)
     CHECK_EQUAL(child_end(child_start(fork_after_set, shared_memory(4096))), 0);
 }
 
-/* ---- a thing */
+/* ---- for a task */
 
 struct task_words {
     _Atomic uint64_t current, cancelled;
@@ -64,13 +64,13 @@ static void work(void *with)
         pause();
 }
 
-TEST(a_process_ends_for_what_it_does_and_for_nothing_else)
+TEST(a_process_ends_for_its_task_and_for_no_other)
 {
     struct task_words *words = shared_memory(4096);
     pid_t pid = child_start(work, words);
     WAIT_UNTIL(atomic_load(&words->ready) == 1);
 
-    kill(pid, kill_signal_number()); /* nothing is done, nothing unwanted */
+    kill(pid, kill_signal_number()); /* there is no task, and none is cancelled */
     atomic_store(&words->cancelled, 7);
     kill(pid, kill_signal_number());
     atomic_store(&words->current, 8);

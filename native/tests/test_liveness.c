@@ -1,4 +1,4 @@
-/* The process table: who is taken for dead, and who is not. */
+/* The process table: which processes it finds dead, and which alive. */
 #include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -131,8 +131,9 @@ static void adopt_and_go(void *with)
     way->to_another(NULL);
 }
 
-/* Its pid and start time stay, but nothing of it is left that could use or give back what it held. */
-TEST(a_process_that_gave_way_to_another_program_is_gone)
+/* Its pid and start time stay, but nothing of it is left that could use or give back what it
+ * held. */
+TEST(a_process_replaced_by_another_program_is_gone)
 {
     family_found(SMALL_RESERVE);
     struct handle block = family_block(10);

@@ -1,4 +1,5 @@
-/* The user's lock between processes: one at a time, and what a holder's death does to the others. */
+/* The user's lock between processes: one at a time, and what a holder's death does to the
+ * others. */
 #include <signal.h>
 #include <unistd.h>
 
@@ -8,7 +9,7 @@
 
 struct guarded {
     struct lock *lock;
-    _Atomic uint64_t *one, *two; /* equal when nobody holds the lock */
+    _Atomic uint64_t *one, *two; /* equal when the lock is not held */
     uint64_t turns;
 };
 
@@ -29,7 +30,7 @@ static struct guarded new_guarded(enum lock_on_death on_death)
     return guarded;
 }
 
-/* STATUS_OK or STATUS_OWNER_DIED; whether it was taken over from a dead holder. */
+/* STATUS_OK or STATUS_OWNER_DIED; *recovered*: it was that of a dead holder. */
 static enum status acquire(struct lock *lock, bool *recovered)
 {
     struct lock_waiter waiter = {0};
@@ -49,7 +50,7 @@ static void add_one(struct guarded *guarded)
     uint64_t value = atomic_load(guarded->one);
     if (recovered)
         atomic_store(guarded->two, value);
-    CHECK_EQUAL(atomic_load(guarded->two), value); /* nobody else is in here */
+    CHECK_EQUAL(atomic_load(guarded->two), value); /* no other process is in here */
     atomic_store(guarded->one, value + 1);
     atomic_store(guarded->two, value + 1);
     CHECK_EQUAL(lock_release(guarded->lock), STATUS_OK);

@@ -35,7 +35,7 @@ enum { WORKERS = 4, ROUNDS = 20000 / SLOWNESS };
 
 struct contest {
     struct lock *lock;
-    uint64_t inside, counted; /* plain: the lock is all that orders them */
+    uint64_t inside, counted; /* not atomic: the lock is all that orders them */
 };
 
 static void compete(void *with)
@@ -82,7 +82,7 @@ TEST_WITHIN(30, of_many_processes_one_at_a_time_has_the_lock)
     CHECK_EQUAL(contest->counted, WORKERS * ROUNDS);
 }
 
-TEST(nobody_starves_beside_a_busy_loop)
+TEST(a_waiter_does_not_starve_beside_a_busy_loop)
 {
     family_found(SMALL_RESERVE);
     struct contest *contest = shared_memory(sizeof *contest);
@@ -97,7 +97,7 @@ TEST(nobody_starves_beside_a_busy_loop)
 
 /* ---- an offer */
 
-TEST(an_offered_lock_is_left_to_those_who_slept_but_not_for_ever)
+TEST(an_offered_lock_is_left_to_waiters_that_slept_but_not_for_ever)
 {
     family_found(SMALL_RESERVE);
     struct lock *lock = new_lock(LOCK_BREAKS);
@@ -111,7 +111,7 @@ TEST(an_offered_lock_is_left_to_those_who_slept_but_not_for_ever)
     CHECK_EQUAL(lock_release(lock), STATUS_OK);
 }
 
-TEST(an_offer_to_nobody_is_cancelled)
+TEST(an_offer_without_a_waiter_is_cancelled)
 {
     family_found(SMALL_RESERVE);
     struct lock *lock = new_lock(LOCK_BREAKS);

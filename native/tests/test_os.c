@@ -1,4 +1,5 @@
-/* The thin layer over the system: the mutex of a dead owner, the memory file, the life of a process. */
+/* The thin layer over the system: the mutex of a dead owner, the memory file, whether a process is
+ * alive. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -37,7 +38,8 @@ TEST(the_mutex_of_a_dead_owner_says_so_until_it_is_repaired)
     struct mutex *mutex = shared_memory(4096);
     mutex_init(mutex);
     CHECK_EQUAL(child_end(child_start(lock_it, mutex)), 0);
-    CHECK_EQUAL(child_end(child_start(lock_it, mutex)), 0); /* found it so, and died as well */
+    CHECK_EQUAL(child_end(child_start(lock_it, mutex)),
+                0); /* this one found it abandoned, and died as well */
     CHECK_EQUAL(child_end(child_start(lock_and_be_killed, mutex)), -SIGKILL);
 
     CHECK_EQUAL(mutex_lock(mutex), MUTEX_ABANDONED);
@@ -49,7 +51,7 @@ TEST(the_mutex_of_a_dead_owner_says_so_until_it_is_repaired)
 
 struct sum {
     struct mutex mutex;
-    uint64_t one, two; /* equal when nobody holds the mutex */
+    uint64_t one, two; /* equal when the mutex is not held */
 };
 
 static void add_for_ever(void *with)
@@ -134,7 +136,7 @@ TEST(another_file_under_our_number_is_left_alone)
     mapping.base[0] = 1; /* what is mapped stays */
 }
 
-/* ---- clock, futex, life */
+/* ---- clock, futex, liveness */
 
 TEST(a_futex_wait_ends_at_its_deadline)
 {
@@ -188,7 +190,7 @@ TEST(a_process_lives_until_it_is_a_zombie)
     CHECK(process_cpu_count() >= 1);
 }
 
-/* ---- the lifeline */
+/* ---- the death pipe */
 
 static bool has_hung_up(int fd)
 {
@@ -225,7 +227,7 @@ TEST(a_death_pipe_hangs_up_when_its_process_ends)
 
 static void link_and_sleep(void *with)
 {
-    int *numbers = with; /* of the lifeline; set when linked */
+    int *numbers = with; /* the read end of the death pipe; 1 when linked */
     int link = death_link_open(numbers[0]);
     CHECK(link >= 0);
     death_link_arm(link);
@@ -247,7 +249,7 @@ TEST(a_linked_process_dies_with_the_other)
     child_kill(pid);
     CHECK_EQUAL(child_end(linked), -SIGKILL);
     CHECK_EQUAL(child_end(child_start(link_and_sleep, numbers)),
-                -SIGKILL); /* too late is in time */
+                -SIGKILL); /* a link made too late kills at once */
 }
 
 static void be_linked_by_the_fork(void *unused)
@@ -285,7 +287,7 @@ TEST(what_cannot_be_linked_to_is_an_error_before_the_fork)
     int closed[2] = {parent_death_read_end(), 999};
     CHECK(!parent_death_prepare_fork(closed, 2));
     CHECK_EQUAL(errno, ENOENT);
-    parent_death_before_fork(); /* nothing is locked, nothing left to be tied to */
+    parent_death_before_fork(); /* nothing is locked, and there is no link */
     pid_t pid = child_start(be_linked_by_the_fork, NULL);
     parent_death_after_fork_in_parent();
     CHECK(!process_has_ended(pid, START_UNKNOWN));

@@ -1,4 +1,4 @@
-/* The mailbox: order, whatever way each message takes, and nothing left behind in it. */
+/* The handoff buffer: order, whatever way each message takes, and nothing left behind in it. */
 #include <pthread.h>
 #include <unistd.h>
 
@@ -13,7 +13,7 @@ struct traffic {
     pthread_mutex_t sending, receiving;
     uint32_t sent;             /* under `sending` */
     _Atomic uint32_t received; /* written under `receiving` */
-    unsigned through;          /* the mailbox; under `sending` */
+    unsigned through;          /* the buffer; under `sending` */
 };
 
 static struct traffic begin(enum stream_kind kind)
@@ -33,7 +33,8 @@ static void dawdle(uint64_t *state)
         spin_wait_relax();
 }
 
-/* Every few messages, until the receivers have nothing left: so that they wait when the next is sent. */
+/* Every few messages, until the receivers have nothing left: so that they wait when the next is
+ * sent. */
 static void let_them_catch_up(struct traffic *traffic, uint32_t sent, uint64_t *state)
 {
     if (random_next(state) % 4 == 0)
@@ -110,7 +111,7 @@ TEST_WITHIN(40, messages_arrive_in_order_beside_a_pipe)
     run(&traffic, 1, 1);
 }
 
-TEST_WITHIN(40, several_who_share_an_end_under_a_lock_keep_the_order)
+TEST_WITHIN(40, several_that_share_an_end_under_a_lock_keep_the_order)
 {
     struct traffic traffic = begin(kinds[0]);
     run(&traffic, 3, 3);
@@ -164,7 +165,8 @@ static void *receive_one(void *with)
 TEST(a_message_is_never_left_in_the_handoff_buffer)
 {
     struct traffic traffic = begin(STREAM_SOCKET);
-    CHECK(!pipe_pair_send(&traffic.pair, 1)); /* nobody spins: it can be seen at the descriptor */
+    CHECK(!pipe_pair_send(&traffic.pair,
+                          1)); /* no receiver spins: it can be seen at the descriptor */
     CHECK(stream_is_readable(traffic.pair.reader));
     CHECK(!stream_is_drained(traffic.pair.kind, traffic.pair.writer));
     uint32_t number;

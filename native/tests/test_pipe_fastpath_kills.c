@@ -1,4 +1,4 @@
-/* The mailbox when senders and receivers are killed at each of its points. */
+/* The handoff buffer when senders and receivers are killed at each of its points. */
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -164,7 +164,7 @@ TEST_WITHIN(60, a_receiver_killed_with_its_message_took_it_along)
     kill_receivers_at("handoff.closed");
 }
 
-/* ---- states that the dead leave, one by one */
+/* ---- states that dead processes leave, one by one */
 
 static void put_word(struct scene *scene, enum handoff_state state, uint32_t tag)
 {
@@ -225,7 +225,7 @@ static void recover_one(void *with)
     CHECK_EQUAL(number, 5);
 }
 
-TEST(an_orphaned_message_stays_until_somebody_takes_it)
+TEST(an_orphaned_message_stays_until_it_is_recovered)
 {
     struct scene scene = scenery();
     put_word(&scene, HANDOFF_SPINNING, tag_of_the_dead());
@@ -263,7 +263,7 @@ TEST_WITHIN(30, an_abandoned_sender_takes_the_descriptor)
     uint32_t number;
     CHECK_EQUAL(pthread_create(&thread, NULL, abandon, &scene), 0);
     atomic_store(&scene.pair.handoff->until, (uint64_t)DEADLINE_NEVER);
-    do /* until the other thread strikes between the two steps of a put */
+    do /* until the other thread comes between the two steps of a put */
         put_word(&scene, HANDOFF_SPINNING, family.tag);
     while (pipe_pair_send(&scene.pair, 5));
     pthread_join(thread, NULL);

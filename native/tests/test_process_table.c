@@ -1,4 +1,4 @@
-/* The process table: from embryo to reaping, and who is taken for dead. */
+/* The process table: from a starting slot to reaping. */
 #include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -17,7 +17,7 @@ static pid_t dead_pid(void)
     return pid;
 }
 
-/* ---- being born */
+/* ---- starting */
 
 TEST(a_starting_slot_given_up_is_no_ones_to_adopt)
 {
@@ -64,7 +64,8 @@ TEST(a_starting_slot_whose_parent_died_is_given_time_and_then_given_up)
     family_check();
 }
 
-/* os.fork() does not tell the core the child's pid; a child killed at once never tells it either. */
+/* os.fork() does not tell the core the child's pid; a child killed at once never tells it
+ * either. */
 TEST(a_fork_killed_before_it_took_its_slot_does_not_keep_it)
 {
     family_found(SMALL_RESERVE);
@@ -90,8 +91,8 @@ TEST(a_fork_that_failed_leaves_no_slot)
     family_check();
 }
 
-/* Where the kernel does not list children, nobody can tell. */
-TEST(a_slot_whose_child_nobody_can_name_is_kept_for_a_while_only)
+/* Where the kernel does not list children, no process can tell. */
+TEST(a_slot_whose_child_is_unknown_is_kept_for_a_while_only)
 {
     family_found(SMALL_RESERVE);
     uint32_t tag = family_reserve_slot();
@@ -107,7 +108,7 @@ static void adopt(void *with)
 {
     uint32_t tag = *(uint32_t *)with, parent = family.tag;
     atomic_store(&family_slot(tag)->parent,
-                 0); /* as if the parent came first, and learned nothing */
+                 0); /* as if the parent was first, and learned nothing */
     CHECK_EQUAL(table_adopt(&family, tag), STATUS_OK);
     CHECK_EQUAL(word_get(&family_slot(tag)->parent), parent);
 }
@@ -158,7 +159,7 @@ TEST(only_a_starting_slot_is_given_references)
     family_check();
 }
 
-/* ---- living and dying */
+/* ---- what a process holds */
 
 TEST(a_fork_has_its_own_copy_of_what_its_parent_holds)
 {
@@ -231,8 +232,8 @@ static void *reap_again_and_again(void *unused)
     return NULL;
 }
 
-/* A slot on its way to its next owner must at no instant look as if that one had died: who looks
- * without the mutex, and finds the new state, finds the rest to be new as well. */
+/* A slot on its way to its next owner must at no instant look as if that one had died: a look
+ * without the mutex that finds the new state must find the rest to be new as well. */
 TEST(the_state_of_a_reserved_slot_is_stored_last)
 {
     family_found(SMALL_RESERVE);

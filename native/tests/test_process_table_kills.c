@@ -1,4 +1,5 @@
-/* The process table when processes are killed: while they start others, while they reap, at random. */
+/* The process table when processes are killed: while they start others, while they reap, at
+ * random. */
 #include <signal.h>
 #include <unistd.h>
 
@@ -14,7 +15,7 @@ static void start_one_more(void *with)
     table_launched(&family, tag, getpid(), START_UNKNOWN); /* dies with us */
 }
 
-/* Makes the embryos of dead parents old enough to be given up. */
+/* Makes the starting slots of dead parents old enough to be given up. */
 static void age_starting_slots(void)
 {
     for (uint32_t i = 0; i < SLOT_COUNT; i++)

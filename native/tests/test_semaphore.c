@@ -1,4 +1,4 @@
-/* The semaphore: permits are neither lost nor made, whoever is killed where. */
+/* The semaphore: permits are neither lost nor made, whichever process is killed, wherever. */
 #include <pthread.h>
 
 #include "../sync/semaphore.h"
@@ -99,7 +99,7 @@ static void take_two(void *semaphore)
     take(semaphore);
 }
 
-TEST(what_the_dead_held_is_found_without_a_reaper)
+TEST(what_a_dead_process_held_is_found_without_a_reaper)
 {
     family_found(SMALL_RESERVE);
     struct semaphore *semaphore = new_semaphore(2, 2);
@@ -110,21 +110,21 @@ TEST(what_the_dead_held_is_found_without_a_reaper)
     CHECK_EQUAL(semaphore_value(semaphore), 0);
 }
 
-static void take_two_in_order(void *semaphore)
+static void take_two_and_end_normally(void *semaphore)
 {
     take_two(semaphore);
     semaphore_forget(&family, semaphore);
 }
 
-TEST(who_ends_in_order_keeps_what_it_took)
+TEST(a_process_that_ends_normally_keeps_what_it_took)
 {
     family_found(SMALL_RESERVE);
     struct semaphore *semaphore = new_semaphore(3, 3);
-    CHECK_EQUAL(family_end(family_start(take_two_in_order, semaphore)), 0);
+    CHECK_EQUAL(family_end(family_start(take_two_and_end_normally, semaphore)), 0);
     CHECK_EQUAL(semaphore_value(semaphore), 1);
 }
 
-TEST(permits_that_go_from_hand_to_hand_are_nobodys)
+TEST(permits_that_another_process_releases_belong_to_no_process)
 {
     family_found(SMALL_RESERVE);
     struct semaphore *semaphore = new_semaphore(3, 3);
@@ -164,7 +164,7 @@ TEST_WITHIN(30, an_operation_is_not_taken_for_one_long_ago)
 
 /* ---- high slots */
 
-/* Has the next process come into a slot at or above *index*: those below are taken by embryos. */
+/* Has the next process get a slot at or above *index*: those below are reserved. */
 static void fill_slots(uint32_t index)
 {
     uint32_t tag;
@@ -199,7 +199,7 @@ TEST_WITHIN(30, what_a_process_in_a_high_slot_held_comes_back)
         pid_t pid = family_start(take_two_there, &(struct resident){semaphore, slots[i]});
         CHECK_EQUAL(child_end(pid), 0);
         CHECK_EQUAL(semaphore_value(semaphore), 1);
-        semaphore_look_after(&family, semaphore); /* not buried */
+        semaphore_look_after(&family, semaphore); /* not reaped */
         CHECK_EQUAL(semaphore_value(semaphore), 3);
         table_reap_pid(&family, pid);
         CHECK_EQUAL(semaphore_value(semaphore), 3);

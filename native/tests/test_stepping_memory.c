@@ -197,7 +197,7 @@ static void allocate(void *with)
     memory->theirs = family_block(memory->size);
 }
 
-static void let_go(void *with)
+static void release(void *with)
 {
     struct memory *memory = with;
     handle_release(&family, &memory->theirs);
@@ -223,6 +223,6 @@ TEST_WITHIN(1200, an_allocation_killed_at_any_instruction)
     step_through(
         &(struct operation){"allocate, large", NULL, allocate, nothing_before, check_memory},
         &(struct memory){.size = 300000});
-    step_through(&(struct operation){"free", allocate, let_go, nothing_before, check_memory},
+    step_through(&(struct operation){"free", allocate, release, nothing_before, check_memory},
                  &(struct memory){.size = 100});
 }

@@ -61,7 +61,7 @@ static void give_it_back(void *with)
     lock_release(fixture->lock);
 }
 
-/* A waiter was never left waiting; who comes gets the lock, or is told of the death. */
+/* No waiter is left waiting: each gets the lock, or is told of the death. */
 static void check_lock(void *with)
 {
     struct lock_fixture *fixture = with;
@@ -84,7 +84,7 @@ TEST_WITHIN(1200, an_acquire_killed_at_any_instruction)
                  &fixture);
 }
 
-/* ---- conditions: this process waits in two seats */
+/* ---- conditions: this process waits with two entries */
 
 struct waiters {
     struct handle handle;
@@ -121,7 +121,7 @@ static void enter_and_leave(void *with)
     condition_leave(&family, waiters->condition, &wait, false);
 }
 
-/* Notifications reach the living, and nobody is notified without one. */
+/* Notifications reach living processes, and no waiter is notified without one. */
 static void check_condition(void *with)
 {
     struct waiters *waiters = with;
@@ -177,7 +177,7 @@ static void put_back(void *with)
 static void check_pool(void *with)
 {
     struct pool *pool = with;
-    CHECK_EQUAL(semaphore_value(pool->semaphore), 3); /* what the dead had is back */
+    CHECK_EQUAL(semaphore_value(pool->semaphore), 3); /* what the dead process had is back */
     for (unsigned i = 0; i < 3; i++)
         CHECK_EQUAL(semaphore_try(&family, pool->semaphore), STATUS_OK);
     CHECK_EQUAL(semaphore_try(&family, pool->semaphore), STATUS_AGAIN);

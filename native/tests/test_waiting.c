@@ -1,4 +1,4 @@
-/* Event and barrier: nobody sleeps through what it waits for. */
+/* Event and barrier: no waiter sleeps through what it waits for. */
 #include <pthread.h>
 
 #include "../sync/barrier.h"
@@ -46,7 +46,7 @@ TEST_WITHIN(30, two_events_go_to_and_fro)
     pthread_join(thread, NULL);
 }
 
-TEST(who_waited_is_told_of_an_event_that_was_cleared_at_once)
+TEST(a_waiter_is_told_of_an_event_that_was_cleared_at_once)
 {
     struct event event = {0};
     uint32_t seen = event_look(&event);
@@ -98,7 +98,7 @@ static void *meet_often(void *with)
     return NULL;
 }
 
-TEST_WITHIN(60, nobody_goes_on_before_all_have_come)
+TEST_WITHIN(60, no_party_passes_before_all_have_arrived)
 {
     family_found(SMALL_RESERVE);
     struct meeting meeting = {.barrier = new_barrier(WORKERS)};
@@ -123,7 +123,7 @@ TEST(how_a_round_ended_is_known_long_after)
     CHECK_EQUAL(barrier_look(barrier, &passed), BARRIER_PASSED);
 }
 
-TEST(who_leaves_is_not_counted)
+TEST(a_party_that_leaves_is_not_counted)
 {
     family_found(SMALL_RESERVE);
     struct barrier *barrier = new_barrier(2);
@@ -134,7 +134,7 @@ TEST(who_leaves_is_not_counted)
     CHECK_EQUAL(barrier_arrive(&family, barrier, false, &wait), BARRIER_WAIT);
 }
 
-TEST(who_comes_during_an_action_belongs_to_the_next_round)
+TEST(a_party_that_arrives_during_an_action_belongs_to_the_next_round)
 {
     family_found(SMALL_RESERVE);
     struct barrier *barrier = new_barrier(1);

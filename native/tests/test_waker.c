@@ -1,4 +1,4 @@
-/* The board of bells: nobody sleeps through what it watches. */
+/* The waker table: no process sleeps through what it watches. */
 #include <poll.h>
 #include <pthread.h>
 
@@ -51,7 +51,7 @@ TEST(a_waker_wakes_once_for_each_arming)
     CHECK_EQUAL(waker_count(&family), 0);
     change(&thing);
     change(&thing);
-    CHECK(!is_watched(&thing.watchers)); /* nobody was found: nobody is looked for */
+    CHECK(!is_watched(&thing.watchers)); /* no sleeper was found: none is looked for */
 }
 
 TEST(an_exact_watch_is_woken_for_its_key_alone)
@@ -81,7 +81,7 @@ TEST(the_waker_table_has_an_end_and_entries_come_back)
     while (open < WAKER_COUNT && (status = waker_open(&family, &wakers[open])) == STATUS_OK)
         open++;
     struct waker more;
-    if (status == STATUS_OK) { /* else descriptors were the bound, not the board */
+    if (status == STATUS_OK) { /* else descriptors were the limit, not the table */
         CHECK_EQUAL(waker_open(&family, &more), STATUS_FULL_TABLE);
         waker_close(&family, &wakers[7]);
         CHECK_EQUAL(waker_open(&family, &wakers[7]), STATUS_OK);
