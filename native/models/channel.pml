@@ -1,9 +1,9 @@
 /* The channel: channel_try_put, channel_try_put_batch (put_locked, write_record, commit_put),
  * channel_try_get, channel_try_get_batch (take_locked, commit_get_payload), channel_wait_for_message,
- * channel_wait_for_room and channel_shut_down of native/channel/channel.c and batch.c; repair_side of
- * sides.c; segments_make_room (add_segment) and segments_skip_end of segments.c; arena_lock,
- * arena_commit and carry_out of native/shm/arena.c; eventcount_prepare, eventcount_sleep and
- * eventcount_advance of native/sync/event_count.c.
+ * channel_wait_for_room, channel_shut_down and repair_side of native/channel/channel.c and batch.c;
+ * segments_make_room (add_segment) and segments_skip_end of segment.c; arena_lock of
+ * native/shm/arena.c; journal_commit and carry_out of native/shm/journal.c; event_count_prepare,
+ * event_count_sleep and event_count_advance of native/sync/event_count.c.
  * A step here is one access to what processes see without a common mutex, one futex call, or a
  * stretch under a mutex that shows at most one such change, with a kill possible at each store in
  * it. All mutexes are robust. Memory is sequentially consistent.

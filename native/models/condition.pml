@@ -1,5 +1,7 @@
-/* The condition: condition_enter, condition_sleep (sit, stand), condition_leave, condition_notify
- * (notify_seat, call_crowd), pass_on, strike and condition_look_after of native/sync/condition.c.
+/* The condition: condition_enter, condition_sleep (sleep_in_entry, sleep_without_entry),
+ * condition_leave, condition_notify (notify_waiter, wake_overflow_waiters), pass_on,
+ * release_entries_of and condition_look_after of native/sync/condition.c. A seat here is an entry
+ * there, the crowd are the overflow waiters.
  * A step here is one access to shared memory, one futex call, or a stretch under the mutex with a
  * kill possible at each store in it: of such a stretch any other process sees one store at most, that
  * of its own seat or of the crowd's call. The mutex is robust; a dead owner's is taken over without a
@@ -36,7 +38,7 @@
 #define WAITS(s) (state[s] == WAITING || state[s] == ASLEEP)
 
 byte mutex, state[SEATS], tag[SEATS], ticket[SEATS], top, next_ticket, crowd_call, crashes;
-bit crowd, dead[ALL], asleep[ALL]; /* asleep: in futex_wait, on its seat or on crowd_call */
+bit crowd, dead[ALL], asleep[ALL]; /* asleep: in futex_wait, on its entry or on overflow_signal */
 
 /* What is to be shown. A token is one notification that has reached somebody. */
 byte tokens, token[SEATS]; /* given so far; which one has reached the seat */
@@ -108,7 +110,7 @@ inline strike(whose)
         UNLOCK
     }
 }
-/* A look without the mutex can only call strike() in vain, or miss one until the next. */
+/* A look without the mutex can only call release_entries_of() in vain, or miss one until the next. */
 inline look_after()
 {
     do
@@ -175,7 +177,7 @@ proctype waiter(byte me)
     }
 sleep:
     if :: seat == NO_SEAT -> goto stand :: else fi;
-    atomic { /* sit */
+    atomic { /* sleep_in_entry */
         MAY_CRASH;
         if
         :: state[seat] == WAITING -> state[seat] = ASLEEP
@@ -281,7 +283,7 @@ proctype notifier(byte me, count)
         :: else -> break
         od;
         assert(reached == (due < count -> due : count));
-        if /* call_crowd */
+        if /* wake_overflow_waiters */
         :: crowd ->
 #ifdef BUG_CROWD_FORGOTTEN_FIRST
             crowd = 0; MAY_CRASH; crowd_call++;

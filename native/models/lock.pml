@@ -1,10 +1,10 @@
-/* The lock with owner death: lock_try, take, look, sleep_on, lock_wait, lock_release, withdraw_offer,
+/* The lock with owner death: lock_try, take, look, sleep_on, lock_wait, lock_release, cancel_offer,
  * break_lock, lock_look_after and lock_reset of native/sync/lock.c. One step here is one access to
  * shared memory or one futex call there. Checked: one holder among the living; whoever lives gets the
  * lock, after a bounded number of slices (CRASHES > 0) or without any time-out (CRASHES == 0); a
  * lock is broken only when its holder has died. Memory is sequentially consistent here. OFFER_NS,
  * the limit of a sleep on an offer, is left out: it is shorter than a slice, and nothing depends
- * on it. -DPASSES_ON: the other heritage. -DBUG_...: a fault that Spin must find. */
+ * on it. -DPASSES_ON: the other on_death. -DBUG_...: a fault that Spin must find. */
 #ifndef CRASHES
 #define CRASHES 1
 #endif
@@ -141,7 +141,7 @@ holds:
         wake_one();
         if
         :: !woken && next == CONTENDED ->
-            swap(CONTENDED, 0); /* withdraw_offer */
+            swap(CONTENDED, 0); /* cancel_offer */
 #ifndef BUG_WITHDRAWN_IN_SILENCE
             if :: done -> MAY_CRASH; wake_one() :: else fi
 #endif
