@@ -65,7 +65,7 @@ def sound() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def family() -> None:
-    """Bring into being what lives as long as the family: arena, lifeline, fork server."""
+    """Bring into being what lives as long as the family: arena, death pipe, fork server."""
     import procession
 
     for method in METHODS:

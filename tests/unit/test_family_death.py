@@ -42,7 +42,7 @@ pytestmark = [pytest.mark.bare, pytest.mark.orphans]
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_killed_root_takes_its_descendants_with_it(method: str) -> None:
-    """They are no daemons, and sit in a get() that nobody will ever answer."""
+    """They are no daemons, and wait in a get() for an item that never comes."""
     with start_python(ROOT.replace("{method!r}", repr(method)).replace("{more}", "")) as program:
         assert program.read_line() == "ready"
         members = session_members(program.pid)
@@ -52,7 +52,7 @@ def test_a_killed_root_takes_its_descendants_with_it(method: str) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_who_is_made_to_outlive_it_does(method: str) -> None:
+def test_a_process_that_is_made_to_outlive_it_does(method: str) -> None:
     source = ROOT.replace("{method!r}", repr(method)).replace("{more}", ", die_with_parent=False")
     with start_python(source) as program:
         assert program.read_line() == "ready"

@@ -328,7 +328,7 @@ def test_children_have_it_before_they_import_the_main_module(method: str) -> Non
 
 @pytest.mark.parametrize("method", METHODS)
 def test_an_emptied_environment_does_not_lose_it(method: str) -> None:
-    """It does not travel by the environment."""
+    """It is not told by the environment."""
     before = "import os\nos.environ.clear()"
     assert succeeds(PROGRAM.format(before=before), method).stdout == EXPECTED
 

@@ -170,7 +170,7 @@ def test_a_process_of_loky_is_a_member_of_the_family(folder: str) -> None:
 
 
 def test_a_process_of_loky_runs_the_main_module_only_if_told(folder: str) -> None:
-    """The program above has no guard; this one shows who runs it."""
+    """This program shows which processes run it."""
     code = """
         print("main", __name__, flush=True)
         if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What ends with what: daemons, trees, the fork server; when somebody is killed."""
+"""Which processes end when another ends or is killed: daemons, descendants, the fork server."""
 
 import os
 import select
@@ -15,7 +15,7 @@ from tests.support import programs_process as programs
 from tests.support import run_python, start_python
 
 METHODS = ("fork", "spawn", "forkserver")
-WITHIN_S = 5.0  # what dies with its parent is gone in a second; a machine may do other work as well
+WITHIN_S = 5.0  # a child that dies with its parent takes a second at most; the machine may be busy
 
 FAMILY = r"""
 import os, sys, threading, time
@@ -31,9 +31,9 @@ def child(depth):
 if __name__ == "__main__":
     procession.set_start_method(sys.argv[1])
     how = sys.argv[2]
-    bond = {"daemon": {"daemon": True}, "bond": {"die_with_parent": True},
-            "free": {}, "freed": {"daemon": True, "die_with_parent": False}}[how]
-    process = procession.Process(target=child, args=(2,), **bond)
+    options = {"daemon": {"daemon": True}, "die_with_parent": {"die_with_parent": True},
+               "default": {}, "survives": {"daemon": True, "die_with_parent": False}}[how]
+    process = procession.Process(target=child, args=(2,), **options)
     thread = threading.Thread(target=process.start)
     thread.start()
     thread.join()
@@ -43,7 +43,7 @@ if __name__ == "__main__":
 
 
 class Watched:
-    """A process of another family, watched by a descriptor, so that no id can be mistaken."""
+    """A process of another family, held by a descriptor: its id may be given to another."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
@@ -56,7 +56,7 @@ class Watched:
         return bool(poller.poll(timeout * 1000))
 
     def close(self) -> None:
-        """Kill it, if it lives, and let go."""
+        """Kill it unless it has ended; close the descriptor."""
         if not self.has_ended(0):
             signal.pidfd_send_signal(self._fd, signal.SIGKILL)
         os.close(self._fd)
@@ -70,11 +70,10 @@ def lines(program: Any, count: int) -> list[str]:
 
 
 @pytest.mark.orphans
-@pytest.mark.parametrize("how", ["daemon", "bond", "free"])
+@pytest.mark.parametrize("how", ["daemon", "die_with_parent", "default"])
 @pytest.mark.parametrize("method", METHODS)
-def test_a_tree_dies_with_its_top(method: str, how: str) -> None:
-    """A SIGKILLed root takes them along, three generations, though started by a thread that is
-    gone by then; daemons or not."""
+def test_descendants_die_with_a_killed_root(method: str, how: str) -> None:
+    """Three generations, daemons or not, though a thread started them that has ended before."""
     with start_python(FAMILY, method, how) as program:
         said = lines(program, 4)
         family = [Watched(int(line)) for line in said if line != "started"]
@@ -90,9 +89,9 @@ def test_a_tree_dies_with_its_top(method: str, how: str) -> None:
 
 @pytest.mark.orphans
 @pytest.mark.parametrize("method", METHODS)
-def test_who_was_set_free_lives_on(method: str) -> None:
+def test_a_process_that_shall_not_die_with_its_parent_goes_on(method: str) -> None:
     """``die_with_parent=False``."""
-    with start_python(FAMILY, method, "freed") as program:
+    with start_python(FAMILY, method, "survives") as program:
         said = lines(program, 4)
         family = [Watched(int(line)) for line in said if line != "started"]
 
@@ -127,7 +126,7 @@ def start_watcher(connection: Any) -> None:
 
 @pytest.mark.orphans
 def test_terminate_with_tree_ends_the_descendants() -> None:
-    """Parents first, so that nobody starts new ones."""
+    """Parents first, so that none of them starts another meanwhile."""
     reader, writer = procession.Pipe(duplex=False)
     top = procession.get_context("fork").Process(target=grow, args=(writer, 2))
     top.start()
@@ -154,7 +153,7 @@ def grow(writer: Any, depth: int) -> None:
 
 @pytest.mark.orphans
 def test_the_fork_server_ends_with_its_family() -> None:
-    """Also when everybody in it was killed."""
+    """Also when every process of it was killed."""
     with start_python(
         """
         import os, time
@@ -249,7 +248,7 @@ def test_a_start_does_not_wait_for_a_child_that_died_early() -> None:
     assert process.exitcode == 0  # what /bin/true says
 
 
-def test_who_becomes_another_program_gives_back_what_it_held() -> None:
+def test_a_process_that_execs_another_program_releases_its_references() -> None:
     """Its process goes on, but nothing of the family is in it: pid and start time alone mislead."""
     queue = procession.SimpleQueue()
     queue.put(bytes(1_000_000))

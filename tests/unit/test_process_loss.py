@@ -84,7 +84,7 @@ def test_a_crash_tells_what_and_where(method: str) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_each_fatal_signal_is_told(method: str) -> None:
-    """By the name of the fault; a signal that is no fault has no words."""
+    """By the name of the fault; a signal that is no fault has no report."""
     names = ("SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGTERM")
     outcome = run_python(
         CRASHES
@@ -145,7 +145,7 @@ def test_a_dump_that_goes_to_a_file_goes_there(method: str, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_crash_of_a_fork_is_not_taken_for_that_of_the_child(method: str) -> None:
-    """Both crash: the fork's words are on standard error only."""
+    """Both crash: the report of the fork is on standard error only."""
     outcome = run_python(CRASHES + "    print(run(crash_in_a_fork, 'SIGSEGV'))", method)
 
     assert "Segmentation fault" not in outcome.stdout
@@ -166,7 +166,7 @@ def test_a_program_with_handlers_of_its_own_keeps_them() -> None:
     assert outcome.stdout == "False\nhandled\nNone\n"
 
 
-def test_a_closed_process_has_no_words() -> None:
+def test_a_closed_process_has_no_report() -> None:
     """Nor one that was never started."""
     process = procession.Process(target=int)
     assert crash_report.read(process) == ""
@@ -282,7 +282,7 @@ def test_the_nearest_group_counts(fresh: Any) -> None:
 @pytest.mark.bare
 @pytest.mark.parametrize("lines", ["", "0::/\n", "4:cpu:/a\n"])
 def test_without_a_counter_the_hint_is_a_possibility(fresh: Any, lines: str) -> None:
-    """Nobody counts, or not where we can see it."""
+    """No group has one, or none that this process can see."""
     groups = fresh(lines, HYBRID)
     groups.count("elsewhere/memory.events", 1)
     exit_reason.count_oom_kills()
