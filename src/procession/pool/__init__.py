@@ -6,22 +6,27 @@ receives for all threads. One watcher thread sleeps until a worker dies.
 
 The parts, from the caller to the worker:
 
-    _pool, _submit         the interface: a pool's states and end; its calls
-    _options               the options of the workers, and those of a call
-    _results, _imap        what callers wait for: one result, a list, an iterator
-    _adaptive_map, _chunking         how a map is cut and sent
-    _imap_input, _prefetch           how far an imap draws its input
-    _progress              how many items are done
-    _dispatcher            which job waits for which task; `_protocols`: what it expects of others
-    _time_limit            all that is done for ``timeout=``
-    _supervisor            starts workers, and replaces dead ones
-    _worker_status, _cancel_table    what workers and parent tell each other in shared memory
-    _functions             functions in shared memory
-    _remote_errors         what a task raised, and how a worker was lost
-    _worker, _worker_setup           the loop in a worker, and what comes before it
-    _stats                 what `Pool.stats` returns
-    _trace, _trace_spans   the timeline of a pool
-    _thread_pool           the same with threads
+    _pool, _submit        the interface: a pool's states and end; its calls
+    _options              the options of the workers, and those of a call
+    _results, _imap       what callers wait for: one result, a list, an iterator
+    _adaptive_map         a map whose chunks are cut by how long those before took
+    _chunking             how the items of a map are cut
+    _imap_input           whether an imap draws more items, as one state
+    _prefetch             how an imap draws them
+    _progress             how many items are done
+    _dispatcher           which job waits for which task
+    _protocols            what the dispatcher expects of jobs and channels
+    _time_limit           all that is done for ``timeout=``
+    _supervisor           starts the workers, and replaces those that have died
+    _worker_status        what each worker does, in shared memory
+    _cancel_table         which tasks a worker must not begin, in shared memory
+    _functions            the functions that tasks call, in shared memory
+    _worker               the loop in a worker
+    _worker_setup         what comes before it
+    _remote_errors        what a task raised, and how a worker was lost
+    _stats                what `Pool.stats` returns
+    _trace, _trace_spans  the timeline of a pool: the parent's half, the worker's half
+    _thread_pool          the same with threads
 
 Layer: pool.
 """
