@@ -2,7 +2,7 @@
 # made when they are missing. `make` alone explains itself.
 
 PYTHON  ?= python3
-CONFORM ?= ../shared/conformance
+CONFORM ?= conformance# the folder of the harness of CPython's own tests; git ignores it
 PYTEST_ARGS ?=
 CONFORM_ARGS ?= --jobs 2
 , := ,
@@ -32,7 +32,7 @@ TESTS   := $(wildcard tests/unit tests/property tests/compat tests/stress)
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help build build-crash run test test-c test-python test-crash test-debug lint format bench conformance \
+.PHONY: help build build-crash run check test test-c test-python test-crash test-debug lint format bench conformance \
         conformance-quick check-install clean models stepping docs plots compat
 
 help: ## explain the targets
@@ -89,6 +89,20 @@ run: build ## the main job under Procession, then under the standard package; bo
 
 # ---- tests -----------------------------------------------------------------------------------------
 
+# What tells most in little time: of the unit tests those of fork that are not slow, less three files that
+# wait a lot; of the kills the queue, locks, pipes and starts; the C tests once, plain.
+CHECK_FORK  := not spawn and not forkserver
+CHECK_LATER := pool_interrupt synchronize_interruptions examples examples_output
+CHECK_KILLS := queue_kills sync pipes start_and_end
+
+check: build build-crash ## two minutes on two processors: unit tests with fork, a sample of kills, C tests once
+	@{ $(BIN)/meson test -C $(CRASH) --quiet --print-errorlogs && PYTHONPATH=$(CRASH)/site timeout -k 10 600 \
+	  $(BIN)/python -m pytest -q $(CHECK_KILLS:%=tests/crash/test_%.py) -k '$(CHECK_FORK)'; } \
+	  >$(CRASH)/check.log 2>&1 & kills=$$!; \
+	timeout -k 10 600 $(BIN)/python -m pytest -q tests/unit -m 'not slow' -k '$(CHECK_FORK)' \
+	  $(CHECK_LATER:%=--ignore=tests/unit/test_%.py) $(PYTEST_ARGS); failed=$$?; \
+	wait $$kills || failed=$$?; cat $(CRASH)/check.log; exit $$failed
+
 test: test-c build-crash ## every test: C (plain, ASan, TSan), Python, kills at crash points
 	@$(MAKE) test-crash test-debug >$(CRASH)/tests.log 2>&1 & crash=$$!; \
 	$(MAKE) test-python; failed=$$?; \
@@ -141,8 +155,12 @@ SUITES   ?= mp futures users
 # Where an interpreter is installed without its tests of concurrent.futures, another's serve.
 TESTS_OF ?= $(shell tools/find-python 3.10)
 
-conformance: build ## CPython's own tests of multiprocessing, into docs/conformance.md (CONFORM: their folder)
-	@test -f $(CONFORM)/conform.py || { echo "no $(CONFORM)/conform.py; set CONFORM"; exit 1; }
+# Their harness is no part of this repository.
+NO_HARNESS = there is no $(CONFORM)/conform.py. CONFORM=FOLDER names the harness of CPython\'s own tests. \
+             CONTRIBUTING.md says how to run these tests without it.
+
+conformance: build ## CPython's own tests of multiprocessing, into docs/conformance.md (CONFORM: their harness)
+	@test -f $(CONFORM)/conform.py || { echo $(NO_HARNESS) >&2; exit 1; }
 	@for version in $(VERSIONS); do \
 	  python=$$(tools/find-python $$version) || { echo "no Python $$version here"; continue; }; \
 	  $(MAKE) --no-print-directory build PYTHON=$$python || exit; \
@@ -152,7 +170,7 @@ conformance: build ## CPython's own tests of multiprocessing, into docs/conforma
 	  --methods $(METHODS) --suites $(SUITES) $(CONFORM_ARGS)
 
 conformance-quick: build ## a selection of them for one interpreter; says so where their folder is not there
-	@test -f $(CONFORM)/conform.py || { echo "no $(CONFORM)/conform.py: CPython's own tests are not run"; exit 0; } && \
+	@if ! test -f $(CONFORM)/conform.py; then echo "CPython's own tests are not run:" $(NO_HARNESS); exit 0; fi; \
 	timeout -k 10 1800 $(BIN)/python tools/conformance.py $(CONFORM) --pythons $(BIN)/python --quick \
 	  $(CONFORM_ARGS)
 
