@@ -1,4 +1,4 @@
-/* What an operation of the core came to. One word for all layers; python/status.c alone turns it into
+/* What an operation of the core came to. One word for all layers; python/exception.c turns it into
  * exceptions. */
 #ifndef PROCESSION_STATUS_H
 #define PROCESSION_STATUS_H

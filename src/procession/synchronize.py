@@ -41,12 +41,12 @@ RECURSIVE_MUTEX, SEMAPHORE = range(2)
 # With it, every acquire writes down its source line, for the message of BrokenLockError. It makes
 # locks some five times slower. Without it only those who had to wait do.
 if os.environ.get("PROCESSION_DEBUG", "0") not in ("", "0"):
-    _core.note_sites(True)
+    _core.record_lock_sites(True)
 
 
 def _forget_parts_at_exit(_: object = None) -> None:
     """Have the core told when this process ends in order: what it holds then is no dead man's."""
-    Finalize(None, _core.forget_parts, exitpriority=-1000)
+    Finalize(None, _core.mark_clean_exit, exitpriority=-1000)
 
 
 _forget_parts_at_exit()

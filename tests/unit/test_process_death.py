@@ -260,11 +260,11 @@ def test_who_becomes_another_program_gives_back_what_it_held() -> None:
     )
     assert program.stdout is not None
     assert program.stdout.readline() == b"here\n"
-    _core.reap()
+    _core.reclaim_dead()
 
     in_use = _core.arena_usage()["used"]
     del queue
-    _core.reap()
+    _core.reclaim_dead()
 
     assert _core.arena_usage()["used"] < in_use - 1_000_000
     assert program.poll() is None

@@ -42,7 +42,7 @@ def build(process_obj: BaseProcess, preparation: dict[str, Any], popen: Any, tok
             except by_value._REFUSALS as refusal:
                 raise _explained(refusal, process_obj) from refusal
     for handle in handles:
-        _core.hold(token, handle)
+        _core.give_reference(token, handle)
     return start + process
 
 

@@ -79,7 +79,7 @@ def _main_goes_by_value() -> None:
     """A child starts that will not find the main module: messages must not rely on it either."""
     if not settings.main_goes_by_value:
         settings.main_goes_by_value = True
-        _core.set_plain_pickle(False)
+        _core.allow_standard_pickler(False)
 
 
 def _plain(obj: Any) -> bytes:

@@ -21,14 +21,11 @@ from functools import partial
 from itertools import repeat
 from typing import Any
 
+from .. import _core
 from . import settings
 from .pickler import explained, pieces
 
 PROTOCOL = 5
-
-OUT_OF_BAND_FROM = 4096
-"""Buffers of at least so many bytes stay out of the stream; for smaller ones a part of their own
-costs more than the copy."""
 
 
 def encode(obj: object, buffers: list[memoryview]) -> bytes:
@@ -68,7 +65,7 @@ def _by_value(
 
 def _keep_in_band(buffers: list[memoryview], buffer: pickle.PickleBuffer) -> bool:
     view = buffer.raw()
-    if view.nbytes < OUT_OF_BAND_FROM:
+    if view.nbytes < _core.OUT_OF_BAND_BYTES:
         return True
     buffers.append(view)
     return False

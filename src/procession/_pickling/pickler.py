@@ -56,7 +56,7 @@ class ForkingPickler(pickle.Pickler):
         """Use *reduce* for objects of exactly *type*; it returns what ``__reduce__`` may return."""
         cls._extra_reducers[type] = reduce
         # Channels try plain pickle first, which knows nothing of *reduce*.
-        _core.set_plain_pickle(False)
+        _core.allow_standard_pickler(False)
 
     @classmethod
     def dumps(cls, obj: Any, protocol: int | None = None) -> memoryview:

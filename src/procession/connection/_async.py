@@ -2,7 +2,7 @@
 
 Idea: the loop says when the descriptor can be read; what is there is read then, without waiting,
 and no more than belongs to the message. What has arrived of a message stands in the place of the
-connection's line until it is complete, so whoever receives next, in whatever way, goes on there.
+connection's pipe end until it is complete, so the next receiver, in whatever way, goes on there.
 
 Invariant: bytes are read only in the steps of a task, never in a callback of the loop: a message
 that is complete is returned in the same step, so no cancellation can come in between. On every way
@@ -35,13 +35,13 @@ async def receive(connection: Connection) -> bytes | bytearray:
     if connection._waiter is not None:
         raise RuntimeError(f"another task is already waiting for {connection!r}")
     while True:
-        line = connection._line
-        if not isinstance(line, Unfinished):
-            legacy = line.inherit()
-            if legacy is not None:
-                return legacy
-            line = Unfinished(connection, line)
-        message = line.advance(connection._source())
+        end = connection._pipe_end
+        if not isinstance(end, Unfinished):
+            orphaned = end.recover_message()
+            if orphaned is not None:
+                return orphaned
+            end = Unfinished(connection, end)
+        message = end.advance(connection._source())
         if message is not None:
             return message
         await Waiter(connection).wait()
@@ -81,13 +81,13 @@ class Waiter:
 
 
 class Unfinished:
-    """A message that has arrived in part; stands in for the line of *connection* from then on."""
+    """A message that has arrived in part: from then on the pipe end of *connection*."""
 
-    shared = False
+    has_fast_path = False
 
-    def __init__(self, connection: Connection, line: _core.Line):
+    def __init__(self, connection: Connection, end: _core.PipeEnd):
         self._connection = weakref.ref(connection)
-        self._line = line
+        self._pipe_end = end
         self._data = bytearray()  # of the header, then of the body
         self._missing = _framing.SHORT_HEADER.size
         self._size: int | None = None
@@ -100,7 +100,7 @@ class Unfinished:
         """
         budget = _ONE_STEP
         while self._missing and budget > 0:
-            data = self._line.try_read(fd, self._missing)
+            data = self._pipe_end.try_read(fd, self._missing)
             if data is None:
                 return None
             if not data:
@@ -116,7 +116,7 @@ class Unfinished:
     def _begin(self) -> None:
         connection = self._connection()
         if connection is not None and not connection.closed:
-            connection._line = self
+            connection._pipe_end = self
 
     def _end(self) -> Exception:
         if self._size is None and not self._data:
@@ -140,10 +140,10 @@ class Unfinished:
     def _finished(self) -> bytearray:
         connection = self._connection()
         if connection is not None and not connection.closed:
-            connection._line = self._line
+            connection._pipe_end = self._pipe_end
         return self._data
 
-    # ------------------------------------------------------------------------ in the line's place
+    # ---------------------------------------------------------------- in the place of the pipe end
 
     def receive(self, fd: int | None) -> bytes:
         """Wait for the rest of the message, and return all of it."""
@@ -154,9 +154,9 @@ class Unfinished:
         return bytes(message)
 
     def send(self, fd: int | None, data: Any) -> int | None:
-        """As the line's."""
-        return self._line.send(fd, data)
+        """As that of the pipe end."""
+        return self._pipe_end.send(fd, data)
 
-    def has_legacy(self) -> bool:
+    def has_orphaned_message(self) -> bool:
         """The descriptor says whether there is more of this message; the mailbox can wait."""
         return False

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .._pickling.pickler import Piece
     from ._async import Unfinished, Waiter
 
-    # What `Line.receive` says of a message that it did not read as a whole.
+    # What `PipeEnd.receive` says of a message that it did not read as a whole.
     _Begun = int | tuple[int, bytes] | tuple[None, bytes]
 
 # Bound once: the small message is what this module is made for, and each look-up shows.
@@ -48,7 +48,7 @@ _PLAIN = frozenset((int, float, bool, type(None)))
 
 # Up to here a message's frame is put together when a part of it is left to write: see
 # native/python/pipe_end.c.
-_ONE_WRITE = 16384
+_ONE_WRITE = _core.ONE_WRITE_BYTES
 
 
 class Connection(_ConnectionBase):
@@ -57,12 +57,12 @@ class Connection(_ConnectionBase):
     Args, Raises: as for the base class.
     """
 
-    _line: _core.Line | Unfinished
+    _pipe_end: _core.PipeEnd | Unfinished
     _waiter: Waiter | None = None  # of the task that is in `arecv`
 
     def __init__(self, handle: SupportsIndex, readable: bool = True, writable: bool = True):
         super().__init__(handle, readable, writable)
-        self._line = _core.Line()
+        self._pipe_end = _core.PipeEnd()
         everyone.add(self)
 
     # ---------------------------------------------------------------------------- small messages
@@ -85,7 +85,7 @@ class Connection(_ConnectionBase):
     def recv(self) -> Any:
         if not self._readable:
             self._source()
-        message = self._line.receive(self._handle)
+        message = self._pipe_end.receive(self._handle)
         if not isinstance(message, bytes):
             message = self._finish(message)
         return _loads(message)
@@ -109,7 +109,7 @@ class Connection(_ConnectionBase):
         if len(buf) > _ONE_WRITE:
             self._send_parts([buf])
             return
-        count = self._line.send(self._handle, buf)
+        count = self._pipe_end.send(self._handle, buf)
         if count is not None:
             self._write_rest(buf, count)
 
@@ -125,7 +125,7 @@ class Connection(_ConnectionBase):
             raise
 
     def _recv_bytes(self, maxsize: int | None = None) -> bytes:
-        message = self._line.receive(self._handle)
+        message = self._pipe_end.receive(self._handle)
         if not isinstance(message, bytes):
             return self._finish(message, maxsize)
         if maxsize is not None and len(message) > maxsize:
@@ -133,7 +133,7 @@ class Connection(_ConnectionBase):
         return message
 
     def _recv_into(self, target: memoryview) -> int:
-        message = self._line.receive(self._handle)
+        message = self._pipe_end.receive(self._handle)
         if not isinstance(message, bytes):
             size, part = self._size_and_part(message)
             if not part and size <= len(target):
@@ -167,7 +167,7 @@ class Connection(_ConnectionBase):
 
     def close(self) -> None:
         super().close()
-        self._line = _NO_LINE  # the pipe's shared memory is let go of
+        self._pipe_end = _NO_PIPE_END  # the pipe's shared memory is let go of
 
     def _close(self, close: Any = _os_close) -> None:  # bound early: __del__ may run at shutdown
         if self._waiter is not None:
@@ -185,14 +185,14 @@ class Connection(_ConnectionBase):
 
     def _poll(self, timeout: float | None) -> bool:
         fd = self._open_handle()
-        if self._line.has_legacy():
+        if self._pipe_end.has_orphaned_message():
             return True
         if timeout is not None and timeout <= 0:
             return _fd_io.await_events(fd, select.POLLIN, 0) != 0
         return _fd_io.await_readable(fd, Deadline(timeout))
 
 
-_NO_LINE = _core.Line()
+_NO_PIPE_END = _core.PipeEnd()
 
 # -------------------------------------------------------------------------------------------- pipes
 
@@ -211,5 +211,5 @@ def Pipe(duplex: bool = True) -> tuple[Connection, Connection]:
     else:
         reader, writer = os.pipe()
         first, second = Connection(reader, writable=False), Connection(writer, readable=False)
-    first._line, second._line = _core.pipe_lines(duplex)
+    first._pipe_end, second._pipe_end = _core.pipe_ends(duplex)
     return first, second

@@ -29,21 +29,21 @@ def reduce_connection(connection: Connection) -> tuple[Any, ...]:
     Raises:
         OSError: the connection is closed, or in the middle of a message.
     """
-    if not isinstance(connection._line, _core.Line):
+    if not isinstance(connection._pipe_end, _core.PipeEnd):
         raise OSError("a connection cannot travel in the middle of a message; receive it first")
     stand_in = DupFd(connection.fileno())
     return rebuild_connection, (
         *(stand_in, connection.readable, connection.writable),
-        _reference(connection._line),
+        _reference(connection._pipe_end),
     )
 
 
-def _reference(line: _core.Line) -> tuple[int, tuple[Any, ...]] | None:
+def _reference(end: _core.PipeEnd) -> tuple[int, tuple[Any, ...]] | None:
     """Which side of the pipe, and what `_core._attach` takes; None if there are no mailboxes."""
-    if not line.shared:
+    if not end.has_fast_path:
         return None
-    _, where = line.__reduce__()  # which also has a launch keep them for the child
-    return line.side, where
+    _, where = end.__reduce__()  # which also has a launch keep them for the child
+    return end.side, where
 
 
 def rebuild_connection(
@@ -57,11 +57,11 @@ def rebuild_connection(
     if reference is not None:
         side, where = reference
         try:
-            line: _core.Line = _core._attach(*where)
+            end: _core.PipeEnd = _core._attach(*where)
         except (RuntimeError, MemoryError):  # of another family, or gone: see above
             return connection
-        line.side = side
-        connection._line = line
+        end.side = side
+        connection._pipe_end = end
     return connection
 
 

@@ -1,7 +1,7 @@
 """Waiting until one of many things can be received from.
 
 Idea: one poll(2) over the descriptors of all of them. Queues have no descriptor: those of one call
-share a bell, which whoever puts something rings (see `_core.Bell`). A thing that can be ready
+share a waker, which whoever puts something rings (see `_core.Waker`). A thing that can be ready
 although its descriptor is quiet (it has read ahead) says so by a method ``_wait_source``. Queues
 and sources are asked after every wake-up.
 
@@ -65,15 +65,15 @@ def wait(object_list: Iterable[Any], timeout: float | None = None) -> list[Any]:
         waiting.end()
 
 
-# A ring that was lost with a killed process costs at most this, as in the core.
-_SLICE_MS = 200
+# A wake-up that was lost with a killed process costs at most this, as in the core.
+_SLICE_MS = _core.WAIT_SLICE_MS
 
 
 class _Queues:
-    """The queues of one call, behind one bell."""
+    """The queues of one call, behind one waker."""
 
     def __init__(self) -> None:
-        self._bell = _core.Bell()
+        self._waker = _core.Waker()
         self._channels: list[_core.Channel] = []
         self._objects: list[Any] = []
 
@@ -82,18 +82,18 @@ class _Queues:
         self._channels.append(channel)
 
     def fileno(self) -> int:
-        return self._bell.fileno()
+        return self._waker.fileno()
 
     def ready(self) -> list[Any]:
-        """The objects that are ready; for the others, the bell is armed."""
-        channels, _ = self._bell.arm(self._channels, [])
+        """The objects that are ready; for the others, the waker is armed."""
+        channels, _ = self._waker.arm(self._channels, [])
         if not channels:
             return []
         pairs = zip(self._objects, self._channels, strict=True)
         return [obj for obj, channel in pairs if any(channel is other for other in channels)]
 
     def done(self) -> None:
-        self._bell.close()
+        self._waker.close()
 
 
 class _Waiting:
@@ -140,7 +140,7 @@ class _Waiting:
             return self._poll(deadline)
         ready = self._ready_sources()
         while not ready:
-            # Whatever rang, all are asked: one bell may be for several of them.
+            # Whatever rang, all are asked: one waker may be for several of them.
             ready = self._poll(deadline)
             ready += self._ready_sources()
             if deadline.expired:

@@ -48,7 +48,7 @@ class ReadEnd(_End):
 
     def fileno(self) -> int:
         """Return a descriptor that is readable while ``get`` would not wait."""
-        return self._queue.bell_fd()
+        return self._queue.ready_fd()
 
     def poll(self, timeout: float | None = 0.0) -> bool:
         """Return whether there is something to get, waiting up to *timeout* seconds."""

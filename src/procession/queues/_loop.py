@@ -1,13 +1,13 @@
 """Queues on an event loop.
 
-Idea: each event loop that waits for queues has one bell (see `_core.Bell`) among its descriptors.
-A coroutine first tries; if it would have to wait, it leaves a future, and the bell is armed for its
-queue. When the bell rings, all queues that are waited for are asked, and one waiter of each ready
-one is woken, which tries again.
+Idea: each event loop that waits for queues has one waker (see `_core.Waker`) among its descriptors.
+A coroutine first tries; if it would have to wait, it leaves a future, and the waker is armed for
+its queue. When the waker is readable, all queues that are waited for are asked, and one waiter of
+each ready one is woken, which tries again.
 
 Invariant: an item is only taken by a coroutine that runs, so who is cancelled has taken none; a
 waiter that was woken in vain or cancelled has the others looked after, so no wake-up is lost. While
-anybody waits, the bell is armed for what is waited for; when nobody does, there is no bell.
+anybody waits, the waker is armed for what is waited for; when nobody does, there is no waker.
 
 Layer: ipc.
 """
@@ -22,8 +22,8 @@ from weakref import WeakKeyDictionary
 
 from .. import _core
 
-# A ring that was lost with a killed process costs at most this (seconds), as in the core.
-_SLICE = 0.2
+# A wake-up that was lost with a killed process costs at most this (seconds), as in the core.
+_SLICE = _core.WAIT_SLICE_MS / 1000
 
 _Waiters = dict[_core.Channel, "deque[asyncio.Future[None]]"]
 
@@ -53,7 +53,7 @@ class _Hub:
         self._loop = loop
         self._getters: _Waiters = {}
         self._putters: _Waiters = {}
-        self._bell: _core.Bell | None = None
+        self._waker: _core.Waker | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     async def wait(self, channel: _core.Channel, *, to_get: bool) -> None:
@@ -73,13 +73,13 @@ class _Hub:
             self._loop.call_soon(self._look_or_rest)
 
     def _look(self) -> None:
-        """Arm the bell for all that is waited for; wake one waiter of each that is ready."""
-        if self._bell is None:
-            self._bell = _core.Bell()
-            self._loop.add_reader(self._bell.fileno(), self._look)
+        """Arm the waker for all that is waited for; wake one waiter of each that is ready."""
+        if self._waker is None:
+            self._waker = _core.Waker()
+            self._loop.add_reader(self._waker.fileno(), self._look)
         if self._timer is None:
             self._timer = self._loop.call_later(_SLICE, self._look_again)
-        ready = self._bell.arm(list(self._getters), list(self._putters))
+        ready = self._waker.arm(list(self._getters), list(self._putters))
         for waiters, channels in zip((self._getters, self._putters), ready, strict=True):
             for channel in channels:
                 _wake_first(waiters[channel])
@@ -95,10 +95,10 @@ class _Hub:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._bell is not None:
-            self._loop.remove_reader(self._bell.fileno())
-            self._bell.close()
-            self._bell = None
+        if self._waker is not None:
+            self._loop.remove_reader(self._waker.fileno())
+            self._waker.close()
+            self._waker = None
 
 
 def _wake_first(line: deque[asyncio.Future[None]]) -> None:

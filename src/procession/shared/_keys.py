@@ -29,7 +29,7 @@ def encode(key: object) -> bytes:
         TypeError: it cannot be pickled.
     """
     if type(key) is frozenset:
-        return b"{" + b"".join(sorted(_sized(_core.key_bytes(element)) for element in key))
+        return b"{" + b"".join(sorted(_sized(_core.dict_key_bytes(element)) for element in key))
     name = f"{type(key).__module__}.{type(key).__qualname__}".encode()
     return b"P" + _sized(name) + _pickled(key)
 

@@ -130,7 +130,7 @@ class List(_core.SharedList, MutableSequence[T]):
                 position = items.index(value)
             except ValueError:
                 raise ValueError("list.remove(x): x not in list") from None
-            if self._take(position, version):
+            if self._remove_at(position, version):
                 return
 
     def sort(self, *, key: Callable[[T], Any] | None = None, reverse: bool = False) -> None:
