@@ -24,7 +24,6 @@ from .._base.errors import BufferTooShort
 from .._pickling.pickler import explained, pieces
 from . import _fd_io, _framing
 from ._base import _ConnectionBase
-from ._inherited import everyone
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,7 +62,6 @@ class Connection(_ConnectionBase):
     def __init__(self, handle: SupportsIndex, readable: bool = True, writable: bool = True):
         super().__init__(handle, readable, writable)
         self._pipe_end = _core.PipeEnd()
-        everyone.add(self)
 
     # ---------------------------------------------------------------------------- small messages
 
