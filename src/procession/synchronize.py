@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from typing import Any, Literal, TypeVar
 
     T = TypeVar("T")
-    Manner = Literal["raise", "release"]
+    OnOwnerDeath = Literal["raise", "release"]
 
 __all__ = ["BoundedSemaphore", "Condition", "Event", "Lock", "RLock", "Semaphore"]
 

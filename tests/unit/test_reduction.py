@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from procession import reduction
+from procession._pickling.pickler import pickle_parts
 from procession.connection import Client, Pipe, _fd_sharer
 from procession.reduction import DupFd, ForkingPickler
 
@@ -58,12 +59,12 @@ def travel(obj: Any, pickler: Any = ForkingPickler) -> Any:
 @pytest.mark.parametrize("obj", [None, (1, "x"), b"y" * 1_000_000, [b"z" * 70_000] * 3, len])
 def test_what_goes_in_comes_out(obj: Any) -> None:
     assert travel(obj) == obj
-    assert b"".join(reduction.pieces(obj)) == bytes(ForkingPickler.dumps(obj))
+    assert b"".join(pickle_parts(obj)) == bytes(ForkingPickler.dumps(obj))
 
 
 def test_large_bytes_are_not_copied() -> None:
     large = bytes(1_000_000)
-    assert any(piece is large for piece in reduction.pieces(["before", large, "after"]))
+    assert any(part is large for part in pickle_parts(["before", large, "after"]))
 
 
 def test_a_registered_reducer_is_used_at_once(no_reducers: None) -> None:

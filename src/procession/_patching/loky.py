@@ -43,7 +43,7 @@ class _Popen(popen_spawn_posix.Popen):
                     preparation.pop("init_main_from_path", None)
                 dumps = import_module(f"{backend}.reduction").dumps
                 process_obj._tracker = _Tracker(f"{backend}.resource_tracker")
-                data = by_value._plain(preparation) + dumps(process_obj)
+                data = by_value.dumps_by_name(preparation) + dumps(process_obj)
             for handle in handles:
                 _core.give_reference(token, handle)
             env = {name: str(value) for name, value in process_obj.env.items()}

@@ -20,22 +20,18 @@ import pickle
 import sys
 from collections import ChainMap
 from functools import cache
-from pickle import PicklingError
 from types import FunctionType, MethodType
 from weakref import WeakKeyDictionary
 
 from .. import _core
 from .._base import launch_state
 from . import main_module, pickler, settings
+from .diagnose import REFUSALS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
-
-# What pickle raises when it refuses an object. Anything else comes out of a class's own methods,
-# which another pickler would call just the same.
-_REFUSALS = (PicklingError, AttributeError, TypeError)
 
 _MAIN = ("__main__", "__mp_main__")
 
@@ -56,8 +52,8 @@ def dumps(obj: Any, *, for_parent: bool = False) -> bytes:
         return _by_value(obj, main_is_there)
     try:
         with launch_state.collecting() as handles:
-            data = _plain(obj)
-    except _REFUSALS as refusal:
+            data = dumps_by_name(obj)
+    except REFUSALS as refusal:
         try:
             return _by_value(obj, main_is_there)
         except Exception as error:
@@ -67,7 +63,7 @@ def dumps(obj: Any, *, for_parent: bool = False) -> bytes:
     return data
 
 
-def stream(obj: Any, buffer_callback: Callable[[Any], Any] | None = None) -> bytes:
+def dumps_message(obj: Any, buffer_callback: Callable[[Any], Any] | None = None) -> bytes:
     """Pickle *obj* by value for a message, whose receiver may be any process of the family."""
     file = io.BytesIO()
     what = "all" if settings.refused_goes_by_value else "foreign"
@@ -82,7 +78,7 @@ def _main_goes_by_value() -> None:
         _core.allow_standard_pickler(False)
 
 
-def _plain(obj: Any) -> bytes:
+def dumps_by_name(obj: Any) -> bytes:
     """Pickle with the reducer in force, which may be the user's."""
     file = io.BytesIO()
     (settings.reducer or pickler).dump(obj, file)

@@ -12,15 +12,20 @@ Layer: base; imports the standard library only.
 from __future__ import annotations
 
 from collections import deque
+from pickle import PicklingError
 from types import FunctionType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from types import CodeType
     from typing import Any
 
     _Parts = Iterator[tuple[str, Any]]
+
+# What pickle raises when it refuses an object. Anything else comes out of a class's own methods,
+# which another pickler would call just the same.
+REFUSALS = (PicklingError, TypeError, AttributeError)
 
 _MADE_BY_PYTHON_CODE = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 _DEEPEST = 100
@@ -52,9 +57,28 @@ _REMEDY = "make it on the other side, or leave it out with __getstate__"
 _WHOLES = ("threading", "queue", "_queue", "subprocess")
 
 
+def explained(
+    refusal: Exception, parts: Mapping[str, Any], dumps: Callable[[Any], Any]
+) -> Exception:
+    """Return an error like *refusal* that also says which part cannot be sent, and a remedy.
+
+    Args:
+        refusal: one of `REFUSALS`, raised by *dumps* for something that has all of *parts*.
+        parts: what may be the trouble, by the names under which the program knows it.
+    Returns:
+        *refusal* itself if *dumps* takes each of *parts* alone.
+    """
+    for name, part in parts.items():
+        if not _works(dumps, part):
+            kind = next(kind for kind in REFUSALS if isinstance(refusal, kind))
+            why = explanation(name, part, dumps)
+            return kind(f"{refusal}; {why}" if str(refusal) else why)
+    return refusal
+
+
 def explanation(name: str, obj: Any, dumps: Callable[[Any], Any]) -> str:
     """Say where in *obj*, called *name*, the object is that *dumps* refuses, and a remedy."""
-    path, culprit = find(name, obj, dumps)
+    path, culprit = find_culprit(name, obj, dumps)
     kind = type(culprit).__name__
     remedy = _REMEDIES.get(kind, _REMEDY)
     return f"{path} is {_article(kind)} {kind}, which cannot be sent: {remedy}"
@@ -65,7 +89,7 @@ def _article(kind: str) -> str:
     return "an" if spelt or kind[0] in "AEIOUaeiou" else "a"
 
 
-def find(name: str, obj: Any, dumps: Callable[[Any], Any]) -> tuple[str, Any]:
+def find_culprit(name: str, obj: Any, dumps: Callable[[Any], Any]) -> tuple[str, Any]:
     """Return the path to, and the innermost part of *obj* that *dumps* refuses."""
     path, seen = name, set[int]()
     by_value = _works(dumps, lambda: None)  # else functions and classes have no parts that matter

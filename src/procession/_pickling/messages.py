@@ -23,7 +23,7 @@ from typing import Any
 
 from .. import _core
 from . import settings
-from .pickler import explained, pieces
+from .pickler import pickle_parts, with_explanation
 
 PROTOCOL = 5
 
@@ -37,7 +37,7 @@ def encode(obj: object, buffers: list[memoryview]) -> bytes:
     """
     keep = partial(_keep_in_band, buffers)
     try:
-        parts = pieces(obj, PROTOCOL, keep, main_is_there=not settings.main_goes_by_value)
+        parts = pickle_parts(obj, PROTOCOL, keep, main_is_there=not settings.main_goes_by_value)
     except (pickle.PicklingError, TypeError, AttributeError) as refusal:
         return _by_value(obj, buffers, keep, refusal)
     return bytes(parts[0]) if len(parts) == 1 else b"".join(parts)
@@ -57,9 +57,9 @@ def _by_value(
 
     buffers.clear()
     try:
-        stream: bytes = by_value.stream(obj, keep)
+        stream: bytes = by_value.dumps_message(obj, keep)
     except Exception:  # noqa: BLE001 - whatever the object's own methods raise
-        raise explained(refusal, obj, by_value.stream) from refusal
+        raise with_explanation(refusal, obj, by_value.dumps_message) from refusal
     return stream
 
 

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
     _Reducer = Callable[[Any], Any]
 
-Piece = bytes | bytearray | memoryview
+Part = bytes | bytearray | memoryview
 
 
-class _Pieces(list[Piece]):
+class _Parts(list[Part]):
     """What a pickler writes, uncopied; one piece as a rule, more around large binary objects."""
 
     __slots__ = ()
@@ -66,7 +66,7 @@ class ForkingPickler(pickle.Pickler):
             pickle.PicklingError, TypeError, AttributeError: something in *obj* cannot be pickled.
         """
         if cls is ForkingPickler:
-            parts = pieces(obj, pickle.DEFAULT_PROTOCOL if protocol is None else protocol)
+            parts = pickle_parts(obj, pickle.DEFAULT_PROTOCOL if protocol is None else protocol)
             return memoryview(parts[0] if len(parts) == 1 else b"".join(parts))
         buffer = BytesIO()
         cls(buffer, protocol).dump(obj)
@@ -76,12 +76,12 @@ class ForkingPickler(pickle.Pickler):
 
 
 class _Pickler(pickle.Pickler):
-    """`ForkingPickler` for `pieces`: the same table, which nobody changes in place.
+    """`ForkingPickler` for `pickle_parts`: the same table, which nobody changes in place.
 
     A table of the class and no ``__init__`` make an instance as cheap as a plain pickler.
     """
 
-    dispatch_table: dict[type, _Reducer] = {}  # noqa: RUF012 - replaced as a whole, see `pieces`
+    dispatch_table: dict[type, _Reducer] = {}  # noqa: RUF012 - replaced as a whole, see `pickle_parts`
 
 
 class _PicklerWithoutMain(_Pickler):
@@ -99,13 +99,13 @@ _extra = ForkingPickler._extra_reducers
 _replacement: Any = None  # see `replace_pickler`
 
 
-def pieces(
+def pickle_parts(
     obj: Any,
     protocol: int | None = None,
     buffer_callback: Callable[[pickle.PickleBuffer], Any] | None = None,
     *,
     main_is_there: bool = True,
-) -> list[Piece]:
+) -> list[Part]:
     """Return *obj* pickled, in parts to be written one after the other.
 
     Large `bytes` inside *obj* are parts of their own, not copies. *buffer_callback* is that of
@@ -123,7 +123,7 @@ def pieces(
         or (not _sockets_are_known and "socket" in sys.modules)
     ):
         _merge_tables()
-    parts = _Pieces()
+    parts = _Parts()
     kind = _Pickler if main_is_there else _PicklerWithoutMain
     kind(parts, protocol, buffer_callback=buffer_callback).dump(obj)
     return parts
@@ -143,20 +143,19 @@ def current_pickler() -> Any:
     return _replacement or ForkingPickler
 
 
-def explained(
+def with_explanation(
     error: Exception, obj: Any, dumps: Callable[[Any], Any] = ForkingPickler.dumps
 ) -> Exception:
-    """Return *error*, raised by pickling *obj*, with the place of the trouble behind its words.
+    """Return *error*, which pickling *obj* raised, with what `diagnose` finds behind its message.
 
     Args:
-        dumps: what refuses the trouble when it is pickled alone.
+        dumps: pickles a part of *obj* alone.
     """
     if type(error) not in (pickle.PicklingError, TypeError, AttributeError):
-        return error  # of the program's own making, with arguments of its own
-    from .diagnose import explanation
+        return error  # the program's own, whose arguments are unknown
+    from .diagnose import explained  # only for an error
 
-    place = explanation("obj", obj, dumps)
-    return type(error)(f"{error}; {place}" if str(error) else place)
+    return explained(error, {"obj": obj}, dumps)
 
 
 def _merge_tables() -> None:

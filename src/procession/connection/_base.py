@@ -15,7 +15,7 @@ from __future__ import annotations
 import pickle
 
 from .._base.errors import BufferTooShort
-from .._pickling.pickler import explained, pieces
+from .._pickling.pickler import pickle_parts, with_explanation
 from . import _framing
 
 TYPE_CHECKING = False
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, NoReturn, Self, SupportsIndex
 
-    from .._pickling.pickler import Piece
+    from .._pickling.pickler import Part
 
 _loads = pickle.loads
 
@@ -138,9 +138,9 @@ class _ConnectionBase:
         if self._handle is None or not self._writable:  # a call for each message would show
             self._target()
         try:
-            parts = pieces(obj)
+            parts = pickle_parts(obj)
         except (pickle.PicklingError, TypeError, AttributeError) as error:
-            raise explained(error, obj) from error
+            raise with_explanation(error, obj) from error
         self._send_parts(parts)
 
     def recv(self) -> Any:
@@ -233,7 +233,7 @@ class _ConnectionBase:
     def _close(self) -> None:
         raise NotImplementedError
 
-    def _write(self, parts: list[Piece]) -> None:
+    def _write(self, parts: list[Part]) -> None:
         """Write all of *parts*, waiting as long as there is no room."""
         raise NotImplementedError
 
@@ -256,10 +256,10 @@ class _ConnectionBase:
 
     # ------------------------------------------------------------------- built on what it provides
 
-    def _send_bytes(self, buf: Piece) -> None:
+    def _send_bytes(self, buf: Part) -> None:
         self._send_parts([buf])
 
-    def _send_parts(self, parts: list[Piece]) -> None:
+    def _send_parts(self, parts: list[Part]) -> None:
         """Send one message that consists of *parts*."""
         try:
             self._write([_framing.header(sum(map(len, parts))), *parts])

@@ -21,7 +21,7 @@ import select
 from .. import _core
 from .._base.deadline import Deadline
 from .._base.errors import BufferTooShort
-from .._pickling.pickler import explained, pieces
+from .._pickling.pickler import pickle_parts, with_explanation
 from . import _fd_io, _framing
 from ._base import _ConnectionBase
 
@@ -29,7 +29,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, SupportsIndex
 
-    from .._pickling.pickler import Piece
+    from .._pickling.pickler import Part
     from ._async import Unfinished, Waiter
 
     # What `PipeEnd.receive` says of a message that it did not read as a whole.
@@ -72,9 +72,9 @@ class Connection(_ConnectionBase):
             self._send_bytes(_dumps(obj))
             return
         try:
-            parts = pieces(obj)
+            parts = pickle_parts(obj)
         except (pickle.PicklingError, TypeError, AttributeError) as error:
-            raise explained(error, obj) from error
+            raise with_explanation(error, obj) from error
         if len(parts) == 1:
             self._send_bytes(parts[0])
         else:
@@ -103,7 +103,7 @@ class Connection(_ConnectionBase):
 
         return _loads(await receive(self))
 
-    def _send_bytes(self, buf: Piece) -> None:
+    def _send_bytes(self, buf: Part) -> None:
         if len(buf) > _ONE_WRITE:
             self._send_parts([buf])
             return
@@ -111,7 +111,7 @@ class Connection(_ConnectionBase):
         if count is not None:
             self._write_rest(buf, count)
 
-    def _write_rest(self, buf: Piece, count: int) -> None:
+    def _write_rest(self, buf: Part, count: int) -> None:
         """Write what is missing of a message of whose frame *count* bytes were written."""
         frame = memoryview(_pack(len(buf)) + buf)[count:]
         try:
@@ -172,7 +172,7 @@ class Connection(_ConnectionBase):
             self._waiter.give_up()
         close(self._handle)
 
-    def _write(self, parts: list[Piece]) -> None:
+    def _write(self, parts: list[Part]) -> None:
         _fd_io.write(self._target(), parts)
 
     def _read(self, size: int, begun: bool) -> bytes:

@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 from .._base.deadline import Deadline
 from .._base.errors import AuthenticationError
-from .._pickling.pickler import Piece
+from .._pickling.pickler import Part
 from . import _fd_io
 from ._base import _ConnectionBase
 from ._handshake import PlainLink
@@ -111,7 +111,7 @@ class TLSConnection(_ConnectionBase):
     def _close(self) -> None:
         self._sock.close()
 
-    def _write(self, parts: list[Piece]) -> None:
+    def _write(self, parts: list[Part]) -> None:
         # One call for small messages: each is a record, and a packet, of its own.
         data = memoryview(b"".join(parts))
         while data:
