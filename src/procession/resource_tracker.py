@@ -68,7 +68,7 @@ _PATHS: dict[str, Callable[[str], str]] = {
     "shared_memory": _path_of_shared_memory,
     "semaphore": _path_of_semaphore,
     "socket": _path_itself,
-    "unborn_socket": _path_itself,
+    "announced_socket": _path_itself,
     "folder": _path_itself,
 }
 
@@ -79,7 +79,7 @@ _CLEANUP_FUNCS: dict[str, Callable[[str], object]] = {
     "shared_memory": lambda name: os.unlink(_path_of_shared_memory(name)),
     "semaphore": lambda name: os.unlink(_path_of_semaphore(name)),
     "socket": os.unlink,
-    "unborn_socket": os.unlink,  # in whose making the family was killed
+    "announced_socket": os.unlink,  # the family was killed while it was made
     "folder": _remove_folder,
 }
 

@@ -185,7 +185,7 @@ def test_a_client_waits_for_accept_as_long_as_it_is_told(
     with pytest.raises(TimeoutError):
         Client(listener.address, authkey=KEY, timeout=0.1)
     assert time.monotonic() - start >= 0.1
-    monkeypatch.setattr(_handshake, "LIMIT", 0.05)
+    monkeypatch.setattr(_handshake, "HANDSHAKE_TIMEOUT_S", 0.05)
     with beside(Client, listener.address, authkey=KEY) as client:
         with pytest.raises(TimeoutError):
             client.exception(0.3)  # a listener may be late
@@ -196,7 +196,7 @@ def test_a_client_waits_for_accept_as_long_as_it_is_told(
 def test_a_listener_that_falls_silent_in_mid_handshake_is_left(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(_handshake, "LIMIT", 0.05)
+    monkeypatch.setattr(_handshake, "HANDSHAKE_TIMEOUT_S", 0.05)
     with (
         Listener() as silent,
         beside(Client, silent.address, authkey=KEY) as client,
