@@ -18,6 +18,7 @@ import socket
 from .._base import errors, log
 from .._base.deadline import Deadline
 from .._base.errors import AuthenticationError
+from .._base.poll import wait_events
 from . import _framing
 from ._auth import LONGEST_MESSAGE, both_steps
 from ._fd_connection import Connection
@@ -193,15 +194,13 @@ def complete(handshake: Handshake, deadline: Deadline) -> _ConnectionBase:
         AuthenticationError, EOFError, OSError: as `Handshake.advance`.
     """
     link = handshake.link
-    poller = select.poll()
     try:
         while not handshake.advance():
             if deadline.expired or handshake.limit.expired:
                 raise ConnectionTimeout("the other side did not finish the handshake in time")
-            poller.register(link.fileno(), link.events)
-            for _, there in poller.poll(soonest_ms(deadline, handshake.limit)):
-                if there & select.POLLIN:  # `advance` does not report TLS's own messages
-                    handshake.note_answer()
+            limit_ms = soonest_ms(deadline, handshake.limit)
+            if wait_events(link.fileno(), link.events, limit_ms) & select.POLLIN:
+                handshake.note_answer()  # `advance` does not do so for TLS's own messages
         return link.connection()
     except BaseException:
         link.disconnect()
