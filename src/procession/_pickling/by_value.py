@@ -114,12 +114,7 @@ def _pickler_class() -> Any:
     """Make the pickler; cloudpickle is imported only by programs that need it."""
     import cloudpickle
 
-    # A copy of a merged table: what is registered later must be looked up in `copyreg` itself.
-    by_value = dict(cloudpickle.Pickler.dispatch_table)
-    # Cloudpickle would send their content, as an object of another type.
-    for kind in (io.TextIOWrapper, memoryview):
-        by_value.pop(kind, None)
-    by_value[MethodType] = _reduce_method
+    by_value = _cloudpickle_reducers()
 
     class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc]
         """Cloudpickle with the package's reducers, and names for all that the receiver can import.
@@ -154,6 +149,18 @@ def _pickler_class() -> Any:
             return super().reducer_override(obj)
 
     return ByValuePickler
+
+
+def _cloudpickle_reducers() -> dict[type, Any]:
+    """Return cloudpickle's reducers, less those that would make an object of another type."""
+    import cloudpickle
+
+    # A copy of a merged table: what is registered later must be looked up in `copyreg` itself.
+    by_value = dict(cloudpickle.Pickler.dispatch_table)
+    for kind in (io.TextIOWrapper, memoryview):  # sent as their content
+        by_value.pop(kind, None)
+    by_value[MethodType] = _reduce_method
+    return by_value
 
 
 def _own_reducers() -> dict[type, Any]:
