@@ -244,7 +244,7 @@ def test_a_closed_end_within_a_message_stays_closed(ends: Ends) -> None:
         receiver.recv()
 
 
-def test_in_the_middle_of_a_message_a_connection_does_not_travel(ends: Ends) -> None:
+def test_in_the_middle_of_a_message_a_connection_cannot_be_sent(ends: Ends) -> None:
     receiver, sender = ends
 
     async def work() -> None:

@@ -122,7 +122,7 @@ def test_an_empty_key_is_a_key() -> None:
         assert_connected(client.result(), accepted)
 
 
-def test_a_wrong_key_is_an_error_on_both_sides(listener: Listener) -> None:
+def test_a_wrong_key_is_an_error_at_both_ends(listener: Listener) -> None:
     wrong = beside(Client, listener.address, authkey=b"wrong")
     with wrong as client, pytest.raises(AuthenticationError, match="another authkey"):
         listener.accept(10)
@@ -220,7 +220,7 @@ def test_a_listener_that_closes_is_the_end() -> None:
         assert isinstance(client.exception(10), EOFError | ConnectionResetError)
 
 
-def test_xml_values_travel_without_pickle() -> None:
+def test_xml_values_are_sent_without_pickle() -> None:
     with XmlListener() as listener, beside(XmlClient, listener.address) as client:
         server: Any = listener.accept(5)
         with contextlib.closing(server), contextlib.closing(client.result()) as end:

@@ -36,7 +36,7 @@ def secure_client(listener: Listener, **kwargs: Any) -> Any:
     return Client(address, authkey=KEY, ssl_context=client_context(), **kwargs)
 
 
-def test_messages_travel_through_tls(secure: Listener) -> None:
+def test_messages_go_through_tls(secure: Listener) -> None:
     with beside(secure_client, secure) as future:
         server = secure.accept(10)
     with server, future.result() as client:
