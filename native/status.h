@@ -1,6 +1,6 @@
 /* The result of an operation of the core: one enumeration for all layers.
  *
- * The core raises nothing. The bindings turn a status into an exception: as python/status.c does
+ * The core raises nothing. The bindings turn a status into an exception: as python/exception.c does
  * where no caller knows better, or by themselves where a status has a meaning of its own. */
 #ifndef PROCESSION_STATUS_H
 #define PROCESSION_STATUS_H

@@ -5,8 +5,9 @@ import sys
 import procession
 
 
-def answer(connection):
+def answer(connection, end_of_parent):
     """Answer each number with its square, until the other side closes its end."""
+    end_of_parent.close()  # or this process would keep the conversation open itself
     while True:
         try:
             number = connection.recv()
@@ -20,7 +21,7 @@ def main():
     if sys.argv[1:]:
         procession.set_start_method(sys.argv[1])
     here, there = procession.Pipe()
-    process = procession.Process(target=answer, args=(there,))
+    process = procession.Process(target=answer, args=(there, here))
     process.start()
     there.close()  # the child has its own; this process needs only the other end
     for number in (2, 3, 4):

@@ -1,5 +1,4 @@
-/* Arguments that many methods share. */
-#include "core.h"
+#include "arguments.h"
 
 /* Longer than any program runs, and far from overflow. */
 #define LONGEST_SECONDS 1e9
@@ -82,4 +81,17 @@ bool parse_wait(PyObject *const *args, Py_ssize_t nargs, PyObject *names, const 
     if (!block)
         *deadline = 0;
     return true;
+}
+
+bool parse_only_timeout(PyObject *const *args, Py_ssize_t nargs, PyObject *names,
+                        const char *function, PyObject **timeout)
+{
+    Py_ssize_t named = names ? PyTuple_Size(names) : 0;
+    *timeout = nargs + named ? args[0] : NULL;
+    bool right = nargs + named <= 1 &&
+                 (named == 0 ||
+                  PyUnicode_CompareWithASCIIString(PyTuple_GetItem(names, 0), "timeout") == 0);
+    if (!right)
+        PyErr_Format(PyExc_TypeError, "%s() takes one argument, timeout", function);
+    return right;
 }

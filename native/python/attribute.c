@@ -1,11 +1,10 @@
-/* locked_attribute(name): an attribute of the ctypes object in a Locked one, under the lock.
- *
- * Idea  A wrapper's class has one for each field of its structure. It is to the wrapper what the field is
- *       to the structure, and no Python code runs for it. */
-#include "value.h"
+#include "attribute.h"
 
 #include <stddef.h>
 #include <structmember.h>
+
+#include "type.h"
+#include "value.h"
 
 typedef struct {
     PyObject_HEAD PyObject *name; /* owned; NULL: not initialised */

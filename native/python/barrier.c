@@ -1,10 +1,13 @@
-/* Barrier: the binding of sync/barrier.h. */
-#include "../sync/barrier.h"
+#include "barrier.h"
 
 #include <string.h>
 
-#include "../sync/semaphore.h"
-#include "sync.h"
+#include "../sync/barrier.h"
+#include "arguments.h"
+#include "exception.h"
+#include "family.h"
+#include "type.h"
+#include "waiting.h"
 
 typedef struct {
     WaitingObject waiting;
@@ -28,7 +31,7 @@ static bool is_ready(BarrierObject *self)
 }
 
 /* False: exception set. */
-static bool set_manner(BarrierObject *self, PyObject *action, PyObject *timeout)
+static bool set_arguments(BarrierObject *self, PyObject *action, PyObject *timeout)
 {
     deadline_t unused;
     if (self->action != NULL || (action != Py_None && !PyCallable_Check(action))) {
@@ -58,15 +61,9 @@ static int Barrier_init(BarrierObject *self, PyObject *args, PyObject *kwargs)
                      BARRIER_MOST_PARTIES, parties);
         return -1;
     }
-    if (!set_manner(self, action, timeout))
+    if (!set_arguments(self, action, timeout))
         return -1;
-    enum status status = barrier_create(&family, (uint32_t)parties, &base->handle);
-    if (status != STATUS_OK) {
-        raise_status(status);
-        return -1;
-    }
-    base->memory = arena_at(&family, base->handle.payload);
-    return 0;
+    return handle_finish_init(base, barrier_create(&family, (uint32_t)parties, &base->handle));
 }
 
 static void Barrier_dealloc(BarrierObject *self)
@@ -222,13 +219,13 @@ static PyObject *Barrier_reduce(BarrierObject *self, PyObject *Py_UNUSED(protoco
 static PyObject *Barrier_setstate(BarrierObject *self, PyObject *state)
 {
     PyObject *action, *timeout;
-    if (!PyArg_ParseTuple(state, "OO", &action, &timeout) || !set_manner(self, action, timeout))
+    if (!PyArg_ParseTuple(state, "OO", &action, &timeout) || !set_arguments(self, action, timeout))
         return NULL;
     Py_RETURN_NONE;
 }
 
 static PyMethodDef methods[] = {
-    {"wait", FASTCALL(Barrier_wait), METH_FASTCALL | METH_KEYWORDS,
+    {"wait", METHOD(Barrier_wait), METH_FASTCALL | METH_KEYWORDS,
      "wait($self, /, timeout=None)\n--\n\nUntil all parties have come; how many had come before "
      "this one. BrokenBarrierError when that cannot be, or not in time."},
     {"abort", (PyCFunction)Barrier_abort, METH_NOARGS, "abort($self, /)\n--\n\nBreak the barrier."},
@@ -265,44 +262,7 @@ static PyType_Spec spec = {
     .slots = slots,
 };
 
-/* forget_parts(): this process ends in order, so nothing is to be concluded from its end: it keeps the
- * permits it took, its locks may be released by others, and its barriers do not expect it any more. */
-static PyObject *forget_parts(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
-{
-    uint32_t entries[256], count = 0;
-    if (family.tag != 0)
-        count = handle_list(&family, entries, sizeof entries / sizeof *entries);
-    uint32_t *list = entries, *larger = NULL;
-    if (count > sizeof entries / sizeof *entries) {
-        larger = PyMem_Malloc(count * sizeof *larger);
-        if (larger == NULL)
-            return PyErr_NoMemory();
-        uint32_t now = handle_list(&family, list = larger, count);
-        count = now < count ? now : count;
-    }
-    for (uint32_t i = 0; i < count; i++) { /* the GIL is held: no handle goes meanwhile */
-        void *payload = arena_at(&family, handle_at(&family, list[i]).payload);
-        uint64_t kind = word_get(&block_of(payload)->kind);
-        if (kind == BLOCK_SEMAPHORE)
-            semaphore_forget(&family, payload);
-        else if (kind == BLOCK_BARRIER)
-            barrier_forget(&family, payload);
-        else if (kind == BLOCK_LOCK)
-            lock_leave(payload);
-    }
-    PyMem_Free(larger);
-    Py_RETURN_NONE;
-}
-
-static PyMethodDef functions[] = {
-    {"forget_parts", forget_parts, METH_NOARGS,
-     "forget_parts(): an end in order; permits are kept, barriers do not wait for this process."},
-    {NULL, NULL, 0, NULL},
-};
-
 int add_barrier(PyObject *module)
 {
-    if (PyModule_AddFunctions(module, functions) != 0)
-        return -1;
     return add_type(module, &spec, Handle_Type) ? 0 : -1;
 }

@@ -1,15 +1,15 @@
-/* Channel.put_many and get_many: many objects with one round of the mutex.
- *
- * Idea   All objects are encoded first, so that one that cannot be pickled raises before anything is
- *        put. The small ones lie in a batch (channel/batch.h); one with a payload has its own place
- *        between them, and changes hands by itself.
- * Rule   What was taken is given to the caller: when one object cannot be rebuilt, the others are in
- *        the exception's attribute `items`.
- */
+#include "batch.h"
+
 #include <string.h>
 
 #include "../channel/batch.h"
-#include "channel.h"
+#include "arguments.h"
+#include "channel_transfer.h"
+#include "decode.h"
+#include "encode.h"
+#include "exception.h"
+#include "family.h"
+#include "ready_fd.h"
 
 /* ---- put */
 
@@ -251,8 +251,8 @@ static PyObject *get_list(ChannelObject *self, Py_ssize_t limit, deadline_t dead
         PyErr_NoMemory();
     else if (got.items && take_many(self, records, limit, deadline, &got))
         result = give(&got);
-    if (self->bell)
-        channel_settle_bell(self);
+    if (self->waker)
+        channel_update_waker(self);
     PyMem_Free(records);
     Py_XDECREF(got.items);
     Py_XDECREF(got.error);

@@ -1,9 +1,10 @@
-/* Block: plain shared memory with the buffer protocol. Also what keeps a large message alive while
- * buffers of it are in use. */
+#include "block.h"
+
 #include <string.h>
 
-#include "../os/crash_report.h"
-#include "core.h"
+#include "exception.h"
+#include "family.h"
+#include "type.h"
 
 PyTypeObject *Block_Type;
 
@@ -14,20 +15,14 @@ static int Block_init(HandleObject *self, PyObject *args, PyObject *kwargs)
     Py_ssize_t size;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "n", names, &size))
         return -1;
-    if (size < 0 || self->memory) {
-        PyErr_SetString(PyExc_ValueError,
-                        size < 0 ? "size must not be negative" : "a Block is initialised once");
+    if (size < 0) {
+        PyErr_SetString(PyExc_ValueError, "size must not be negative");
         return -1;
     }
-    if (!family_ensure())
+    if (!handle_begin_init(self, "Block") ||
+        handle_finish_init(self, handle_create(&family, (uint64_t)size, BLOCK_BYTES, NULL, NULL,
+                                               &self->handle)) != 0)
         return -1;
-    enum status status = handle_create(&family, (uint64_t)size, BLOCK_BYTES, NULL, NULL,
-                                       &self->handle);
-    if (status != STATUS_OK) {
-        raise_status(status);
-        return -1;
-    }
-    self->memory = arena_at(&family, self->handle.payload);
     memset(self->memory, 0, (size_t)size); /* not under the arena's mutex: it may take long */
     return 0;
 }
@@ -42,6 +37,22 @@ PyObject *block_from_handle(struct handle handle)
     self->handle = handle;
     self->memory = arena_at(&family, handle.payload);
     return (PyObject *)self;
+}
+
+word_t *block_words(PyObject *block, Py_ssize_t index, unsigned count)
+{
+    if (!PyObject_TypeCheck(block, Block_Type)) {
+        PyErr_Format(PyExc_TypeError, "%R is no Block", block);
+        return NULL;
+    }
+    HandleObject *self = (HandleObject *)block;
+    if (!handle_is_ready(self))
+        return NULL;
+    uint64_t words = word_get(&block_of(self->memory)->size) / sizeof(word_t);
+    if (index >= 0 && (uint64_t)index + count <= words)
+        return (word_t *)self->memory + index;
+    PyErr_SetString(PyExc_IndexError, "the block has no such words");
+    return NULL;
 }
 
 static Py_ssize_t Block_length(HandleObject *self)
@@ -73,35 +84,8 @@ static PyType_Spec spec = {
     .slots = slots,
 };
 
-/* keep_last_words(block) */
-static PyObject *keep_last_words(PyObject *Py_UNUSED(module), PyObject *block)
-{
-    static PyObject *kept; /* the handler of the signals writes into it */
-    if (!PyObject_TypeCheck(block, Block_Type) || Block_length((HandleObject *)block) == 0)
-        return PyErr_Format(PyExc_TypeError, "%R is no Block with room", block);
-    Py_INCREF(block);
-    crash_report_keep(((HandleObject *)block)->memory, (size_t)Block_length((HandleObject *)block));
-    PyObject *before = kept;
-    kept = block;
-    Py_XDECREF(before);
-    Py_RETURN_NONE;
-}
-
-static PyObject *fatal_signals_unhandled(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
-{
-    return PyBool_FromLong(crash_report_signals_unhandled());
-}
-
-static PyMethodDef functions[] = {
-    {"keep_last_words", keep_last_words, METH_O,
-     "keep_last_words(block): what faulthandler writes when this process crashes goes there too."},
-    {"fatal_signals_unhandled", fatal_signals_unhandled, METH_NOARGS,
-     "Whether all signals of crashes have the system's action."},
-    {NULL, NULL, 0, NULL},
-};
-
 int add_block(PyObject *module)
 {
     Block_Type = add_type(module, &spec, Handle_Type);
-    return Block_Type ? PyModule_AddFunctions(module, functions) : -1;
+    return Block_Type ? 0 : -1;
 }

@@ -1,44 +1,20 @@
-/* Channel: the binding of channel/channel.h. Queues and the pool's traffic are built on it. */
 #include "channel.h"
 
 #include "../channel/channel_block.h"
 #include "../sync/owned_lock.h"
-
-PyTypeObject *Channel_Type;
-
-bool channel_is_open(ChannelObject *self)
-{
-    if (!handle_is_ready(&self->base))
-        return false;
-    if (self->closed)
-        PyErr_Format(PyExc_ValueError, "Queue %R is closed", self);
-    return !self->closed;
-}
-
-static PyObject *full, *empty; /* queue.Full, queue.Empty */
-
-/* What calls of a channel may need, while it can still be imported. The module queue is not cheap, and
- * a channel that carries the result of a process does without; where queues are, it has been imported. */
-static bool prepare(void)
-{
-    if (full == NULL || empty == NULL) {
-        PyObject *name = PyUnicode_FromString("queue");
-        PyObject *module = name ? PyImport_GetModule(name) : NULL;
-        Py_XDECREF(name);
-        bool failed = module ? !import_cached(&full, "queue", "Full") ||
-                                   !import_cached(&empty, "queue", "Empty")
-                             : PyErr_Occurred() != NULL;
-        Py_XDECREF(module);
-        if (failed)
-            return false;
-    }
-    return encode_prepare() && decode_prepare();
-}
+#include "arguments.h"
+#include "batch.h"
+#include "channel_transfer.h"
+#include "decode.h"
+#include "exception.h"
+#include "family.h"
+#include "ready_fd.h"
+#include "type.h"
 
 static PyObject *Channel_new(PyTypeObject *type, PyObject *Py_UNUSED(args),
                              PyObject *Py_UNUSED(kwargs))
 {
-    ChannelObject *self = prepare() ? (ChannelObject *)handle_new(type) : NULL;
+    ChannelObject *self = channel_prepare() ? (ChannelObject *)handle_new(type) : NULL;
     if (self)
         spin_wait_init(&self->spin_wait);
     return (PyObject *)self;
@@ -46,8 +22,8 @@ static PyObject *Channel_new(PyTypeObject *type, PyObject *Py_UNUSED(args),
 
 static void Channel_dealloc(ChannelObject *self)
 {
-    Py_CLEAR(self->claim_block);
-    Py_CLEAR(self->bell);
+    Py_CLEAR(self->task_block);
+    Py_CLEAR(self->waker);
     handle_dealloc((PyObject *)self);
 }
 
@@ -56,108 +32,11 @@ static int Channel_init(ChannelObject *self, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"maxsize", NULL};
     Py_ssize_t max = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|n", names, &max) || !family_ensure())
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|n", names, &max) ||
+        !handle_begin_init(&self->base, "channel"))
         return -1;
-    if (self->base.memory) {
-        PyErr_SetString(PyExc_ValueError, "a channel is initialised once");
-        return -1;
-    }
-    enum status status = channel_create(&family, max > 0 ? (uint64_t)max : 0, &self->base.handle);
-    if (status != STATUS_OK) {
-        raise_status(status);
-        return -1;
-    }
-    self->base.memory = arena_at(&family, self->base.handle.payload);
-    return 0;
-}
-
-/* ---- waiting */
-
-bool channel_await(ChannelObject *self, enum channel_side side, deadline_t *deadline)
-{
-    struct channel *channel = channel_of(self);
-    enum status status;
-    Py_BEGIN_ALLOW_THREADS
-    if (side == CHANNEL_ROOM)
-        status = channel_wait_for_room(channel, &self->spin_wait, *deadline);
-    else
-        status = channel_wait_for_message(channel, &self->spin_wait, *deadline);
-    Py_END_ALLOW_THREADS
-    if (status != STATUS_TIMED_OUT)
-        return go_on(status);
-    *deadline = 0; /* one last look */
-    return true;
-}
-
-static void raise_from(PyObject **cache, const char *module, const char *name)
-{
-    if (import_cached(cache, module, name))
-        PyErr_SetNone(*cache);
-}
-
-void channel_raise(enum status status, enum channel_side side)
-{
-    static PyObject *shut_down;
-    if (status == STATUS_SHUT_DOWN)
-        raise_from(&shut_down, "procession._base.queue_shutdown", "ShutDown");
-    else if (status != STATUS_AGAIN)
-        raise_status(status);
-    else if (side == CHANNEL_ROOM)
-        raise_from(&full, "queue", "Full");
-    else
-        raise_from(&empty, "queue", "Empty");
-}
-
-/* ---- put */
-
-/* Until there is room or *deadline* has passed. False: exception set. */
-static bool put_message(ChannelObject *self, struct message *message, deadline_t deadline)
-{
-    struct channel *channel = channel_of(self);
-    enum status status;
-    while ((status = channel_try_put(&family, channel, message)) == STATUS_AGAIN && deadline != 0)
-        if (!channel_await(self, CHANNEL_ROOM, &deadline))
-            return false;
-    if (status != STATUS_OK)
-        channel_raise(status, CHANNEL_ROOM);
-    return status == STATUS_OK;
-}
-
-/* Puts what *message* was encoded into, and *keep* (stolen) is to be kept for until then. */
-static bool put_encoded(ChannelObject *self, struct message *message, PyObject *keep,
-                        deadline_t deadline)
-{
-    bool done = put_message(self, message, deadline);
-    if (!done)
-        message_discard(message);
-    self->used = true;
-    Py_DECREF(keep);
-    return done;
-}
-
-bool channel_put_object(ChannelObject *self, PyObject *object, uint64_t tag, uint64_t extra,
-                        deadline_t deadline, uint64_t *sequence)
-{
-    struct message message;
-    message.tag = tag;
-    message.extra = extra;
-    PyObject *keep = message_encode(object, &message);
-    if (keep == NULL || !put_encoded(self, &message, keep, deadline))
-        return false;
-    *sequence = message.sequence;
-    return true;
-}
-
-bool channel_put_plain(ChannelObject *self, PyObject *object, uint64_t tag, bool *plain)
-{
-    struct message message;
-    message.tag = tag;
-    message.extra = 0;
-    PyObject *keep = message_encode_plain(object, &message);
-    *plain = keep != NULL;
-    if (keep == NULL)
-        return PyErr_Occurred() == NULL;
-    return put_encoded(self, &message, keep, DEADLINE_NEVER);
+    return handle_finish_init(
+        &self->base, channel_create(&family, max > 0 ? (uint64_t)max : 0, &self->base.handle));
 }
 
 /* Channel.put(obj, block=True, timeout=None) */
@@ -177,22 +56,6 @@ static PyObject *Channel_put(ChannelObject *self, PyObject *const *args, Py_ssiz
 }
 
 /* ---- get */
-
-bool channel_get_message(ChannelObject *self, struct message *message, word_t *claim,
-                         deadline_t deadline)
-{
-    struct channel *channel = channel_of(self);
-    enum status status;
-    while ((status = channel_try_get(&family, channel, message, claim)) == STATUS_AGAIN &&
-           deadline != 0)
-        if (!channel_await(self, CHANNEL_MESSAGES, &deadline))
-            return false;
-    if (self->bell)
-        channel_settle_bell(self);
-    if (status != STATUS_OK)
-        channel_raise(status, CHANNEL_MESSAGES);
-    return status == STATUS_OK;
-}
 
 /* Channel.get(block=True, timeout=None) */
 static PyObject *Channel_get(ChannelObject *self, PyObject *const *args, Py_ssize_t nargs,
@@ -233,7 +96,7 @@ static PyObject *Channel_wait_done(ChannelObject *self, PyObject *timeout)
         Py_END_ALLOW_THREADS
         if (status == STATUS_TIMED_OUT)
             return PyBool_FromLong(channel_is_done(channel));
-        if (!go_on(status))
+        if (!may_go_on(status))
             return NULL;
     }
     Py_RETURN_TRUE;
@@ -244,7 +107,7 @@ static PyObject *Channel_wait_done(ChannelObject *self, PyObject *timeout)
 static PyObject *Channel_close(ChannelObject *self, PyObject *Py_UNUSED(unused))
 {
     self->closed = true;
-    Py_CLEAR(self->bell);
+    Py_CLEAR(self->waker);
     Py_RETURN_NONE;
 }
 
@@ -296,7 +159,8 @@ static PyObject *Channel_qsize(ChannelObject *self, PyObject *Py_UNUSED(unused))
     return PyLong_FromUnsignedLongLong(channel_size(channel_of(self)));
 }
 
-/* The standard library's queue can still be asked after close() if nothing was ever put through it. */
+/* The standard library's queue can still be asked after close() if nothing was ever put through it.
+ * */
 static PyObject *Channel_empty(ChannelObject *self, PyObject *Py_UNUSED(unused))
 {
     if (!handle_is_ready(&self->base))
@@ -330,16 +194,14 @@ static PyObject *Channel_maxsize(ChannelObject *self, void *Py_UNUSED(closure))
     return PyLong_FromUnsignedLongLong(channel_of(self)->max_messages);
 }
 
-#define FASTCALL(function) ((PyCFunction)(void (*)(void))(function))
-
 static PyMethodDef methods[] = {
-    {"put", FASTCALL(Channel_put), METH_FASTCALL | METH_KEYWORDS,
+    {"put", METHOD(Channel_put), METH_FASTCALL | METH_KEYWORDS,
      "put(obj, block=True, timeout=None): queue.Full when there was no room in time."},
-    {"get", FASTCALL(Channel_get), METH_FASTCALL | METH_KEYWORDS,
+    {"get", METHOD(Channel_get), METH_FASTCALL | METH_KEYWORDS,
      "get(block=True, timeout=None): queue.Empty when nothing came in time."},
-    {"put_many", FASTCALL(Channel_put_many), METH_FASTCALL | METH_KEYWORDS,
+    {"put_many", METHOD(Channel_put_many), METH_FASTCALL | METH_KEYWORDS,
      "put_many(items, block=True, timeout=None): how many were put in time, one at least."},
-    {"get_many", FASTCALL(Channel_get_many), METH_FASTCALL | METH_KEYWORDS,
+    {"get_many", METHOD(Channel_get_many), METH_FASTCALL | METH_KEYWORDS,
      "get_many(limit, block=True, timeout=None): a list of what is there, one item at least."},
     {"task_done", (PyCFunction)Channel_task_done, METH_NOARGS,
      "One message that was taken is done with; ValueError when more than were put."},
@@ -347,10 +209,10 @@ static PyMethodDef methods[] = {
      "wait_done(timeout): whether each message was done with in time."},
     {"close", (PyCFunction)Channel_close, METH_NOARGS,
      "No more put() or get() through this object; the messages stay for others."},
-    {"shutdown", (PyCFunction)(void (*)(void))Channel_shutdown, METH_VARARGS | METH_KEYWORDS,
+    {"shutdown", METHOD(Channel_shutdown), METH_VARARGS | METH_KEYWORDS,
      "shutdown(immediate=False): nothing more can be put, by anyone; what is there is dropped if "
      "immediate, else it can still be taken."},
-    {"bell_fd", (PyCFunction)Channel_bell_fd, METH_NOARGS,
+    {"ready_fd", (PyCFunction)Channel_ready_fd, METH_NOARGS,
      "A descriptor that is readable while get() would not have to wait."},
     {"owned_lock", (PyCFunction)Channel_owned_lock, METH_O,
      "owned_lock(side): (offset, serial) of a lock that belongs to the channel."},

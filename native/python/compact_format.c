@@ -1,18 +1,8 @@
-/* Small tuples, lists and dicts of plain values, without pickle.
- *
- * Idea   Messages between processes are mostly small: a number, a name and a result in a tuple. Pickle
- *        spends more on making its pickler and unpickler than on such an object. So a container
- *        of scalars is written here: a letter for each value, then its size and its bytes.
- * Rule   What comes out must be what pickle would have given. Pickle keeps it when one list is in
- *        two places of an object; this format does not. So a list or dict may only be the
- *        outermost object. Of tuples and scalars, which cannot be changed, a second copy is the same.
- *        All types are exactly these; anything else, or what takes more than a record, is left to
- *        pickle. No Python code runs on the way.
- * Trust  Sizes and letters are checked when they are read, as all that lies in shared memory.
- */
+#include "compact_format.h"
+
 #include <string.h>
 
-#include "message.h"
+#include "exception.h"
 
 /* Deeper tuples are left to pickle. */
 enum { DEPTH = 6 };

@@ -1,10 +1,17 @@
-/* Condition: the binding of sync/condition.h, around a lock. */
+#include "condition.h"
+
+#include "../crash_point.h"
 #include "../sync/condition.h"
-#include "sync.h"
+#include "arguments.h"
+#include "family.h"
+#include "lock_reference.h"
+#include "method_cache.h"
+#include "type.h"
+#include "waiting.h"
 
 typedef struct {
     WaitingObject waiting;
-    struct guard guard;
+    struct lock_reference lock;
 } ConditionObject;
 
 static struct condition *condition_of(ConditionObject *self)
@@ -16,9 +23,9 @@ static bool is_ready(ConditionObject *self)
 {
     if (!handle_is_ready(&self->waiting.base))
         return false;
-    if (self->guard.kind == GUARD_NONE)
+    if (self->lock.kind == LOCK_KIND_NONE)
         PyErr_SetString(PyExc_ValueError, "the condition has no lock yet");
-    return self->guard.kind != GUARD_NONE;
+    return self->lock.kind != LOCK_KIND_NONE;
 }
 
 static void fill(void *memory, uint64_t Py_UNUSED(size), const void *Py_UNUSED(with))
@@ -33,14 +40,15 @@ static int Condition_init(ConditionObject *self, PyObject *args, PyObject *kwarg
     PyObject *lock;
     HandleObject *base = &self->waiting.base;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O", names, &lock) ||
-        !handle_begin_init(base, "condition") || !guard_init(&self->guard, lock))
+        !handle_begin_init(base, "condition") || !lock_reference_init(&self->lock, lock))
         return -1;
-    return handle_finish_init(base, sizeof(struct condition), BLOCK_CONDITION, fill, NULL);
+    return handle_finish_init(base, handle_create(&family, sizeof(struct condition),
+                                                  BLOCK_CONDITION, fill, NULL, &base->handle));
 }
 
 static void Condition_dealloc(ConditionObject *self)
 {
-    guard_clear(&self->guard);
+    lock_reference_clear(&self->lock);
     handle_dealloc((PyObject *)self);
 }
 
@@ -49,29 +57,29 @@ static void Condition_dealloc(ConditionObject *self)
 static PyObject *Condition_enter(PyObject *self, PyObject *const *Py_UNUSED(args),
                                  Py_ssize_t Py_UNUSED(nargs))
 {
-    return guard_enter(&((ConditionObject *)self)->guard);
+    return lock_reference_enter(&((ConditionObject *)self)->lock);
 }
 
 static PyObject *Condition_exit(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
 {
-    return guard_exit(&((ConditionObject *)self)->guard, args, nargs);
+    return lock_reference_exit(&((ConditionObject *)self)->lock, args, nargs);
 }
 
 static PyObject *Condition_of_lock(ConditionObject *self, void *name)
 {
-    return guard_method(&self->guard, name);
+    return lock_reference_method(&self->lock, name);
 }
 
 static PyObject *Condition_lock(ConditionObject *self, void *Py_UNUSED(closure))
 {
-    return is_ready(self) ? Py_NewRef(self->guard.object) : NULL;
+    return is_ready(self) ? Py_NewRef(self->lock.object) : NULL;
 }
 
 static bool has_lock(ConditionObject *self, const char *complaint)
 {
     if (!is_ready(self))
         return false;
-    bool held = guard_is_held(&self->guard);
+    bool held = lock_reference_is_held(&self->lock);
     if (!held)
         PyErr_SetString(PyExc_AssertionError, complaint);
     return held;
@@ -79,8 +87,8 @@ static bool has_lock(ConditionObject *self, const char *complaint)
 
 /* ---- waiting */
 
-/* STATUS_OK, STATUS_TIMED_OUT; STATUS_OWNER_DIED: whoever had the lock died, perhaps on its way to notify;
- * STATUS_INTERRUPTED: exception set. */
+/* STATUS_OK, STATUS_TIMED_OUT; STATUS_OWNER_DIED: whoever had the lock died, perhaps on its way to
+ * notify; STATUS_INTERRUPTED: exception set. */
 static enum status sleep_until_notified(ConditionObject *self, struct condition_wait *wait,
                                         deadline_t deadline)
 {
@@ -92,20 +100,21 @@ static enum status sleep_until_notified(ConditionObject *self, struct condition_
         Py_END_ALLOW_THREADS
         if (status == STATUS_INTERRUPTED && PyErr_CheckSignals() != 0)
             break;
-        if (status == STATUS_INTERRUPTED && guard_is_broken(&self->guard))
+        if (status == STATUS_INTERRUPTED && lock_reference_is_broken(&self->lock))
             return STATUS_OWNER_DIED;
     }
     return status;
 }
 
-/* Without the lock and back. The exception of a signal's handler is raised once the lock is held again. */
+/* Without the lock and back. The exception of a signal's handler is raised once the lock is held
+ * again. */
 static PyObject *wait(ConditionObject *self, deadline_t deadline)
 {
     struct condition_wait wait;
     struct condition *condition = condition_of(self);
     condition_enter(&family, condition, &wait);
     CRASH_POINT("condition.wait.before_release");
-    uint32_t depth = guard_release_all(&self->guard);
+    uint32_t depth = lock_reference_release_all(&self->lock);
     if (depth == 0) {
         condition_leave(&family, condition, &wait, true);
         return NULL;
@@ -114,7 +123,7 @@ static PyObject *wait(ConditionObject *self, deadline_t deadline)
     bool failed = status == STATUS_INTERRUPTED;
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
-    bool has_lock = guard_take_again(&self->guard, depth);
+    bool has_lock = lock_reference_acquire_again(&self->lock, depth);
     bool notified = condition_leave(&family, condition, &wait, failed || !has_lock);
     CRASH_POINT("condition.wait.left");
     if (has_lock)
@@ -178,23 +187,23 @@ static PyObject *Condition_reduce(ConditionObject *self, PyObject *Py_UNUSED(pro
 {
     if (!is_ready(self))
         return NULL;
-    return handle_reduce_with(&self->waiting.base, self->guard.object);
+    return handle_reduce_with(&self->waiting.base, self->lock.object);
 }
 
 static PyObject *Condition_setstate(ConditionObject *self, PyObject *lock)
 {
-    if (self->guard.kind != GUARD_NONE) {
+    if (self->lock.kind != LOCK_KIND_NONE) {
         PyErr_SetString(PyExc_ValueError, "the condition has a lock already");
         return NULL;
     }
-    return guard_init(&self->guard, lock) ? Py_NewRef(Py_None) : NULL;
+    return lock_reference_init(&self->lock, lock) ? Py_NewRef(Py_None) : NULL;
 }
 
 static PyMethodDef methods[] = {
-    {"wait", FASTCALL(Condition_wait), METH_FASTCALL | METH_KEYWORDS,
+    {"wait", METHOD(Condition_wait), METH_FASTCALL | METH_KEYWORDS,
      "wait($self, /, timeout=None)\n--\n\nGive the lock back until notified; True, or False when "
      "*timeout* seconds have passed."},
-    {"notify", FASTCALL(Condition_notify), METH_VARARGS | METH_KEYWORDS,
+    {"notify", METHOD(Condition_notify), METH_VARARGS | METH_KEYWORDS,
      "notify($self, /, n=1)\n--\n\nWake the *n* that have waited longest."},
     {"notify_all", (PyCFunction)Condition_notify_all, METH_NOARGS,
      "notify_all($self, /)\n--\n\nWake all that wait."},

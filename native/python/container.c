@@ -1,54 +1,47 @@
-/* What the bindings of mappings and lists in shared memory share.
- *
- * Rule  Objects are encoded before the store's mutex is taken, and decoded after it was given back. */
 #include "container.h"
 
 #include <string.h>
 
 #include "../sync/owned_lock.h"
+#include "block.h"
+#include "decode.h"
+#include "encode.h"
+#include "exception.h"
+#include "family.h"
 
-int store_init(HandleObject *self, PyObject *args, PyObject *kwargs, const char *type)
+int container_object_init(HandleObject *self, PyObject *args, PyObject *kwargs, const char *type)
 {
     static char *names[] = {NULL};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "", names) || !family_ensure())
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "", names) || !handle_begin_init(self, type))
         return -1;
-    if (self->memory) {
-        PyErr_Format(PyExc_ValueError, "a %s is initialised once", type);
-        return -1;
-    }
-    enum status status = container_create(&family, &self->handle);
-    if (status != STATUS_OK) {
-        raise_status(status);
-        return -1;
-    }
-    self->memory = arena_at(&family, self->handle.payload);
-    return 0;
+    return handle_finish_init(self, container_create(&family, &self->handle));
 }
 
-Py_ssize_t store_length(HandleObject *self)
+Py_ssize_t container_object_length(HandleObject *self)
 {
-    return handle_is_ready(self) ? (Py_ssize_t)container_count(&family, store_of(self), NULL) : -1;
+    return handle_is_ready(self) ? (Py_ssize_t)container_count(&family, container_of(self), NULL)
+                                 : -1;
 }
 
 /* clear() */
-PyObject *Store_clear(HandleObject *self, PyObject *Py_UNUSED(unused))
+PyObject *Container_clear(HandleObject *self, PyObject *Py_UNUSED(unused))
 {
     if (!handle_is_ready(self))
         return NULL;
-    enum status status = container_clear(&family, store_of(self));
+    enum status status = container_clear(&family, container_of(self));
     if (status != STATUS_OK)
         return raise_status(status);
     Py_RETURN_NONE;
 }
 
 /* _owned_lock() -> (offset, serial) of the lock that belongs to it */
-PyObject *Store_owned_lock(HandleObject *self, PyObject *Py_UNUSED(unused))
+PyObject *Container_owned_lock(HandleObject *self, PyObject *Py_UNUSED(unused))
 {
     if (!handle_is_ready(self))
         return NULL;
     offset_t payload;
     uint64_t serial;
-    enum status status = owned_lock_at(&family, &store_of(self)->links[CONTAINER_OWNED_LOCK],
+    enum status status = owned_lock_at(&family, &container_of(self)->links[CONTAINER_OWNED_LOCK],
                                        &payload, &serial);
     if (status != STATUS_OK)
         return raise_status(status);
@@ -116,12 +109,12 @@ PyObject *snapshot_objects(struct snapshot *snapshot, unsigned parts)
     return list;
 }
 
-PyObject *store_snapshot(HandleObject *self, unsigned parts, const struct list_range *range,
-                         uint64_t *version)
+PyObject *container_object_snapshot(HandleObject *self, unsigned parts,
+                                    const struct list_range *range, uint64_t *version)
 {
     struct snapshot snapshot = {.bytes = NULL};
     enum status status;
-    while ((status = snapshot_take(&family, store_of(self), parts, range, &snapshot)) ==
+    while ((status = snapshot_take(&family, container_of(self), parts, range, &snapshot)) ==
            STATUS_AGAIN)
         if (!snapshot_grow(&snapshot)) {
             PyMem_Free(snapshot.bytes);
@@ -136,9 +129,9 @@ PyObject *store_snapshot(HandleObject *self, unsigned parts, const struct list_r
     return snapshot_objects(&snapshot, parts);
 }
 
-/* ---- parcels */
+/* ---- write batches */
 
-HandleObject *parcel_new(Py_ssize_t count)
+HandleObject *new_write_batch(Py_ssize_t count)
 {
     struct handle handle;
     enum status status = write_batch_create(&family, (uint64_t)count, &handle);
@@ -147,13 +140,13 @@ HandleObject *parcel_new(Py_ssize_t count)
     return (HandleObject *)block_from_handle(handle);
 }
 
-bool parcel_pack(HandleObject *parcel, const struct item_key *key, PyObject *value)
+bool pack_write_batch(HandleObject *batch, const struct item_key *key, PyObject *value)
 {
     struct message message;
     PyObject *keep = message_encode(value, &message);
     if (keep == NULL)
         return false;
-    enum status status = write_batch_add(&family, parcel->memory, key, &message);
+    enum status status = write_batch_add(&family, batch->memory, key, &message);
     if (status != STATUS_OK) {
         message_discard(&message);
         raise_status(status);

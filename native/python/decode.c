@@ -1,11 +1,12 @@
-/* Decoding: a message back to the object that was put; the counterpart of python/encode.c.
- *
- * Rule   What lies in shared memory is checked before it is used: kinds, sizes, and where the spans of a
- *        payload begin and end. */
+#include "decode.h"
+
 #include <string.h>
 
 #include "../channel/payload.h"
-#include "message.h"
+#include "block.h"
+#include "compact_format.h"
+#include "exception.h"
+#include "family.h"
 
 static PyObject *loads;        /* of _pickle: what pickle adds to it is not cheap */
 static PyObject *name_culprit; /* of procession._pickling.messages */

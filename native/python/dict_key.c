@@ -1,15 +1,10 @@
-/* Keys of mappings in shared memory.
- *
- * Idea   Two keys are the same if their bytes are. So equal plain values have equal bytes: 1, 1.0 and True are
- *        written alike, and so are 0.0 and -0.0. A letter says what follows; what is in a tuple has its
- *        size before it. Frozen sets and all other objects are written by procession.shared._keys.
- * Form   Where that loses what the key was (1.0, say, which is written as 1), its pickle is put behind.
- *        It takes no part in comparisons.
- * Trust  Letters and sizes are checked when they are read, as all that lies in shared memory. */
 #include "dict_key.h"
 
 #include <math.h>
 #include <string.h>
+
+#include "exception.h"
+#include "handle.h"
 
 static PyObject *encode_other;  /* of procession.shared._keys */
 static PyObject *dumps, *loads; /* of _pickle */
@@ -135,7 +130,8 @@ static bool write_tuple(struct key *key, PyObject *tuple)
     return done;
 }
 
-/* Shared objects are told apart by nothing but where they are, and the mapping would have to keep them. */
+/* Shared objects are told apart by nothing but where they are, and the mapping would have to keep
+ * them. */
 static bool has_no_handles(PyObject *handles)
 {
     if (PyList_Size(handles) == 0)
@@ -337,8 +333,8 @@ PyObject *key_decode(const char *bytes, size_t size, size_t form_bytes)
 
 /* ---- for procession.shared._keys */
 
-/* key_bytes(key) -> bytes that are the same for equal keys */
-static PyObject *key_bytes(PyObject *Py_UNUSED(module), PyObject *object)
+/* dict_key_bytes(key) -> bytes that are the same for equal keys */
+static PyObject *dict_key_bytes(PyObject *Py_UNUSED(module), PyObject *object)
 {
     struct key key = {.bytes = key.local, .capacity = sizeof key.local, .exact = true};
     PyObject *bytes = NULL;
@@ -349,11 +345,12 @@ static PyObject *key_bytes(PyObject *Py_UNUSED(module), PyObject *object)
 }
 
 static PyMethodDef functions[] = {
-    {"key_bytes", key_bytes, METH_O, "key_bytes(key): bytes that are the same for equal keys."},
+    {"dict_key_bytes", dict_key_bytes, METH_O,
+     "dict_key_bytes(key): bytes that are the same for equal keys."},
     {NULL, NULL, 0, NULL},
 };
 
-int add_key(PyObject *module)
+int add_dict_key(PyObject *module)
 {
     return PyModule_AddFunctions(module, functions);
 }

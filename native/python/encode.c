@@ -1,29 +1,26 @@
-/* Encoding: what travels as itself, what as a pickle, what in a block of its own. For the way back see
- * python/decode.c.
- *
- * Idea   None, bool, int, float, str and bytes of exactly these types are written as they are, small
- *        containers of them by python/compact_format.c. All else is pickled: a stream, buffers that stay out of it (pickle protocol 5), and the handles
- *        that were pickled on the way. What is small and has neither lies in the record; the rest goes into a payload block: one copy in, none out,
- *        since the receiver's buffers are views of the block, which lives as long as they do.
- */
-#include "message.h"
+#include "encode.h"
 
 #include <string.h>
 
 #include "../channel/payload.h"
+#include "compact_format.h"
+#include "exception.h"
+#include "family.h"
+#include "handle.h"
+#include "is_simple.h"
 
 static PyObject *encode;                 /* of procession._pickling.messages */
 static PyObject *dumps, *pickling_error; /* of pickle */
 
 /* Whether pickle.dumps() does for every object what the package's own pickler would, except that it
  * refuses some: false once a program has registered reducers of its own. */
-static bool plain_pickle_suffices = true;
+static bool standard_pickler_allowed = true;
 
 enum { PICKLE_PROTOCOL = 5 };
 
 /* Buffers of at least so many bytes stay out of the stream; for smaller ones a part of their own
- * costs more than the copy. */
-enum { OUT_OF_BAND = 4096 };
+ * costs more than the copy. Python code reads it as _core.OUT_OF_BAND_BYTES. */
+enum { OUT_OF_BAND_BYTES = 4096 };
 
 /* From here on the GIL is given up for a copy. */
 #define LARGE_COPY (256 * 1024)
@@ -187,16 +184,17 @@ static bool encode_text(struct message *message, PyObject *object, const char *t
 
 /* ---- everything else */
 
-/* The pickler's buffer_callback; *buffers* is the list that it is bound to. True: keep it in band. */
+/* The pickler's buffer_callback; *buffers* is the list that it is bound to. True: keep it in band.
+ * */
 static PyObject *take_buffer(PyObject *buffers, PyObject *buffer)
 {
     PyObject *raw = PyObject_CallMethod(buffer, "raw", NULL);
     if (raw == NULL)
         return NULL;
     Py_ssize_t size = PyObject_Size(raw); /* raw views are of single bytes */
-    int failed = size < OUT_OF_BAND ? 0 : PyList_Append(buffers, raw);
+    int failed = size < OUT_OF_BAND_BYTES ? 0 : PyList_Append(buffers, raw);
     Py_DECREF(raw);
-    return size < 0 || failed ? NULL : PyBool_FromLong(size < OUT_OF_BAND);
+    return size < 0 || failed ? NULL : PyBool_FromLong(size < OUT_OF_BAND_BYTES);
 }
 
 static PyMethodDef take_buffer_method = {"take_buffer", take_buffer, METH_O, NULL};
@@ -208,7 +206,7 @@ bool encode_prepare(void)
 }
 
 /* pickle.dumps(object, 5, buffer_callback=...) */
-static PyObject *pickle_plainly(PyObject *object, PyObject *buffers)
+static PyObject *pickle_by_standard(PyObject *object, PyObject *buffers)
 {
     if (!encode_prepare())
         return NULL;
@@ -224,8 +222,8 @@ static PyObject *pickle_plainly(PyObject *object, PyObject *buffers)
     return stream;
 }
 
-/* Takes the exception away if it is one that pickle raises when it refuses an object: another pickler
- * may know better. */
+/* Takes the exception away if it is one that pickle raises when it refuses an object: another
+ * pickler may know better. */
 static bool was_refused(void)
 {
     PyObject *type, *value, *traceback;
@@ -248,8 +246,8 @@ static PyObject *pickle_object(PyObject *object, PyObject *handles, PyObject *bu
 {
     PyObject *outer = handle_collector, *stream = NULL;
     handle_collector = handles;
-    if (plain_pickle_suffices) {
-        stream = pickle_plainly(object, buffers);
+    if (standard_pickler_allowed) {
+        stream = pickle_by_standard(object, buffers);
         if (stream || !was_refused())
             goto done;
         PyList_SetSlice(handles, 0, PyList_Size(handles), NULL);
@@ -311,11 +309,11 @@ PyObject *message_encode(PyObject *object, struct message *message)
     return PyErr_Occurred() ? NULL : encode_pickle(object, message);
 }
 
-PyObject *message_encode_plain(PyObject *object, struct message *message)
+PyObject *message_encode_simple(PyObject *object, struct message *message)
 {
     if (encode_without_pickle(object, message))
         return Py_NewRef(object);
-    return PyErr_Occurred() || !is_plain(object) ? NULL : encode_pickle(object, message);
+    return PyErr_Occurred() || !is_simple(object) ? NULL : encode_pickle(object, message);
 }
 
 void message_discard(struct message *message)
@@ -324,23 +322,25 @@ void message_discard(struct message *message)
         handle_release(&family, &message->payload);
 }
 
-/* set_plain_pickle(suffices) */
-static PyObject *set_plain_pickle(PyObject *Py_UNUSED(module), PyObject *suffices)
+/* allow_standard_pickler(flag) */
+static PyObject *allow_standard_pickler(PyObject *Py_UNUSED(module), PyObject *flag)
 {
-    int truth = PyObject_IsTrue(suffices);
+    int truth = PyObject_IsTrue(flag);
     if (truth < 0)
         return NULL;
-    plain_pickle_suffices = truth;
+    standard_pickler_allowed = truth;
     Py_RETURN_NONE;
 }
 
 static PyMethodDef functions[] = {
-    {"set_plain_pickle", set_plain_pickle, METH_O,
+    {"allow_standard_pickler", allow_standard_pickler, METH_O,
      "Whether pickle.dumps may be tried before the package's own pickler."},
     {NULL, NULL, 0, NULL},
 };
 
-int add_codec(PyObject *module)
+int add_encode(PyObject *module)
 {
+    if (PyModule_AddIntConstant(module, "OUT_OF_BAND_BYTES", OUT_OF_BAND_BYTES) != 0)
+        return -1;
     return PyModule_AddFunctions(module, functions);
 }

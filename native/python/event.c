@@ -1,6 +1,11 @@
-/* Event: the binding of sync/event.h. */
+#include "event.h"
+
+#include "../crash_point.h"
 #include "../sync/event.h"
-#include "sync.h"
+#include "arguments.h"
+#include "family.h"
+#include "type.h"
+#include "waiting.h"
 
 static struct event *event_of(WaitingObject *self)
 {
@@ -20,7 +25,8 @@ static int Event_init(WaitingObject *self, PyObject *args, PyObject *kwargs)
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$O", names, &ctx) ||
         !handle_begin_init(&self->base, "event"))
         return -1;
-    return handle_finish_init(&self->base, sizeof(struct event), BLOCK_EVENT, fill, NULL);
+    return handle_finish_init(&self->base, handle_create(&family, sizeof(struct event), BLOCK_EVENT,
+                                                         fill, NULL, &self->base.handle));
 }
 
 static PyObject *Event_is_set(WaitingObject *self, PyObject *Py_UNUSED(unused))
@@ -86,7 +92,7 @@ static PyMethodDef methods[] = {
     {"set", (PyCFunction)Event_set, METH_NOARGS,
      "set($self, /)\n--\n\nSet it, and wake all who wait for it."},
     {"clear", (PyCFunction)Event_clear, METH_NOARGS, "clear($self, /)\n--\n\nUnset it."},
-    {"wait", FASTCALL(Event_wait), METH_FASTCALL | METH_KEYWORDS,
+    {"wait", METHOD(Event_wait), METH_FASTCALL | METH_KEYWORDS,
      "wait($self, /, timeout=None)\n--\n\nTrue once it is set, False when *timeout* seconds have "
      "passed."},
     {NULL, NULL, 0, NULL},

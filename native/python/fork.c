@@ -1,23 +1,22 @@
-/* Forking: what happens around each fork of a member of a family, and the forks by which it starts
- * processes.
- *
- * Fork   The child must have its own slot, with its own references, before it can drop any. So the
- *        parent prepares both in the last moment before the fork, in a pthread_atfork handler:
- *        libc runs it for each fork(), whoever calls it, with no Python code in between. */
+#include "fork.h"
+
 #include <errno.h>
 #include <pthread.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "../os/crash_report.h"
 #include "../os/liveness.h"
 #include "../os/parent_death.h"
-#include "core.h"
+#include "family.h"
+#include "waker.h"
 
 /* Of each thread, since code without the GIL may fork in two of them at once. */
-static __thread uint32_t pending; /* tag of the embryo made for the fork that is under way */
+static __thread uint32_t pending; /* tag of the slot reserved for the child of this fork */
 static __thread bool is_ours;     /* the fork is made by fork_process(), which learns the pid */
 
-static unsigned forks; /* how many lie between this process and the one that loaded the library */
+static unsigned forks; /* how many lie between this process and the one that loaded the core */
 
 /* ---- around fork */
 
@@ -51,53 +50,58 @@ static void after_fork_in_child(void)
     parent_death_after_fork_in_child();
     if (family.header == NULL)
         return;
-    bells_after_fork_in_child();
+    wakers_after_fork_in_child();
     uint32_t tag = pending;
     pending = 0;
     if (tag == 0 || table_adopt(&family, tag) != STATUS_OK)
         family.tag = 0;
 }
 
-void fork_register(void)
-{
-    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
-}
+/* ---- the death pipe */
 
-/* ---- the lifeline */
-
-static PyObject *lifeline(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
+static PyObject *death_pipe_fd(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
 {
-    family_register();
     int end = parent_death_read_end();
     return end < 0 ? PyErr_SetFromErrno(PyExc_OSError) : PyLong_FromLong(end);
 }
 
-static PyObject *count_forks(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
+static PyObject *fork_count(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
 {
     return PyLong_FromUnsignedLong(forks);
 }
 
-/* open_bond(fd) -> descriptor */
-static PyObject *open_bond(PyObject *Py_UNUSED(module), PyObject *argument)
+/* open_death_link(fd) -> descriptor */
+static PyObject *open_death_link(PyObject *Py_UNUSED(module), PyObject *argument)
 {
     long fd = PyLong_AsLong(argument);
     if (fd == -1 && PyErr_Occurred())
         return NULL;
-    int bond = death_link_open((int)fd);
-    return bond < 0 ? PyErr_SetFromErrno(PyExc_OSError) : PyLong_FromLong(bond);
+    int link = death_link_open((int)fd);
+    return link < 0 ? PyErr_SetFromErrno(PyExc_OSError) : PyLong_FromLong(link);
 }
 
-/* tie(bond) */
-static PyObject *tie(PyObject *Py_UNUSED(module), PyObject *argument)
+/* die_with(link) */
+static PyObject *die_with(PyObject *Py_UNUSED(module), PyObject *argument)
 {
-    long bond = PyLong_AsLong(argument);
-    if (bond == -1 && PyErr_Occurred())
+    long link = PyLong_AsLong(argument);
+    if (link == -1 && PyErr_Occurred())
         return NULL;
-    death_link_arm((int)bond);
+    death_link_arm((int)link);
     Py_RETURN_NONE;
 }
 
 /* ---- forking */
+
+/* is_dev_null(fd): whether that is /dev/null, and not closed or another file meanwhile. */
+static PyObject *is_dev_null(PyObject *Py_UNUSED(module), PyObject *argument)
+{
+    long fd = PyLong_AsLong(argument);
+    if (fd == -1 && PyErr_Occurred())
+        return NULL;
+    struct stat file;
+    return PyBool_FromLong(fstat((int)fd, &file) == 0 && S_ISCHR(file.st_mode) &&
+                           file.st_rdev == makedev(1, 3)); /* see null(4) */
+}
 
 /* The descriptors in a tuple, at most DEATH_LINKS_MOST; how many, or -1 with an exception. */
 static int descriptors(PyObject *tuple, int *fds)
@@ -128,11 +132,11 @@ static PyObject *forked(pid_t pid, uint32_t tag)
     return pid < 0 ? PyErr_SetFromErrno(PyExc_OSError) : PyLong_FromLong(pid);
 }
 
-/* Has a crash of a child that is now forked show where it was, by means of the module faulthandler, if
- * crashes are not handled here anyhow. The module's state and its handlers are inherited, and set here
- * sooner than in a process that has to copy each page it writes to. Between this and the fork, and
- * between the fork and disable(), no Python code runs, so a program's own enable() does not come
- * between. */
+/* Has a crash of a child that is now forked show where it was, by means of the module faulthandler,
+ * if crashes are not handled here anyhow. The module's state and its handlers are inherited, and
+ * set here sooner than in a process that has to copy each page it writes to. Between this and the
+ * fork, and between the fork and disable(), no Python code runs, so a program's own enable() does
+ * not come between. */
 static bool enable_for_child(PyObject *faulthandler)
 {
     if (faulthandler == Py_None || !crash_report_signals_unhandled())
@@ -152,8 +156,8 @@ static void disable(PyObject *faulthandler)
     Py_XDECREF(result);
 }
 
-/* fork(read_ends=(), faulthandler=None) -> pid. os.fork() also works; it warns of threads from 3.12 on,
- * and its child's pid reaches the table only when the child runs. */
+/* fork(read_ends=(), faulthandler=None) -> pid. os.fork() also works; it warns of threads from 3.12
+ * on, and its child's pid reaches the table only when the child runs. */
 static PyObject *fork_process(PyObject *Py_UNUSED(module), PyObject *args)
 {
     int ends[DEATH_LINKS_MOST], count;
@@ -182,16 +186,24 @@ static PyObject *fork_process(PyObject *Py_UNUSED(module), PyObject *args)
 static PyMethodDef functions[] = {
     {"fork", fork_process, METH_VARARGS,
      "fork(read_ends=(), faulthandler=None): like os.fork(). The child dies with the processes of "
-     "these lifelines, and has that module's handlers, if it is given."},
-    {"lifeline", lifeline, METH_NOARGS, "The read end of the pipe that this process's end closes."},
-    {"forks", count_forks, METH_NOARGS, "How many forks lie behind this process."},
-    {"open_bond", open_bond, METH_O,
-     "open_bond(fd): what one process can be tied by to that pipe."},
-    {"tie", tie, METH_O, "tie(bond): be killed when the write end of its pipe is closed."},
+     "these death pipes, and has that module's handlers, if it is given."},
+    {"is_dev_null", is_dev_null, METH_O, "Whether the descriptor is open, and of /dev/null."},
+    {"death_pipe_fd", death_pipe_fd, METH_NOARGS,
+     "The read end of the pipe that this process's end closes."},
+    {"fork_count", fork_count, METH_NOARGS, "How many forks lie behind this process."},
+    {"open_death_link", open_death_link, METH_O,
+     "open_death_link(fd): a descriptor by which one process can be tied to that pipe."},
+    {"die_with", die_with, METH_O,
+     "die_with(link): be killed when the write end of its pipe is closed."},
     {NULL, NULL, 0, NULL},
 };
 
 int add_fork(PyObject *module)
 {
-    return PyModule_AddFunctions(module, functions);
+    int error = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+    if (error == 0)
+        return PyModule_AddFunctions(module, functions);
+    errno = error;
+    PyErr_SetFromErrno(PyExc_OSError);
+    return -1;
 }

@@ -1,14 +1,10 @@
-/* Handle: the base of every Python object that stands for a block of the arena.
- *
- * Idea   Each such object owns one entry of its process's slot, and so one reference to the block.
- *        Pickled, it is the arena's id, an offset and a serial number; unpickled in any process of
- *        the family it is a new handle to the same block.
- * Life   A pickle holds no reference by itself. Whoever transports it (a channel, the start of a
- *        process) collects the handles that were pickled and holds them until the receiver has its own.
- */
+#include "handle.h"
+
 #include <string.h>
 
-#include "core.h"
+#include "exception.h"
+#include "family.h"
+#include "type.h"
 
 PyTypeObject *Handle_Type;
 
@@ -44,6 +40,22 @@ PyObject *handle_new(PyTypeObject *type)
 {
     allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
     return allocate(type, 0);
+}
+
+bool handle_begin_init(HandleObject *self, const char *type)
+{
+    if (self->memory == NULL)
+        return family_ensure();
+    PyErr_Format(PyExc_ValueError, "a %s is initialised once", type);
+    return false;
+}
+
+int handle_finish_init(HandleObject *self, enum status status)
+{
+    if (!check_status(status))
+        return -1;
+    self->memory = arena_at(&family, self->handle.payload);
+    return 0;
 }
 
 static PyObject *new_bytes_of_id(void)
@@ -170,14 +182,6 @@ static PyMethodDef functions[] = {
     {"_attach", attach, METH_VARARGS, "Make a handle to an existing block."},
     {NULL, NULL, 0, NULL},
 };
-
-PyTypeObject *add_type(PyObject *module, PyType_Spec *type_spec, PyTypeObject *base)
-{
-    PyObject *type = PyType_FromModuleAndSpec(module, type_spec, (PyObject *)base);
-    if (type == NULL || PyModule_AddType(module, (PyTypeObject *)type) != 0)
-        return NULL;
-    return (PyTypeObject *)type;
-}
 
 int add_handle(PyObject *module)
 {

@@ -1,37 +1,25 @@
-/* Lock and RLock: the bindings of sync/lock.h. */
+#include "lock.h"
+
 #include <string.h>
 
-#include "sync.h"
+#include "../crash_point.h"
+#include "../sync/thread.h"
+#include "arguments.h"
+#include "exception.h"
+#include "family.h"
+#include "lock_site.h"
+#include "lock_wait.h"
+#include "method_cache.h"
+#include "type.h"
 
 PyTypeObject *Lock_Type, *RLock_Type;
 
 /* ---- making */
 
-bool handle_begin_init(HandleObject *self, const char *type)
-{
-    if (self->memory == NULL)
-        return family_ensure();
-    PyErr_Format(PyExc_ValueError, "a %s is initialised once", type);
-    return false;
-}
-
-int handle_finish_init(HandleObject *self, uint64_t size, enum block_kind kind,
-                       void (*fill)(void *payload, uint64_t size, const void *with),
-                       const void *with)
-{
-    enum status status = handle_create(&family, size, kind, fill, with, &self->handle);
-    if (status != STATUS_OK) {
-        raise_status(status);
-        return -1;
-    }
-    self->memory = arena_at(&family, self->handle.payload);
-    return 0;
-}
-
-static bool parse_heritage(const char *word, enum lock_on_death *heritage)
+static bool parse_on_death(const char *word, enum lock_on_death *on_death)
 {
     bool breaks = strcmp(word, "raise") == 0;
-    *heritage = breaks ? LOCK_BREAKS : LOCK_PASSES_ON;
+    *on_death = breaks ? LOCK_BREAKS : LOCK_PASSES_ON;
     if (breaks || strcmp(word, "release") == 0)
         return true;
     PyErr_Format(PyExc_ValueError, "on_owner_death must be 'raise' or 'release', not '%s'", word);
@@ -49,11 +37,12 @@ static int Lock_init(HandleObject *self, PyObject *args, PyObject *kwargs)
     static char *names[] = {"ctx", "on_owner_death", NULL};
     PyObject *ctx;
     const char *word = "raise";
-    enum lock_on_death heritage;
+    enum lock_on_death on_death;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$Os", names, &ctx, &word) ||
-        !parse_heritage(word, &heritage) || !handle_begin_init(self, "lock"))
+        !parse_on_death(word, &on_death) || !handle_begin_init(self, "lock"))
         return -1;
-    return handle_finish_init(self, sizeof(struct lock), BLOCK_LOCK, fill, &heritage);
+    return handle_finish_init(self, handle_create(&family, sizeof(struct lock), BLOCK_LOCK, fill,
+                                                  &on_death, &self->handle));
 }
 
 /* ---- Lock */
@@ -85,7 +74,7 @@ static PyObject *Lock_acquire(HandleObject *self, PyObject *const *args, Py_ssiz
         return NULL;
     if (!lock_try(lock_of(self), family.tag))
         return wait_result(lock_take_slowly(lock_of(self), deadline));
-    lock_note_if_wanted(lock_of(self));
+    lock_record_site_if_wanted(lock_of(self));
     Py_RETURN_TRUE;
 }
 
@@ -93,10 +82,10 @@ static PyObject *Lock_release(HandleObject *self, PyObject *Py_UNUSED(unused))
 {
     if (!handle_is_ready(self))
         return NULL;
-    enum status status = lock_give_back(lock_of(self));
+    enum status status = lock_release_for_any(lock_of(self));
     if (status == STATUS_OK)
         Py_RETURN_NONE;
-    return status == STATUS_OWNER_DIED ? raise_broken(lock_of(self)) : raise_status(status);
+    return status == STATUS_OWNER_DIED ? raise_broken_lock(lock_of(self)) : raise_status(status);
 }
 
 static PyObject *Lock_enter(PyObject *self, PyObject *const *Py_UNUSED(args),
@@ -107,7 +96,7 @@ static PyObject *Lock_enter(PyObject *self, PyObject *const *Py_UNUSED(args),
 
 static PyObject *Lock_exit(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
 {
-    return unless_raising(Lock_release((HandleObject *)self, NULL), args, nargs);
+    return exit_result(Lock_release((HandleObject *)self, NULL), args, nargs);
 }
 
 /* ---- RLock */
@@ -127,7 +116,7 @@ static PyObject *RLock_acquire(HandleObject *self, PyObject *const *args, Py_ssi
         return wait_result(status);
     }
     CRASH_POINT("rlock.acquired"); /* for the first time, or once more */
-    lock_note_if_wanted(lock_of(self));
+    lock_record_site_if_wanted(lock_of(self));
     Py_RETURN_TRUE;
 }
 
@@ -149,7 +138,7 @@ static PyObject *RLock_enter(PyObject *self, PyObject *const *Py_UNUSED(args),
 
 static PyObject *RLock_exit(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
 {
-    return unless_raising(RLock_release((HandleObject *)self, NULL), args, nargs);
+    return exit_result(RLock_release((HandleObject *)self, NULL), args, nargs);
 }
 
 /* How often this thread has taken it and not released it yet. */
@@ -207,7 +196,7 @@ static PyObject *holder(HandleObject *self, PyObject *Py_UNUSED(unused))
          "negative: it died."}
 
 static PyMethodDef lock_methods[] = {
-    {"acquire", FASTCALL(Lock_acquire), METH_FASTCALL | METH_KEYWORDS, ACQUIRE_DOC},
+    {"acquire", METHOD(Lock_acquire), METH_FASTCALL | METH_KEYWORDS, ACQUIRE_DOC},
     {"release", (PyCFunction)Lock_release, METH_NOARGS,
      "release($self, /)\n--\n\nFree the lock, whoever holds it; ValueError when nobody does."},
     COMMON,
@@ -215,7 +204,7 @@ static PyMethodDef lock_methods[] = {
 };
 
 static PyMethodDef rlock_methods[] = {
-    {"acquire", FASTCALL(RLock_acquire), METH_FASTCALL | METH_KEYWORDS, ACQUIRE_DOC},
+    {"acquire", METHOD(RLock_acquire), METH_FASTCALL | METH_KEYWORDS, ACQUIRE_DOC},
     {"release", (PyCFunction)RLock_release, METH_NOARGS,
      "release($self, /)\n--\n\nUndo one acquire; AssertionError when another thread holds the "
      "lock, or nobody."},
@@ -257,15 +246,10 @@ static PyType_Spec rlock_spec = {
 
 int add_lock(PyObject *module)
 {
-    if (add_bound(module) != 0)
-        return -1;
     Lock_Type = add_type(module, &lock_spec, Handle_Type);
     RLock_Type = add_type(module, &rlock_spec, Handle_Type);
-    if (Lock_Type == NULL || RLock_Type == NULL || add_guard(module) != 0 ||
-        add_context_manager(Lock_Type, Lock_enter, Lock_exit) != 0 ||
-        add_context_manager(RLock_Type, RLock_enter, RLock_exit) != 0)
+    if (Lock_Type == NULL || RLock_Type == NULL ||
+        add_context_manager(Lock_Type, Lock_enter, Lock_exit) != 0)
         return -1;
-    if (add_semaphore(module) != 0 || add_event(module) != 0 || add_condition(module) != 0)
-        return -1;
-    return add_barrier(module) == 0 && add_value(module) == 0 ? 0 : -1;
+    return add_context_manager(RLock_Type, RLock_enter, RLock_exit);
 }

@@ -1,7 +1,32 @@
 /* procession._core: the module. */
 #include "../crash_point.h"
 #include "../shm/check.h"
-#include "core.h"
+#include "arena_usage.h"
+#include "attribute.h"
+#include "barrier.h"
+#include "block.h"
+#include "channel.h"
+#include "clean_exit.h"
+#include "condition.h"
+#include "crash_report.h"
+#include "dict_key.h"
+#include "encode.h"
+#include "event.h"
+#include "family.h"
+#include "fork.h"
+#include "handle.h"
+#include "lock.h"
+#include "lock_site.h"
+#include "method_cache.h"
+#include "pipe_end.h"
+#include "process_slot.h"
+#include "semaphore.h"
+#include "shared_dict.h"
+#include "shared_list.h"
+#include "task_channel.h"
+#include "value.h"
+#include "waker.h"
+#include "worker_status.h"
 
 #ifdef PROCESSION_CRASH_POINTS
 /* crash_arm(name, passages=1): only in the crash build. */
@@ -42,21 +67,59 @@ static PyMethodDef crash_functions[] = {
     {"arena_check", check_arena, METH_NOARGS, "All that is wrong with the arena: none, hopefully."},
     {NULL, NULL, 0, NULL},
 };
+
+static int add_crash_functions(PyObject *module)
+{
+    return PyModule_AddFunctions(module, crash_functions);
+}
 #endif
 
-static int add_all(PyObject *module)
-{
-    if (add_family(module) != 0 || add_fork(module) != 0 || add_handle(module) != 0 ||
-        add_block(module) != 0 || add_lock(module) != 0 || add_channel(module) != 0 ||
-        add_task_channel(module) != 0 || add_codec(module) != 0 || add_bell(module) != 0 ||
-        add_line(module) != 0 || add_seat(module) != 0 || add_key(module) != 0 ||
-        add_dict(module) != 0 || add_list(module) != 0)
-        return -1;
+/* All that the module has, in an order in which each part finds those that it builds on. */
+static const struct part {
+    const char *name;
+    int (*add)(PyObject *module); /* 0, or -1 with an exception set */
+} parts[] = {
+    {"family", add_family},
+    {"fork", add_fork},
+    {"handle", add_handle},
+    {"process slot", add_process_slot},
+    {"block", add_block},
+    {"crash report", add_crash_report},
+    {"method cache", add_method_cache},
+    {"lock", add_lock},
+    {"lock site", add_lock_site},
+    {"semaphore", add_semaphore},
+    {"event", add_event},
+    {"condition", add_condition},
+    {"barrier", add_barrier},
+    {"clean exit", add_clean_exit},
+    {"value", add_value},
+    {"locked attribute", add_locked_attribute},
+    {"encode", add_encode},
+    {"channel", add_channel},
+    {"task channel", add_task_channel},
+    {"waker", add_waker},
+    {"pipe end", add_pipe_end},
+    {"worker status", add_worker_status},
+    {"arena usage", add_arena_usage},
+    {"dict key", add_dict_key},
+    {"shared dict", add_shared_dict},
+    {"shared list", add_shared_list},
 #ifdef PROCESSION_CRASH_POINTS
-    return PyModule_AddFunctions(module, crash_functions);
-#else
-    return 0;
+    {"crash points", add_crash_functions},
 #endif
+};
+
+static int add_parts(PyObject *module)
+{
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (parts[i].add(module) == 0)
+            continue;
+        if (!PyErr_Occurred())
+            PyErr_Format(PyExc_SystemError, "the core's %s could not be set up", parts[i].name);
+        return -1;
+    }
+    return 0;
 }
 
 static struct PyModuleDef definition = {
@@ -68,7 +131,7 @@ static struct PyModuleDef definition = {
 PyMODINIT_FUNC PyInit__core(void)
 {
     PyObject *module = PyModule_Create(&definition);
-    if (module && add_all(module) != 0)
+    if (module && add_parts(module) != 0)
         Py_CLEAR(module);
     return module;
 }

@@ -1,37 +1,33 @@
-/* Line: what a Connection has beside its descriptor: the small messages' way, and the mailboxes of a
- * pipe (channel/pipe_fastpath.h). The descriptor itself stays with the Connection, and is given with each call.
- *
- * Idea   A call here does what can be done without waiting, and waits for the start of a message at most.
- *        All else (large messages, short reads and writes, full pipes) is said in the result, and the
- *        Connection goes on from there. The GIL is given up only to wait.
- */
+#include "pipe_end.h"
+
 #include <errno.h>
 #include <string.h>
 
 #include "../channel/pipe_fastpath.h"
-#include "core.h"
+#include "family.h"
+#include "handle.h"
+#include "type.h"
 
 enum {
-    HEADER_BYTES = 4, /* the length: signed, most significant byte first */
-    ONE_READ =
-        32768, /* up to here a message mostly arrives with one read: a pipe holds twice that */
-    ONE_WRITE = 16384,         /* up to here a message mostly leaves with one write */
+    HEADER_BYTES = 4,          /* the length: signed, most significant byte first */
+    ONE_READ = 32768,          /* a message up to here mostly comes with one read */
+    ONE_WRITE_BYTES = 16384,   /* a message up to here mostly leaves with one write */
     MOST_AT_ONCE = 256 * 1024, /* that try_read() gives: more than a pipe or a socket holds */
 };
 
 typedef struct {
-    HandleObject base; /* memory NULL: no mailboxes */
+    HandleObject base; /* memory NULL: no hand-offs */
     struct spin_wait spin_wait;
     enum stream_kind kind;
     unsigned side; /* which end of the pipe this is, 0 or 1 */
-} LineObject;
+} PipeEndObject;
 
-static PyTypeObject *Line_Type;
+static PyTypeObject *PipeEnd_Type;
 
-/* ---- mailboxes */
+/* ---- hand-offs */
 
-/* The mailbox of the messages that end *side* sends; a pipe of one way has one. */
-static struct handoff *mailbox_from(LineObject *self, unsigned side)
+/* The hand-off of the messages that end *side* sends; a pipe of one way has one. */
+static struct handoff *handoff_from(PipeEndObject *self, unsigned side)
 {
     if (self->base.memory == NULL || family.tag == 0)
         return NULL;
@@ -39,9 +35,9 @@ static struct handoff *mailbox_from(LineObject *self, unsigned side)
     return (struct handoff *)self->base.memory + (count > 1 ? side : 0);
 }
 
-static struct handoff *inbox(LineObject *self)
+static struct handoff *inbox(PipeEndObject *self)
 {
-    return mailbox_from(self, 1 - self->side);
+    return handoff_from(self, 1 - self->side);
 }
 
 static bool is_idle(struct handoff *handoff)
@@ -61,10 +57,10 @@ static void fill(void *memory, uint64_t size, const void *Py_UNUSED(with))
 
 /* ---- life */
 
-static PyObject *Line_new(PyTypeObject *type, PyObject *Py_UNUSED(args),
-                          PyObject *Py_UNUSED(kwargs))
+static PyObject *PipeEnd_new(PyTypeObject *type, PyObject *Py_UNUSED(args),
+                             PyObject *Py_UNUSED(kwargs))
 {
-    LineObject *self = (LineObject *)handle_new(type);
+    PipeEndObject *self = (PipeEndObject *)handle_new(type);
     if (self) {
         self->kind = STREAM_UNKNOWN;
         self->side = 0;
@@ -73,9 +69,9 @@ static PyObject *Line_new(PyTypeObject *type, PyObject *Py_UNUSED(args),
     return (PyObject *)self;
 }
 
-static PyObject *new_line(enum stream_kind kind, unsigned side)
+static PyObject *new_pipe_end(enum stream_kind kind, unsigned side)
 {
-    LineObject *self = (LineObject *)Line_new(Line_Type, NULL, NULL);
+    PipeEndObject *self = (PipeEndObject *)PipeEnd_new(PipeEnd_Type, NULL, NULL);
     if (self) {
         self->kind = kind;
         self->side = side;
@@ -83,7 +79,7 @@ static PyObject *new_line(enum stream_kind kind, unsigned side)
     return (PyObject *)self;
 }
 
-static void share(LineObject *first, LineObject *second, unsigned ways)
+static void share(PipeEndObject *first, PipeEndObject *second, unsigned ways)
 {
     /* A pipe works without: whoever meets the full table or memory next can say so better. */
     if (handle_create(&family, ways * sizeof(struct handoff), BLOCK_PIPE, fill, NULL,
@@ -96,18 +92,18 @@ static void share(LineObject *first, LineObject *second, unsigned ways)
         second->base.memory = first->base.memory;
 }
 
-/* pipe_lines(duplex) -> (Line, Line): of the two ends of a new pipe; of a pipe of one way, the first reads. */
-static PyObject *pipe_lines(PyObject *Py_UNUSED(module), PyObject *argument)
+/* pipe_ends(duplex) -> (PipeEnd, PipeEnd): for a new pipe; in a pipe of one way the first reads. */
+static PyObject *pipe_ends(PyObject *Py_UNUSED(module), PyObject *argument)
 {
     int duplex = PyObject_IsTrue(argument);
     if (duplex < 0)
         return NULL;
     enum stream_kind kind = duplex ? STREAM_SOCKET : STREAM_PIPE;
-    PyObject *first = new_line(kind, 0), *second = first ? new_line(kind, 1) : NULL;
+    PyObject *first = new_pipe_end(kind, 0), *second = first ? new_pipe_end(kind, 1) : NULL;
     PyObject *pair = second ? PyTuple_Pack(2, first, second) : NULL;
     if (pair) {
         if (spin_wait_allowed() && family_ensure())
-            share((LineObject *)first, (LineObject *)second, duplex ? 2 : 1);
+            share((PipeEndObject *)first, (PipeEndObject *)second, duplex ? 2 : 1);
         PyErr_Clear(); /* as in share() */
     }
     Py_XDECREF(first);
@@ -128,7 +124,7 @@ static bool descriptor_of(PyObject *handle, int *fd)
     return !(number == -1 && PyErr_Occurred());
 }
 
-static ssize_t write_parts(LineObject *self, int fd, const struct iovec *parts, int count)
+static ssize_t write_parts(PipeEndObject *self, int fd, const struct iovec *parts, int count)
 {
     if (stream_can_try(self->kind)) {
         ssize_t done = stream_try_write(&self->kind, fd, parts, count);
@@ -146,12 +142,12 @@ static ssize_t write_parts(LineObject *self, int fd, const struct iovec *parts, 
 }
 
 /* Writes one message, as far as that goes at once. None: all of it; else how much of its frame. */
-static PyObject *send_frame(LineObject *self, int fd, const Py_buffer *view)
+static PyObject *send_frame(PipeEndObject *self, int fd, const Py_buffer *view)
 {
-    struct handoff *outbox = mailbox_from(self, self->side);
+    struct handoff *outbox = handoff_from(self, self->side);
     if (outbox && handoff_put(&family, outbox, self->kind, fd, view->buf, (size_t)view->len))
         Py_RETURN_NONE;
-    if (view->len > ONE_WRITE)
+    if (view->len > ONE_WRITE_BYTES)
         return PyLong_FromLong(0);
     unsigned char header[HEADER_BYTES] = {0, 0, (unsigned char)(view->len >> 8),
                                           (unsigned char)view->len};
@@ -167,8 +163,8 @@ static PyObject *send_frame(LineObject *self, int fd, const Py_buffer *view)
     return PyErr_SetFromErrno(PyExc_OSError);
 }
 
-/* Line.send(fd, data) -> None | int */
-static PyObject *Line_send(LineObject *self, PyObject *const *args, Py_ssize_t nargs)
+/* PipeEnd.send(fd, data) -> None | int */
+static PyObject *PipeEnd_send(PipeEndObject *self, PyObject *const *args, Py_ssize_t nargs)
 {
     int fd;
     if (nargs != 2)
@@ -183,9 +179,10 @@ static PyObject *Line_send(LineObject *self, PyObject *const *args, Py_ssize_t n
 
 /* ---- receive */
 
-/* Waits for the start of a message: bytes of the header read, 0 at the end of the stream; or, with a
- * message from the mailbox instead, its size in *came. -1: errno, or an exception where that is 0. */
-static ssize_t await_header(LineObject *self, int fd, char *header, char *buffer, size_t *came)
+/* Waits for the start of a message: bytes of the header read, 0 at the end of the stream; or, with
+ * a message from the hand-off instead, its size in *came. -1: errno, or an exception where that is
+ * 0. */
+static ssize_t await_header(PipeEndObject *self, int fd, char *header, char *buffer, size_t *came)
 {
     ssize_t count;
     int error;
@@ -212,7 +209,7 @@ static ssize_t await_header(LineObject *self, int fd, char *header, char *buffer
     return 0;
 }
 
-static ssize_t read_body(LineObject *self, int fd, char *body, size_t size)
+static ssize_t read_body(PipeEndObject *self, int fd, char *body, size_t size)
 {
     if (stream_can_try(self->kind))
         return stream_try_read(&self->kind, fd, body, size);
@@ -223,8 +220,9 @@ static ssize_t read_body(LineObject *self, int fd, char *body, size_t size)
     return count;
 }
 
-/* After its header: the message, its size where it is large or impossible, or what of it was there. */
-static PyObject *receive_body(LineObject *self, int fd, const char *header)
+/* After its header: the message, its size where it is large or impossible, or what of it was there.
+ * */
+static PyObject *receive_body(PipeEndObject *self, int fd, const char *header)
 {
     const unsigned char *bytes = (const unsigned char *)header;
     uint32_t length = (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 |
@@ -249,10 +247,10 @@ static PyObject *bytes_of(const char *buffer, size_t size)
     return PyBytes_FromStringAndSize(buffer, (Py_ssize_t)size);
 }
 
-/* Line.receive(fd) -> bytes, a message; int, what its header says, and its body is to be read;
+/* PipeEnd.receive(fd) -> bytes, a message; int, what its header says, and its body is to be read;
  *                     (int, bytes), the same, with what of the body was read; (None, bytes), the
  *                     start of a header. EOFError at the end of the stream. */
-static PyObject *Line_receive(LineObject *self, PyObject *handle)
+static PyObject *PipeEnd_receive(PipeEndObject *self, PyObject *handle)
 {
     int fd;
     char header[HEADER_BYTES], buffer[HANDOFF_LIMIT];
@@ -280,8 +278,8 @@ static PyObject *Line_receive(LineObject *self, PyObject *handle)
     return NULL;
 }
 
-/* Line.inherit() -> bytes | None: the message of a receiver that died before it took it. */
-static PyObject *Line_inherit(LineObject *self, PyObject *Py_UNUSED(unused))
+/* PipeEnd.recover_message() -> bytes | None: the message that a receiver which has died left. */
+static PyObject *PipeEnd_recover_message(PipeEndObject *self, PyObject *Py_UNUSED(unused))
 {
     char buffer[HANDOFF_LIMIT];
     if (is_idle(inbox(self)))
@@ -292,14 +290,14 @@ static PyObject *Line_inherit(LineObject *self, PyObject *Py_UNUSED(unused))
     return bytes_of(buffer, size);
 }
 
-/* Line.has_legacy() -> bool: whether there is such a message. */
-static PyObject *Line_has_legacy(LineObject *self, PyObject *Py_UNUSED(unused))
+/* PipeEnd.has_orphaned_message() -> bool: whether there is such a message. */
+static PyObject *PipeEnd_has_orphaned_message(PipeEndObject *self, PyObject *Py_UNUSED(unused))
 {
     return PyBool_FromLong(!is_idle(inbox(self)) && handoff_has_orphan(&family, inbox(self)));
 }
 
-/* Line.try_read(fd, size) -> bytes | None: what of *size* bytes is there; None: nothing yet; b"": the end. */
-static PyObject *Line_try_read(LineObject *self, PyObject *const *args, Py_ssize_t nargs)
+/* PipeEnd.try_read(fd, size) -> bytes | None: what is there; None: nothing yet; b"": the end. */
+static PyObject *PipeEnd_try_read(PipeEndObject *self, PyObject *const *args, Py_ssize_t nargs)
 {
     int fd;
     if (nargs != 2)
@@ -328,17 +326,17 @@ static PyObject *Line_try_read(LineObject *self, PyObject *const *args, Py_ssize
 
 /* ---- travel */
 
-static PyObject *Line_shared(LineObject *self, void *Py_UNUSED(closure))
+static PyObject *PipeEnd_has_fast_path(PipeEndObject *self, void *Py_UNUSED(closure))
 {
     return PyBool_FromLong(self->base.memory != NULL);
 }
 
-static PyObject *Line_side(LineObject *self, void *Py_UNUSED(closure))
+static PyObject *PipeEnd_side(PipeEndObject *self, void *Py_UNUSED(closure))
 {
     return PyLong_FromUnsignedLong(self->side);
 }
 
-static int Line_set_side(LineObject *self, PyObject *value, void *Py_UNUSED(closure))
+static int PipeEnd_set_side(PipeEndObject *self, PyObject *value, void *Py_UNUSED(closure))
 {
     long side = value ? PyLong_AsLong(value) : -1;
     if (side != 0 && side != 1) {
@@ -350,47 +348,49 @@ static int Line_set_side(LineObject *self, PyObject *value, void *Py_UNUSED(clos
 }
 
 static PyMethodDef methods[] = {
-    {"send", (PyCFunction)(void (*)(void))Line_send, METH_FASTCALL,
+    {"send", METHOD(PipeEnd_send), METH_FASTCALL,
      "send(fd, data): None, or how many bytes of the message's frame were written at once."},
-    {"receive", (PyCFunction)Line_receive, METH_O,
+    {"receive", (PyCFunction)PipeEnd_receive, METH_O,
      "receive(fd): a small message; of another, what its header says."},
-    {"inherit", (PyCFunction)Line_inherit, METH_NOARGS,
+    {"recover_message", (PyCFunction)PipeEnd_recover_message, METH_NOARGS,
      "The message that a receiver which has died did not take, or None."},
-    {"has_legacy", (PyCFunction)Line_has_legacy, METH_NOARGS,
+    {"has_orphaned_message", (PyCFunction)PipeEnd_has_orphaned_message, METH_NOARGS,
      "Whether there is a message that a receiver which has died did not take."},
-    {"try_read", (PyCFunction)(void (*)(void))Line_try_read, METH_FASTCALL,
+    {"try_read", METHOD(PipeEnd_try_read), METH_FASTCALL,
      "try_read(fd, size): up to *size* bytes that are there; None: it would have to wait."},
     {NULL, NULL, 0, NULL},
 };
 
 static PyGetSetDef getters[] = {
-    {"shared", (getter)Line_shared, NULL, "Whether there are mailboxes.", NULL},
-    {"side", (getter)Line_side, (setter)Line_set_side, "Which end of the pipe: 0 or 1.", NULL},
+    {"has_fast_path", (getter)PipeEnd_has_fast_path, NULL, "Whether there are hand-offs.", NULL},
+    {"side", (getter)PipeEnd_side, (setter)PipeEnd_set_side, "Which end of the pipe: 0 or 1.",
+     NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyType_Slot slots[] = {
-    {Py_tp_new, Line_new},
+    {Py_tp_new, PipeEnd_new},
     {Py_tp_methods, methods},
     {Py_tp_getset, getters},
-    {Py_tp_doc, "Line(): the way of small messages at a descriptor, without mailboxes."},
+    {Py_tp_doc, "PipeEnd(): the way of small messages at a descriptor, without hand-offs."},
     {0, NULL},
 };
 
 static PyType_Spec spec = {
-    .name = "procession._core.Line",
-    .basicsize = sizeof(LineObject),
+    .name = "procession._core.PipeEnd",
+    .basicsize = sizeof(PipeEndObject),
     .flags = Py_TPFLAGS_DEFAULT,
     .slots = slots,
 };
 
 static PyMethodDef functions[] = {
-    {"pipe_lines", pipe_lines, METH_O, "pipe_lines(duplex): the lines of a new pipe's two ends."},
+    {"pipe_ends", pipe_ends, METH_O, "pipe_ends(duplex): the two ends of a new pipe."},
     {NULL, NULL, 0, NULL},
 };
 
-int add_line(PyObject *module)
+int add_pipe_end(PyObject *module)
 {
-    Line_Type = add_type(module, &spec, Handle_Type);
-    return Line_Type ? PyModule_AddFunctions(module, functions) : -1;
+    PipeEnd_Type = add_type(module, &spec, Handle_Type);
+    bool done = PipeEnd_Type && !PyModule_AddFunctions(module, functions);
+    return done ? PyModule_AddIntConstant(module, "ONE_WRITE_BYTES", ONE_WRITE_BYTES) : -1;
 }

@@ -1,6 +1,12 @@
-/* Semaphore: the binding of sync/semaphore.h. */
+#include "semaphore.h"
+
 #include "../sync/semaphore.h"
-#include "sync.h"
+#include "arguments.h"
+#include "exception.h"
+#include "family.h"
+#include "method_cache.h"
+#include "type.h"
+#include "waiting.h"
 
 static struct semaphore *semaphore_of(WaitingObject *self)
 {
@@ -20,18 +26,12 @@ static int Semaphore_init(WaitingObject *self, PyObject *args, PyObject *kwargs)
                      value, max < SEMAPHORE_MAX ? max : (long long)SEMAPHORE_MAX);
         return -1;
     }
-    enum status status = semaphore_create(&family, (uint32_t)value, (uint32_t)max,
-                                          &self->base.handle);
-    if (status != STATUS_OK) {
-        raise_status(status);
-        return -1;
-    }
-    self->base.memory = arena_at(&family, self->base.handle.payload);
-    return 0;
+    return handle_finish_init(
+        &self->base, semaphore_create(&family, (uint32_t)value, (uint32_t)max, &self->base.handle));
 }
 
-/* After the first try has failed. A caller that only polls must learn of deaths, too; a look may cost
- * as much as a hundred tries, so not each time. */
+/* After the first try has failed. A caller that only polls must learn of deaths, too. Looking for
+ * them may cost as much as a hundred tries, so it is not done each time. */
 static enum status poll(struct semaphore *semaphore)
 {
     static _Atomic deadline_t next;
@@ -53,7 +53,7 @@ static PyObject *acquire_slowly(WaitingObject *self, deadline_t deadline)
         Py_END_ALLOW_THREADS
         if (status == STATUS_TIMED_OUT)
             deadline = 0; /* one last try */
-        else if (!go_on(status))
+        else if (!may_go_on(status))
             return NULL;
         status = semaphore_try(&family, semaphore);
     }
@@ -116,7 +116,7 @@ static PyObject *Semaphore_maxvalue(WaitingObject *self, void *Py_UNUSED(closure
 }
 
 static PyMethodDef methods[] = {
-    {"acquire", FASTCALL(Semaphore_acquire), METH_FASTCALL | METH_KEYWORDS,
+    {"acquire", METHOD(Semaphore_acquire), METH_FASTCALL | METH_KEYWORDS,
      "acquire($self, /, block=True, timeout=None)\n--\n\nTrue with a permit, False when *timeout* "
      "seconds have passed."},
     {"release", (PyCFunction)Semaphore_release, METH_NOARGS,

@@ -1,6 +1,12 @@
-/* SharedDict: the binding of container/dict.h. procession.shared.Dict is built on it. */
+#include "shared_dict.h"
+
 #include "../container/dict.h"
 #include "container.h"
+#include "decode.h"
+#include "encode.h"
+#include "exception.h"
+#include "family.h"
+#include "type.h"
 
 /* ---- errors */
 
@@ -31,7 +37,8 @@ static bool encode(HandleObject *self, PyObject *object, struct key *key)
 
 /* ---- one key */
 
-/* What dict_get() or dict_pop() finds; STATUS_OK: then *value* is the object, or NULL with an exception. */
+/* What dict_get() or dict_pop() finds; STATUS_OK: then *value* is the object, or NULL with an
+ * exception. */
 static enum status look_up(HandleObject *self, PyObject *object,
                            enum status (*act)(struct arena *, struct container *,
                                               const struct item_key *, struct message *),
@@ -43,7 +50,7 @@ static enum status look_up(HandleObject *self, PyObject *object,
     if (!encode(self, object, &key))
         return STATUS_OK;
     struct item_key item_key = item_key_of(self, &key);
-    enum status status = act(&family, store_of(self), &item_key, &message);
+    enum status status = act(&family, container_of(self), &item_key, &message);
     key_clear(&key);
     if (status == STATUS_OK)
         *value = message_decode_private(&message);
@@ -96,7 +103,7 @@ static int Dict_contains(HandleObject *self, PyObject *object)
     if (!encode(self, object, &key))
         return -1;
     struct item_key item_key = item_key_of(self, &key);
-    enum status status = dict_get(&family, store_of(self), &item_key, NULL);
+    enum status status = dict_get(&family, container_of(self), &item_key, NULL);
     key_clear(&key);
     if (status != STATUS_OK && status != STATUS_MISSING) {
         raise_status(status);
@@ -111,7 +118,7 @@ static int delete(HandleObject *self, PyObject *object)
     if (!encode(self, object, &key))
         return -1;
     struct item_key item_key = item_key_of(self, &key);
-    enum status status = dict_pop(&family, store_of(self), &item_key, NULL);
+    enum status status = dict_pop(&family, container_of(self), &item_key, NULL);
     key_clear(&key);
     if (status == STATUS_OK)
         return 0;
@@ -132,9 +139,9 @@ static bool set(HandleObject *self, PyObject *object, PyObject *value, PyObject 
         return false;
     }
     struct item_key item_key = item_key_of(self, &key);
-    enum status status = found ? dict_set_default(&family, store_of(self), &item_key, &message,
+    enum status status = found ? dict_set_default(&family, container_of(self), &item_key, &message,
                                                   &there)
-                               : dict_set(&family, store_of(self), &item_key, &message);
+                               : dict_set(&family, container_of(self), &item_key, &message);
     key_clear(&key);
     bool is_set = status == (found ? STATUS_MISSING : STATUS_OK);
     if (!is_set)
@@ -174,7 +181,7 @@ static PyObject *Dict_popitem(HandleObject *self, PyObject *Py_UNUSED(unused))
     enum status status;
     if (!handle_is_ready(self))
         return NULL;
-    while ((status = dict_pop_last(&family, store_of(self), &snapshot)) == STATUS_AGAIN)
+    while ((status = dict_pop_last(&family, container_of(self), &snapshot)) == STATUS_AGAIN)
         if (!snapshot_grow(&snapshot)) {
             PyMem_Free(snapshot.bytes);
             return NULL;
@@ -192,14 +199,14 @@ static PyObject *Dict_popitem(HandleObject *self, PyObject *Py_UNUSED(unused))
     return NULL;
 }
 
-static bool pack_pair(HandleObject *self, HandleObject *parcel, PyObject *pair)
+static bool pack_pair(HandleObject *self, HandleObject *batch, PyObject *pair)
 {
     PyObject *object, *value;
     struct key key;
     if (!PyArg_ParseTuple(pair, "OO", &object, &value) || !encode(self, object, &key))
         return false;
     struct item_key item_key = item_key_of(self, &key);
-    bool done = parcel_pack(parcel, &item_key, value);
+    bool done = pack_write_batch(batch, &item_key, value);
     key_clear(&key);
     return done;
 }
@@ -210,17 +217,17 @@ static PyObject *Dict_update(HandleObject *self, PyObject *pairs)
     if (!handle_is_ready(self))
         return NULL;
     Py_ssize_t count = PyList_Size(pairs);
-    HandleObject *parcel = count < 0 ? NULL : parcel_new(count);
-    bool done = parcel != NULL;
+    HandleObject *batch = count < 0 ? NULL : new_write_batch(count);
+    bool done = batch != NULL;
     for (Py_ssize_t i = 0; done && i < count && i < PyList_Size(pairs); i++)
-        done = pack_pair(self, parcel, PyList_GetItem(pairs, i));
+        done = pack_pair(self, batch, PyList_GetItem(pairs, i));
     if (done) {
-        enum status status = dict_update(&family, store_of(self), &parcel->handle);
+        enum status status = dict_update(&family, container_of(self), &batch->handle);
         done = status == STATUS_OK;
         if (!done)
             raise_status(status);
     }
-    Py_XDECREF((PyObject *)parcel);
+    Py_XDECREF((PyObject *)batch);
     return done ? Py_NewRef(Py_None) : NULL;
 }
 
@@ -230,14 +237,14 @@ static PyObject *Dict_snapshot(HandleObject *self, PyObject *parts)
     unsigned long which = PyLong_AsUnsignedLong(parts);
     if (PyErr_Occurred() || !handle_is_ready(self))
         return NULL;
-    return store_snapshot(self, (unsigned)which & 3, NULL, NULL);
+    return container_object_snapshot(self, (unsigned)which & 3, NULL, NULL);
 }
 
 /* ---- the type */
 
 static int Dict_init(HandleObject *self, PyObject *args, PyObject *kwargs)
 {
-    return store_init(self, args, kwargs, "mapping");
+    return container_object_init(self, args, kwargs, "mapping");
 }
 
 static PyObject *Dict_new(PyTypeObject *type, PyObject *Py_UNUSED(args),
@@ -247,19 +254,19 @@ static PyObject *Dict_new(PyTypeObject *type, PyObject *Py_UNUSED(args),
 }
 
 static PyMethodDef methods[] = {
-    {"get", FASTCALL(Dict_get), METH_FASTCALL,
+    {"get", METHOD(Dict_get), METH_FASTCALL,
      "get(key, default=None, /): the key's value, or the default."},
-    {"pop", FASTCALL(Dict_pop), METH_FASTCALL,
+    {"pop", METHOD(Dict_pop), METH_FASTCALL,
      "pop(key[, default], /): take the key out; its value, or the default, or KeyError."},
-    {"setdefault", FASTCALL(Dict_setdefault), METH_FASTCALL,
+    {"setdefault", METHOD(Dict_setdefault), METH_FASTCALL,
      "setdefault(key, default=None, /): the key's value, which is now the default if there was "
      "none."},
     {"popitem", (PyCFunction)Dict_popitem, METH_NOARGS,
      "Take out the key that came last: (key, value); KeyError when there is none."},
-    {"clear", (PyCFunction)Store_clear, METH_NOARGS, "Take out all keys."},
+    {"clear", (PyCFunction)Container_clear, METH_NOARGS, "Take out all keys."},
     {"_update", (PyCFunction)Dict_update, METH_O, "Set all of a list of pairs, or none of them."},
     {"_snapshot", (PyCFunction)Dict_snapshot, METH_O, "Keys (1), values (2) or pairs (3), a list."},
-    {"_owned_lock", (PyCFunction)Store_owned_lock, METH_NOARGS, "Where its lock is."},
+    {"_owned_lock", (PyCFunction)Container_owned_lock, METH_NOARGS, "Where its lock is."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -267,7 +274,7 @@ static PyType_Slot slots[] = {
     {Py_tp_new, Dict_new},
     {Py_tp_init, Dict_init},
     {Py_tp_methods, methods},
-    {Py_mp_length, store_length},
+    {Py_mp_length, container_object_length},
     {Py_mp_subscript, Dict_subscript},
     {Py_mp_ass_subscript, Dict_ass_subscript},
     {Py_sq_contains, Dict_contains},
@@ -282,7 +289,7 @@ static PyType_Spec spec = {
     .slots = slots,
 };
 
-int add_dict(PyObject *module)
+int add_shared_dict(PyObject *module)
 {
     return add_type(module, &spec, Handle_Type) ? 0 : -1;
 }

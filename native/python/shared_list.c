@@ -1,9 +1,12 @@
-/* SharedList: the binding of container/list.h. procession.shared.List is built on it. */
+#include "shared_list.h"
+
 #include "../container/list.h"
-
-#include <string.h>
-
 #include "container.h"
+#include "decode.h"
+#include "encode.h"
+#include "exception.h"
+#include "family.h"
+#include "type.h"
 
 /* ---- positions */
 
@@ -35,7 +38,7 @@ static PyObject *item(HandleObject *self, Py_ssize_t position)
     struct message message;
     if (!handle_is_ready(self))
         return NULL;
-    enum status status = list_get(&family, store_of(self), position, &message);
+    enum status status = list_get(&family, container_of(self), position, &message);
     return status == STATUS_OK ? message_decode_private(&message) : raise_status(status);
 }
 
@@ -47,7 +50,7 @@ static PyObject *List_subscript(HandleObject *self, PyObject *index)
         return parse_position(index, &position) ? item(self, position) : NULL;
     if (!handle_is_ready(self) || !parse_range(index, &range))
         return NULL;
-    return store_snapshot(self, SNAPSHOT_VALUES, &range, NULL);
+    return container_object_snapshot(self, SNAPSHOT_VALUES, &range, NULL);
 }
 
 /* Encodes the value, and puts it at *position*, or with NULL at the end. */
@@ -57,8 +60,8 @@ static int put(HandleObject *self, const int64_t *position, PyObject *value)
     PyObject *keep = handle_is_ready(self) ? message_encode(value, &message) : NULL;
     if (keep == NULL)
         return -1;
-    enum status status = position ? list_set(&family, store_of(self), *position, &message)
-                                  : list_append(&family, store_of(self), &message);
+    enum status status = position ? list_set(&family, container_of(self), *position, &message)
+                                  : list_append(&family, container_of(self), &message);
     if (status != STATUS_OK) {
         message_discard(&message);
         raise_status(status);
@@ -81,24 +84,27 @@ static PyObject *List_pop(HandleObject *self, PyObject *const *args, Py_ssize_t 
         return PyErr_Format(PyExc_TypeError, "pop() takes one argument, an index");
     if (!handle_is_ready(self) || (nargs && !parse_position(args[0], &position)))
         return NULL;
-    enum status status = list_pop(&family, store_of(self), position, LIST_ANY_VERSION, &message);
+    enum status status = list_pop(&family, container_of(self), position, LIST_ANY_VERSION,
+                                  &message);
     if (status == STATUS_OK)
         return message_decode_private(&message);
     if (status != STATUS_MISSING)
         return raise_status(status);
-    PyErr_SetString(PyExc_IndexError,
-                    store_length(self) == 0 ? "pop from empty list" : "pop index out of range");
+    PyErr_SetString(PyExc_IndexError, container_object_length(self) == 0
+                                          ? "pop from empty list"
+                                          : "pop index out of range");
     return NULL;
 }
 
-/* _take(position, version) -> whether the list was still at that version; then the item is gone. */
-static PyObject *List_take(HandleObject *self, PyObject *args)
+/* _remove_at(position, version) -> whether the list was still at that version; then the item is
+ * gone. */
+static PyObject *List_remove_at(HandleObject *self, PyObject *args)
 {
     Py_ssize_t position;
     unsigned long long version;
     if (!PyArg_ParseTuple(args, "nK", &position, &version) || !handle_is_ready(self))
         return NULL;
-    enum status status = list_pop(&family, store_of(self), position, version, NULL);
+    enum status status = list_pop(&family, container_of(self), position, version, NULL);
     if (status != STATUS_OK && status != STATUS_AGAIN)
         return raise_status(status);
     return PyBool_FromLong(status == STATUS_OK);
@@ -109,13 +115,13 @@ static PyObject *List_take(HandleObject *self, PyObject *args)
 static HandleObject *pack_all(PyObject *values)
 {
     Py_ssize_t count = PyList_Size(values);
-    HandleObject *parcel = parcel_new(count);
-    for (Py_ssize_t i = 0; parcel && i < count && i < PyList_Size(values); i++)
-        if (!parcel_pack(parcel, NULL, PyList_GetItem(values, i))) {
-            Py_DECREF((PyObject *)parcel);
+    HandleObject *batch = new_write_batch(count);
+    for (Py_ssize_t i = 0; batch && i < count && i < PyList_Size(values); i++)
+        if (!pack_write_batch(batch, NULL, PyList_GetItem(values, i))) {
+            Py_DECREF((PyObject *)batch);
             return NULL;
         }
-    return parcel;
+    return batch;
 }
 
 /* Puts *values*, a list or NULL, in the place of the range. */
@@ -123,13 +129,13 @@ static int splice(HandleObject *self, struct list_range range, PyObject *values)
 {
     if (!handle_is_ready(self))
         return -1;
-    HandleObject *parcel = values && PyList_Size(values) ? pack_all(values) : NULL;
-    if (parcel == NULL && PyErr_Occurred())
+    HandleObject *batch = values && PyList_Size(values) ? pack_all(values) : NULL;
+    if (batch == NULL && PyErr_Occurred())
         return -1;
     uint64_t places = 0;
-    enum status status = list_splice(&family, store_of(self), range,
-                                     parcel ? &parcel->handle : NULL, values != NULL, &places);
-    Py_XDECREF((PyObject *)parcel);
+    enum status status = list_splice(&family, container_of(self), range,
+                                     batch ? &batch->handle : NULL, values != NULL, &places);
+    Py_XDECREF((PyObject *)batch);
     if (status == STATUS_MISFIT)
         PyErr_Format(PyExc_ValueError,
                      "attempt to assign sequence of size %zd to extended slice of size %llu",
@@ -161,7 +167,7 @@ static int List_ass_subscript(HandleObject *self, PyObject *index, PyObject *val
         return -1;
     if (value)
         return put(self, &position, value);
-    enum status status = list_pop(&family, store_of(self), position, LIST_ANY_VERSION, NULL);
+    enum status status = list_pop(&family, container_of(self), position, LIST_ANY_VERSION, NULL);
     if (status == STATUS_OK)
         return 0;
     raise_status(status);
@@ -197,8 +203,9 @@ static PyObject *List_insert(HandleObject *self, PyObject *args)
 static PyObject *List_snapshot(HandleObject *self, PyObject *Py_UNUSED(unused))
 {
     uint64_t version;
-    PyObject *list = handle_is_ready(self) ? store_snapshot(self, SNAPSHOT_VALUES, NULL, &version)
-                                           : NULL;
+    PyObject *list = handle_is_ready(self)
+                         ? container_object_snapshot(self, SNAPSHOT_VALUES, NULL, &version)
+                         : NULL;
     return list ? Py_BuildValue("NK", list, (unsigned long long)version) : NULL;
 }
 
@@ -208,7 +215,7 @@ static PyObject *List_version(HandleObject *self, PyObject *Py_UNUSED(unused))
     uint64_t version;
     if (!handle_is_ready(self))
         return NULL;
-    uint64_t count = container_count(&family, store_of(self), &version);
+    uint64_t count = container_count(&family, container_of(self), &version);
     return Py_BuildValue("KK", (unsigned long long)count, (unsigned long long)version);
 }
 
@@ -247,7 +254,7 @@ static PyObject *List_permute(HandleObject *self, PyObject *args)
     uint64_t *order = parse_order(list, count);
     if (order == NULL)
         return NULL;
-    enum status status = list_permute(&family, store_of(self), order, (uint64_t)count, version);
+    enum status status = list_permute(&family, container_of(self), order, (uint64_t)count, version);
     PyMem_Free(order);
     if (status != STATUS_OK && status != STATUS_AGAIN)
         return raise_status(status);
@@ -258,7 +265,7 @@ static PyObject *List_permute(HandleObject *self, PyObject *args)
 
 static int List_init(HandleObject *self, PyObject *args, PyObject *kwargs)
 {
-    return store_init(self, args, kwargs, "list");
+    return container_object_init(self, args, kwargs, "list");
 }
 
 static PyObject *List_new(PyTypeObject *type, PyObject *Py_UNUSED(args),
@@ -269,17 +276,18 @@ static PyObject *List_new(PyTypeObject *type, PyObject *Py_UNUSED(args),
 
 static PyMethodDef methods[] = {
     {"append", (PyCFunction)List_append, METH_O, "append(value, /): put it at the end."},
-    {"pop", FASTCALL(List_pop), METH_FASTCALL,
+    {"pop", METHOD(List_pop), METH_FASTCALL,
      "pop(index=-1, /): take out that item; IndexError when there is none."},
     {"insert", (PyCFunction)List_insert, METH_VARARGS,
      "insert(index, value, /): before that item."},
     {"extend", (PyCFunction)List_extend, METH_O, "extend(values, /): put all at the end, or none."},
-    {"clear", (PyCFunction)Store_clear, METH_NOARGS, "Take out all items."},
+    {"clear", (PyCFunction)Container_clear, METH_NOARGS, "Take out all items."},
     {"_snapshot", (PyCFunction)List_snapshot, METH_NOARGS, "The items, and the list's version."},
     {"_version", (PyCFunction)List_version, METH_NOARGS, "Its length and its version."},
     {"_permute", (PyCFunction)List_permute, METH_VARARGS, "Order it anew, if still at a version."},
-    {"_take", (PyCFunction)List_take, METH_VARARGS, "Take one out, if still at a version."},
-    {"_owned_lock", (PyCFunction)Store_owned_lock, METH_NOARGS, "Where its lock is."},
+    {"_remove_at", (PyCFunction)List_remove_at, METH_VARARGS,
+     "Take one out, if still at a version."},
+    {"_owned_lock", (PyCFunction)Container_owned_lock, METH_NOARGS, "Where its lock is."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -287,8 +295,8 @@ static PyType_Slot slots[] = {
     {Py_tp_new, List_new},
     {Py_tp_init, List_init},
     {Py_tp_methods, methods},
-    {Py_mp_length, store_length},
-    {Py_sq_length, store_length},
+    {Py_mp_length, container_object_length},
+    {Py_sq_length, container_object_length},
     {Py_sq_item, item},
     {Py_mp_subscript, List_subscript},
     {Py_mp_ass_subscript, List_ass_subscript},
@@ -303,7 +311,7 @@ static PyType_Spec spec = {
     .slots = slots,
 };
 
-int add_list(PyObject *module)
+int add_shared_list(PyObject *module)
 {
     return add_type(module, &spec, Handle_Type) ? 0 : -1;
 }

@@ -1,14 +1,21 @@
-/* TaskChannel: a channel whose messages carry two tags, and go many at a time. For pools. */
-#include "channel.h"
+#include "task_channel.h"
 
-/* TaskChannel.put_tagged(obj, tag, extra) -> sequence; waits for room. */
-static PyObject *TaskChannel_put_tagged(ChannelObject *self, PyObject *const *args,
-                                        Py_ssize_t nargs)
+#include "../channel/channel.h"
+#include "arguments.h"
+#include "block.h"
+#include "channel_transfer.h"
+#include "decode.h"
+#include "exception.h"
+#include "family.h"
+#include "type.h"
+
+/* TaskChannel.send(obj, tag, extra) -> sequence; waits for room. */
+static PyObject *TaskChannel_send(ChannelObject *self, PyObject *const *args, Py_ssize_t nargs)
 {
     if (!channel_is_open(self))
         return NULL;
     if (nargs != 3) {
-        PyErr_SetString(PyExc_TypeError, "put_tagged() takes 3 arguments: obj, tag, extra");
+        PyErr_SetString(PyExc_TypeError, "send() takes 3 arguments: obj, tag, extra");
         return NULL;
     }
     uint64_t tag = PyLong_AsUnsignedLongLong(args[1]), sequence;
@@ -19,27 +26,28 @@ static PyObject *TaskChannel_put_tagged(ChannelObject *self, PyObject *const *ar
     return PyLong_FromUnsignedLongLong(sequence);
 }
 
-/* TaskChannel.put_plain(obj, tag) -> whether it was put */
-static PyObject *TaskChannel_put_plain(ChannelObject *self, PyObject *const *args, Py_ssize_t nargs)
+/* TaskChannel.send_simple(obj, tag) -> whether it was put */
+static PyObject *TaskChannel_send_simple(ChannelObject *self, PyObject *const *args,
+                                         Py_ssize_t nargs)
 {
     if (!channel_is_open(self))
         return NULL;
     if (nargs != 2) {
-        PyErr_SetString(PyExc_TypeError, "put_plain() takes 2 arguments: obj, tag");
+        PyErr_SetString(PyExc_TypeError, "send_simple() takes 2 arguments: obj, tag");
         return NULL;
     }
-    bool plain;
+    bool simple;
     uint64_t tag = PyLong_AsUnsignedLongLong(args[1]);
-    if (PyErr_Occurred() || !channel_put_plain(self, args[0], tag, &plain))
+    if (PyErr_Occurred() || !channel_put_simple(self, args[0], tag, &simple))
         return NULL;
-    return PyBool_FromLong(plain);
+    return PyBool_FromLong(simple);
 }
 
-/* TaskChannel.put_batch(list, tag, extra) -> (sequence of the first, how many, error)
+/* TaskChannel.send_batch(list, tag, extra) -> (sequence of the first, how many, error)
  *
- * Stops at the first object that cannot be put; *error* is then the exception, else None. The numbers
- * are consecutive if nobody else puts at the same time. */
-static PyObject *TaskChannel_put_batch(ChannelObject *self, PyObject *args)
+ * Stops at the first object that cannot be put; *error* is then the exception, else None. The
+ * numbers are consecutive if nobody else puts at the same time. */
+static PyObject *TaskChannel_send_batch(ChannelObject *self, PyObject *args)
 {
     PyObject *list, *error = NULL;
     unsigned long long tag, extra, first = 0;
@@ -65,7 +73,7 @@ static PyObject *TaskChannel_put_batch(ChannelObject *self, PyObject *args)
 
 /* (sequence, tag, extra, object, error): an object that cannot be rebuilt is None and its error the
  * exception, so that the tags still say whose message it was. */
-static PyObject *tagged(struct message *message)
+static PyObject *message_tuple(struct message *message)
 {
     PyObject *object = message_decode(message), *error = NULL;
     if (object == NULL) {
@@ -77,25 +85,25 @@ static PyObject *tagged(struct message *message)
                          object, error ? error : Py_NewRef(Py_None));
 }
 
-/* TaskChannel.get_tagged(timeout) -> (sequence, tag, extra, object, error) */
-static PyObject *TaskChannel_get_tagged(ChannelObject *self, PyObject *timeout)
+/* TaskChannel.receive(timeout) -> (sequence, tag, extra, object, error) */
+static PyObject *TaskChannel_receive(ChannelObject *self, PyObject *timeout)
 {
     deadline_t deadline;
     if (!channel_is_open(self) || !parse_timeout(timeout, &deadline))
         return NULL;
     struct message message;
-    if (!channel_get_message(self, &message, self->claim, deadline))
+    if (!channel_get_message(self, &message, self->task_word, deadline))
         return NULL;
-    if (self->claim)
-        atomic_store_explicit(self->claim + 1, (uint64_t)clock_now(), memory_order_relaxed);
-    return tagged(&message);
+    if (self->task_word)
+        atomic_store_explicit(self->task_word + 1, (uint64_t)clock_now(), memory_order_relaxed);
+    return message_tuple(&message);
 }
 
-/* TaskChannel.receive_into(inbox, limit, timeout) -> count
+/* TaskChannel.receive_batch(inbox, limit, timeout) -> count
  *
  * Waits for a first message, takes up to *limit* that are there, and appends each to *inbox* as
- * get_tagged() would give it. So no signal handler can come between taking and keeping. */
-static PyObject *TaskChannel_receive_into(ChannelObject *self, PyObject *args)
+ * receive() would give it. So no signal handler can come between taking and keeping. */
+static PyObject *TaskChannel_receive_batch(ChannelObject *self, PyObject *args)
 {
     PyObject *inbox, *timeout;
     Py_ssize_t limit, count = 0;
@@ -108,7 +116,7 @@ static PyObject *TaskChannel_receive_into(ChannelObject *self, PyObject *args)
         return NULL;
     enum status status = STATUS_OK;
     while (status == STATUS_OK) {
-        PyObject *item = tagged(&message);
+        PyObject *item = message_tuple(&message);
         int failed = item == NULL || PyList_Append(inbox, item) != 0;
         Py_XDECREF(item);
         if (failed)
@@ -122,42 +130,39 @@ static PyObject *TaskChannel_receive_into(ChannelObject *self, PyObject *args)
     return PyLong_FromSsize_t(count);
 }
 
-/* TaskChannel.claim_in(block, index): from now on get_tagged() of this object first writes the message's
- * sequence + 1 as the block's index-th 64-bit word, and then, once it is taken, the time as the next. */
-static PyObject *TaskChannel_claim_in(ChannelObject *self, PyObject *args)
+/* TaskChannel.set_task_word(block, index): from now on receive() of this object first writes the
+ * message's sequence + 1 as the block's index-th 64-bit word, and then, once it is taken, the time
+ * as the next. */
+static PyObject *TaskChannel_set_task_word(ChannelObject *self, PyObject *args)
 {
-    HandleObject *block;
+    PyObject *block;
     Py_ssize_t index;
-    if (!PyArg_ParseTuple(args, "O!n", Block_Type, &block, &index) || !handle_is_ready(block))
+    if (!PyArg_ParseTuple(args, "On", &block, &index))
         return NULL;
-    uint64_t size = word_get(&block_of(block->memory)->size);
-    if (index < 0 || (uint64_t)index + 2 > size / sizeof(word_t)) {
-        PyErr_SetString(PyExc_IndexError, "the block has no such word");
+    word_t *words = block_words(block, index, 2);
+    if (words == NULL)
         return NULL;
-    }
-    PyObject *before = self->claim_block;
-    self->claim_block = Py_NewRef((PyObject *)block);
+    PyObject *before = self->task_block;
+    self->task_block = Py_NewRef(block);
     Py_XDECREF(before);
-    self->claim = (word_t *)block->memory + index;
+    self->task_word = words;
     Py_RETURN_NONE;
 }
 
-#define FASTCALL(function) ((PyCFunction)(void (*)(void))(function))
-
 static PyMethodDef methods[] = {
-    {"put_tagged", FASTCALL(TaskChannel_put_tagged), METH_FASTCALL,
-     "put_tagged(obj, tag, extra): the message's number in the channel, from 0."},
-    {"put_plain", FASTCALL(TaskChannel_put_plain), METH_FASTCALL,
-     "put_plain(obj, tag): put it if it is plain, of simple types all the way down; whether it "
+    {"send", METHOD(TaskChannel_send), METH_FASTCALL,
+     "send(obj, tag, extra): the message's number in the channel, from 0."},
+    {"send_simple", METHOD(TaskChannel_send_simple), METH_FASTCALL,
+     "send_simple(obj, tag): put it if it is of simple types all the way down; whether it "
      "was."},
-    {"put_batch", (PyCFunction)TaskChannel_put_batch, METH_VARARGS,
-     "put_batch(list, tag, extra): (number of the first, how many were put, error)."},
-    {"receive_into", (PyCFunction)TaskChannel_receive_into, METH_VARARGS,
-     "receive_into(inbox, limit, timeout): how many messages were appended; queue.Empty if none."},
-    {"get_tagged", (PyCFunction)TaskChannel_get_tagged, METH_O,
-     "get_tagged(timeout): (sequence, tag, extra, object, error)."},
-    {"claim_in", (PyCFunction)TaskChannel_claim_in, METH_VARARGS,
-     "claim_in(block, index): write down there what get_tagged() takes, before it is taken."},
+    {"send_batch", (PyCFunction)TaskChannel_send_batch, METH_VARARGS,
+     "send_batch(list, tag, extra): (number of the first, how many were put, error)."},
+    {"receive_batch", (PyCFunction)TaskChannel_receive_batch, METH_VARARGS,
+     "receive_batch(inbox, limit, timeout): how many messages were appended; queue.Empty if none."},
+    {"receive", (PyCFunction)TaskChannel_receive, METH_O,
+     "receive(timeout): (sequence, tag, extra, object, error)."},
+    {"set_task_word", (PyCFunction)TaskChannel_set_task_word, METH_VARARGS,
+     "set_task_word(block, index): write down there what receive() takes, before it is taken."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -1,4 +1,3 @@
-/* Numbers in memory and as Python objects, by the typecodes of ctypes. */
 #include "typecodes.h"
 
 #include <string.h>

@@ -4,14 +4,14 @@
 #ifndef PROCESSION_PYTHON_TYPECODES_H
 #define PROCESSION_PYTHON_TYPECODES_H
 
-#include "core.h"
+#include "binding.h"
 
 bool code_is_integer(char code);
 /* Of the type *code*, which is one of ctypes' for a number, a truth value or a character. */
 Py_ssize_t code_bytes(char code);
 
 uint64_t read_bits(const void *place, Py_ssize_t bytes);
-/* One store, so that nobody ever sees half a number, and a kill leaves none. */
+/* One store, so that no process ever sees half a number, and a kill leaves none. */
 void write_bits(void *place, Py_ssize_t bytes, uint64_t bits);
 
 PyObject *from_bits(uint64_t bits, char code, Py_ssize_t bytes);

@@ -1,13 +1,9 @@
-/* Values and arrays: ctypes objects in shared memory, each access under a lock.
- *
- * Idea   Of the simple types the bytes are read and written here, the lock being taken and given back in
- *        the same call. All else goes to the ctypes object, with the lock held.
- * Rule   A number is made from the Python object before the lock is taken, and a Python object from
- *        the number after it was given back: nothing of Python runs in between. */
-#include <string.h>
-
-#include "typecodes.h"
 #include "value.h"
+
+#include "../crash_point.h"
+#include "method_cache.h"
+#include "type.h"
+#include "typecodes.h"
 
 PyTypeObject *Locked_Type;
 
@@ -32,10 +28,10 @@ static int Locked_init(LockedObject *self, PyObject *args, PyObject *kwargs)
         PyErr_SetString(PyExc_ValueError, "a value is initialised once");
         return -1;
     }
-    if (!guard_init(&self->guard, lock))
+    if (!lock_reference_init(&self->lock, lock))
         return -1;
     if (PyObject_GetBuffer(object, &self->view, PyBUF_WRITABLE) != 0) {
-        guard_clear(&self->guard);
+        lock_reference_clear(&self->lock);
         return -1;
     }
     self->code = *code;
@@ -50,7 +46,7 @@ static void Locked_dealloc(LockedObject *self)
     if (self->object)
         PyBuffer_Release(&self->view);
     Py_CLEAR(self->object);
-    guard_clear(&self->guard);
+    lock_reference_clear(&self->lock);
     freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
     release(self);
     Py_DECREF(type);
@@ -61,17 +57,17 @@ static void Locked_dealloc(LockedObject *self)
 static PyObject *Locked_enter(PyObject *self, PyObject *const *Py_UNUSED(args),
                               Py_ssize_t Py_UNUSED(nargs))
 {
-    return guard_enter(&((LockedObject *)self)->guard);
+    return lock_reference_enter(&((LockedObject *)self)->lock);
 }
 
 static PyObject *Locked_exit(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
 {
-    return guard_exit(&((LockedObject *)self)->guard, args, nargs);
+    return lock_reference_exit(&((LockedObject *)self)->lock, args, nargs);
 }
 
 static PyObject *Locked_of_lock(LockedObject *self, void *name)
 {
-    return guard_method(&self->guard, name);
+    return lock_reference_method(&self->lock, name);
 }
 
 static PyObject *Locked_get_obj(LockedObject *self, void *Py_UNUSED(unused))
@@ -81,7 +77,7 @@ static PyObject *Locked_get_obj(LockedObject *self, void *Py_UNUSED(unused))
 
 static PyObject *Locked_get_lock(LockedObject *self, void *Py_UNUSED(unused))
 {
-    return locked_is_ready(self) ? Py_NewRef(self->guard.object) : NULL;
+    return locked_is_ready(self) ? Py_NewRef(self->lock.object) : NULL;
 }
 
 /* ---- access to the place-th item */
@@ -93,15 +89,15 @@ static char *place_of(LockedObject *self, Py_ssize_t place)
 
 static PyObject *get_item(LockedObject *self, Py_ssize_t place)
 {
-    if (!guard_acquire(&self->guard))
+    if (!lock_reference_acquire(&self->lock))
         return NULL;
     uint64_t bits = read_bits(place_of(self, place), self->item_bytes);
-    if (!guard_release(&self->guard))
+    if (!lock_reference_release(&self->lock))
         return NULL;
     return from_bits(bits, self->code, self->item_bytes);
 }
 
-/* With the lock held. One store: who is killed beside it has changed the item or has not. */
+/* With the lock held. One store: a process killed beside it has changed the item or has not. */
 static void commit(LockedObject *self, Py_ssize_t place, uint64_t bits)
 {
     CRASH_POINT("value.before_commit");
@@ -111,17 +107,17 @@ static void commit(LockedObject *self, Py_ssize_t place, uint64_t bits)
 
 static int set_item(LockedObject *self, Py_ssize_t place, uint64_t bits)
 {
-    if (!guard_acquire(&self->guard))
+    if (!lock_reference_acquire(&self->lock))
         return -1;
     commit(self, place, bits);
-    return guard_release(&self->guard) ? 0 : -1;
+    return lock_reference_release(&self->lock) ? 0 : -1;
 }
 
 /* ---- access by way of ctypes */
 
 bool locked_begin(LockedObject *self)
 {
-    if (!guard_acquire(&self->guard))
+    if (!lock_reference_acquire(&self->lock))
         return false;
     CRASH_POINT("value.locked");
     return true;
@@ -131,9 +127,9 @@ bool locked_end(LockedObject *self, bool operation_failed)
 {
     PyObject *type, *value, *traceback;
     if (!operation_failed)
-        return guard_release(&self->guard);
+        return lock_reference_release(&self->lock);
     PyErr_Fetch(&type, &value, &traceback);
-    if (!guard_release(&self->guard))
+    if (!lock_reference_release(&self->lock))
         PyErr_Clear();
     PyErr_Restore(type, value, traceback);
     return false;
@@ -187,11 +183,11 @@ static bool integer_argument(LockedObject *self, PyObject *argument, uint64_t *b
 static PyObject *Value_add(LockedObject *self, PyObject *argument)
 {
     uint64_t more;
-    if (!integer_argument(self, argument, &more) || !guard_acquire(&self->guard))
+    if (!integer_argument(self, argument, &more) || !lock_reference_acquire(&self->lock))
         return NULL;
     uint64_t sum = read_bits(self->view.buf, self->item_bytes) + more;
     commit(self, 0, sum);
-    if (!guard_release(&self->guard))
+    if (!lock_reference_release(&self->lock))
         return NULL;
     return integer_from_bits(sum, self->code, self->item_bytes);
 }
@@ -203,14 +199,14 @@ static PyObject *Value_compare_and_set(LockedObject *self, PyObject *const *args
     if (nargs != 2)
         return PyErr_Format(PyExc_TypeError, "compare_and_set() takes 2 arguments: old, new");
     if (!integer_argument(self, args[0], &old) || !integer_argument(self, args[1], &new) ||
-        !guard_acquire(&self->guard))
+        !lock_reference_acquire(&self->lock))
         return NULL;
     unsigned unused = 64 - 8 * (unsigned)self->item_bytes;
     uint64_t now = read_bits(self->view.buf, self->item_bytes);
     bool equal = now << unused == old << unused;
     if (equal)
         commit(self, 0, new);
-    return guard_release(&self->guard) ? PyBool_FromLong(equal) : NULL;
+    return lock_reference_release(&self->lock) ? PyBool_FromLong(equal) : NULL;
 }
 
 /* ---- an array */
@@ -294,7 +290,7 @@ static PyMethodDef locked_methods[] = {
 static PyMethodDef value_methods[] = {
     {"add", (PyCFunction)Value_add, METH_O,
      "add($self, n, /)\n--\n\nAdd the integer *n*, as one step under the lock; the new value."},
-    {"compare_and_set", FASTCALL(Value_compare_and_set), METH_FASTCALL,
+    {"compare_and_set", METHOD(Value_compare_and_set), METH_FASTCALL,
      "compare_and_set($self, old, new, /)\n--\n\nIf the value is *old*, make it *new*, as one step "
      "under the lock; "
      "whether it was."},
@@ -352,5 +348,5 @@ int add_value(PyObject *module)
         add_type(module, &value_spec, Locked_Type) == NULL ||
         add_type(module, &array_spec, Locked_Type) == NULL)
         return -1;
-    return add_locked_attribute(module);
+    return 0;
 }

@@ -1,12 +1,17 @@
-/* A ctypes object and the lock around it, as the bindings of values, arrays and attributes see it. */
+/* Values and arrays: ctypes objects in shared memory, each access under a lock.
+ *
+ * Idea   Of the simple types the bytes are read and written here, and the lock is taken and
+ *        released in the same call. All else goes to the ctypes object, with the lock held.
+ * Rule   A number is made from the Python object before the lock is taken, and a Python object from
+ *        the number after it was released: nothing of Python runs in between. */
 #ifndef PROCESSION_PYTHON_VALUE_H
 #define PROCESSION_PYTHON_VALUE_H
 
-#include "sync.h"
+#include "lock_reference.h"
 
 typedef struct {
     PyObject_HEAD PyObject *object; /* of ctypes; owned, NULL: not initialised */
-    struct guard guard;
+    struct lock_reference lock;
     Py_buffer view; /* its bytes */
     char code;      /* its type's, or its items', as ctypes has it; 0: not a simple one */
     Py_ssize_t item_bytes;
@@ -16,12 +21,11 @@ extern PyTypeObject *Locked_Type;
 
 /* False: exception set. */
 bool locked_is_ready(LockedObject *self);
-/* Before something is done with the ctypes object, and after it. False: exception set, and the lock is not
- * held; that of the operation, if there is one, rather than that of the release. */
+/* Before something is done with the ctypes object, and after it. False: exception set, and the lock
+ * is not held. An exception of the operation counts more than one of the release. */
 bool locked_begin(LockedObject *self);
 bool locked_end(LockedObject *self, bool operation_failed);
 
-/* The type locked_attribute; 0 or -1 with an exception set. */
-int add_locked_attribute(PyObject *module);
+int add_value(PyObject *module);
 
 #endif

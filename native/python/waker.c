@@ -1,36 +1,27 @@
-/* Bell: a descriptor that becomes readable when one of several channels may be ready.
- *
- * Idea   poll(2) cannot wait for a futex. So whoever waits for channels beside descriptors takes a place
- *        on the arena's board (shm/waker.h) and polls the doorbell of that place. There are two uses: a
- *        call of wait(), or an event loop, arms the bell for several channels and asks them all when it
- *        rings; the descriptor of one queue (`_reader.fileno()`) is as readable as the queue, and each
- *        get() of this process keeps it so.
- * Fork   The place is its process's. In a forked child every inherited bell is closed at once.
- */
-#include "channel.h"
+#include "waker.h"
 
+#include "../os/clock.h"
 #include "../os/wake_socket.h"
+#include "channel_object.h"
+#include "exception.h"
+#include "family.h"
+#include "type.h"
 
-typedef struct BellObject {
-    PyObject_HEAD struct waker place;
-    struct BellObject *next, **link; /* of the list of open bells; link NULL: this one is closed */
-} BellObject;
-
-PyTypeObject *Bell_Type;
-static BellObject *open_bells; /* guarded by the GIL */
+PyTypeObject *Waker_Type;
+static WakerObject *open_wakers; /* guarded by the GIL */
 
 /* ---- opening and closing */
 
-static void enlist(BellObject *self)
+static void enlist(WakerObject *self)
 {
-    self->next = open_bells;
-    self->link = &open_bells;
-    if (open_bells)
-        open_bells->link = &self->next;
-    open_bells = self;
+    self->next = open_wakers;
+    self->link = &open_wakers;
+    if (open_wakers)
+        open_wakers->link = &self->next;
+    open_wakers = self;
 }
 
-static void strike_off(BellObject *self)
+static void strike_off(WakerObject *self)
 {
     *self->link = self->next;
     if (self->next)
@@ -38,43 +29,43 @@ static void strike_off(BellObject *self)
     self->link = NULL;
 }
 
-static void close_bell(BellObject *self)
+static void close_waker(WakerObject *self)
 {
     if (self->link == NULL)
         return;
     strike_off(self);
     if (family.tag != 0)
-        waker_close(&family, &self->place);
+        waker_close(&family, &self->waker);
     else
-        wake_socket_close(self->place.fd);
+        wake_socket_close(self->waker.fd);
 }
 
-void bells_after_fork_in_child(void)
+void wakers_after_fork_in_child(void)
 {
-    while (open_bells) {
-        wake_socket_close(open_bells->place.fd);
-        strike_off(open_bells);
+    while (open_wakers) {
+        wake_socket_close(open_wakers->waker.fd);
+        strike_off(open_wakers);
     }
 }
 
-static bool is_open(BellObject *self)
+static bool is_open(WakerObject *self)
 {
     if (self->link == NULL)
-        PyErr_SetString(PyExc_ValueError, "the bell is closed");
+        PyErr_SetString(PyExc_ValueError, "the waker is closed");
     return self->link != NULL;
 }
 
-/* Bell() */
-static int Bell_init(BellObject *self, PyObject *args, PyObject *kwargs)
+/* Waker() */
+static int Waker_init(WakerObject *self, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {NULL};
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "", names) || !family_ensure())
         return -1;
     if (self->link) {
-        PyErr_SetString(PyExc_ValueError, "a bell is initialised once");
+        PyErr_SetString(PyExc_ValueError, "a waker is initialised once");
         return -1;
     }
-    enum status status = waker_open(&family, &self->place);
+    enum status status = waker_open(&family, &self->waker);
     if (status == STATUS_FULL_TABLE)
         PyErr_Format(PyExc_RuntimeError,
                      "more than %d threads of one family wait for queues and descriptors at once",
@@ -87,24 +78,24 @@ static int Bell_init(BellObject *self, PyObject *args, PyObject *kwargs)
     return 0;
 }
 
-static void Bell_dealloc(BellObject *self)
+static void Waker_dealloc(WakerObject *self)
 {
     PyTypeObject *type = Py_TYPE((PyObject *)self);
-    close_bell(self);
+    close_waker(self);
     freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
     release(self);
     Py_DECREF(type);
 }
 
-static PyObject *Bell_close(BellObject *self, PyObject *Py_UNUSED(unused))
+static PyObject *Waker_close(WakerObject *self, PyObject *Py_UNUSED(unused))
 {
-    close_bell(self);
+    close_waker(self);
     Py_RETURN_NONE;
 }
 
-static PyObject *Bell_fileno(BellObject *self, PyObject *Py_UNUSED(unused))
+static PyObject *Waker_fileno(WakerObject *self, PyObject *Py_UNUSED(unused))
 {
-    return is_open(self) ? PyLong_FromLong(self->place.fd) : NULL;
+    return is_open(self) ? PyLong_FromLong(self->waker.fd) : NULL;
 }
 
 /* ---- arming */
@@ -158,15 +149,15 @@ static PyObject *ready_of(PyObject *list, enum channel_side side)
     return ready;
 }
 
-/* Bell.arm(to_get, to_put) -> (ready to get, ready to put) */
-static PyObject *Bell_arm(BellObject *self, PyObject *args)
+/* Waker.arm(to_get, to_put) -> (ready to get, ready to put) */
+static PyObject *Waker_arm(WakerObject *self, PyObject *args)
 {
     PyObject *gets, *puts;
     if (!PyArg_ParseTuple(args, "O!O!", &PyList_Type, &gets, &PyList_Type, &puts) ||
         !is_open(self) || !are_channels(gets) || !are_channels(puts))
         return NULL;
-    wake_socket_drain(self->place.fd);
-    waker_arm(&family, &self->place,
+    wake_socket_drain(self->waker.fd);
+    waker_arm(&family, &self->waker,
               watches_of(gets, CHANNEL_MESSAGES) | watches_of(puts, CHANNEL_ROOM));
     tell(gets, CHANNEL_MESSAGES);
     tell(puts, CHANNEL_ROOM);
@@ -179,69 +170,36 @@ static PyObject *Bell_arm(BellObject *self, PyObject *args)
     return result;
 }
 
-/* ---- the descriptor of one queue */
-
-void channel_settle_bell(ChannelObject *self)
-{
-    BellObject *bell = (BellObject *)self->bell;
-    struct channel *channel = channel_of(self);
-    if (bell->link == NULL || channel_can_get(channel))
-        return; /* it rings, or is about to */
-    wake_socket_drain(bell->place.fd);
-    waker_arm(&family, &bell->place, WATCH_EXACT | channel_key(&family, channel, CHANNEL_MESSAGES));
-    waker_mark_watched(&channel->for_message.watchers);
-    atomic_thread_fence(memory_order_seq_cst);
-    if (channel_can_get(channel))
-        waker_wake_own(&family, &bell->place);
-}
-
-/* Channel.bell_fd(): see above. */
-PyObject *Channel_bell_fd(ChannelObject *self, PyObject *Py_UNUSED(unused))
-{
-    if (!channel_is_open(self))
-        return NULL;
-    if (self->bell && ((BellObject *)self->bell)->link == NULL)
-        Py_CLEAR(self->bell); /* a parent's */
-    if (self->bell == NULL) {
-        self->bell = PyObject_CallFunctionObjArgs((PyObject *)Bell_Type, NULL);
-        if (self->bell == NULL)
-            return NULL;
-        BellObject *bell = (BellObject *)self->bell;
-        if (channel_can_get(channel_of(self)))
-            waker_wake_own(&family, &bell->place);
-        else
-            channel_settle_bell(self);
-    }
-    return Bell_fileno((BellObject *)self->bell, NULL);
-}
-
 /* ---- the type */
 
 static PyMethodDef methods[] = {
-    {"fileno", (PyCFunction)Bell_fileno, METH_NOARGS, "The descriptor to be polled."},
-    {"arm", (PyCFunction)Bell_arm, METH_VARARGS,
-     "arm(to_get, to_put): quiet the bell, have it ring for these channels; those ready already."},
-    {"close", (PyCFunction)Bell_close, METH_NOARGS, "Give up the descriptor."},
+    {"fileno", (PyCFunction)Waker_fileno, METH_NOARGS, "The descriptor to be polled."},
+    {"arm", (PyCFunction)Waker_arm, METH_VARARGS,
+     "arm(to_get, to_put): be readable when one of these channels is ready; those ready now."},
+    {"close", (PyCFunction)Waker_close, METH_NOARGS, "Give up the descriptor."},
     {NULL, NULL, 0, NULL},
 };
 
 static PyType_Slot slots[] = {
-    {Py_tp_init, Bell_init},
-    {Py_tp_dealloc, Bell_dealloc},
+    {Py_tp_init, Waker_init},
+    {Py_tp_dealloc, Waker_dealloc},
     {Py_tp_methods, methods},
-    {Py_tp_doc, "Bell(): a descriptor that is readable when a channel may be ready."},
+    {Py_tp_doc, "Waker(): a descriptor that is readable when a channel may be ready."},
     {0, NULL},
 };
 
 static PyType_Spec spec = {
-    .name = "procession._core.Bell",
-    .basicsize = sizeof(BellObject),
+    .name = "procession._core.Waker",
+    .basicsize = sizeof(WakerObject),
     .flags = Py_TPFLAGS_DEFAULT,
     .slots = slots,
 };
 
-int add_bell(PyObject *module)
+int add_waker(PyObject *module)
 {
-    Bell_Type = add_type(module, &spec, NULL);
-    return Bell_Type ? 0 : -1;
+    Waker_Type = add_type(module, &spec, NULL);
+    if (Waker_Type == NULL)
+        return -1;
+    /* Code that sleeps until a waker's descriptor is readable looks again after so long, too. */
+    return PyModule_AddIntConstant(module, "WAIT_SLICE_MS", (long)(SLICE_NS / NS_PER_MS));
 }

@@ -1,80 +1,100 @@
-/* What a pool's worker does with its seat: see src/procession/pool/seats.py.
- *
- * Words  of the seat, from its first: what is taken, since when, until when it may last, the limit that
- *        this comes from, and what the worker is to be ended for. The first two are written by
- *        TaskChannel.get_tagged.
- */
+#include "worker_status.h"
+
+#include "../os/clock.h"
 #include "../os/kill_timer.h"
-#include "core.h"
+#include "block.h"
 
-enum { SEAT_CLAIM, SEAT_SINCE, SEAT_DEADLINE, SEAT_LIMIT, SEAT_VICTIM, SEAT_WORDS };
+enum {
+    WORKER_TASK,
+    WORKER_STARTED_NS,
+    WORKER_DEADLINE_NS,
+    WORKER_LIMIT_NS,
+    WORKER_CANCEL_TASK,
+    WORKER_STATUS_WORDS
+};
 
-static word_t *seat; /* of this process; NULL: it is no worker */
+static word_t *status_words; /* of this process; NULL: it is no worker */
 
-/* take_seat(block, index): from now on this process is the worker whose seat begins at the block's index-th
- * 64-bit word. */
-static PyObject *take_seat(PyObject *Py_UNUSED(module), PyObject *args)
+/* use_worker_status(block, index): from now on this process is the worker whose status begins at
+ * the block's index-th 64-bit word. */
+static PyObject *use_worker_status(PyObject *Py_UNUSED(module), PyObject *args)
 {
     static PyObject *kept;
-    HandleObject *block;
+    PyObject *block;
     Py_ssize_t index;
-    if (!PyArg_ParseTuple(args, "O!n", Block_Type, &block, &index) || !handle_is_ready(block))
+    if (!PyArg_ParseTuple(args, "On", &block, &index))
         return NULL;
-    uint64_t words = word_get(&block_of(block->memory)->size) / sizeof(word_t);
-    if (index < 0 || (uint64_t)index + SEAT_WORDS > words) {
-        PyErr_SetString(PyExc_IndexError, "the block has no such seat");
+    word_t *words = block_words(block, index, WORKER_STATUS_WORDS);
+    if (words == NULL)
         return NULL;
-    }
     PyObject *before = kept; /* of the pool that a forked worker's parent was a worker of */
-    kept = Py_NewRef((PyObject *)block);
-    seat = (word_t *)block->memory + index;
-    bool watching = kill_signal_install(&seat[SEAT_CLAIM], &seat[SEAT_VICTIM]);
+    kept = Py_NewRef(block);
+    status_words = words;
+    bool watching = kill_signal_install(&status_words[WORKER_TASK],
+                                        &status_words[WORKER_CANCEL_TASK]);
     Py_XDECREF(before);
     if (!watching)
         return PyErr_SetFromErrno(PyExc_OSError);
     Py_RETURN_NONE;
 }
 
-/* begin_limit(seconds): unless end_limit() comes first, this process is killed then. */
-static PyObject *begin_limit(PyObject *Py_UNUSED(module), PyObject *seconds)
+/* begin_time_limit(seconds): unless end_time_limit() comes first, this process is killed then. */
+static PyObject *begin_time_limit(PyObject *Py_UNUSED(module), PyObject *seconds)
 {
     double limit = PyFloat_AsDouble(seconds);
     if (PyErr_Occurred())
         return NULL;
-    if (seat == NULL) {
+    if (status_words == NULL) {
         PyErr_SetString(PyExc_RuntimeError, "only a pool's worker can be given a limit of time");
         return NULL;
     }
     const double longest = 100.0 * 365 * 24 * 3600; /* a century; what is longer is no limit */
     nanoseconds length = (nanoseconds)((limit < longest ? limit : longest) * (double)NS_PER_S);
     deadline_t deadline = clock_now() + length;
-    atomic_store(&seat[SEAT_LIMIT], (uint64_t)length);
-    atomic_store(&seat[SEAT_DEADLINE], (uint64_t)deadline);
+    atomic_store(&status_words[WORKER_LIMIT_NS], (uint64_t)length);
+    atomic_store(&status_words[WORKER_DEADLINE_NS], (uint64_t)deadline);
     if (!kill_timer_set(deadline))
         return PyErr_SetFromErrno(PyExc_OSError);
     Py_RETURN_NONE;
 }
 
-/* end_limit() */
-static PyObject *end_limit(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
+/* end_time_limit() */
+static PyObject *end_time_limit(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
 {
     kill_timer_cancel();
-    if (seat != NULL)
-        atomic_store(&seat[SEAT_DEADLINE], 0);
+    if (status_words != NULL)
+        atomic_store(&status_words[WORKER_DEADLINE_NS], 0);
     Py_RETURN_NONE;
 }
 
 static PyMethodDef functions[] = {
-    {"take_seat", take_seat, METH_VARARGS, "take_seat(block, index): be the worker of that seat."},
-    {"begin_limit", begin_limit, METH_O,
-     "begin_limit(seconds): have this process killed then, unless end_limit() is called."},
-    {"end_limit", end_limit, METH_NOARGS, "What was to be done in time is done."},
+    {"use_worker_status", use_worker_status, METH_VARARGS,
+     "use_worker_status(block, index): be the worker whose status is there."},
+    {"begin_time_limit", begin_time_limit, METH_O,
+     "begin_time_limit(seconds): have this process killed then, unless end_time_limit() is "
+     "called."},
+    {"end_time_limit", end_time_limit, METH_NOARGS, "What was to be done in time is done."},
     {NULL, NULL, 0, NULL},
 };
 
-int add_seat(PyObject *module)
+static const struct {
+    const char *name;
+    long index;
+} indices[] = {
+    {"WORKER_TASK", WORKER_TASK},
+    {"WORKER_STARTED_NS", WORKER_STARTED_NS},
+    {"WORKER_DEADLINE_NS", WORKER_DEADLINE_NS},
+    {"WORKER_LIMIT_NS", WORKER_LIMIT_NS},
+    {"WORKER_CANCEL_TASK", WORKER_CANCEL_TASK},
+    {"WORKER_STATUS_WORDS", WORKER_STATUS_WORDS},
+};
+
+int add_worker_status(PyObject *module)
 {
-    if (PyModule_AddIntConstant(module, "END_SIGNAL", kill_signal_number()) != 0)
+    for (size_t i = 0; i < sizeof indices / sizeof *indices; i++)
+        if (PyModule_AddIntConstant(module, indices[i].name, indices[i].index) != 0)
+            return -1;
+    if (PyModule_AddIntConstant(module, "CANCEL_SIGNAL", kill_signal_number()) != 0)
         return -1;
     return PyModule_AddFunctions(module, functions);
 }

@@ -1,15 +1,15 @@
 """Log records of children, handled in the process that asks for them.
 
-Idea: a child that logs puts its records into a queue, and one thread of the process that called
-`forward_logs` gives each to the logger of the same name there, as if it had been logged there. When
-the call that logs returns, the record is in shared memory: a child that is killed right after it
-has been heard. What a child needs for this is part of its process object, so that it comes into
-force under each start method before any code of the program's runs, and goes on to grandchildren.
+Idea: a child puts its log records into a queue, and one thread of the process that called
+`forward_logs` gives each record to the logger of the same name there, as if it had been logged
+there. When the call that logs returns, the record is in shared memory, so it is not lost if the
+child is killed then. What a child needs for this is part of its process object: so it takes effect
+under each start method before code of the program runs, and is passed on to grandchildren.
 
-Invariant: a record is handled once. A log call never raises, and never waits for ever: when nobody
-takes records any more, they go to the standard error stream.
+Invariant: a record is handled once. A log call never raises, and never waits for ever: when no
+process handles records any more, they are written to the standard error stream.
 
-Layer: ipc. Imports logging; imported only by programs that forward.
+Layer: ipc; imports `logging`, so only programs that forward records import it.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-_MOST_WAITING = 10_000  # records, a few megabytes
-_PATIENCE = 5.0  # seconds that a log call waits for room
-_IN_CONFIG = "log_forwarder"  # what a process and its descendants have of it
+_MAX_RECORDS = 10_000  # in the queue; a few megabytes
+_PUT_TIMEOUT_S = 5.0  # how long a log call waits for room in the queue
+_CONFIG_KEY = "log_forwarder"  # of the configuration that a process passes on to its descendants
 
 _EXIT_PRIORITY = -50  # when the children have ended
 
@@ -40,14 +40,15 @@ _EXIT_PRIORITY = -50  # when the children have ended
 def forward_logs(level: int | str = logging.NOTSET) -> LogForwarding:
     """Have the log records of children handled by the handlers of this process.
 
-    It concerns the processes that are created from now on (workers of pools, grandchildren), under
-    each start method. In a child one handler takes the place of all; its loggers have the levels
-    that they have here when it starts. Here a record goes to the logger of its name, with
-    its levels, filters and handlers, in a thread of this package's. Once on, it stays on until
-    `LogForwarding.stop`, or the end of this process; a second call gives the same object.
+    This concerns the processes that are created from now on (workers of pools and grandchildren
+    too), under each start method. In a child one handler replaces all others, and its loggers have
+    the levels that they have here when it starts. Here a record is given to the logger of its name,
+    with that logger's level, filters and handlers, in a thread of this package. Forwarding ends
+    with `LogForwarding.stop`, or with this process; a second call before that returns the same
+    object.
 
     Args:
-        level: records below it stay where they are.
+        level: records below this level are not forwarded.
     """
     global _current
     if _current is None or not _current.is_active():
@@ -56,23 +57,23 @@ def forward_logs(level: int | str = logging.NOTSET) -> LogForwarding:
 
 
 class LogForwarding:
-    """What `forward_logs` has begun; a ``with`` block ends it."""
+    """The forwarding that `forward_logs` has begun; the end of a ``with`` block stops it."""
 
     def __init__(self, level: int | str):
         self._pid = os.getpid()
-        self._records: Any = Queue(_MOST_WAITING)
-        self._marks: dict[int, threading.Event] = {}
+        self._records: Any = Queue(_MAX_RECORDS)
+        self._flushes: dict[int, threading.Event] = {}
         self._config: Any = runtime.current_process()._config
-        self._outer = self._config.get(_IN_CONFIG)  # of this process's own parent
+        self._outer = self._config.get(_CONFIG_KEY)  # of this process's own parent
         self._forwarder = _Forwarder(self._records, level)
         self._thread = threading.Thread(target=self._deliver, name="procession-logs", daemon=True)
         self._thread.start()
-        self._config[_IN_CONFIG] = self._forwarder
-        log.on_first_use()  # so that the handlers are still open when we end
+        self._config[_CONFIG_KEY] = self._forwarder
+        log.on_first_use()  # so that the handlers are still open at our exit
         self._stop_at_exit = finalize.Finalize(None, self.stop, exitpriority=_EXIT_PRIORITY)
 
     def is_active(self) -> bool:
-        """Return whether this process takes records."""
+        """Return whether this process handles records of its children."""
         return self._pid == os.getpid() and self._thread.is_alive()
 
     def flush(self, timeout: float | None = None) -> bool:
@@ -83,31 +84,31 @@ class LogForwarding:
         """
         if not self.is_active() or threading.current_thread() is self._thread:
             return not self.is_active()
-        number, mark = next(_numbers), threading.Event()
-        self._marks[number] = mark
+        number, done = next(_numbers), threading.Event()
+        self._flushes[number] = done
         try:
             self._records.put(number, True, timeout)
         except Full:
             return False
-        except ShutDown:  # another thread stops it just now
+        except ShutDown:  # another thread calls `stop` at this moment
             self._thread.join(timeout)
             return not self._thread.is_alive()
-        return mark.wait(timeout)
+        return done.wait(timeout)
 
     def stop(self) -> None:
-        """Handle what has been logged, and no more.
+        """Handle the records that have been logged, and end.
 
-        Children that still run write warnings and errors to their standard error stream then.
+        From then on children write warnings and errors to their standard error stream.
         """
         if not self.is_active():
             return
         self._records.shutdown()
         if threading.current_thread() is not self._thread:
             self._thread.join()
-        if self._config.get(_IN_CONFIG) is self._forwarder:
-            del self._config[_IN_CONFIG]
+        if self._config.get(_CONFIG_KEY) is self._forwarder:
+            del self._config[_CONFIG_KEY]
             if self._outer is not None:
-                self._config[_IN_CONFIG] = self._outer
+                self._config[_CONFIG_KEY] = self._outer
         self._stop_at_exit.cancel()
 
     def __enter__(self) -> Self:
@@ -127,21 +128,21 @@ class LogForwarding:
             try:
                 item = self._records.get()
                 if isinstance(item, int):
-                    self._marks.pop(item).set()
+                    self._flushes.pop(item).set()
                 else:
                     _handle(item)
             except ShutDown:
                 return
-            except Exception:  # noqa: BLE001 - shown; the others are still handled
+            except Exception:  # noqa: BLE001 - reported; the others are still handled
                 sys.excepthook(*sys.exc_info())
 
 
 _current: LogForwarding | None = None
-_numbers = itertools.count()  # of marks in the queue
+_numbers = itertools.count()  # which `flush` puts into the queue
 
 
 def _handle(attributes: dict[str, Any]) -> None:
-    """Do with a child's record what a logger does with its own."""
+    """Handle a child's record as a logger does its own."""
     record = logging.makeLogRecord(attributes)
     logger = logging.getLogger(record.name)
     if logger.isEnabledFor(record.levelno):
@@ -152,22 +153,22 @@ def _handle(attributes: dict[str, Any]) -> None:
 
 
 class _Forwarder:
-    """What a child has of it, in its process object; unpickled it comes into force."""
+    """The forwarding in a child, as part of its process object; it takes effect when unpickled."""
 
     def __init__(self, records: Any, level: int | str):
         self._records, self._level = records, level
         finalize.register_after_fork(self, _Forwarder.begin_after_fork)
 
     def __reduce__(self) -> Any:
-        return _arrive, (self._records, self._level, _levels(), logging.root.manager.disable)
+        return _rebuild, (self._records, self._level, _levels(), logging.root.manager.disable)
 
     def begin_after_fork(self) -> None:
-        """In a forked child: come into force, if it is a child that shall forward."""
-        if runtime.current_process()._config.get(_IN_CONFIG) is self:
+        """In a forked child: take effect, if its configuration says so."""
+        if runtime.current_process()._config.get(_CONFIG_KEY) is self:
             self.begin()
 
     def begin(self) -> None:
-        """Have all loggers of this process forward their records, and do nothing else."""
+        """Have all loggers of this process forward their records, and have no other handlers."""
         handler = _ForwardingHandler(self._records, self._level)
         for logger in _loggers():
             if logger.handlers:
@@ -175,7 +176,7 @@ class _Forwarder:
         logging.root.handlers = [handler]
 
 
-def _arrive(records: Any, level: int | str, levels: dict[str, int], disable: int) -> _Forwarder:
+def _rebuild(records: Any, level: int | str, levels: dict[str, int], disable: int) -> _Forwarder:
     for name, its_level in levels.items():
         logging.getLogger(name).setLevel(its_level)
     logging.disable(disable)
@@ -191,7 +192,7 @@ def _loggers() -> list[logging.Logger]:
 
 
 def _levels() -> dict[str, int]:
-    """The levels that were set, by the names of the loggers; the root's is the first."""
+    """Return the levels that were set, by the names of the loggers; the root logger is first."""
     named = {logger.name: logger.level for logger in _loggers() if logger.level}
     return {"": logging.root.level, **named}
 
@@ -202,7 +203,7 @@ class _ForwardingHandler(logging.Handler):
     def __init__(self, records: Any, level: int | str):
         super().__init__(level)
         self._records = records
-        self._patience = _PATIENCE
+        self._timeout = _PUT_TIMEOUT_S
 
     def emit(self, record: logging.LogRecord) -> None:
         """Send *record*."""
@@ -211,36 +212,36 @@ class _ForwardingHandler(logging.Handler):
             try:
                 self._put(attributes)
             except (Full, ShutDown):
-                self._patience = 0.0  # until somebody takes records again
+                self._timeout = 0.0  # until a record could be put again
                 if logging.lastResort is not None:
                     logging.lastResort.handle(record)
-            except Exception:  # noqa: BLE001 - an attribute of the program's cannot be sent
-                self._put(_shown(attributes))
-        except Exception:  # noqa: BLE001 - as handlers do: it is shown
+            except Exception:  # noqa: BLE001 - an attribute of the record cannot be sent
+                self._put(_as_texts(attributes))
+        except Exception:  # noqa: BLE001 - reported, as by other handlers
             self.handleError(record)
 
     def _put(self, attributes: dict[str, Any]) -> None:
-        self._records.put(attributes, True, self._patience)
-        self._patience = _PATIENCE
+        self._records.put(attributes, True, self._timeout)
+        self._timeout = _PUT_TIMEOUT_S
 
 
 _formatter = logging.Formatter()
 
 
 def _attributes(record: logging.LogRecord) -> dict[str, Any]:
-    """What is sent of *record*: the message and the traceback as texts, and all else as it is."""
+    """Return what is sent of *record*: its attributes, message and traceback as texts."""
     attributes = {**vars(record), "msg": record.getMessage(), "args": None, "exc_info": None}
     if record.exc_info and not record.exc_text:
         attributes["exc_text"] = _formatter.formatException(record.exc_info)
     return attributes
 
 
-_PLAIN = (str, int, float, type(None))
+_SIMPLE_TYPES = (str, int, float, type(None))
 
 
-def _shown(attributes: dict[str, Any]) -> dict[str, Any]:
-    """*attributes*, as texts those that are not of a simple type."""
+def _as_texts(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Return *attributes*; those that are not of a simple type as texts."""
     return {
-        name: value if isinstance(value, _PLAIN) else repr(value)
+        name: value if isinstance(value, _SIMPLE_TYPES) else repr(value)
         for name, value in attributes.items()
     }

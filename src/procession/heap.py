@@ -1,9 +1,9 @@
-"""Pieces of shared memory, as third parties know them from the standard package.
+"""Buffers in shared memory, under the names that libraries know from the standard package.
 
-Idea: a piece is a block of the family's arena, which does all that a heap has to do: size classes,
-reuse, and taking back what killed processes held. So nothing is left to do here but the names.
+Idea: a buffer is a block of the family's arena, which does all that a heap has to do: size classes,
+reuse, and reclaiming what killed processes held. So this module only provides the names.
 
-Invariant: a piece lives as long as somebody has it, or a memory view of it.
+Invariant: a buffer is freed when no process has it, or a memory view of it, any more.
 
 Layer: ipc.
 """
@@ -32,7 +32,7 @@ class BufferWrapper:
 
     __slots__ = ("__weakref__", "_block", "_size")
 
-    _heap: Any = None  # programs set it, to have a heap begun anew; there is no need to
+    _heap: Any = None  # programs set it to begin a new heap; it has no effect
 
     def __init__(self, size: int):
         if size < 0:
@@ -48,7 +48,7 @@ class BufferWrapper:
 
     @property
     def _state(self) -> tuple[tuple[Arena, int, int], int]:
-        """As the standard package has it: (arena, first place, last place + 1), bytes."""
+        """((arena, start, stop), size in bytes), as in the standard package."""
         return (Arena._around(self), 0, self._size), self._size
 
     def __deepcopy__(self, memo: object) -> BufferWrapper:
@@ -64,9 +64,10 @@ class BufferWrapper:
 
 
 class Heap:
-    """Gives out blocks; kept for programs that make one of their own.
+    """An allocator of blocks, for programs that make one of their own.
 
-    Args: size: not used; the arena grows by itself.
+    Args:
+        size: not used; the arena grows by itself.
     """
 
     _alignment = 8
@@ -75,12 +76,12 @@ class Heap:
         self._size = size
 
     def malloc(self, size: int) -> tuple[Arena, int, int]:
-        """Return an arena and the first and the last place + 1 of *size* bytes in its buffer."""
+        """Return an arena, and start and stop of *size* bytes in its buffer."""
         wrapper = BufferWrapper(max(size, 1))
         return Arena._around(wrapper), 0, size
 
     def free(self, block: tuple[Arena, int, int]) -> None:
-        """Let go of what `malloc` returned."""
+        """Release what `malloc` returned."""
         block[0]._wrapper = None
         block[0].buffer = memoryview(b"")
 
@@ -116,7 +117,7 @@ class Arena:
 
 
 def reduce_arena(arena: Arena) -> tuple[object, tuple[object, ...]]:
-    """Take apart an arena, for pickling."""
+    """Return what a pickle of *arena* holds."""
     if arena._wrapper is not None:
         return Arena._around, (arena._wrapper,)
     return rebuild_arena, (arena.size, DupFd(arena.fd))

@@ -35,7 +35,7 @@ class Popen(BasePopen):
     def _launch(self, process_obj: BaseProcess) -> None:
         if _thread._count():
             _warn_of_threads()
-        if not _core.is_null(util._null):
+        if not _core.is_dev_null(util._null):
             util._prepare_stdin()
         parent_pipe = parent_death.pipe_fd()
         pipes = parent_death.pipe_fds(

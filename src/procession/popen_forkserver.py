@@ -83,9 +83,9 @@ class Popen(BasePopen):
         try:
             self._start(self._request(process_obj, token))
         except BaseException:
-            _core.abandon(token)
+            _core.abandon_slot(token)
             raise
-        _core.launched(token, self.pid)
+        _core.set_slot_pid(token, self.pid)
         self.finalizer = util.Finalize(self, util.close_fds, (self.sentinel,))
 
     def _request(self, process_obj: BaseProcess, token: int) -> Request:

@@ -59,9 +59,9 @@ class Popen(BasePopen):
             data = start_data.build(process_obj, preparation, self, token)
             self._start(data, token, process_obj.die_with_parent)
         except BaseException:
-            _core.abandon(token)
+            _core.abandon_slot(token)
             raise
-        _core.launched(token, self.pid)
+        _core.set_slot_pid(token, self.pid)
 
     def _start(self, data: bytes, token: int, die_with_parent: bool) -> None:
         """Start the interpreter, which reads *data* and has slot *token*."""

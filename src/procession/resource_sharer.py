@@ -1,4 +1,4 @@
-"""Descriptors for receivers that are not children being launched.
+"""Sending descriptors to processes that are not being launched.
 
 Idea: this module is the public face of `connection._fd_sharer`, under the standard name.
 

@@ -1,16 +1,16 @@
 """Removing the names that a killed family leaves in the file system.
 
-Idea: a process of its own, the tracker, is told of every name that is made and every one that is
-removed, through a pipe whose write end each member of the family has. When the last of them is
-gone, however it ended, the kernel closes the pipe, and the tracker removes what is left.
+Idea: a separate process, the tracker, is told of every name that is made or removed, through a pipe
+whose write end each process of the family has. When the last of them has ended, in whatever way,
+the kernel closes the pipe, and the tracker removes the names that are left.
 
-Invariant: a name is removed only while it is still that of the same file: another program may have
-taken it since. The tracker outlives the family by the time this takes, and nothing else.
+Invariant: a name is removed only while it still belongs to the same file: another program may have
+reused it. The tracker outlives the family only for the time that this takes.
 
-A process that was started before the family had a tracker makes one of its own when it needs one.
-That one waits for the end of the process's parent as well, because names are passed upwards.
+A process that was started before the family had a tracker starts one of its own when it needs one.
+That tracker also waits for the end of the parent of the process, to which names may be passed.
 
-Layer: ipc; imports the base layer. `signal`, `threading` and `select` on first use.
+Layer: ipc; imports the base layer. `signal` and `_base.poll` on first use.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SHARED_MEMORY_FOLDER = "/dev/shm"
 """Where the C library keeps shared memory that has a name."""
 
 LONGEST_MESSAGE = 4096
-"""Bytes that are written to a pipe in one piece (PIPE_BUF)."""
+"""Bytes that a write to a pipe never splits (PIPE_BUF)."""
 
 
 def _no_cleanup(name: str) -> None:
@@ -68,7 +68,7 @@ _PATHS: dict[str, Callable[[str], str]] = {
     "shared_memory": _path_of_shared_memory,
     "semaphore": _path_of_semaphore,
     "socket": _path_itself,
-    "unborn_socket": _path_itself,
+    "announced_socket": _path_itself,
     "folder": _path_itself,
 }
 
@@ -79,7 +79,7 @@ _CLEANUP_FUNCS: dict[str, Callable[[str], object]] = {
     "shared_memory": lambda name: os.unlink(_path_of_shared_memory(name)),
     "semaphore": lambda name: os.unlink(_path_of_semaphore(name)),
     "socket": os.unlink,
-    "unborn_socket": os.unlink,  # in whose making the family was killed
+    "announced_socket": os.unlink,  # the family was killed while it was made
     "folder": _remove_folder,
 }
 
@@ -88,14 +88,14 @@ _CLEANUP_FUNCS: dict[str, Callable[[str], object]] = {
 
 
 class ResourceTracker:
-    """A member's side of the tracker of its family."""
+    """The tracker of the family, as a process of the family uses it."""
 
     def __init__(self) -> None:
         self._lock = RLock()
         self._starting = False
         self._pid: int | None = None  # of the process that started it only
         self._exitcode: int | None = None
-        self._own: dict[_Key, _Identity] = {}  # what this process would have to tell a new one
+        self._own: dict[_Key, _Identity] = {}  # the names to be told to a new tracker
         os.register_at_fork(after_in_child=self._after_fork_in_child)
 
     def _after_fork_in_child(self) -> None:
@@ -110,7 +110,7 @@ class ResourceTracker:
         return runtime.inherited_fds.get(_FD_NAME)
 
     def getfd(self) -> int:
-        """Return the write end of the tracker's pipe; the tracker runs."""
+        """Start the tracker if there is none, and return the write end of its pipe."""
         self.ensure_running()
         return runtime.inherited_fds[_FD_NAME]
 
@@ -124,9 +124,9 @@ class ResourceTracker:
         """Have *name* removed at the end of the family, unless it is unregistered before.
 
         Args:
-            rtype: the kind of resource: 'shared_memory', 'semaphore', 'socket' or 'folder', or a
-                library's own.
-            identity: device and inode of what has the name; only that will be removed.
+            rtype: the kind of resource: 'shared_memory', 'semaphore', 'socket', 'folder', or a kind
+                that a library has added.
+            identity: device and inode of the file; no other file of that name will be removed.
         Raises:
             ValueError: the name is too long.
         """
@@ -142,26 +142,24 @@ class ResourceTracker:
         message = _message("UNREGISTER", name, rtype, None)
         with self._lock:
             self._own.pop((rtype, name), None)
-            if self._fd is not None:  # else nobody knows of any name; a dead one does not either
+            if self._fd is not None:  # else there is no tracker that could know the name
                 self._write(message)
 
     def _check_alive(self) -> bool:
         return self._write(_message("PROBE", "0", "noop", None))
 
     def _write(self, message: bytes) -> bool:
-        """Whether the tracker is there to read *message*."""
-        fd = self._fd
-        assert fd is not None
+        """Write *message* to the pipe; return whether the tracker still runs."""
         try:
-            os.write(fd, message)
+            os.write(runtime.inherited_fds[_FD_NAME], message)
         except BrokenPipeError:
             return False
         return True
 
-    # --------------------------------------------------------------------------- the tracker's life
+    # --------------------------------------------------------------------- the tracker's start, end
 
     def _start(self) -> None:
-        """Start a tracker, with the lock held, and tell it what is known here."""
+        """Start a tracker, with the lock held, and tell it the names of this process."""
         if self._starting:  # a finalizer that the garbage collector runs in the middle of a start
             raise RuntimeError("the resource tracker is needed while it is being started")
         self._starting = True
@@ -184,7 +182,7 @@ class ResourceTracker:
             self._starting = False
 
     def _forget(self) -> None:
-        """Let go of the tracker, which ends when nobody holds on to it, and reap it."""
+        """Close the pipe of the tracker, which ends with the last write end, and reap it."""
         os.close(runtime.inherited_fds.pop(_FD_NAME))
         pid, self._pid = self._pid, None
         if pid is not None:
@@ -199,31 +197,31 @@ class ResourceTracker:
             if self._fd is not None:
                 self._forget()
             elif self._exitcode is None:
-                self._exitcode = 0  # none was ever needed, so nothing can have been left
+                self._exitcode = 0  # there was no tracker, so no name can have been left
             self._own.clear()
 
 
 def _launch(reader: int) -> int:
-    """Start a tracker that reads from *reader*; its process id."""
+    """Start a tracker that reads from *reader*; return its process id."""
     import signal  # not cheap
 
     parent = runtime.parent_process()
-    lifeline = -1 if parent is None else parent.sentinel
-    passed = [fd for fd in (reader, lifeline) if fd >= 0]
-    program = f"from {__name__} import main; main({reader}, {lifeline})"
+    sentinel = -1 if parent is None else parent.sentinel
+    passed = [fd for fd in (reader, sentinel) if fd >= 0]
+    code = f"from {__name__} import main; main({reader}, {sentinel})"
     exe = _interpreter()
-    # Until it ignores the signals they must not reach it: the mask is inherited.
+    # Signals must not reach the tracker before it ignores them; it inherits the mask.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _ignored_signals())
     try:
         return util.spawnv_passfds(
-            exe, [exe, *util._args_from_interpreter_flags(), "-c", program], passed
+            exe, [exe, *util._args_from_interpreter_flags(), "-c", code], passed
         )
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _interpreter() -> str | bytes:
-    """What children are started with: the program may have named it where it starts children."""
+    """Return the interpreter for children, which the program may have set."""
     spawn = sys.modules.get(f"{__package__}.spawn")
     named: str | bytes | None = spawn.get_executable() if spawn is not None else None
     return named or sys.executable
@@ -236,7 +234,7 @@ def _ignored_signals() -> tuple[int, ...]:
 
 
 def _message(verb: str, name: str, rtype: str, identity: _Identity) -> bytes:
-    """One line for the pipe. The name is written in hexadecimal: it may contain anything."""
+    """Return a line for the pipe. The name is in hexadecimal, as it may contain any character."""
     device, inode = identity or (0, 0)
     line = f"{verb} {rtype} {os.fsencode(name).hex()} {device} {inode}\n".encode()
     if len(line) > LONGEST_MESSAGE:
@@ -254,13 +252,13 @@ getfd = _resource_tracker.getfd
 # ------------------------------------------------------------------------------- the tracker's side
 
 
-def main(fd: int, lifeline: int = -1) -> None:
-    """Be the tracker, and exit: 0, or 1 if something had to be removed, 2 if that failed.
+def main(fd: int, parent_sentinel: int = -1) -> None:
+    """Run the tracker, and exit: 0, or 1 if a name had to be removed, 2 if that failed.
 
     Args:
         fd: the pipe's read end.
-        lifeline: descriptor that reports the end of a parent, which may use the names too; -1 if
-            there is none.
+        parent_sentinel: sentinel of a parent process that may use the names too; -1 if there is
+            none.
     """
     import signal
 
@@ -271,13 +269,15 @@ def main(fd: int, lifeline: int = -1) -> None:
     _release_standard_streams()
     with open(fd, "rb") as pipe:
         left = _listen(pipe)
-    if left and lifeline >= 0:
-        _await_hang_up(lifeline)
+    if left and parent_sentinel >= 0:
+        from ._base.poll import wait_hung_up  # few trackers have a parent to wait for
+
+        wait_hung_up(parent_sentinel)
     sys.exit(_clean_up(left))
 
 
 def _release_standard_streams() -> None:
-    """Hold no pipe open at whose end somebody waits; warnings still go to the error stream."""
+    """Close pipes whose readers wait for their end; the error stream is kept for warnings."""
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
     os.dup2(nothing, 1)
@@ -285,7 +285,7 @@ def _release_standard_streams() -> None:
 
 
 def _listen(pipe: IO[bytes]) -> dict[_Key, _Identity]:
-    """Read until the family has ended; what is registered then."""
+    """Read until the family has ended; return what is registered then."""
     registered: dict[_Key, _Identity] = {}
     for line in pipe:
         verb, rtype, name_in_hex, device, inode = line.decode().split(" ")
@@ -297,16 +297,8 @@ def _listen(pipe: IO[bytes]) -> dict[_Key, _Identity]:
     return registered
 
 
-def _await_hang_up(fd: int) -> None:
-    import select
-
-    poller = select.poll()
-    poller.register(fd, 0)
-    poller.poll()
-
-
 def _clean_up(registered: dict[_Key, _Identity]) -> int:
-    """Remove what still exists, and say so; the exit code."""
+    """Remove what still exists, and warn of it; return the exit code."""
     left: dict[str, list[str]] = {}
     for (rtype, name), identity in registered.items():
         if _still_exists(rtype, name, identity):
@@ -325,7 +317,7 @@ def _clean_up(registered: dict[_Key, _Identity]) -> int:
 
 
 def _still_exists(rtype: str, name: str, identity: _Identity) -> bool:
-    """Whether *name* is still there and means what it meant; True of unknown kinds."""
+    """Return whether *name* still names the same file; True for kinds of libraries."""
     if rtype not in _PATHS:
         return True
     try:

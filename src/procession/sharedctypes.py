@@ -1,10 +1,10 @@
 """ctypes objects in shared memory, alone or with a lock.
 
-Idea: a ctypes object is laid over a block of the arena. With a lock it is wrapped, and the wrapper
-takes the lock around each access. The object carries with it how it is pickled, as a reference to
-the block: so every pickler sends it right, ours or not.
+Idea: a ctypes object uses the memory of a block of the arena. With a lock it is in a wrapper, which
+acquires the lock around each access. The object itself has a method that pickles it as a reference
+to the block, so every pickler does so, not only that of this package.
 
-Invariant: a copy in another process, however it came there, has the same bytes and the same lock.
+Invariant: an object that was sent to another process has the same bytes and the same lock there.
 
 Layer: ipc.
 """
@@ -38,8 +38,8 @@ typecode_to_type: dict[str, Any] = {
     "d": ctypes.c_double,
 }
 
-# The types whose bytes the core reads and writes by itself. Not subclasses of them, whose items are
-# objects, and not those of the other byte order.
+# The types whose bytes the core reads and writes itself, with their codes. Subclasses of them,
+# whose items are objects, and types of the other byte order are not among them.
 _codes: dict[Any, str] = {
     type_: type_._type_
     for type_ in (*typecode_to_type.values(), ctypes.c_bool)
@@ -50,11 +50,11 @@ _codes: dict[Any, str] = {
 # ---------------------------------------------------------------------------------- without a lock
 
 
-def _type_of(typecode_or_type: Any) -> Any:
-    """The ctypes type that is meant.
+def _to_type(typecode_or_type: Any) -> Any:
+    """Return the ctypes type of a typecode, or the type itself.
 
     Raises:
-        TypeError: it is neither a typecode nor a ctypes type.
+        TypeError: there is no such typecode.
     """
     if not isinstance(typecode_or_type, str):
         return typecode_or_type
@@ -68,20 +68,20 @@ def _type_of(typecode_or_type: Any) -> Any:
 
 
 def _new_value(type_: Any) -> Any:
-    """An object of the ctypes type *type_* in new, zeroed memory."""
+    """Return an object of the ctypes type *type_* in new, zeroed memory."""
     return rebuild_ctype(type_, heap.BufferWrapper(ctypes.sizeof(type_)), None)
 
 
 def RawValue(typecode_or_type: Any, *args: Any) -> Any:
     """Return a ctypes object in shared memory, made with *args*."""
-    obj = _new_value(_type_of(typecode_or_type))
+    obj = _new_value(_to_type(typecode_or_type))
     obj.__init__(*args)
     return obj
 
 
 def RawArray(typecode_or_type: Any, size_or_initializer: Any) -> Any:
-    """Return a ctypes array in shared memory: of so many zeros, or of the items of a sequence."""
-    type_ = _type_of(typecode_or_type)
+    """Return a ctypes array in shared memory: of a number of zeros, or of a sequence's items."""
+    type_ = _to_type(typecode_or_type)
     if isinstance(size_or_initializer, int):
         return _new_value(type_ * size_or_initializer)
     obj = _new_value(type_ * len(size_or_initializer))
@@ -97,18 +97,18 @@ def copy(obj: Any) -> Any:
 
 
 def rebuild_ctype(type_: Any, wrapper: heap.BufferWrapper, length: int | None) -> Any:
-    """Lay an object of *type_*, or an array of *length* of them, over the memory of *wrapper*."""
+    """Return an object of *type_*, or an array of *length* of them, in the memory of *wrapper*."""
     if length is not None:
         type_ = type_ * length
     obj = type_.from_buffer(wrapper.create_memoryview())
     obj._wrapper = wrapper
-    # Picklers look on the object first; on its class ctypes has the one that copies the bytes.
+    # Picklers look for the method in the object first; that of its class copies the bytes.
     obj.__reduce_ex__ = _Reference(type_, wrapper)
     return obj
 
 
 def reduce_ctype(obj: Any) -> tuple[Any, ...]:
-    """Take apart a ctypes object in shared memory, for pickling.
+    """Return what a pickle of the ctypes object *obj* in shared memory holds.
 
     Raises:
         TypeError: it is not in shared memory.
@@ -124,7 +124,7 @@ def reduce_ctype(obj: Any) -> tuple[Any, ...]:
 class _Reference:
     """How a ctypes object in shared memory is pickled: its type, and where its memory is.
 
-    It does not refer to the object, which so goes as soon as nobody has it.
+    It does not refer to the object, which would be a cycle.
     """
 
     __slots__ = ("_type", "_wrapper")
@@ -135,7 +135,7 @@ class _Reference:
 
     def __call__(self, protocol: object = None) -> tuple[Any, ...]:
         lengths, type_ = [], self._type
-        # Array types have no name by which they could be found again; ctypes makes each only once.
+        # Array types cannot be found by a name; ctypes makes each of them only once.
         while issubclass(type_, ctypes.Array) and type_ is type_._type_ * type_._length_:
             lengths.append(type_._length_)
             type_ = type_._type_
@@ -176,7 +176,11 @@ def _wrap(obj: Any, lock: Any, ctx: Any) -> Any:
 
 
 def synchronized(obj: Any, lock: Any = None, ctx: Any = None) -> Any:
-    """Return a wrapper of the ctypes object *obj* that takes *lock*, or a new `RLock`."""
+    """Return a wrapper of the ctypes object *obj* that acquires *lock*, or a new `RLock`.
+
+    Raises:
+        AssertionError: *obj* is such a wrapper, as in the standard library.
+    """
     if isinstance(obj, SynchronizedBase):
         raise AssertionError("object already synchronized")
     if isinstance(obj, ctypes._SimpleCData):
@@ -184,14 +188,14 @@ def synchronized(obj: Any, lock: Any = None, ctx: Any = None) -> Any:
     if isinstance(obj, ctypes.Array):
         kind = SynchronizedString if obj._type_ is ctypes.c_char else SynchronizedArray
         return kind(obj, lock, ctx)
-    return _wrapper_of(type(obj))(obj, lock, ctx)
+    return _wrapper_class(type(obj))(obj, lock, ctx)
 
 
 _wrappers: weakref.WeakKeyDictionary[type, Any] = weakref.WeakKeyDictionary()
 
 
-def _wrapper_of(type_: Any) -> Any:
-    """The wrapper class for a structure: each of its fields, those it inherits included."""
+def _wrapper_class(type_: Any) -> Any:
+    """Return the wrapper class for a structure; it has each field, inherited ones included."""
     if type_ not in _wrappers:
         fields = [field for base in type_.__mro__ for field in vars(base).get("_fields_", ())]
         body = {field[0]: _core.locked_attribute(field[0]) for field in fields}
@@ -218,7 +222,7 @@ class SynchronizedBase(_core.Locked):
     __class_getitem__: Any = classmethod(GenericAlias)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        reduce_ctype(self._obj)  # for its error: by itself the object would travel by value
+        reduce_ctype(self._obj)  # for its error; pickle would copy the bytes of such an object
         return synchronized, (self._obj, self._lock)
 
     def __repr__(self) -> str:

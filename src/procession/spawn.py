@@ -152,7 +152,7 @@ def _main(fd: int, parent_sentinel: int | None) -> int:
     from . import _core
 
     with open(fd, "rb", closefd=True) as from_parent:
-        return run(from_parent, parent_sentinel, _core.settle)
+        return run(from_parent, parent_sentinel, _core.release_given_references)
 
 
 def run(

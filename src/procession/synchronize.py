@@ -1,12 +1,12 @@
 """Locks, semaphores, conditions, events and barriers between processes.
 
-Idea: each is a number, the place of a few words in the family's arena, and a type of the native
-core that does every operation in one call. What is added here is what Python code can do as well:
-how they show themselves, and what an error says. Since a reference is a number, each of them can be
-sent at any time, to any process of the family, by whatever means.
+Idea: each is a few words in the family's arena, and its reference is a number. A type of the native
+core does every operation in one call. Added here is what Python code can do as well: the `repr` and
+the messages of errors. As a reference is a number, each object can be sent at any time, to any
+process of the family, by any means.
 
-Invariant: no object of this module holds a descriptor, a thread or a name in the file system; what
-a killed process held is passed on or reported, by the rules that stand in native/sync/.
+Invariant: no object of this module has a descriptor, a thread or a name in the file system. What a
+killed process held is passed on or reported, by the rules in native/sync/.
 
 Layer: ipc.
 """
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from typing import Any, Literal, TypeVar
 
     T = TypeVar("T")
-    Manner = Literal["raise", "release"]
+    OnOwnerDeath = Literal["raise", "release"]
 
 __all__ = ["BoundedSemaphore", "Condition", "Event", "Lock", "RLock", "Semaphore"]
 
@@ -38,15 +38,15 @@ SEM_VALUE_MAX = 2**31 - 1
 RECURSIVE_MUTEX, SEMAPHORE = range(2)
 """The values of `SemLock.kind`."""
 
-# With it, every acquire writes down its source line, for the message of BrokenLockError. It makes
-# locks some five times slower. Without it only those who had to wait do.
+# With it, every acquire notes its source line, for the message of BrokenLockError; this makes locks
+# about five times slower. Without it, only an acquire that had to wait does so.
 if os.environ.get("PROCESSION_DEBUG", "0") not in ("", "0"):
-    _core.note_sites(True)
+    _core.record_lock_sites(True)
 
 
 def _forget_parts_at_exit(_: object = None) -> None:
-    """Have the core told when this process ends in order: what it holds then is no dead man's."""
-    Finalize(None, _core.forget_parts, exitpriority=-1000)
+    """Have the core told when this process exits: what it holds then was not left by a death."""
+    Finalize(None, _core.mark_clean_exit, exitpriority=-1000)
 
 
 _forget_parts_at_exit()
@@ -102,10 +102,10 @@ def _own_name() -> str:
 
 
 class SemLock:
-    """What `Lock`, `RLock` and the semaphores are, for programs that know them by this name.
+    """The base of `Lock`, `RLock` and the semaphores, for programs that know it by this name.
 
-    In the standard package it is the base of them all, around an object of the kernel's that others
-    look into. Here the lock itself answers for that object.
+    In the standard package it contains an object of the kernel, ``_semlock``, whose methods some
+    libraries call. Here the lock itself has these methods.
 
     Attributes:
         kind: `RECURSIVE_MUTEX` or `SEMAPHORE`.
@@ -124,11 +124,11 @@ class SemLock:
         return self
 
     def _is_mine(self) -> bool:
-        """Whether this process has it, of an `RLock` this thread; permits are nobody's."""
+        """Return whether this process (of an `RLock`: this thread) holds it; False for permits."""
         return False
 
     def _count(self) -> int:
-        """How often this process, or thread, has taken it and not released it yet."""
+        """Return how often this process, or thread, has acquired and not yet released it."""
         return int(self._is_mine())
 
     def _is_zero(self: Any) -> bool:
@@ -145,7 +145,7 @@ class Lock(_core.Lock, SemLock):
     Args:
         ctx: not used; every object can be shared with processes of each start method.
         on_owner_death: ``"raise"``: when its holder dies, acquirers get `BrokenLockError` until
-            somebody calls ``reset()``. ``"release"``: the lock is passed on, with a warning in the
+            a process calls ``reset()``. ``"release"``: the lock is passed on, with a warning in the
             log.
     """
 
@@ -164,7 +164,7 @@ class Lock(_core.Lock, SemLock):
 
 
 class RLock(_core.RLock, SemLock):
-    """A lock that the thread which holds it may take again; only that thread may release it.
+    """A lock that its holder, a thread, may acquire again; only that thread may release it.
 
     Args: as for `Lock`.
     """
@@ -194,13 +194,15 @@ class RLock(_core.RLock, SemLock):
 
 
 class Semaphore(_core.Semaphore, SemLock):
-    """*value* permits, which any process takes and returns.
+    """A number of permits, which processes acquire and release.
 
-    What a killed process has taken and not returned comes back, unless processes return what others
-    took: then permits are signals, and nobody's. A process that ends in order keeps what it took.
+    The permits that a killed process held are released, unless processes release permits that
+    others
+    acquired: then permits are signals, which have no holder. A process that exits keeps its
+        permits.
 
     Args:
-        value: permits to begin with, 0 to `SEM_VALUE_MAX`.
+        value: the number of permits at first, 0 to `SEM_VALUE_MAX`.
         ctx: not used.
     """
 
@@ -215,7 +217,7 @@ class Semaphore(_core.Semaphore, SemLock):
 
 
 class BoundedSemaphore(Semaphore):
-    """A semaphore that never has more permits than it began with.
+    """A semaphore that never has more permits than at first.
 
     Args: as for `Semaphore`.
     """
@@ -239,9 +241,9 @@ def _or_unknown(look: Callable[[], T]) -> T | str:
 
 
 class Condition(_core.Condition):
-    """A place where processes wait for a change of what a lock protects.
+    """An object on which processes wait for a change of what a lock protects.
 
-    A waiter that is killed after it was notified swallows nothing: the next one is notified.
+    When a process is killed after it was notified, the next waiting process is notified.
 
     Args:
         lock: a `Lock` or an `RLock`, or any object with ``acquire`` and ``release``; None for a
@@ -258,7 +260,7 @@ class Condition(_core.Condition):
         Args:
             timeout: seconds; None for ever.
         Returns:
-            What it returned last; false if the time was up.
+            What *predicate* returned last; this is false if the time is over.
         """
         result = predicate()
         if result:
@@ -277,7 +279,7 @@ class Condition(_core.Condition):
 
 
 class Event(_core.Event):
-    """Something that happens once, until it is cleared, and that processes wait for."""
+    """A flag that is set and cleared, and that processes wait for."""
 
     def __repr__(self) -> str:
         state = _or_unknown(lambda: "set" if self.is_set() else "unset")
@@ -285,14 +287,14 @@ class Event(_core.Event):
 
 
 class Barrier(_core.Barrier):
-    """A place where a number of processes or threads meet; as `threading.Barrier`.
+    """A number of processes or threads wait here for each other, as at `threading.Barrier`.
 
     A party that is killed breaks it: the others get `threading.BrokenBarrierError`.
 
     Args:
-        parties: how many must come before any goes on, at least 1.
-        action: called by one of them, each time all have come.
-        timeout: of each ``wait`` that is given none; seconds.
+        parties: how many must call ``wait`` before any call returns, at least 1.
+        action: called by one party each time all have called ``wait``.
+        timeout: in seconds, for each ``wait`` without one.
         ctx: not used.
     """
 

@@ -57,7 +57,7 @@ def put_numbers(queue: Any) -> None:
         queue.put(number)
 
 
-def put_batch(queue: Any) -> None:
+def send_batch(queue: Any) -> None:
     """Put a batch."""
     queue.put_many(BATCH)
 
@@ -104,14 +104,14 @@ OPERATIONS = {
     "of a killed put_many a beginning is there": Operation(
         crash_points("channel.put_batch."),
         ["before"],
-        put_batch,
+        send_batch,
         is_a_beginning_behind_one,
         batches=True,
     ),
     "of a killed put_many what was committed before is there": Operation(
         crash_points("channel.put_batch."),
         ["before"],
-        put_batch,
+        send_batch,
         lambda left: is_a_beginning_behind_one(left) and len(left) > 1,
         (2, 3),
         batches=True,
@@ -167,7 +167,7 @@ def kill_ten(point: str) -> None:
         assert kill_child_at(ctx, point, target=put_and_get, args=(queue,)) == -signal.SIGKILL
         drained(queue)
     del queue
-    _core.reap()
+    _core.reclaim_dead()
 
 
 def put_and_get(queue: Any) -> None:

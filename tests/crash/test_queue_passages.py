@@ -199,8 +199,8 @@ def claim_and_check(make: Make, point: str, passage: int) -> bool:
 
 def claim_three(queue: Any, claims: Any) -> None:
     """Take three messages; each is written down before it is taken."""
-    queue.claim_in(claims, 0)
+    queue.set_task_word(claims, 0)
     for number in range(3):
-        sequence, _, _, _, error = queue.get_tagged(WITHIN)
+        sequence, _, _, _, error = queue.receive(WITHIN)
         assert error is None
         assert sequence == number

@@ -127,8 +127,8 @@ def test_a_waiter_killed_anywhere_keeps_no_place_and_no_item(ctx: Any, point: st
     exitcode = kill_child_at(ctx, point, _wait_and_ring, (queue,))
 
     assert exitcode == -signal.SIGKILL
-    procession._core.reap()
-    assert procession._core.arena_usage()["bells"] == 0
+    procession._core.reclaim_dead()
+    assert procession._core.arena_usage()["wakers"] == 0
     if queue.empty():
         queue.put("item")
     assert wait([queue], timeout=WITHIN) == [queue]
@@ -137,7 +137,7 @@ def test_a_waiter_killed_anywhere_keeps_no_place_and_no_item(ctx: Any, point: st
 
 def _wait_and_ring(queue: Any) -> None:
     """Pass all points of the board: the descriptor of a queue is armed, then rung."""
-    assert queue.bell_fd() >= 0
+    assert queue.ready_fd() >= 0
     queue.put("rung")
 
 

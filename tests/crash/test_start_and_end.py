@@ -108,7 +108,9 @@ def hold_and_die() -> None:
 def test_a_killed_reaper_is_followed_by_the_next(point: str) -> None:
     """Killed at any step of reclaiming a dead process's slot: the next reaper does the rest."""
     kill_at_every_passage(
-        lambda passage: killed_after_another(armed(point, _core.reap, passage), hold_and_die)
+        lambda passage: killed_after_another(
+            armed(point, _core.reclaim_dead, passage), hold_and_die
+        )
     )
 
 
@@ -126,7 +128,7 @@ def test_a_lock_is_broken_though_the_first_reaper_was_killed(point: str) -> None
         os.kill(os.getpid(), signal.SIGKILL)
 
     for passage in (1, 2, 3, 6):
-        killed_after_another(armed(point, _core.reap, passage), die_holding)
+        killed_after_another(armed(point, _core.reclaim_dead, passage), die_holding)
         begun = time.monotonic()
         with pytest.raises(BrokenLockError, match=str(int.from_bytes(memoryview(pid), "little"))):
             lock.acquire(timeout=2 * WITHIN)

@@ -212,7 +212,7 @@ def test_permits_that_came_from_others_do_not_come_back() -> None:
     slots.release()
 
     producer.wait()
-    _core.bury(producer.pid)
+    _core.reclaim_process(producer.pid)
 
     assert slots.get_value() == 2
 

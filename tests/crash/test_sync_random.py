@@ -53,7 +53,7 @@ def kill_at_random(chance: random.Random, work: Callable[[], None]) -> int:
         for each in children:
             each.kill()
             each.wait()
-    _core.reap()
+    _core.reclaim_dead()
     return kills
 
 

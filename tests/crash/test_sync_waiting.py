@@ -99,7 +99,7 @@ def test_a_waiter_killed_on_its_way_to_sleep_swallows_no_notification(
     condition = Condition()
     assert killed_at(point, wait_on(condition), bury=bury)
     if bury:
-        _core.reap()
+        _core.reclaim_dead()
     if point.startswith("condition.enter"):
         assert usable(condition._lock)
 
@@ -143,7 +143,7 @@ def test_who_passes_a_notification_on_may_be_killed_as_well(point: str) -> None:
             wait_until(lambda: condition._waiting() == 2)
             notify_on(condition)()
             assert arrived(first, "condition.woken")
-            killed_at(point, _core.reap, bury=False)
+            killed_at(point, _core.reclaim_dead, bury=False)
 
             assert other.wait(WITHIN, "notify()") == 0
     assert usable(condition._lock)

@@ -30,25 +30,25 @@ class ListChannel:
         self.messages: deque[Any] = deque()
         self.put_count = self.got_count = 0
 
-    def put_tagged(self, obj: Any, tag: int, extra: int) -> int:
+    def send(self, obj: Any, tag: int, extra: int) -> int:
         if obj == "cannot be sent":
             raise TypeError(obj)
         self.messages.append((self.put_count, tag, extra, obj, None))
         self.put_count += 1
         return self.put_count - 1
 
-    def put_batch(
+    def send_batch(
         self, items: list[Any], tag: int, extra: int
     ) -> tuple[int, int, Exception | None]:
         first = self.put_count
         for count, item in enumerate(items):
             try:
-                self.put_tagged(item, tag, extra)
+                self.send(item, tag, extra)
             except TypeError as error:
                 return first, count, error
         return first, len(items), None
 
-    def receive_into(self, inbox: list[Any], limit: int, timeout: float | None) -> int:
+    def receive_batch(self, inbox: list[Any], limit: int, timeout: float | None) -> int:
         if not self.messages:
             raise Empty
         inbox.append(self.get())
@@ -149,7 +149,7 @@ class DispatcherTellsEachEndOnce(RuleBasedStateMachine):
             return
         number, _, _, task, _ = self.tasks.get()
         if number in self.table.numbers:
-            self.results.put_tagged(None, number, CANCELLED)
+            self.results.send(None, number, CANCELLED)
         else:
             self.running[number] = task
             self.runs[task] = self.runs.get(task, 0) + 1
@@ -164,9 +164,9 @@ class DispatcherTellsEachEndOnce(RuleBasedStateMachine):
             return
         del self.running[number]
         value = ["value"] * 3 if kind == OK else ValueError("its own")
-        self.results.put_tagged(value, number, kind)
+        self.results.send(value, number, kind)
         if dies:  # after its result, before it has received another task
-            self.results.put_tagged(A_LOSS, number, LOST)
+            self.results.send(A_LOSS, number, LOST)
 
     @rule(data=st.data(), kind=st.sampled_from([LOST, TIMED_OUT]))
     def die(self, data: Any, kind: int) -> None:
@@ -174,7 +174,7 @@ class DispatcherTellsEachEndOnce(RuleBasedStateMachine):
         if number is not None:
             del self.running[number]
             said = A_LOSS if kind == LOST else "took longer"
-            self.results.put_tagged(said, number, kind)
+            self.results.send(said, number, kind)
 
     # -------------------------------------------------------------------------------------- claims
 
@@ -199,7 +199,7 @@ class DispatcherTellsEachEndOnce(RuleBasedStateMachine):
             self.get_task()
             for number in list(self.running):
                 del self.running[number]
-                self.results.put_tagged(["value"] * 3, number, OK)
+                self.results.send(["value"] * 3, number, OK)
             self.receive()
         assert self.dispatcher.is_idle()
         assert not self.table.numbers

@@ -64,8 +64,8 @@ def types_of(obj: Any) -> Any:
 def test_a_plain_object_comes_out_equal(obj: Any, tag: int) -> None:
     channel = _core.TaskChannel()
 
-    assert channel.put_plain(obj, tag)
-    _, got_tag, _, got, error = channel.get_tagged(1)
+    assert channel.send_simple(obj, tag)
+    _, got_tag, _, got, error = channel.receive(1)
 
     assert (got_tag, error) == (tag, None)
     assert got == obj
@@ -80,7 +80,7 @@ def test_what_is_not_plain_is_not_put(
 ) -> None:
     channel = _core.TaskChannel()
 
-    assert not channel.put_plain(hide(other, obj), 1)
+    assert not channel.send_simple(hide(other, obj), 1)
     assert channel.empty()
 
 
@@ -88,8 +88,8 @@ def test_what_is_not_plain_is_not_put(
 def test_plain_objects_of_any_size(size: int) -> None:
     channel = _core.TaskChannel()
     for obj in (b"x" * size, "\N{EURO SIGN}" * size, ("name", (b"x" * size, 1))):
-        assert channel.put_plain(obj, 1)
-        assert channel.get_tagged(1)[3] == obj
+        assert channel.send_simple(obj, 1)
+        assert channel.receive(1)[3] == obj
 
 
 def test_an_object_that_contains_itself_is_not_plain() -> None:
@@ -97,15 +97,15 @@ def test_an_object_that_contains_itself_is_not_plain() -> None:
     around: list[Any] = []
     around.append(around)
 
-    assert not channel.put_plain(around, 1)
-    assert not channel.put_plain((1, {2: around}), 1)
+    assert not channel.send_simple(around, 1)
+    assert not channel.send_simple((1, {2: around}), 1)
 
 
 def test_one_list_in_two_places_stays_one() -> None:
     channel = _core.TaskChannel()
     inner = [1]
-    assert channel.put_plain([inner, inner], 1)
-    first, second = channel.get_tagged(1)[3]
+    assert channel.send_simple([inner, inner], 1)
+    first, second = channel.receive(1)[3]
 
     assert first is second
 
@@ -113,9 +113,9 @@ def test_one_list_in_two_places_stays_one() -> None:
 def test_the_arguments_are_checked() -> None:
     channel = _core.TaskChannel()
     with pytest.raises(TypeError):
-        channel.put_plain(1)  # type: ignore[call-arg]
+        channel.send_simple(1)  # type: ignore[call-arg]
     with pytest.raises(OverflowError):
-        channel.put_plain(1, -1)
+        channel.send_simple(1, -1)
     channel.close()
     with pytest.raises(ValueError, match="is closed"):
-        channel.put_plain(1, 1)
+        channel.send_simple(1, 1)

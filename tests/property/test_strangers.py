@@ -131,7 +131,7 @@ def refused(listener: Listener) -> bool:
                 found = True
             else:
                 pytest.fail("a stranger was let in")
-    assert not listener._door._peers
+    assert not listener._acceptor._peers
     return found
 
 
@@ -191,7 +191,7 @@ class Guest:
         return message or None
 
 
-def admit(listener: Listener) -> Connection | None:
+def try_to_accept(listener: Listener) -> Connection | None:
     with contextlib.suppress(TimeoutError):
         return listener.accept(0)  # type: ignore[no-any-return]
     return None
@@ -205,16 +205,16 @@ def converse(listener: Listener, spoil: Callable[[int, bytes], list[bytes]]) -> 
     with SocketClient(listener.address) as client:
         guest = Guest(client)
         for number in range(MESSAGES_OF_A_CLIENT):
-            assert admit(listener) is None
+            assert try_to_accept(listener) is None
             message = guest.say()
             if message is None:
                 break  # the listener waits for the rest of what was spoiled
-            admitted = None
+            accepted = None
             for piece in spoil(number, frame(message)):
-                assert admitted is None
+                assert accepted is None
                 os.write(client.fileno(), piece)
-                admitted = admit(listener)
-        return admitted
+                accepted = try_to_accept(listener)
+        return accepted
 
 
 def test_a_guest_may_speak_in_pieces() -> None:
@@ -227,9 +227,9 @@ def test_a_guest_may_speak_in_pieces() -> None:
             places = sorted({0, *(cut for cut in cuts if cut < len(whole)), len(whole)})
             return [whole[start:stop] for start, stop in itertools.pairwise(places)]
 
-        admitted = converse(listener, cut)
-        assert admitted is not None
-        admitted.close()
+        accepted = converse(listener, cut)
+        assert accepted is not None
+        accepted.close()
 
     with _listener(authkey=KEY) as listener:
         play()
@@ -256,11 +256,11 @@ def test_one_wrong_byte_keeps_him_out() -> None:
                 return [whole[:at] + bytes([value]) + whole[at:]]
             return [whole[:at] + bytes([whole[at] ^ value]) + whole[at + 1 :]]
 
-        admitted = None
+        accepted = None
         # Either side sees it, or he was dropped and notices.
         with contextlib.suppress(AuthenticationError, BrokenPipeError, ConnectionResetError):
-            admitted = converse(listener, spoil)
-        assert admitted is None
+            accepted = converse(listener, spoil)
+        assert accepted is None
         refused(listener)
 
     with _listener(authkey=KEY) as listener, little_memory():
@@ -312,7 +312,7 @@ def test_no_false_listener_gets_anything_from_a_client() -> None:
             link = make_link(ours, None, server_side=False)
             handshake = _handshake.Handshake(link, KEY, as_listener=False)
             with pytest.raises((AuthenticationError, EOFError, OSError)):
-                _handshake.run(handshake, Deadline(10))
+                _handshake.complete(handshake, Deadline(10))
             assert ours.fileno() == -1
             theirs.setblocking(False)
             with contextlib.suppress(BlockingIOError, ConnectionResetError):

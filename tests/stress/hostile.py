@@ -14,7 +14,7 @@ faulthandler.enable()
 warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads: that is the matter
 
 def used():
-    _core.reap()
+    _core.reclaim_dead()
     gc.collect()
     for _ in range(200):
         _core.Block(1)

@@ -51,7 +51,7 @@ for One.it in (real, 12345):
         assert "__new__" in str(error)
     else:
         raise AssertionError("accepted")
-    held = _core.arena_usage()["held"]
+    held = _core.arena_usage()["references"]
     assert before in (None, held)
     before = held
 assert 12345 + 1 == 12346

@@ -56,7 +56,7 @@ def test_hundreds_of_killed_clients_cost_nothing_that_lasts(leave: str) -> None:
             client.close()
         if (begin + AT_ONCE) % 85 == 0:
             wait_until(lambda: threads_and_descriptors(pid) <= at_rest)
-            _core.reap()
+            _core.reclaim_dead()
             used.append(_core.arena_usage()["used"])
             resident.append(resident_kilobytes(pid))
 

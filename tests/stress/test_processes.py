@@ -33,7 +33,7 @@ def start_and_join(count, width=4):
             process.close()
 
 def footprint():
-    _core.reap()
+    _core.reclaim_dead()
     resident = int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGESIZE")
     usage = _core.arena_usage()
     assert usage["slots"] < 32  # there never were more at once

@@ -63,7 +63,7 @@ class Child:
             self.exitcode = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
             _running.discard(self)
             if self._bury:
-                _core.bury(self.pid)
+                _core.reclaim_process(self.pid)
             assert not hangs, f"the child still ran {timeout} s after {doing} began ({where})"
         return self.exitcode
 
@@ -190,7 +190,7 @@ def memory_in_use() -> int:
     arena is used here until there is nothing more to take apart.
     """
     gc.collect()  # what earlier tests left in cycles would go at any later time
-    _core.reap()
+    _core.reclaim_dead()
     used = _core.arena_usage()["used"]
     while True:
         _core.Block(1)

@@ -178,7 +178,7 @@ with context.Pool(1) as pool:
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-def test_objects_of_a_prompts_classes_travel_in_messages(method: str) -> None:
+def test_objects_of_a_prompts_classes_are_sent_in_messages(method: str) -> None:
     """They go through queues, and are arguments and results of tasks."""
     import sys
     from pathlib import Path

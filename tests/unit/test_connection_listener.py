@@ -122,7 +122,7 @@ def test_an_empty_key_is_a_key() -> None:
         assert_connected(client.result(), accepted)
 
 
-def test_a_wrong_key_is_an_error_on_both_sides(listener: Listener) -> None:
+def test_a_wrong_key_is_an_error_at_both_ends(listener: Listener) -> None:
     wrong = beside(Client, listener.address, authkey=b"wrong")
     with wrong as client, pytest.raises(AuthenticationError, match="another authkey"):
         listener.accept(10)
@@ -185,7 +185,7 @@ def test_a_client_waits_for_accept_as_long_as_it_is_told(
     with pytest.raises(TimeoutError):
         Client(listener.address, authkey=KEY, timeout=0.1)
     assert time.monotonic() - start >= 0.1
-    monkeypatch.setattr(_handshake, "LIMIT", 0.05)
+    monkeypatch.setattr(_handshake, "HANDSHAKE_TIMEOUT_S", 0.05)
     with beside(Client, listener.address, authkey=KEY) as client:
         with pytest.raises(TimeoutError):
             client.exception(0.3)  # a listener may be late
@@ -196,7 +196,7 @@ def test_a_client_waits_for_accept_as_long_as_it_is_told(
 def test_a_listener_that_falls_silent_in_mid_handshake_is_left(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(_handshake, "LIMIT", 0.05)
+    monkeypatch.setattr(_handshake, "HANDSHAKE_TIMEOUT_S", 0.05)
     with (
         Listener() as silent,
         beside(Client, silent.address, authkey=KEY) as client,
@@ -220,7 +220,7 @@ def test_a_listener_that_closes_is_the_end() -> None:
         assert isinstance(client.exception(10), EOFError | ConnectionResetError)
 
 
-def test_xml_values_travel_without_pickle() -> None:
+def test_xml_values_are_sent_without_pickle() -> None:
     with XmlListener() as listener, beside(XmlClient, listener.address) as client:
         server: Any = listener.accept(5)
         with contextlib.closing(server), contextlib.closing(client.result()) as end:

@@ -44,7 +44,7 @@ def test_the_end_is_seen_when_a_child_is_killed(ctx: Any) -> None:
         process.join()
 
 
-def test_a_connection_travels_through_another(ctx: Any) -> None:
+def test_a_connection_is_sent_through_another(ctx: Any) -> None:
     here, there = ctx.Pipe()
     process = ctx.Process(target=echo_over_what_comes, args=(there,))
     process.start()

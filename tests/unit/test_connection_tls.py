@@ -36,7 +36,7 @@ def secure_client(listener: Listener, **kwargs: Any) -> Any:
     return Client(address, authkey=KEY, ssl_context=client_context(), **kwargs)
 
 
-def test_messages_travel_through_tls(secure: Listener) -> None:
+def test_messages_go_through_tls(secure: Listener) -> None:
     with beside(secure_client, secure) as future:
         server = secure.accept(10)
     with server, future.result() as client:
@@ -123,7 +123,7 @@ def test_a_size_is_believed_as_far_as_bytes_come_through_tls(secure: Listener) -
 
 def test_a_listener_that_is_too_slow_in_mid_tls_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its first sign of life is TLS's, not the handshake's."""
-    monkeypatch.setattr(_handshake, "LIMIT", 0.05)
+    monkeypatch.setattr(_handshake, "HANDSHAKE_TIMEOUT_S", 0.05)
     with (
         Listener(("localhost", 0)) as silent,
         beside(secure_client, silent) as client,

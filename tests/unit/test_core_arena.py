@@ -32,7 +32,7 @@ HANDLES: tuple[type[Any], ...] = (
 def used() -> int:
     """Bytes in use, after what the dead held was given back."""
     gc.collect()
-    _core.reap()
+    _core.reclaim_dead()
     return _core.arena_usage()["used"]
 
 
@@ -62,7 +62,7 @@ def in_fork(work: Callable[[], object], fork: Callable[[], int] = os.fork) -> in
 def exit_code(pid: int) -> int:
     """Wait for *pid*, and have what it held given back."""
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    _core.bury(pid)
+    _core.reclaim_process(pid)
     return code
 
 
@@ -279,7 +279,7 @@ def test_a_program_started_by_subprocess_takes_no_slot() -> None:
 
     with subprocess.Popen(["sleep", "60"]) as process:
         for _ in range(3):
-            _core.reap()
+            _core.reclaim_dead()
         assert _core.arena_usage()["slots"] == before
         process.kill()
 

@@ -181,7 +181,7 @@ def test_a_global_variable_of_a_function_is_named() -> None:
         if obj in (GLOBAL, function) or obj is GLOBAL["lock"]:
             raise TypeError
 
-    place, culprit = diagnose.find("f", function, refuse)
+    place, culprit = diagnose.find_culprit("f", function, refuse)
 
     assert (place, culprit) == ("f.<global GLOBAL>['lock']", GLOBAL["lock"])
 
@@ -192,7 +192,7 @@ def test_a_search_ends_in_very_deep_objects() -> None:
     for _ in range(300):
         deep = [deep]
 
-    place, _ = diagnose.find("obj", deep, pickle.dumps)
+    place, _ = diagnose.find_culprit("obj", deep, pickle.dumps)
 
     assert place == "obj" + "[0]" * 100
 

@@ -269,7 +269,7 @@ def test_a_log_call_does_not_wait_for_ever(capfd: pytest.CaptureFixture[str]) ->
     """With a full queue that nobody reads the record is written where it is seen."""
     records = procession.Queue(1)
     handler = _log_forwarding._ForwardingHandler(records, logging.INFO)
-    handler._patience = 0.01
+    handler._timeout = 0.01
     for number in range(3):
         handler.handle(logging.makeLogRecord({"msg": f"{number}", "levelno": logging.ERROR}))
     records.get()
@@ -277,7 +277,7 @@ def test_a_log_call_does_not_wait_for_ever(capfd: pytest.CaptureFixture[str]) ->
 
     assert capfd.readouterr().err == "1\n2\n"
     assert records.get()["msg"] == "3"
-    assert handler._patience == _log_forwarding._PATIENCE
+    assert handler._timeout == _log_forwarding._PUT_TIMEOUT_S
 
 
 def test_a_failing_handler_costs_one_record(

@@ -136,8 +136,8 @@ def test_a_file_that_cannot_be_written_later_is_one_warning(tmp_path: Path) -> N
     unwritable = os.open(path, os.O_RDONLY)
     os.dup2(unwritable, trace._fd, inheritable=False)
     os.close(unwritable)
-    trace.channel.put_tagged((1, 2), 0, 1)
-    trace.channel.put_tagged((3, 4), 1, 1)
+    trace.channel.send((1, 2), 0, 1)
+    trace.channel.send((3, 4), 1, 1)
 
     trace.add_task(0, "f", "a call of f", "done")
     with pytest.warns(RuntimeWarning, match=r"run\.json ends here"):

@@ -259,11 +259,11 @@ def test_a_process_that_execs_another_program_releases_its_references() -> None:
     )
     assert program.stdout is not None
     assert program.stdout.readline() == b"here\n"
-    _core.reap()
+    _core.reclaim_dead()
 
     in_use = _core.arena_usage()["used"]
     del queue
-    _core.reap()
+    _core.reclaim_dead()
 
     assert _core.arena_usage()["used"] < in_use - 1_000_000
     assert program.poll() is None

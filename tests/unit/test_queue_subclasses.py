@@ -88,7 +88,7 @@ def test_a_subclass_is_told_that_it_has_arrived(method: str) -> None:
     assert (queue.get(), queue.get()) == (None, True)
 
 
-def test_the_state_travels_in_messages() -> None:
+def test_the_state_is_sent_in_messages() -> None:
     carrier: Any = procession.SimpleQueue()
     queue = Labelled()
     queue.label = "it"

@@ -105,10 +105,10 @@ def test_places_of_killed_waiters_are_given_back() -> None:
     usage = procession._core.arena_usage
     for _ in range(5):
         child = Child(lambda: wait([box]))
-        wait_until(lambda: usage()["bells"] == 1)
+        wait_until(lambda: usage()["wakers"] == 1)
         child.kill()
         child.wait()
-        assert usage()["bells"] == 0
+        assert usage()["wakers"] == 0
     box.put(1)
     assert wait([box], timeout=5) == [box]
 

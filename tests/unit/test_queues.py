@@ -247,7 +247,7 @@ def test_sizes_agree_as_soon_as_put_has_returned() -> None:
         assert not box.empty()
 
 
-def test_a_queue_travels_through_a_queue(ctx: Any) -> None:
+def test_a_queue_is_sent_through_a_queue(ctx: Any) -> None:
     """Wish 21. The sender may let go of it as soon as put has returned."""
     letters, answer = ctx.Queue(), ctx.Queue()
     process = ctx.Process(target=_use_what_comes, args=(letters, answer))

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from procession import reduction
+from procession._pickling.pickler import pickle_parts
 from procession.connection import Client, Pipe, _fd_sharer
 from procession.reduction import DupFd, ForkingPickler
 
@@ -48,7 +49,7 @@ def no_reducers() -> Iterator[None]:
         table.update(old)
 
 
-def travel(obj: Any, pickler: Any = ForkingPickler) -> Any:
+def copy_of(obj: Any, pickler: Any = ForkingPickler) -> Any:
     return pickler.loads(pickler.dumps(obj))
 
 
@@ -57,28 +58,28 @@ def travel(obj: Any, pickler: Any = ForkingPickler) -> Any:
 
 @pytest.mark.parametrize("obj", [None, (1, "x"), b"y" * 1_000_000, [b"z" * 70_000] * 3, len])
 def test_what_goes_in_comes_out(obj: Any) -> None:
-    assert travel(obj) == obj
-    assert b"".join(reduction.pieces(obj)) == bytes(ForkingPickler.dumps(obj))
+    assert copy_of(obj) == obj
+    assert b"".join(pickle_parts(obj)) == bytes(ForkingPickler.dumps(obj))
 
 
 def test_large_bytes_are_not_copied() -> None:
     large = bytes(1_000_000)
-    assert any(piece is large for piece in reduction.pieces(["before", large, "after"]))
+    assert any(part is large for part in pickle_parts(["before", large, "after"]))
 
 
 def test_a_registered_reducer_is_used_at_once(no_reducers: None) -> None:
-    assert isinstance(travel(Thing()), Thing)
+    assert isinstance(copy_of(Thing()), Thing)
     reduction.register(Thing, as_seven)
-    assert travel(Thing()) == 7
+    assert copy_of(Thing()) == 7
     assert isinstance(pickle.loads(pickle.dumps(Thing())), Thing)
 
 
 def test_reducers_of_copyreg_are_used_at_once(no_reducers: None) -> None:
-    assert isinstance(travel(Thing()), Thing)
+    assert isinstance(copy_of(Thing()), Thing)
     copyreg.pickle(Thing, as_seven)  # type: ignore[arg-type]
-    assert travel(Thing()) == 7
+    assert copy_of(Thing()) == 7
     copyreg.pickle(Thing, lambda thing: (int, ("8",)))  # type: ignore[arg-type, return-value]
-    assert travel(Thing()) == 8
+    assert copy_of(Thing()) == 8
 
 
 class Shouting(ForkingPickler):
@@ -90,7 +91,7 @@ class Shouting(ForkingPickler):
 
 def test_a_subclass_keeps_its_own_ways(no_reducers: None) -> None:
     reduction.register(Thing, as_seven)
-    assert travel([Thing, Thing()], Shouting) == ["THING", 7]
+    assert copy_of([Thing, Thing()], Shouting) == ["THING", 7]
 
 
 def test_the_table_of_one_pickler_is_its_own(no_reducers: None) -> None:
@@ -99,7 +100,7 @@ def test_the_table_of_one_pickler_is_its_own(no_reducers: None) -> None:
     pickler.dispatch_table[Thing] = as_seven  # type: ignore[index]
     pickler.dump(Thing())
     assert pickle.loads(file.getvalue()) == 7
-    assert isinstance(travel(Thing()), Thing)
+    assert isinstance(copy_of(Thing()), Thing)
 
 
 def test_dump_writes_to_a_file(no_reducers: None) -> None:
@@ -132,7 +133,7 @@ def same_file(one: int, other: int) -> bool:
     return os.path.sameopenfile(one, other)
 
 
-def test_descriptors_travel_over_a_socket() -> None:
+def test_descriptors_are_sent_over_a_socket() -> None:
     here, there = socket.socketpair()
     with here, there, open_null() as fd:
         reduction.sendfds(here, [fd] * 3)
@@ -144,7 +145,7 @@ def test_descriptors_travel_over_a_socket() -> None:
             os.close(number)
 
 
-def test_a_handle_travels_over_a_pipe() -> None:
+def test_a_handle_is_sent_over_a_pipe() -> None:
     here, there = Pipe()
     with here, there, open_null() as fd:
         reduction.send_handle(here, fd, os.getpid())
@@ -253,9 +254,9 @@ def share_and_exit(connection: Any, fd: int) -> None:
         os._exit(code)
 
 
-def test_sockets_travel_and_stay_what_they_are() -> None:
+def test_a_socket_that_was_sent_is_the_same() -> None:
     here, there = socket.socketpair()
-    with here, there, travel(there) as copy:
+    with here, there, copy_of(there) as copy:
         assert (copy.family, copy.type, copy.proto) == (there.family, there.type, there.proto)
         copy.send(b"x")
         assert here.recv(1) == b"x"

@@ -208,7 +208,7 @@ class Whole:
         return number
 
 
-def test_what_stands_for_an_integer_is_one() -> None:
+def test_what_has_an_index_is_an_integer() -> None:
     """An index of Python, or of numpy."""
     value = Value("i", 1)
 

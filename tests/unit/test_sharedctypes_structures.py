@@ -144,7 +144,7 @@ def double(things: list[Any], answer: Any) -> None:
     answer.put(things)
 
 
-def test_they_travel_by_any_way(ctx: Any) -> None:
+def test_they_are_sent_in_any_way(ctx: Any) -> None:
     """As an argument, and through a queue."""
     things = [Value("i", 4), Array("d", [1, 2]), Value(Point, 3), RawValue("q", 5)]
     answer = ctx.Queue()

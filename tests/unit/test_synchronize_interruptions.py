@@ -257,4 +257,4 @@ def test_a_lock_that_another_thread_held_at_the_fork_comes_free_in_the_child() -
     assert holder.result() is None
     os.close(read)
     os.close(ready)
-    _core.reap()
+    _core.reclaim_dead()

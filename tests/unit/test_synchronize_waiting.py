@@ -262,7 +262,7 @@ def use_all(things: list[Any], received: Any) -> None:
     barrier.wait(TIMEOUT)
 
 
-def test_they_travel_by_any_way(ctx: Any) -> None:
+def test_they_are_sent_in_any_way(ctx: Any) -> None:
     """As an argument, and through a queue: here and there it is the same object."""
     barrier = Barrier(2)
     things = [Lock(), RLock(), Semaphore(1), Condition(Lock()), Event(), barrier]

@@ -100,17 +100,17 @@ def test_descriptors_beyond_those_of_select(pipes: Any) -> None:
 # ------------------------------------------------------------- objects that say themselves if ready
 
 
-class Bell:
-    """A descriptor that rings for several objects."""
+class Wakeup:
+    """A descriptor that several objects share."""
 
     def __init__(self) -> None:
         self.reader, self.writer = os.pipe()
         os.set_blocking(self.reader, False)
 
-    def ring(self) -> None:
+    def set(self) -> None:
         os.write(self.writer, b"!")
 
-    def quiet(self) -> None:
+    def clear(self) -> None:
         try:
             os.read(self.reader, 100)
         except BlockingIOError:
@@ -122,10 +122,10 @@ class Bell:
 
 
 class Mailbox:
-    """A thing that is ready by its own state; its bell only says that something changed."""
+    """An object that is ready by its own state; its wake-up only says that something changed."""
 
-    def __init__(self, bell: Bell):
-        self.bell = bell
+    def __init__(self, wakeup: Wakeup):
+        self.wakeup = wakeup
         self.full = False
         self.open_waits = 0
 
@@ -134,10 +134,10 @@ class Mailbox:
         return self
 
     def fileno(self) -> int:
-        return self.bell.reader
+        return self.wakeup.reader
 
     def ready(self) -> bool:
-        self.bell.quiet()
+        self.wakeup.clear()
         return self.full
 
     def done(self) -> None:
@@ -146,12 +146,12 @@ class Mailbox:
 
 @pytest.fixture
 def boxes() -> Iterator[tuple[Mailbox, Mailbox]]:
-    """Two mailboxes with one bell."""
-    bell = Bell()
-    first, second = Mailbox(bell), Mailbox(bell)
+    """Two mailboxes with one wake-up."""
+    wakeup = Wakeup()
+    first, second = Mailbox(wakeup), Mailbox(wakeup)
     yield first, second
     assert first.open_waits == second.open_waits == 0
-    bell.close()
+    wakeup.close()
 
 
 def test_an_object_may_be_ready_before_its_descriptor(boxes: Any, pipes: Any) -> None:
@@ -161,17 +161,17 @@ def test_an_object_may_be_ready_before_its_descriptor(boxes: Any, pipes: Any) ->
     assert wait([boxes[1], pipes[1][0], pipes[0][0], boxes[0]]) == [boxes[1], pipes[0][0]]
 
 
-def test_a_bell_for_another_wakes_nobody(boxes: Any, pipes: Any) -> None:
-    boxes[0].bell.ring()
+def test_a_wake_up_for_another_object_ends_no_wait(boxes: Any, pipes: Any) -> None:
+    boxes[0].wakeup.set()
     start = time.monotonic()
     assert wait([*boxes, pipes[0][0]], 0.05) == []
     assert time.monotonic() - start >= 0.05
 
 
-def test_a_bell_during_the_wait_is_heard(boxes: Any, pipes: Any) -> None:
+def test_a_wake_up_during_the_wait_ends_it(boxes: Any, pipes: Any) -> None:
     def fill(*args: object) -> None:
         boxes[1].full = True
-        boxes[1].bell.ring()
+        boxes[1].wakeup.set()
 
     before = signal.signal(signal.SIGALRM, fill)
     signal.setitimer(signal.ITIMER_REAL, 0.02)
@@ -181,7 +181,7 @@ def test_a_bell_during_the_wait_is_heard(boxes: Any, pipes: Any) -> None:
         signal.signal(signal.SIGALRM, before)
 
 
-def test_plain_descriptors_are_seen_beside_bells(boxes: Any, pipes: Any) -> None:
+def test_descriptors_are_seen_beside_wake_ups(boxes: Any, pipes: Any) -> None:
     pipes[1][1].send(1)
     assert wait([*boxes, pipes[0][0], pipes[1][0]]) == [pipes[1][0]]
     with pytest.raises(KeyError):

@@ -18,9 +18,13 @@ from contextlib import suppress
 class Wakeup:
     """A wake-up that any thread of this process may set.
 
+    Its descriptor is closed with it, if `close` was not called.
+
     Raises:
         OSError: no descriptor is left.
     """
+
+    _reader = _writer = -1
 
     def __init__(self) -> None:
         self._reader = self._writer = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
@@ -46,6 +50,9 @@ class Wakeup:
         fds, self._reader, self._writer = {self._reader, self._writer}, -1, -1
         for fd in fds - {-1}:
             os.close(fd)
+
+    def __del__(self) -> None:
+        self.close()
 
 
 class SignalWakeup(Wakeup):

@@ -22,7 +22,6 @@ from . import crash_report, import_locks, parent_death
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import FrameType
     from typing import NoReturn
 
     from ..process import BaseProcess
@@ -40,20 +39,9 @@ def after_fork(process_obj: BaseProcess, parent_pipe: int, sentinel: Sentinel) -
         sentinel.in_forked_child()
         parent_death.in_forked_child()
         reseed_numpy()
-        if "procession.connection._inherited" in sys.modules:
-            close_unreachable_ends(sys._getframe(), process_obj)
         code = process_obj._bootstrap(parent_sentinel=parent_pipe)
     finally:
         exit_forked_child(code)
-
-
-def close_unreachable_ends(frame: FrameType, process_obj: BaseProcess) -> None:
-    """Close the ends of pipes that only the parent's frames, the callers of *frame*, refer to.
-
-    A reader at the other end then sees the end of the stream when the parent has closed its end.
-    """
-    inherited = sys.modules["procession.connection._inherited"]
-    inherited.close_unreachable(frame, process_obj)
 
 
 def exit_forked_child(code: int) -> NoReturn:

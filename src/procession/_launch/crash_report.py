@@ -39,7 +39,7 @@ def write_to(page: _core.Block) -> None:
         if not _core.fatal_signals_unhandled():
             return
         faulthandler.enable(_STANDARD_ERROR, all_threads=False)
-    _core.keep_last_words(page)
+    _core.keep_crash_report(page)
 
 
 def read(process_obj: BaseProcess) -> str:

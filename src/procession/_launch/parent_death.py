@@ -40,7 +40,7 @@ _root_since = 0  # the number of forks behind this process when that descriptor 
 def pipe_fd() -> int:
     """Return the read end of this process's pipe, for its children; it stays open here."""
     global _root_since
-    fd, forks = _core.lifeline(), _core.forks()
+    fd, forks = _core.death_pipe_fd(), _core.fork_count()
     if _root_since != forks or ROOT not in runtime.inherited_fds:
         _root_since = forks
         runtime.inherited_fds[ROOT] = os.dup(fd)
@@ -85,7 +85,7 @@ def inherit_root(*, die_with_root: bool) -> None:
         die_with_root: whether to be killed when the root is gone, however it ended.
     """
     global _root_since
-    _root_since = _core.forks()
+    _root_since = _core.fork_count()
     root = runtime.inherited_fds.get(ROOT)
     if die_with_root and root is not None:
         die_with(root)
@@ -94,7 +94,7 @@ def inherit_root(*, die_with_root: bool) -> None:
 def die_with(read_end: int) -> None:
     """Have this process killed when the write end of *read_end* is closed."""
     try:
-        _core.tie(_core.open_bond(read_end))
+        _core.die_with(_core.open_death_link(read_end))
     except FileNotFoundError:  # no /proc here
         start_new_thread(_kill_at_hang_up, (read_end,))
 

@@ -65,7 +65,7 @@ class BasePopen:
 
             os.kill(self.pid, SIGKILL)
             os.waitpid(self.pid, 0)
-            _core.bury(self.pid)
+            _core.reclaim_process(self.pid)
             raise
         self.finalizer = util.Finalize(self, os.close, (self.sentinel,))
 
@@ -107,7 +107,7 @@ class BasePopen:
             return
         if pid == self.pid:
             self.returncode = os.waitstatus_to_exitcode(status)
-            _core.bury(self.pid)
+            _core.reclaim_process(self.pid)
 
     def _was_reaped_elsewhere(self) -> None:
         """Note that a SIGCHLD handler fetched the status, or that SIGCHLD is ignored."""

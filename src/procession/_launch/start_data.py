@@ -14,7 +14,6 @@ Layer: process; imports base, ipc and the core.
 from __future__ import annotations
 
 import os
-from pickle import PicklingError
 
 from .. import _core
 from .._base import launch_state
@@ -35,34 +34,22 @@ def build(process_obj: BaseProcess, preparation: dict[str, Any], popen: Any, tok
             says what and where.
     """
     with launch_state.spawning(popen):
-        start = by_value._plain(preparation)
+        start = by_value.dumps_by_name(preparation)
         with launch_state.collecting() as handles:
             try:
                 process = by_value.dumps(process_obj)
-            except by_value._REFUSALS as refusal:
-                raise _explained(refusal, process_obj) from refusal
+            except diagnose.REFUSALS as refusal:
+                raise diagnose.explained(refusal, _parts(process_obj), by_value.dumps) from refusal
     for handle in handles:
-        _core.hold(token, handle)
+        _core.give_reference(token, handle)
     return start + process
 
 
-def _explained(refusal: Exception, process_obj: BaseProcess) -> Exception:
-    """The same error with the place of the trouble and a remedy in its message."""
-    parts = dict(vars(process_obj))
-    named = {name: parts.pop(f"_{name}", None) for name in ("target", "args", "kwargs")}
-    for name, part in {**named, **{f"self.{key}": value for key, value in parts.items()}}.items():
-        if not diagnose._works(by_value.dumps, part):
-            why = diagnose.explanation(name, part, by_value.dumps)
-            return _same_kind(refusal)(f"{refusal}: {why}")
-    return refusal
-
-
-def _same_kind(refusal: Exception) -> type[Exception]:
-    """The type of pickle's that *refusal* is of."""
-    for kind in (TypeError, AttributeError):
-        if isinstance(refusal, kind):
-            return kind
-    return PicklingError
+def _parts(process_obj: BaseProcess) -> dict[str, Any]:
+    """The parts of *process_obj*, by the names under which a program knows them."""
+    attributes = dict(vars(process_obj))
+    given = {name: attributes.pop(f"_{name}", None) for name in ("target", "args", "kwargs")}
+    return given | {f"self.{name}": value for name, value in attributes.items()}
 
 
 def in_memory_file(data: bytes) -> int:

@@ -18,7 +18,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-from .._pickling import by_value
+from .._pickling import diagnose
 from .packed import Dumps, Packed, PackingFunction
 
 _MAPS = ("map", "map_async", "starmap", "starmap_async", "imap", "imap_unordered")
@@ -70,7 +70,7 @@ def _dumps(pickler: Any, reducers: Any, obj: Any) -> Any:
     try:
         pickler(buffer, reducers).dump(obj)
         return buffer.getbuffer()
-    except by_value._REFUSALS:
+    except diagnose.REFUSALS:
         loky_reduction = import_module("joblib.externals.loky.backend.reduction")
         return loky_reduction.dumps(obj, reducers=reducers)
 

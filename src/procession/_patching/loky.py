@@ -43,16 +43,16 @@ class _Popen(popen_spawn_posix.Popen):
                     preparation.pop("init_main_from_path", None)
                 dumps = import_module(f"{backend}.reduction").dumps
                 process_obj._tracker = _Tracker(f"{backend}.resource_tracker")
-                data = by_value._plain(preparation) + dumps(process_obj)
+                data = by_value.dumps_by_name(preparation) + dumps(process_obj)
             for handle in handles:
-                _core.hold(token, handle)
+                _core.give_reference(token, handle)
             env = {name: str(value) for name, value in process_obj.env.items()}
             with environment.inherited(env):
                 self._start(data, token, process_obj.die_with_parent)
         except BaseException:
-            _core.abandon(token)
+            _core.abandon_slot(token)
             raise
-        _core.launched(token, self.pid)
+        _core.set_slot_pid(token, self.pid)
 
 
 class _Tracker:

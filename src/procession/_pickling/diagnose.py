@@ -1,10 +1,10 @@
 """Which part of an object cannot be pickled, and what to do about it.
 
-Idea: pickle names the type it refused, not where it was. So the object is taken apart and each
-part is tried alone: where a whole fails but none of its parts does, the whole is the trouble.
+Idea: pickle names the type that it refused, not where it was. So each part of the object is pickled
+alone. Where an object is refused and none of its parts is, the object itself is the cause.
 
-Invariant: it only looks: the search ends whatever the object (cycles, depth, size), and an
-error during the search never hides the error that is being explained.
+Invariant: nothing is changed. The search ends for every object (cycles, depth, size), and an error
+during the search never hides the error that is being explained.
 
 Layer: base; imports the standard library only.
 """
@@ -12,15 +12,20 @@ Layer: base; imports the standard library only.
 from __future__ import annotations
 
 from collections import deque
+from pickle import PicklingError
 from types import FunctionType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from types import CodeType
     from typing import Any
 
     _Parts = Iterator[tuple[str, Any]]
+
+# What pickle raises when it refuses an object. Anything else comes out of a class's own methods,
+# which another pickler would call just the same.
+REFUSALS = (PicklingError, TypeError, AttributeError)
 
 _MADE_BY_PYTHON_CODE = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 _DEEPEST = 100
@@ -48,13 +53,32 @@ _REMEDIES = {
 }
 _REMEDY = "make it on the other side, or leave it out with __getstate__"
 
-# What these modules' objects are made of is nobody's business: the remedy is for the whole.
-_WHOLES = ("threading", "queue", "_queue", "subprocess")
+# The parts of these modules' objects are not looked at: the remedy concerns the whole object.
+_OPAQUE_MODULES = ("threading", "queue", "_queue", "subprocess")
+
+
+def explained(
+    refusal: Exception, parts: Mapping[str, Any], dumps: Callable[[Any], Any]
+) -> Exception:
+    """Return an error like *refusal* that also says which part cannot be sent, and a remedy.
+
+    Args:
+        refusal: one of `REFUSALS`, raised by *dumps* for something that has all of *parts*.
+        parts: what may be the trouble, by the names under which the program knows it.
+    Returns:
+        *refusal* itself if *dumps* takes each of *parts* alone.
+    """
+    for name, part in parts.items():
+        if not _works(dumps, part):
+            kind = next(kind for kind in REFUSALS if isinstance(refusal, kind))
+            why = explanation(name, part, dumps)
+            return kind(f"{refusal}; {why}" if str(refusal) else why)
+    return refusal
 
 
 def explanation(name: str, obj: Any, dumps: Callable[[Any], Any]) -> str:
-    """Say where in *obj*, called *name*, the object is that *dumps* refuses, and a remedy."""
-    path, culprit = find(name, obj, dumps)
+    """Return where in *obj*, called *name*, the part is that *dumps* refuses, and a remedy."""
+    path, culprit = find_culprit(name, obj, dumps)
     kind = type(culprit).__name__
     remedy = _REMEDIES.get(kind, _REMEDY)
     return f"{path} is {_article(kind)} {kind}, which cannot be sent: {remedy}"
@@ -65,11 +89,11 @@ def _article(kind: str) -> str:
     return "an" if spelt or kind[0] in "AEIOUaeiou" else "a"
 
 
-def find(name: str, obj: Any, dumps: Callable[[Any], Any]) -> tuple[str, Any]:
+def find_culprit(name: str, obj: Any, dumps: Callable[[Any], Any]) -> tuple[str, Any]:
     """Return the path to, and the innermost part of *obj* that *dumps* refuses."""
     path, seen = name, set[int]()
-    by_value = _works(dumps, lambda: None)  # else functions and classes have no parts that matter
-    kept = []  # some parts are made by asking for them: their ids must not be used again
+    by_value = _works(dumps, lambda: None)  # else functions and classes are names, without parts
+    kept = []  # some parts are made when they are asked for: their ids must not be used again
     for _ in range(_DEEPEST):
         seen.add(id(obj))
         kept.append(obj)
@@ -91,8 +115,8 @@ def _works(dumps: Callable[[Any], Any], obj: Any) -> bool:
 
 
 def _parts(obj: Any, by_value: bool) -> _Parts:
-    """The parts of *obj*, each with what to write after the name of the whole."""
-    if type(obj).__module__ in _WHOLES:
+    """Yield the parts of *obj*, each after the text to be appended to the name of *obj*."""
+    if type(obj).__module__ in _OPAQUE_MODULES:
         return
     if isinstance(obj, type | FunctionType) and not by_value:
         return
@@ -104,24 +128,24 @@ def _parts(obj: Any, by_value: bool) -> _Parts:
     elif isinstance(obj, set | frozenset):
         yield from ((f"{{{i}}}", value) for i, value in enumerate(_some(obj)))
     if isinstance(obj, type):
-        yield from _parts_of_class(obj)
+        yield from _class_parts(obj)
     else:
-        yield from _parts_of_code(obj)
+        yield from _callable_parts(obj)
         yield from _attributes(obj)
         if type(obj).__flags__ & _MADE_BY_PYTHON_CODE:
             yield ".__class__", type(obj)
-        yield from _parts_of_pickle(obj)
+        yield from _reduced_parts(obj)
 
 
-def _parts_of_class(obj: type) -> _Parts:
-    """What goes with a class that is sent by value."""
+def _class_parts(obj: type) -> _Parts:
+    """Yield what is pickled with a class that is sent by value."""
     for name, value in _some(vars(obj).items()):
         if name not in ("__dict__", "__weakref__"):
             yield f".{name}", value
 
 
-def _parts_of_code(obj: Any) -> _Parts:
-    """What a bound method, a partial or a function carries with it."""
+def _callable_parts(obj: Any) -> _Parts:
+    """Yield what is pickled with a bound method, a partial or a function."""
     if getattr(obj, "__func__", None) is not None:
         yield ".__self__", obj.__self__
         yield ".__func__", obj.__func__
@@ -129,10 +153,10 @@ def _parts_of_code(obj: Any) -> _Parts:
         if type(obj).__name__ == "partial":
             yield f".{name}", getattr(obj, name)
     if isinstance(obj, FunctionType):
-        yield from _parts_of_function(obj)
+        yield from _function_parts(obj)
 
 
-def _parts_of_function(function: Any) -> _Parts:
+def _function_parts(function: Any) -> _Parts:
     code = function.__code__
     for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
         try:
@@ -151,7 +175,7 @@ def _parts_of_function(function: Any) -> _Parts:
 
 
 def _names_used(code: CodeType) -> Iterator[str]:
-    """The global names in *code* and in the functions inside it."""
+    """Yield the global names in *code* and in the functions inside it."""
     yield from code.co_names
     for constant in code.co_consts:
         if isinstance(constant, type(code)):
@@ -159,23 +183,23 @@ def _names_used(code: CodeType) -> Iterator[str]:
 
 
 def _attributes(obj: Any) -> _Parts:
-    """The attributes that pickle would take: the state the object gives, else its dictionary."""
+    """Yield the attributes that are pickled: those of the object's state, or of its dictionary."""
     if isinstance(obj, BaseException):
         yield ".args", obj.args
     try:
         state = obj.__getstate__()
-    except Exception:  # noqa: BLE001 - then the object itself is what refuses
+    except Exception:  # noqa: BLE001 - then the object itself is the cause
         return
     for states in state if isinstance(state, tuple) else (state,):
         if isinstance(states, dict):
             yield from ((f".{name}", value) for name, value in _some(states.items()))
 
 
-def _parts_of_pickle(obj: Any) -> _Parts:
-    """Whatever else the object gives pickle to make it from."""
+def _reduced_parts(obj: Any) -> _Parts:
+    """Yield the arguments from which pickle would rebuild the object."""
     try:
         reduced = obj.__reduce_ex__(4)
-    except Exception:  # noqa: BLE001 - then the object itself is what refuses
+    except Exception:  # noqa: BLE001 - then the object itself is the cause
         return
     if isinstance(reduced, tuple) and len(reduced) >= 2 and isinstance(reduced[1], tuple):
         for i, value in enumerate(reduced[1]):
@@ -183,6 +207,6 @@ def _parts_of_pickle(obj: Any) -> _Parts:
 
 
 def _some(items: Any) -> Iterator[Any]:
-    """At most so many of *items* that the search ends soon."""
+    """Yield so many of *items* at most that the search ends soon."""
     for _, item in zip(range(_WIDEST), items, strict=False):
         yield item

@@ -1,9 +1,10 @@
 """Descriptors and sockets in pickles.
 
-Idea: in a message stands a stand-in for the descriptor, which the receiver turns into a descriptor
-of its own: a child being launched has inherited it, anybody else fetches it from the sender.
+Idea: a pickle contains a stand-in for the descriptor, from which the receiver gets a descriptor of
+its
+own: a child that is being launched inherits it, any other process fetches it from the sender.
 
-Invariant: what is pickled is a duplicate: the sender may close the original as soon as the call
+Invariant: the stand-in has a duplicate, so the sender may close the original as soon as the call
 that pickled it has returned.
 
 Layer: pickling; imports the base layer; `socket` on first use.
@@ -40,7 +41,7 @@ def reduce_socket(sock: socket.socket) -> tuple[Any, ...]:
 
 
 def rebuild_socket(stand_in: Any, family: int, type: int, proto: int) -> socket.socket:
-    """Make a socket of what `reduce_socket` put into a pickle."""
+    """Return the socket that `reduce_socket` put into a pickle."""
     import socket
 
     return socket.socket(family, type, proto, fileno=stand_in.detach())

@@ -1,15 +1,15 @@
-"""Which module is ``__main__``, and making it again in another interpreter.
+"""Finding the main module, and making it again in another interpreter.
 
-Idea: a function of the main module is pickled as a name, so a fresh child must run the main
-module's code once more, under the name ``__mp_main__``, whereby what stands below the guard
-``if __name__ == "__main__":`` is left out. How the module is found again depends on how the
-program was started: by file, by module name (``-m``), or not at all (a prompt, a notebook, ``-c``,
-a ``__main__.py``, which has no guard). What cannot be found again is pickled by value instead.
+Idea: a function of the main module is pickled as a name, so a fresh child must run the code of the
+main module again, under the name ``__mp_main__``: then what is below the guard
+``if __name__ == "__main__":`` does not run. How the module is found depends on how the program was
+started: from a file, from a module name (``-m``), or not at all (a prompt, a notebook, ``-c``, a
+``__main__.py``, which has no guard). What cannot be found is pickled by value instead.
 
-Invariant: the main module is run at most once in a child, and never by a process in which it is
-already there (a fork, a child of a fork server that has preloaded it).
+Invariant: the main module is run at most once in a child, and never in a process that has it (a
+forked one, a child of a fork server that has preloaded it).
 
-Layer: process; imports base.
+Layer: pickling; imports the base layer.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from types import ModuleType
 
 from .._base import runtime
 
-# Main modules that were replaced; they are kept, as somebody may still use what they contain.
+# Main modules that were replaced. They are kept, as other code may still use what they contain.
 replaced: list[ModuleType] = []
 
 
 def describe() -> dict[str, str]:
-    """How a child finds the main module: one entry of preparation data, or none."""
+    """Return how a child finds the main module: one entry of preparation data, or none."""
     main = sys.modules["__main__"]
     name = getattr(getattr(main, "__spec__", None), "name", None)
     if name is not None:
@@ -37,14 +37,14 @@ def describe() -> dict[str, str]:
 
 
 def _absolute(path: str) -> str | None:
-    """*path*, which was relative to where the program started; None if there is no such file."""
+    """Return *path*, relative to the program's first folder, as absolute; None without a file."""
     if not os.path.isabs(path) and runtime.original_dir is not None:
         path = os.path.join(runtime.original_dir, path)
     return os.path.normpath(path) if os.path.exists(path) else None
 
 
 def is_found_again() -> bool:
-    """Whether a fresh child can make the functions of the main module from their names."""
+    """Return whether a fresh child can find the functions of the main module by their names."""
     if hasattr(sys, "ps1") or sys.flags.inspect:
         return False  # a prompt: what was typed is in no file
     found = describe()
@@ -120,17 +120,17 @@ def _run_source(path: str) -> ModuleType:
 
 
 def _runs_unguarded(name: str) -> bool:
-    """A ``__main__.py`` usually has no guard: running it again would run the whole program."""
+    """Return whether *name* is a ``__main__.py``, whose code usually has no guard."""
     return name == "__main__" or name.endswith(".__main__")
 
 
 def _is_ipython(path: str) -> bool:
-    """IPython's launcher had no guard for long, and what the user typed is not in it."""
+    """Return whether *path* is IPython's launcher, which does not contain what the user typed."""
     return os.path.splitext(os.path.basename(path))[0] in ("ipython", "ipython3")
 
 
 def offending_line() -> tuple[str, int, str] | None:
-    """The line of the main module, now being run by a child, from which this call comes.
+    """Return the line of the main module, which a child is running, from which this call comes.
 
     Returns:
         File, line number and text; None if the call does not come from there.

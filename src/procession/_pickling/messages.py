@@ -1,15 +1,15 @@
 """Pickling for channels: what neither the core nor plain pickle can write.
 
-Idea: the core writes scalars as they are and tries `pickle.dumps` for the rest. What that refuses,
-and everything once a program has registered reducers of its own, comes here, to the package's
-pickler, and what that refuses as well goes by value. Large buffers are left out of the stream
-(pickle protocol 5), and the core lists the handles that are pickled on the way: it puts the buffers
-into shared memory once and has the message own a reference to each handle's block, so that nothing
-in flight can vanish.
+Idea: the core writes scalars itself and calls `pickle.dumps` for the rest. What that refuses, and
+everything once a program has registered reducers of its own, is pickled here, by the package's
+pickler; what that refuses too is pickled by value. Large buffers are left out of the stream (pickle
+protocol 5): the core copies each into shared memory once. It also lists the handles that are
+pickled on the way, and the message owns a reference to the block of each, so that nothing that a
+message names is freed before it is received.
 
-Invariant: what cannot be pickled raises here, in the caller of ``put``; nothing is half sent.
+Invariant: what cannot be pickled raises here, in the caller of ``put``; nothing was sent then.
 
-Layer: ipc.
+Layer: pickling; imports the base layer.
 """
 
 from __future__ import annotations
@@ -21,26 +21,23 @@ from functools import partial
 from itertools import repeat
 from typing import Any
 
+from .. import _core
 from . import settings
-from .pickler import explained, pieces
+from .pickler import pickle_parts, with_explanation
 
 PROTOCOL = 5
 
-OUT_OF_BAND_FROM = 4096
-"""Buffers of at least so many bytes stay out of the stream; for smaller ones a part of their own
-costs more than the copy."""
-
 
 def encode(obj: object, buffers: list[memoryview]) -> bytes:
-    """Pickle *obj*; buffers that stay out of the stream are appended to *buffers*.
+    """Pickle *obj*; append the buffers that are left out of the stream to *buffers*.
 
     Raises:
         pickle.PicklingError, TypeError, AttributeError: *obj* cannot be pickled; the message names
-            the part that is the trouble.
+            the part that is the cause.
     """
     keep = partial(_keep_in_band, buffers)
     try:
-        parts = pieces(obj, PROTOCOL, keep, main_is_there=not settings.main_goes_by_value)
+        parts = pickle_parts(obj, PROTOCOL, keep, main_is_there=not settings.main_goes_by_value)
     except (pickle.PicklingError, TypeError, AttributeError) as refusal:
         return _by_value(obj, buffers, keep, refusal)
     return bytes(parts[0]) if len(parts) == 1 else b"".join(parts)
@@ -52,23 +49,23 @@ def _by_value(
     keep: Callable[[pickle.PickleBuffer], bool],
     refusal: Exception,
 ) -> bytes:
-    """Pickle *obj*, of which plain pickle refused something, with that by value.
+    """Pickle *obj*, of which plain pickle refused a part, with that part by value.
 
-    Raises: the kind of error that *refusal* is; that part cannot be sent in any way.
+    Raises: an error of the type of *refusal*: the part cannot be pickled by value either.
     """
     from . import by_value  # most programs need no cloudpickle
 
     buffers.clear()
     try:
-        stream: bytes = by_value.stream(obj, keep)
+        stream: bytes = by_value.dumps_message(obj, keep)
     except Exception:  # noqa: BLE001 - whatever the object's own methods raise
-        raise explained(refusal, obj, by_value.stream) from refusal
+        raise with_explanation(refusal, obj, by_value.dumps_message) from refusal
     return stream
 
 
 def _keep_in_band(buffers: list[memoryview], buffer: pickle.PickleBuffer) -> bool:
     view = buffer.raw()
-    if view.nbytes < OUT_OF_BAND_FROM:
+    if view.nbytes < _core.OUT_OF_BAND_BYTES:
         return True
     buffers.append(view)
     return False
@@ -78,7 +75,7 @@ def _keep_in_band(buffers: list[memoryview], buffer: pickle.PickleBuffer) -> boo
 
 
 class _Dummy:
-    """Stands for whatever a stream names; accepts all that a stream can do to an object."""
+    """An object in the role of whatever a stream names; it accepts all operations of a stream."""
 
     def __new__(cls, *args: object, **kwargs: object) -> _Dummy:
         return super().__new__(cls)
@@ -102,7 +99,7 @@ class _Dummy:
 
 
 class _NameReader(pickle.Unpickler):
-    """Reads a stream without running anything that it names."""
+    """Reads the names in a stream without running anything that it names."""
 
     def __init__(self, stream: bytes):
         super().__init__(io.BytesIO(stream), buffers=repeat(b""))
@@ -117,9 +114,9 @@ class _NameReader(pickle.Unpickler):
 
 
 def name_culprit(error: BaseException, stream: bytes | memoryview) -> None:
-    """Add a note to *error*, which came of rebuilding the object of *stream*: what was named there.
+    """Add a note to *error*, raised by rebuilding the object of *stream*, with the names in it.
 
-    The type of the exception stays what it would be in the standard library.
+    The type of the exception remains that of the standard library.
     """
     reader = _NameReader(bytes(stream))
     try:

@@ -1,13 +1,14 @@
 """The pickler for other processes.
 
-Idea: a pickler whose table of reducers is the one of `copyreg` plus what was registered here, so
-that things which only make sense between processes (sockets, descriptors, shared objects) can
-travel between them and are refused elsewhere. The table is merged when one of the two has changed,
-not for each object pickled; the pickler writes into a list, so a large `bytes` is never copied.
+Idea: a pickler whose table of reducers is that of `copyreg` and what was registered here. So
+objects that have a meaning only between processes (sockets, descriptors, shared objects) can be
+sent to other processes, and are refused by other picklers. The table is merged when one of its two
+sources has changed, not for each object. The pickler writes into a list, so a large `bytes` is not
+copied.
 
 Invariant: a reducer that was registered is used from the next pickle on, by every thread.
 
-Layer: ipc; imports the base layer.
+Layer: pickling; imports the core.
 """
 
 from __future__ import annotations
@@ -27,18 +28,18 @@ if TYPE_CHECKING:
 
     _Reducer = Callable[[Any], Any]
 
-Piece = bytes | bytearray | memoryview
+Part = bytes | bytearray | memoryview
 
 
-class _Pieces(list[Piece]):
-    """What a pickler writes, uncopied; one piece as a rule, more around large binary objects."""
+class _Parts(list[Part]):
+    """What a pickler writes, not copied: one part as a rule, more around large binary objects."""
 
     __slots__ = ()
     write = list.append
 
 
 class ForkingPickler(pickle.Pickler):
-    """A pickler that also knows the types registered for travel between processes.
+    """A pickler that also knows the reducers registered for other processes.
 
     Args: as for `pickle.Pickler`.
     """
@@ -47,16 +48,16 @@ class ForkingPickler(pickle.Pickler):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        _know_sockets()
-        # A copy of its own: programs add to the table of one pickler.
+        _register_sockets()
+        # A copy for this pickler: programs add to the table of one pickler.
         self.dispatch_table = {**copyreg.dispatch_table, **self._extra_reducers}
 
     @classmethod
     def register(cls, type: type, reduce: _Reducer) -> None:
         """Use *reduce* for objects of exactly *type*; it returns what ``__reduce__`` may return."""
         cls._extra_reducers[type] = reduce
-        # Channels try plain pickle first, which knows nothing of *reduce*.
-        _core.set_plain_pickle(False)
+        # Channels call plain pickle first, which does not know *reduce*.
+        _core.allow_standard_pickler(False)
 
     @classmethod
     def dumps(cls, obj: Any, protocol: int | None = None) -> memoryview:
@@ -66,7 +67,7 @@ class ForkingPickler(pickle.Pickler):
             pickle.PicklingError, TypeError, AttributeError: something in *obj* cannot be pickled.
         """
         if cls is ForkingPickler:
-            parts = pieces(obj, pickle.DEFAULT_PROTOCOL if protocol is None else protocol)
+            parts = pickle_parts(obj, pickle.DEFAULT_PROTOCOL if protocol is None else protocol)
             return memoryview(parts[0] if len(parts) == 1 else b"".join(parts))
         buffer = BytesIO()
         cls(buffer, protocol).dump(obj)
@@ -76,16 +77,17 @@ class ForkingPickler(pickle.Pickler):
 
 
 class _Pickler(pickle.Pickler):
-    """`ForkingPickler` for `pieces`: the same table, which nobody changes in place.
+    """`ForkingPickler` for `pickle_parts`: it has the same table, which is never changed in place.
 
-    A table of the class and no ``__init__`` make an instance as cheap as a plain pickler.
+    As the table belongs to the class and there is no ``__init__``, an instance is as cheap as one
+    of `pickle.Pickler`.
     """
 
-    dispatch_table: dict[type, _Reducer] = {}  # noqa: RUF012 - replaced as a whole, see `pieces`
+    dispatch_table: dict[type, _Reducer] = {}  # noqa: RUF012 - replaced as a whole, see `pickle_parts`
 
 
 class _PicklerWithoutMain(_Pickler):
-    """For a receiver that cannot find the main module."""
+    """The pickler for a receiver that cannot find the main module."""
 
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, FunctionType | type) and obj.__module__ == "__main__":
@@ -99,31 +101,34 @@ _extra = ForkingPickler._extra_reducers
 _replacement: Any = None  # see `replace_pickler`
 
 
-def pieces(
+def pickle_parts(
     obj: Any,
     protocol: int | None = None,
     buffer_callback: Callable[[pickle.PickleBuffer], Any] | None = None,
     *,
     main_is_there: bool = True,
-) -> list[Piece]:
+) -> list[Part]:
     """Return *obj* pickled, in parts to be written one after the other.
 
-    Large `bytes` inside *obj* are parts of their own, not copies. *buffer_callback* is that of
-    `pickle.Pickler`. Where neither that nor a protocol is given, the object is for a connection.
-    If not *main_is_there*, what the main module defines is refused.
+    Large `bytes` inside *obj* are parts of their own, not copies.
 
+    Args:
+        protocol, buffer_callback: as for `pickle.Pickler`; without both, the object is for a
+            connection, for which `replace_pickler` counts.
+        main_is_there: whether the receiver finds the main module; else what that defines is
+            refused.
     Raises: as `ForkingPickler.dumps`.
     """
     if _replacement is not None and protocol is None and buffer_callback is None:
         return [_replacement.dumps(obj)]
-    # Comparing these small tables costs less than a miss in a table that merges as it is asked.
+    # To compare these small tables costs less than each failed look-up in a chain of both.
     if (
         copyreg.dispatch_table != _seen_copyreg
         or _extra != _seen_extra
         or (not _sockets_are_known and "socket" in sys.modules)
     ):
         _merge_tables()
-    parts = _Pieces()
+    parts = _Parts()
     kind = _Pickler if main_is_there else _PicklerWithoutMain
     kind(parts, protocol, buffer_callback=buffer_callback).dump(obj)
     return parts
@@ -132,37 +137,36 @@ def pieces(
 def replace_pickler(pickler: Any) -> None:
     """Use ``pickler.dumps(obj)`` for what connections send, from now on.
 
-    Programs put picklers that can do more in the place of a private name of `connection`.
+    Programs replace a private name of `connection` by a pickler that can do more.
     """
     global _replacement
     _replacement = None if pickler is ForkingPickler else pickler
 
 
 def current_pickler() -> Any:
-    """Return what pickles for connections."""
+    """Return the pickler for connections."""
     return _replacement or ForkingPickler
 
 
-def explained(
+def with_explanation(
     error: Exception, obj: Any, dumps: Callable[[Any], Any] = ForkingPickler.dumps
 ) -> Exception:
-    """Return *error*, raised by pickling *obj*, with the place of the trouble behind its words.
+    """Return *error*, which pickling *obj* raised, with what `diagnose` finds behind its message.
 
     Args:
-        dumps: what refuses the trouble when it is pickled alone.
+        dumps: pickles a part of *obj* alone.
     """
     if type(error) not in (pickle.PicklingError, TypeError, AttributeError):
-        return error  # of the program's own making, with arguments of its own
-    from .diagnose import explanation
+        return error  # the program's own, whose arguments are unknown
+    from .diagnose import explained  # only for an error
 
-    place = explanation("obj", obj, dumps)
-    return type(error)(f"{error}; {place}" if str(error) else place)
+    return explained(error, {"obj": obj}, dumps)
 
 
 def _merge_tables() -> None:
-    """Make the table anew. Threads that pickle meanwhile keep the one they began with."""
+    """Make a new table. A thread that is pickling meanwhile keeps the old one."""
     global _seen_copyreg, _seen_extra
-    _know_sockets()
+    _register_sockets()
     _seen_copyreg, _seen_extra = dict(copyreg.dispatch_table), dict(_extra)
     _Pickler.dispatch_table = {**_seen_copyreg, **_seen_extra}
 
@@ -180,15 +184,15 @@ def dump(obj: Any, file: Any, protocol: int | None = None) -> None:
 _sockets_are_known = False
 
 
-def _know_sockets() -> None:
-    """Register the reducer of sockets once their module is there.
+def _register_sockets() -> None:
+    """Register the reducer of sockets when the module `socket` is there.
 
-    It is not imported for this: it takes longer to import than the whole package.
+    It is not imported for this, as that takes longer than to import the whole package.
     """
     global _sockets_are_known
     if not _sockets_are_known and "socket" in sys.modules:
         from .fd_reduce import reduce_socket  # most programs never send a socket
 
-        # Not by `register`: plain pickle refuses sockets, so it may be tried first.
+        # Not by `register`: plain pickle refuses sockets, so channels may still call it first.
         _extra[sys.modules["socket"].socket] = reduce_socket
         _sockets_are_known = True

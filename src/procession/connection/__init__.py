@@ -1,11 +1,11 @@
 """Connections: messages through pipes and sockets, listeners, and waiting for many of them.
 
-Idea: this module is the public face of its package. What needs sockets is loaded when it is first
-used: a child process that inherits a pipe starts without it.
+Idea: this module is the public face of its package. What needs sockets is imported on first use, so
+that a child process that inherits a pipe starts without it.
 
 Invariant: what is exported says that it is from here.
 
-Layer: ipc; imports the base layer and `reduction`.
+Layer: ipc; imports the base layer and `_pickling`.
 """
 
 # ruff: noqa: F401 - the names that this module only shows
@@ -14,6 +14,7 @@ from __future__ import annotations
 import sys
 
 from .._base.errors import AuthenticationError, BufferTooShort
+from .._base.export import export
 from .._pickling.pickler import current_pickler, replace_pickler
 from ._address import address_type, arbitrary_address, default_family, families
 from ._address import validate_family as _validate_family
@@ -68,7 +69,7 @@ __all__ = [
     "wait",
 ]
 
-# The size of the blocks in which connections on other systems read; kept for those who look it up.
+# The block size in which connections on other systems read; kept for programs that look it up.
 BUFSIZE = 8192
 
 _ON_FIRST_USE = {
@@ -84,23 +85,19 @@ _ON_FIRST_USE = {
 }
 
 
-def _show(export: Any) -> Any:
-    """Give a class or function the path under which programs know it."""
-    export.__module__ = __name__
-    return export
-
-
 def __getattr__(name: str) -> Any:
     module = _ON_FIRST_USE.get(name)
     if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    value = globals()[name] = _show(getattr(import_module(f".{module}", __name__), name))
+    value = globals()[name] = getattr(import_module(f".{module}", __name__), name)
+    export(__name__, value)
     return value
 
 
-for _export in (
+export(
+    __name__,
     Connection,
     Pipe,
     _ConnectionBase,
@@ -111,12 +108,11 @@ for _export in (
     rebuild_connection,
     reduce_connection,
     wait,
-):
-    _show(_export)
+)
 
 
 class _Face(type(sys)):  # type: ignore[misc]
-    """This module's type: programs put picklers of their own in the place of `_ForkingPickler`."""
+    """The type of this module, whose `_ForkingPickler` programs replace by their own."""
 
     @property
     def _ForkingPickler(self) -> Any:

@@ -1,13 +1,13 @@
-"""Letting in those who know the key, without letting anybody block the door.
+"""Accepting peers that know the key, while no peer can make another one wait.
 
-Idea: whoever has connected begins a handshake at once; one poll(2) watches the listening socket
-and all who are in the middle of theirs. The first to finish is let in; the others stay at the door
-for the next call.
+Idea: a handshake with a peer begins as soon as the peer has connected; one poll(2) watches the
+listening socket and all handshakes that are under way. The first peer whose handshake is complete
+is returned; the other handshakes go on in the next call.
 
-Invariant: at most `MOST_WAITING` peers are at the door, each no longer than the limit of a
-handshake; who has gone or fallen silent is dropped, who has a wrong key is told and reported. One
-thread at a time is inside, and it never waits for a peer, only for poll(2): so `close`, which
-rings a bell that poll(2) watches too, has to wait for it but a moment.
+Invariant: at most `MAX_PENDING` handshakes are under way, each within its time limit. A peer that
+closes its end or sends nothing is disconnected; one with a wrong key is told so and reported. Only
+one thread at a time is in `accept`, and it waits for nothing but poll(2); this also watches a
+wake-up, which `close` sets, so `close` waits for that thread only briefly.
 
 Layer: ipc; imports the base layer.
 """
@@ -18,13 +18,12 @@ import errno
 import os
 import select
 import socket
-import sys
 from _thread import TIMEOUT_MAX, RLock
-from io import FileIO
 
 from .._base import log
 from .._base.deadline import Deadline
 from .._base.errors import AuthenticationError
+from .._base.wakeup import Wakeup
 from ._handshake import ConnectionTimeout, soonest_ms
 
 TYPE_CHECKING = False
@@ -37,36 +36,34 @@ if TYPE_CHECKING:
 
     _Peer = tuple[Handshake, Any]
 
-# Above that the one who has waited longest has to go.
-MOST_WAITING = 128
+# Above that the peer that connected first is disconnected.
+MAX_PENDING = 128
 
-# accept(2) found nobody, or took somebody from the queue who has gone. Source: accept(2), "Error
-# handling": on Linux it reports what the network has told of the new connection.
-_NOBODY = frozenset(
+# accept(2) found no peer, or one that is no longer connected. Source: accept(2), "Error handling":
+# on Linux it reports what the network has told of the new connection.
+_NO_PEER = frozenset(
     {errno.EAGAIN, errno.ECONNABORTED, errno.EPROTO, errno.EPERM, errno.ENETDOWN, errno.ENETUNREACH}
     | {errno.ENOPROTOOPT, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.EOPNOTSUPP, errno.ETIMEDOUT}
 )
 _NO_DESCRIPTOR = frozenset({errno.EMFILE, errno.ENFILE})
 
-# Seconds that `close` waits for the thread inside, which needs far less for any step.
-LONGEST_STEP = 1.0
-
-_ONE = (1).to_bytes(8, sys.byteorder)  # what an eventfd is rung with
+# How long `close` waits for the thread that is in `accept`, whose steps take far less.
+CLOSE_TIMEOUT_S = 1.0
 
 
-def take_peer(listening: socket.socket) -> tuple[socket.socket, Any] | None:
-    """Return the next peer's socket and address without waiting; None if there is nobody.
+def try_accept(listening: socket.socket) -> tuple[socket.socket, Any] | None:
+    """Return the next peer's socket and address without waiting; None if there is no peer.
 
     Raises:
         OSError: the socket cannot accept.
     """
     timeout = listening.gettimeout()
-    if timeout != 0:  # the program's own; accept() would wait so long where another was faster
+    if timeout != 0:  # set by the program; accept() would wait so long if another process accepted
         listening.setblocking(False)
     try:
         return listening.accept()
     except OSError as error:
-        if error.errno not in _NOBODY:
+        if error.errno not in _NO_PEER:
             raise
         return None
     finally:
@@ -74,34 +71,36 @@ def take_peer(listening: socket.socket) -> tuple[socket.socket, Any] | None:
             listening.settimeout(timeout)
 
 
-_Turn: Any = RLock  # which its type's description does not know to say whose turn it is
+_Lock: Any = RLock  # the published types do not have its `_is_owned`
 
 
-class Door:
-    """Admits peers at a listening socket.
+class Acceptor:
+    """Accepts peers at a listening socket.
 
     Args:
         listening: a socket that does not block.
-        greet: makes the handshake of a socket that was accepted.
+        start_handshake: makes the handshake for a socket that was accepted.
     """
 
-    def __init__(self, listening: socket.socket, greet: Callable[[socket.socket], Handshake]):
+    def __init__(
+        self, listening: socket.socket, start_handshake: Callable[[socket.socket], Handshake]
+    ):
         self._listening = listening
-        self._greet = greet
+        self._start_handshake = start_handshake
         self._peers: dict[int, _Peer] = {}
-        self._lock = _Turn()
-        self._bell: FileIO | None = None
+        self._lock = _Lock()
+        self._wakeup: Wakeup | None = None
         self._closed = False
         self.last_address: Any = None
         self._pid = os.getpid()
 
-    def admit(self, deadline: Deadline) -> _ConnectionBase:
-        """Return the next connection whose handshake went well; threads take turns.
+    def accept(self, deadline: Deadline) -> _ConnectionBase:
+        """Return the next connection whose handshake succeeded; threads take turns.
 
         Raises:
-            AuthenticationError: somebody failed. He is gone; nobody else is affected.
-            ConnectionTimeout: nobody was let in before *deadline*.
-            OSError: the door was closed, or the socket cannot accept.
+            AuthenticationError: a peer failed. It is disconnected; no other peer is affected.
+            ConnectionTimeout: no handshake was complete before *deadline*.
+            OSError: the acceptor was closed, or the socket cannot accept.
             RuntimeError: a signal handler called this in the middle of another call.
         """
         if self._pid != os.getpid():
@@ -112,92 +111,92 @@ class Door:
         timeout = -1 if remaining is None else min(remaining, TIMEOUT_MAX)
         try:
             if not self._lock.acquire(timeout=timeout):
-                raise _nobody_came()
+                raise _timed_out()
             while True:
-                admitted = self._look(deadline)
-                if admitted is not None:
-                    return admitted
+                connection = self._step(deadline)
+                if connection is not None:
+                    return connection
                 if deadline.expired:
-                    raise _nobody_came()
+                    raise _timed_out()
         finally:
-            # Asked, as Ctrl-C may have come between the lock's success and our knowing of it.
+            # Asked, because Ctrl-C may come after the lock was acquired and before that is known.
             if self._lock._is_owned():
                 self._lock.release()
             if self._closed:
-                self._clear()
+                self._release()
 
     def close(self) -> None:
-        """Send away all who are at the door; whoever is waiting inside gets an OSError."""
+        """Disconnect all peers; a thread that waits in `accept` gets an OSError."""
         if self._pid != os.getpid():
             self._after_fork()
         self._closed = True
-        if self._bell is not None:
-            self._bell.write(_ONE)
-        # A signal handler may be in the middle of `admit`, which cannot leave before it ends.
-        if not self._lock._is_owned() and self._lock.acquire(timeout=LONGEST_STEP):
+        if self._wakeup is not None:
+            self._wakeup.set()
+        # In a signal handler that interrupts `accept`, which cannot return before the handler does.
+        if not self._lock._is_owned() and self._lock.acquire(timeout=CLOSE_TIMEOUT_S):
             self._lock.release()
-        self._clear()
+        self._release()
 
-    def _clear(self) -> None:
-        """Empty a closed door, unless somebody is inside, who then does it when he leaves."""
+    def _release(self) -> None:
+        """Disconnect all peers, unless a thread is in `accept`: it calls this when it returns."""
         if self._lock._is_owned() or not self._lock.acquire(blocking=False):
             return
         try:
             while self._peers:
                 _, (handshake, _) = self._peers.popitem()
-                handshake.link.drop()
-            self._unhang()
+                handshake.link.disconnect()
+            self._close_wakeup()
         finally:
             self._lock.release()
 
-    def _unhang(self) -> None:
-        bell, self._bell = self._bell, None
-        if bell is not None:
-            bell.close()
+    def _close_wakeup(self) -> None:
+        wakeup, self._wakeup = self._wakeup, None
+        if wakeup is not None:
+            wakeup.close()
 
     # ------------------------------------------------------------------------- steps, with the lock
 
-    def _look(self, deadline: Deadline) -> _ConnectionBase | None:
-        """Wait for something to happen, once."""
-        if self._bell is None:
-            self._bell = FileIO(os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK), "r+")
+    def _step(self, deadline: Deadline) -> _ConnectionBase | None:
+        """Call poll(2) once, and do what is possible then."""
+        if self._wakeup is None:
+            self._wakeup = Wakeup()
         listening = self._listening.fileno()
-        if self._closed or listening < 0:  # looked at after the bell was hung: it rings from now on
+        if self._closed or listening < 0:  # asked after the wake-up was made: it is set from now on
             raise OSError("listener is closed")
         poller = select.poll()
-        poller.register(self._bell.fileno(), select.POLLIN)
+        poller.register(self._wakeup.fileno(), select.POLLIN)
         poller.register(listening, select.POLLIN)
         for fd, (handshake, _) in self._peers.items():
             poller.register(fd, handshake.link.events)
         limits = [handshake.limit for handshake, _ in self._peers.values()]
         ready = {fd for fd, _ in poller.poll(soonest_ms(deadline, *limits))}
         for fd in ready & self._peers.keys():
-            admitted = self._advance(fd)
-            if admitted is not None:
-                return admitted
-        self._drop_the_silent()
-        return self._open() if listening in ready and not self._closed else None
+            connection = self._advance(fd)
+            if connection is not None:
+                return connection
+        self._disconnect_overdue()
+        return self._accept_peer() if listening in ready and not self._closed else None
 
-    def _open(self) -> _ConnectionBase | None:
-        """Begin the handshake of somebody who has connected."""
+    def _accept_peer(self) -> _ConnectionBase | None:
+        """Begin the handshake with a peer that has connected."""
         try:
-            taken = take_peer(self._listening)
+            accepted = try_accept(self._listening)
         except OSError as error:
             if error.errno not in _NO_DESCRIPTOR or not self._peers:
                 raise
-            self._drop_the_first("there is no descriptor for another")
+            self._disconnect_first("there is no descriptor for another")
             return None
-        if taken is None:
-            return None  # another process was faster, or he has gone
-        if len(self._peers) >= MOST_WAITING:
-            self._drop_the_first("too many are waiting")
-        handshake = self._begin(*taken)
+        if accepted is None:
+            return None  # another process accepted it, or it has closed its end
+        if len(self._peers) >= MAX_PENDING:
+            self._disconnect_first("too many are waiting")
+        handshake = self._begin(*accepted)
         return None if handshake is None else self._advance(handshake.link.fileno())
 
     def _begin(self, sock: socket.socket, address: Any) -> Handshake | None:
-        """The handshake of somebody new; None if he has gone already."""
+        """Return the handshake with a new peer; None if the peer has closed its end."""
         try:
-            handshake = self._greet(sock)
+            handshake = self._start_handshake(sock)
         except OSError as error:
             sock.close()
             log.info("listener dropped the peer %r: %s", address, error)
@@ -209,43 +208,43 @@ class Door:
         return handshake
 
     def _advance(self, fd: int) -> _ConnectionBase | None:
-        """Go on with a handshake; the connection, if it is done."""
+        """Go on with a handshake; return the connection if it is complete."""
         handshake, address = self._peers[fd]
         try:
             if not handshake.advance():
                 return None
         except AuthenticationError:
             self.last_address = address
-            self._drop(fd, "wrong key")
+            self._disconnect(fd, "wrong key")
             raise
         except (EOFError, OSError) as error:
-            self._drop(fd, f"{type(error).__name__}: {error}")
+            self._disconnect(fd, f"{type(error).__name__}: {error}")
             return None
         del self._peers[fd]
         self.last_address = address
         return handshake.link.connection()
 
-    def _drop_the_silent(self) -> None:
+    def _disconnect_overdue(self) -> None:
         for fd in [fd for fd, (handshake, _) in self._peers.items() if handshake.limit.expired]:
-            self._drop(fd, "the handshake took too long")
+            self._disconnect(fd, "the handshake took too long")
 
-    def _drop_the_first(self, why: str) -> None:
-        self._drop(next(iter(self._peers)), why)
+    def _disconnect_first(self, why: str) -> None:
+        self._disconnect(next(iter(self._peers)), why)
 
-    def _drop(self, fd: int, why: str) -> None:
+    def _disconnect(self, fd: int, why: str) -> None:
         handshake, address = self._peers.pop(fd)
-        handshake.link.drop()
+        handshake.link.disconnect()
         log.info("listener dropped the peer %r: %s", address, why)
 
     def _after_fork(self) -> None:
-        """In a forked child: those at the door, and the bell, are the parent's."""
+        """In a forked child: leave the pending handshakes and the wake-up to the parent."""
         self._pid = os.getpid()
-        self._lock = _Turn()
+        self._lock = _Lock()
         for handshake, _ in self._peers.values():
             handshake.link.close()
         self._peers.clear()
-        self._unhang()
+        self._close_wakeup()
 
 
-def _nobody_came() -> ConnectionTimeout:
+def _timed_out() -> ConnectionTimeout:
     return ConnectionTimeout("no connection was accepted in time")

@@ -1,10 +1,10 @@
-"""Where listeners live: families of addresses, and fresh addresses for them.
+"""Addresses of listeners: their families, and fresh ones.
 
-Idea: an address says by its shape which family it is of: a string is a path (or, after a NUL byte,
+Idea: the shape of an address says which family it is of: a string is a path (or, after a NUL byte,
 a name in the abstract namespace), a pair is host and port, a tuple of four is IPv6.
 
-Invariant: a fresh path lies in a folder that only this user can enter and that goes with the
-process, or with the family if that is killed.
+Invariant: a fresh path lies in a folder that only this user can enter. The folder is removed with
+the process, or with the family if the process is killed.
 
 Layer: ipc; imports the base layer, and `resource_tracker` on first use.
 """
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 default_family = "AF_UNIX"
 
-# Those that every machine has; "AF_INET6" is served as well where the machine has it.
+# Those that every machine has; "AF_INET6" is supported too, where the machine has it.
 families = ["AF_INET", "AF_UNIX"]
-_served = ("AF_INET", "AF_UNIX", "AF_INET6")
+_supported = ("AF_INET", "AF_UNIX", "AF_INET6")
 
 
 def arbitrary_address(family: str) -> Address:
@@ -40,12 +40,12 @@ def arbitrary_address(family: str) -> Address:
         return ("::1", 0)
     if family == "AF_UNIX":
         return os.path.join(_private_folder(), f"listener-{os.urandom(6).hex()}")
-    raise ValueError(f"unrecognized family {family!r}; the families are {', '.join(_served)}")
+    raise ValueError(f"unrecognized family {family!r}; the families are {', '.join(_supported)}")
 
 
 def _private_folder() -> str:
-    """The private folder of this process, which is removed with its family if it is killed."""
-    from .. import resource_tracker  # on first use: the start of a process need not wait for it
+    """Return the private folder of this process; the tracker removes it if the family is killed."""
+    from .. import resource_tracker  # on first use: the start of a process does not need it
 
     return util.get_temp_dir(
         announce=lambda folder: resource_tracker.register(folder, "folder"),
@@ -63,7 +63,7 @@ def address_type(address: Address) -> str:
         six = len(address) == 4 or (bool(address) and ":" in str(address[0]))
         return "AF_INET6" if six else "AF_INET"
     if isinstance(address, str) and address.startswith("\\\\"):
-        return "AF_PIPE"  # the shape of another system's addresses, which `validate` refuses
+        return "AF_PIPE"  # of another system; `validate_family` refuses it
     if isinstance(address, str) or util.is_abstract_socket_namespace(address):
         return "AF_UNIX"
     raise ValueError(
@@ -73,7 +73,7 @@ def address_type(address: Address) -> str:
 
 def validate_family(family: str) -> None:
     """Raise ValueError unless listeners and clients of *family* exist here."""
-    if family not in _served:
+    if family not in _supported:
         raise ValueError(
-            f"Family {family} is not recognized; the families are {', '.join(_served)}"
+            f"Family {family} is not recognized; the families are {', '.join(_supported)}"
         )

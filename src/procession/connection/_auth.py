@@ -1,15 +1,15 @@
-"""Proving to each other that both sides know the key, without sending it.
+"""Proving to each other that both peers know the key, without sending it.
 
-Idea: one side sends random bytes, the other answers with a keyed hash (HMAC) of them; then the
-other way round. The two halves are generators that know no transport: they yield what is to be sent
-and receive what arrived, so one description serves connections that block and those that do not.
+Idea: one peer sends random bytes, the other answers with a keyed hash (HMAC) of them; then the
+roles are exchanged. The two halves are generators that know no transport: they yield what is to be
+sent and receive what arrived, so they serve connections that block and sockets that do not.
 
-Invariant: nothing that the other side sends is unpickled, and no message of it is longer than
-`LONGEST_MESSAGE` bytes, before it has shown that it knows the key.
+Invariant: before a peer has shown that it knows the key, nothing that it sends is unpickled, and
+none of its messages is longer than `LONGEST_MESSAGE` bytes.
 
-The messages are those of the standard library: a challenge of its version 3.12 and later names the
-hash in braces, and so does the answer; to one of 20 bytes without a name, or from a peer that
-answers with 16 bytes, the hash is MD5, as it was before.
+The messages are those of the standard library. From its version 3.12 on a challenge names the
+hash in braces, and so does the answer. Before, the hash was MD5: a challenge of 20 bytes without a
+name is answered so, and an answer of 16 bytes is checked so.
 
 Source: the documentation of the standard library's `connection` module, and what it sends.
 
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from typing import Any
 
-    # Yields a message to be sent, or None to be given the next message that arrived. An error of
-    # sending is thrown in, and comes out again, unless something worse was known before.
+    # It yields a message to be sent, or None to be given the next message that arrived. An error in
+    # sending is thrown into it; it raises that again, or the error that it found before.
     Steps = Generator[bytes | None, bytes, None]
 
-# Bytes; what a peer that has not shown the key can make this process hold.
+# Bytes that a peer which has not shown the key can make this process hold.
 LONGEST_MESSAGE = 256
 
-# Random bytes of a challenge. Not 20: by that length the older protocol is known.
+# Random bytes of a challenge. Not 20: that length identifies the older protocol.
 MESSAGE_LENGTH = 40
 
 _CHALLENGE = b"#CHALLENGE#"
@@ -49,12 +49,12 @@ _OLD_ANSWER_LENGTH = 16
 
 
 def load() -> None:
-    """Import what the steps need: later there may be no descriptor left to read a module with."""
+    """Import what the steps need: later there may be no descriptor left to read a module."""
     import hmac  # noqa: F401 - costs more than the rest of the package
 
 
 def deliver_steps(authkey: bytes, digest_name: str = "sha256") -> Steps:
-    """The side that asks whether the other knows *authkey*."""
+    """Ask the peer to prove that it knows *authkey*."""
     challenge = b"{%b}%b" % (digest_name.encode("ascii"), os.urandom(MESSAGE_LENGTH))
     yield _CHALLENGE + challenge
     answer = yield None
@@ -63,14 +63,14 @@ def deliver_steps(authkey: bytes, digest_name: str = "sha256") -> Steps:
     except AuthenticationError:
         try:
             yield _FAILURE
-        except OSError:  # that he had a wrong key is what counts
-            log.debug("a peer with a wrong key did not stay to be told")
+        except OSError:  # the wrong key is the error that is raised
+            log.debug("a peer with a wrong key closed its end before it was told")
         raise
     yield _WELCOME
 
 
 def answer_steps(authkey: bytes) -> Steps:
-    """The side that answers the other's question."""
+    """Prove to the peer, when it asks, that this process knows *authkey*."""
     message = yield None
     if not message.startswith(_CHALLENGE):
         raise AuthenticationError(
@@ -84,7 +84,7 @@ def answer_steps(authkey: bytes) -> Steps:
 
 
 def both_steps(authkey: bytes, asks_first: bool) -> Steps:
-    """The whole handshake; the listener's side asks first."""
+    """Do the whole handshake; the listener asks first."""
     if asks_first:
         yield from deliver_steps(authkey)
         yield from answer_steps(authkey)
@@ -120,7 +120,7 @@ def _checked(authkey: bytes) -> bytes:
 
 
 def _run(steps: Steps, connection: Any) -> None:
-    """Take *steps* over a connection that blocks."""
+    """Do *steps* over a connection that blocks."""
     message = next(steps)
     try:
         while True:
@@ -140,11 +140,10 @@ def _send(steps: Steps, connection: Any, message: bytes) -> None:
         steps.throw(error)
 
 
-def _digest_of(message: bytes) -> tuple[str, bytes]:
-    """The name of the hash that *message* begins with, and what follows.
+def _parse_digest(message: bytes) -> tuple[str, bytes]:
+    """Return the name of the hash that *message* begins with, and what follows.
 
-    Returns:
-        An empty name for a message of the older protocol, which is known by its length.
+    The name is empty for a message of the older protocol, which its length identifies.
     """
     if len(message) in (_OLD_CHALLENGE_LENGTH, _OLD_ANSWER_LENGTH):
         return "", message
@@ -158,12 +157,12 @@ def _digest_of(message: bytes) -> tuple[str, bytes]:
 
 
 def _create_response(authkey: bytes, message: bytes) -> bytes:
-    """The answer to the challenge *message*: the hash covers the name of the hash as well."""
+    """Return the answer to the challenge *message*; the hash covers its own name as well."""
     import hmac
 
     if len(message) < _OLD_CHALLENGE_LENGTH:
         raise AuthenticationError(f"challenge too short: {len(message)} bytes")
-    name, _ = _digest_of(message)
+    name, _ = _parse_digest(message)
     if name:
         return b"{%b}%b" % (name.encode("ascii"), hmac.digest(authkey, message, name))
     try:
@@ -175,12 +174,12 @@ def _create_response(authkey: bytes, message: bytes) -> bytes:
 def _verify_challenge(authkey: bytes, message: bytes, response: bytes) -> None:
     """Raise AuthenticationError unless *response* is an answer to the challenge *message*.
 
-    The other side may choose the hash. It gains nothing by an old one: what it has to hash names
-    the one that was asked for, so an answer recorded elsewhere does not fit.
+    The peer may choose the hash. An old one is of no use to an attacker: the challenge names the
+    hash that was asked for, and is hashed itself, so an answer recorded elsewhere does not fit.
     """
     import hmac
 
-    name, digest = _digest_of(response)
+    name, digest = _parse_digest(response)
     name = name or "md5"
     try:
         expected = hmac.digest(authkey, message, name)

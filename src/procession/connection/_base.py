@@ -1,13 +1,14 @@
-"""What every connection can do, whatever carries its bytes.
+"""What every connection can do, independent of what transports its bytes.
 
-Idea: a connection checks its state and its arguments here; three primitives of a subclass move
-whole messages: write the parts of one, read one, read one into a buffer.
+Idea: a connection checks its state and its arguments here. A subclass provides primitives that move
+bytes: write the parts of a message, read so many bytes, read them into a buffer.
 
-Invariant: a message that was begun is finished, or there is no other after it: when an exception (a
-signal handler's, say) cut one short, nobody could tell where the next begins. So a connection that
-was writing is closed, which tells the other end, and one that was reading is no longer readable.
+Invariant: a message that was begun is finished, or there is no message after it. An exception (of a
+signal handler, for example) can cut a message short, and then the beginning of the next one cannot
+be found. So a connection that was writing is closed, which tells the other end, and one that was
+reading is no longer readable.
 
-Layer: ipc; imports the base layer and `reduction`.
+Layer: ipc; imports the base layer and `_pickling`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 import pickle
 
 from .._base.errors import BufferTooShort
-from .._pickling.pickler import explained, pieces
+from .._pickling.pickler import pickle_parts, with_explanation
 from . import _framing
 
 TYPE_CHECKING = False
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, NoReturn, Self, SupportsIndex
 
-    from .._pickling.pickler import Piece
+    from .._pickling.pickler import Part
 
 _loads = pickle.loads
 
@@ -32,11 +33,11 @@ class _ConnectionBase:
     """One end of a stream of messages.
 
     Args:
-        handle: an open descriptor; it is this object's from now on.
+        handle: an open descriptor; it belongs to this object from now on.
         readable: whether messages come from there.
         writable: whether messages can be sent there.
     Raises:
-        ValueError: the handle is negative, or the connection would be for nothing.
+        ValueError: the handle is negative, or the connection is neither readable nor writable.
     """
 
     _handle: int | None = None
@@ -112,14 +113,14 @@ class _ConnectionBase:
         return self._handle
 
     def _source(self) -> int:
-        """The descriptor, to read from."""
+        """Return the descriptor to read from. Raises: OSError: closed, or write-only."""
         if not self._readable:
             self._open_handle()
             raise OSError(self._why_unreadable)
         return self._open_handle()
 
     def _target(self) -> int:
-        """The descriptor, to write to."""
+        """Return the descriptor to write to. Raises: OSError: closed, or read-only."""
         if not self._writable:
             self._open_handle()
             raise OSError("connection is read-only")
@@ -133,14 +134,14 @@ class _ConnectionBase:
         Raises:
             OSError: the connection is closed, read-only or, as BrokenPipeError, without a reader.
             pickle.PicklingError, TypeError, AttributeError: it cannot be pickled, and the message
-                names the part that is the trouble; nothing was sent.
+                names the part that is the cause; nothing was sent.
         """
-        if self._handle is None or not self._writable:  # a call for each message would show
+        if self._handle is None or not self._writable:  # a call for each message costs too much
             self._target()
         try:
-            parts = pieces(obj)
+            parts = pickle_parts(obj)
         except (pickle.PicklingError, TypeError, AttributeError) as error:
-            raise explained(error, obj) from error
+            raise with_explanation(error, obj) from error
         self._send_parts(parts)
 
     def recv(self) -> Any:
@@ -159,7 +160,7 @@ class _ConnectionBase:
 
         Args:
             offset: in bytes, 0 or more.
-            size: in bytes; all that follow *offset* if None.
+            size: in bytes; None for all that follow *offset*.
         Raises:
             ValueError: *buf* has not that many bytes.
             OSError: as `send`.
@@ -184,7 +185,7 @@ class _ConnectionBase:
         """Return the bytes of the next message, waiting for it.
 
         Args:
-            maxlength: in bytes; after a longer message the connection can no longer be read.
+            maxlength: in bytes; a longer message makes the connection unreadable.
         Raises:
             EOFError: as `recv`.
             ValueError: *maxlength* is negative.
@@ -233,7 +234,7 @@ class _ConnectionBase:
     def _close(self) -> None:
         raise NotImplementedError
 
-    def _write(self, parts: list[Piece]) -> None:
+    def _write(self, parts: list[Part]) -> None:
         """Write all of *parts*, waiting as long as there is no room."""
         raise NotImplementedError
 
@@ -256,10 +257,10 @@ class _ConnectionBase:
 
     # ------------------------------------------------------------------- built on what it provides
 
-    def _send_bytes(self, buf: Piece) -> None:
+    def _send_bytes(self, buf: Part) -> None:
         self._send_parts([buf])
 
-    def _send_parts(self, parts: list[Piece]) -> None:
+    def _send_parts(self, parts: list[Part]) -> None:
         """Send one message that consists of *parts*."""
         try:
             self._write([_framing.header(sum(map(len, parts))), *parts])
@@ -273,14 +274,14 @@ class _ConnectionBase:
         return self._recv_body(self._recv_size(self._read(4, begun=False)), maxsize)
 
     def _recv_size(self, short_header: bytes) -> int:
-        """The size of the message that *short_header* begins."""
-        size = _framing.size_of_message(short_header, self._read_begun)
+        """Return the size of the message whose header begins with *short_header*."""
+        size = _framing.read_size(short_header, self._read_begun)
         if size is None:
-            self._bad_message_length("the header gives none that can be")
+            self._bad_message_length("the header gives an impossible one")
         return size
 
     def _recv_body(self, size: int, maxsize: int | None = None) -> bytes:
-        """The message of *size* bytes after its header."""
+        """Return the *size* bytes that follow the header of a message."""
         if maxsize is not None and size > maxsize:
             self._refuse_longer(size, maxsize)
         return self._read_begun(size)
@@ -300,7 +301,7 @@ class _ConnectionBase:
         return self._fill(target[:size])
 
     def _fill(self, target: memoryview) -> int:
-        """Read a message's body into *target*, which is released; its size."""
+        """Read the body of a message into *target*, release that, and return the size."""
         with target:
             try:
                 self._read_into(target)
@@ -310,8 +311,8 @@ class _ConnectionBase:
             return len(target)
 
     def _cut_short(self, error: BaseException) -> None:
-        """After *error* in the middle of a message: what follows is no message any more."""
-        if type(error) is not OSError:  # which is the end of the stream: nothing follows at all
+        """Stop reading after *error* in the middle of a message: its end cannot be found."""
+        if type(error) is not OSError:  # which is the end of the stream: nothing follows
             self._readable = False
             self._why_unreadable = f"connection lost its place: {type(error).__name__} in a message"
 
@@ -319,7 +320,7 @@ class _ConnectionBase:
         self._bad_message_length(f"{size:,} bytes where {maxsize:,} are allowed")
 
     def _bad_message_length(self, detail: str) -> NoReturn:
-        """Refuse a message. What follows it cannot be found, but answers can still be sent."""
+        """Refuse a message. What follows it cannot be found, but messages can still be sent."""
         if self._writable:
             self._readable = False
             self._why_unreadable = f"connection lost its place: {detail}"

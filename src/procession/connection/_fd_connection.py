@@ -1,19 +1,20 @@
 """A connection over a descriptor: a pipe or a socket.
 
-Idea: a small message is one call of the core, there and back. Its header and body go out with one
-system call and come in with two, of which neither reads ahead, so `select`, asyncio and processes
-that share the descriptor always see the truth. To a receiver that waits at this moment at the other
-end of a `Pipe` it goes through shared memory instead (native/channel/pipe_fastpath.h). What the
-core does not finish at once, large messages above all, is finished here.
+Idea: to send or receive a small message is one call of the core. Its header and body are written
+with one system call and read with two, and neither reads ahead: so `select`, asyncio and other
+processes with the same descriptor see exactly what is left. If a receiver waits at the other end of
+a `Pipe` at this moment, the message goes through shared memory instead
+(native/channel/pipe_fastpath.h). What the core does not complete at once, mostly a large message,
+is completed here.
 
-Invariant: see `_descriptor` (exact reads), `_base` (whole messages) and mailbox.h (order).
+Invariant: see `_fd_io` (exact reads), `_base` (whole messages) and pipe_fastpath.h (order).
 
-Layer: ipc; imports the base layer, the core and `reduction`.
+Layer: ipc; imports the base layer, the core and `_pickling`.
 """
 
 from __future__ import annotations
 
-import _socket  # the pair of descriptors is all that is needed; `socket` takes long to import
+import _socket  # only for `socketpair`; `socket` takes long to import
 import os
 import pickle
 import select
@@ -21,34 +22,33 @@ import select
 from .. import _core
 from .._base.deadline import Deadline
 from .._base.errors import BufferTooShort
-from .._pickling.pickler import explained, pieces
+from .._base.poll import wait_events, wait_readable
+from .._pickling.pickler import pickle_parts, with_explanation
 from . import _fd_io, _framing
 from ._base import _ConnectionBase
-from ._inherited import everyone
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, SupportsIndex
 
-    from .._pickling.pickler import Piece
-    from ._async import Unfinished, Waiter
+    from .._pickling.pickler import Part
+    from ._async import PartialMessage, Waiter
 
-    # What `Line.receive` says of a message that it did not read as a whole.
+    # What `PipeEnd.receive` returns for a message of which it has read only a part, see `_finish`.
     _Begun = int | tuple[int, bytes] | tuple[None, bytes]
 
-# Bound once: the small message is what this module is made for, and each look-up shows.
+# Looked up once: for a small message the look-ups would cost a measurable part of the time.
 _loads = pickle.loads
 _dumps = pickle.dumps
 _pack = _framing.SHORT_HEADER.pack
 _unpack = _framing.SHORT_HEADER.unpack
 _os_close = os.close
 
-# Any pickler writes the same for these: a plain one is the quickest to make.
-_PLAIN = frozenset((int, float, bool, type(None)))
+# Every pickler writes the same for these, so the quickest is used.
+_SIMPLE_TYPES = frozenset((int, float, bool, type(None)))
 
-# Up to here a message's frame is put together when a part of it is left to write: see
-# native/python/pipe_end.c.
-_ONE_WRITE = 16384
+# A message of up to so many bytes is sent by the core, in one write: see native/python/pipe_end.c.
+_ONE_WRITE_BYTES = _core.ONE_WRITE_BYTES
 
 
 class Connection(_ConnectionBase):
@@ -57,26 +57,25 @@ class Connection(_ConnectionBase):
     Args, Raises: as for the base class.
     """
 
-    _line: _core.Line | Unfinished
+    _pipe_end: _core.PipeEnd | PartialMessage
     _waiter: Waiter | None = None  # of the task that is in `arecv`
 
     def __init__(self, handle: SupportsIndex, readable: bool = True, writable: bool = True):
         super().__init__(handle, readable, writable)
-        self._line = _core.Line()
-        everyone.add(self)
+        self._pipe_end = _core.PipeEnd()
 
     # ---------------------------------------------------------------------------- small messages
 
     def send(self, obj: Any) -> None:
-        if self._handle is None or not self._writable:  # a call for each message would show
+        if self._handle is None or not self._writable:  # a call for each message costs too much
             self._target()
-        if type(obj) in _PLAIN:
+        if type(obj) in _SIMPLE_TYPES:
             self._send_bytes(_dumps(obj))
             return
         try:
-            parts = pieces(obj)
+            parts = pickle_parts(obj)
         except (pickle.PicklingError, TypeError, AttributeError) as error:
-            raise explained(error, obj) from error
+            raise with_explanation(error, obj) from error
         if len(parts) == 1:
             self._send_bytes(parts[0])
         else:
@@ -85,7 +84,7 @@ class Connection(_ConnectionBase):
     def recv(self) -> Any:
         if not self._readable:
             self._source()
-        message = self._line.receive(self._handle)
+        message = self._pipe_end.receive(self._handle)
         if not isinstance(message, bytes):
             message = self._finish(message)
         return _loads(message)
@@ -93,8 +92,8 @@ class Connection(_ConnectionBase):
     async def arecv(self) -> Any:
         """Return the next object that the other end sent; the event loop goes on meanwhile.
 
-        Cancelled, it loses nothing: what arrived of a message is kept for who receives next. The
-        loop's reader of this descriptor is ours while one task waits.
+        A call that is cancelled loses nothing: what arrived of a message is kept for the next call
+        that receives. While a task waits, the loop's reader of this descriptor is in use.
 
         Raises:
             RuntimeError: another task is waiting for this connection.
@@ -105,16 +104,16 @@ class Connection(_ConnectionBase):
 
         return _loads(await receive(self))
 
-    def _send_bytes(self, buf: Piece) -> None:
-        if len(buf) > _ONE_WRITE:
+    def _send_bytes(self, buf: Part) -> None:
+        if len(buf) > _ONE_WRITE_BYTES:
             self._send_parts([buf])
             return
-        count = self._line.send(self._handle, buf)
+        count = self._pipe_end.send(self._handle, buf)
         if count is not None:
             self._write_rest(buf, count)
 
-    def _write_rest(self, buf: Piece, count: int) -> None:
-        """Write what is missing of a message of whose frame *count* bytes were written."""
+    def _write_rest(self, buf: Part, count: int) -> None:
+        """Write the rest of a message; of its header and body *count* bytes were written before."""
         frame = memoryview(_pack(len(buf)) + buf)[count:]
         try:
             _fd_io.write(self._target(), [frame], begun=count > 0)
@@ -125,7 +124,7 @@ class Connection(_ConnectionBase):
             raise
 
     def _recv_bytes(self, maxsize: int | None = None) -> bytes:
-        message = self._line.receive(self._handle)
+        message = self._pipe_end.receive(self._handle)
         if not isinstance(message, bytes):
             return self._finish(message, maxsize)
         if maxsize is not None and len(message) > maxsize:
@@ -133,7 +132,7 @@ class Connection(_ConnectionBase):
         return message
 
     def _recv_into(self, target: memoryview) -> int:
-        message = self._line.receive(self._handle)
+        message = self._pipe_end.receive(self._handle)
         if not isinstance(message, bytes):
             size, part = self._size_and_part(message)
             if not part and size <= len(target):
@@ -148,7 +147,7 @@ class Connection(_ConnectionBase):
     # ------------------------------------------------------------- what the core did not finish
 
     def _finish(self, begun: _Begun, maxsize: int | None = None) -> bytes:
-        """The message that the core has begun to read."""
+        """Return the message that the core has begun to read."""
         size, part = self._size_and_part(begun)
         if maxsize is not None and size > maxsize:
             self._refuse_longer(size, maxsize)
@@ -156,7 +155,7 @@ class Connection(_ConnectionBase):
         return part + rest if part else rest
 
     def _size_and_part(self, begun: _Begun) -> tuple[int, bytes]:
-        """The size of the message, and what of its body was read."""
+        """Return the size of the message, and what was read of its body."""
         size, part = (begun, b"") if isinstance(begun, int) else begun
         if size is None:
             (size,) = _unpack(part + self._read_begun(_framing.SHORT_HEADER.size - len(part)))
@@ -167,14 +166,14 @@ class Connection(_ConnectionBase):
 
     def close(self) -> None:
         super().close()
-        self._line = _NO_LINE  # the pipe's shared memory is let go of
+        self._pipe_end = _NO_PIPE_END  # releases the shared memory of the pipe
 
-    def _close(self, close: Any = _os_close) -> None:  # bound early: __del__ may run at shutdown
+    def _close(self, close: Any = _os_close) -> None:  # __del__ may run when modules are gone
         if self._waiter is not None:
             self._waiter.give_up()
         close(self._handle)
 
-    def _write(self, parts: list[Piece]) -> None:
+    def _write(self, parts: list[Part]) -> None:
         _fd_io.write(self._target(), parts)
 
     def _read(self, size: int, begun: bool) -> bytes:
@@ -185,14 +184,14 @@ class Connection(_ConnectionBase):
 
     def _poll(self, timeout: float | None) -> bool:
         fd = self._open_handle()
-        if self._line.has_legacy():
+        if self._pipe_end.has_orphaned_message():
             return True
         if timeout is not None and timeout <= 0:
-            return _fd_io.await_events(fd, select.POLLIN, 0) != 0
-        return _fd_io.await_readable(fd, Deadline(timeout))
+            return wait_events(fd, select.POLLIN, 0) != 0
+        return wait_readable(fd, Deadline(timeout))
 
 
-_NO_LINE = _core.Line()
+_NO_PIPE_END = _core.PipeEnd()
 
 # -------------------------------------------------------------------------------------------- pipes
 
@@ -211,5 +210,5 @@ def Pipe(duplex: bool = True) -> tuple[Connection, Connection]:
     else:
         reader, writer = os.pipe()
         first, second = Connection(reader, writable=False), Connection(writer, readable=False)
-    first._line, second._line = _core.pipe_lines(duplex)
+    first._pipe_end, second._pipe_end = _core.pipe_ends(duplex)
     return first, second

@@ -1,31 +1,28 @@
-"""Reading and writing exactly so many bytes at a descriptor.
+"""Reading and writing an exact number of bytes at a descriptor.
 
-Idea: as few system calls and copies as can be: a message's parts are written with one writev(2),
-a large message is read straight into the object that is returned.
+Idea: few system calls and copies: the parts of a message are written with one writev(2), and a
+large message is read straight into the object that is returned.
 
-Invariant: a function here reads exactly what it was asked for and not one byte more: the
-descriptor may have other readers. Once a message was begun it is finished, also on a descriptor
-that does not block.
+Invariant: a function here reads exactly the bytes it was asked for and none beyond, as the
+descriptor may have other readers. A message that was begun is finished, also on a descriptor that
+does not block.
 
 Layer: ipc; imports the base layer only.
 """
 
 from __future__ import annotations
 
-import errno
 import os
 import select
 from io import BufferedReader, FileIO
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from .._base.deadline import Deadline
+from .._base.poll import wait_events
 
-# What writev(2) takes at once (IOV_MAX on Linux).
-_MOST_PARTS = 1024
+# The most buffers of one writev(2) (IOV_MAX on Linux).
+_MAX_BUFFERS = 1024
 
-# Up to here a message mostly arrives with one read: a pipe holds twice that.
-ONE_READ = 32768
+# A message of up to so many bytes mostly arrives with one read: a pipe holds twice that.
+_ONE_READ_BYTES = 32768
 
 
 def read(fd: int, size: int, begun: bool = False) -> bytes:
@@ -34,11 +31,11 @@ def read(fd: int, size: int, begun: bool = False) -> bytes:
     Args:
         begun: part of the message was read before.
     Raises:
-        EOFError: the other side had closed, and nothing of the message was read.
-        OSError: it closed in the middle of a message.
+        EOFError: the other end was closed, and nothing of the message was read.
+        OSError: it was closed in the middle of a message.
     """
     data = b""
-    if size <= ONE_READ:
+    if size <= _ONE_READ_BYTES:
         try:
             data = os.read(fd, size)
         except BlockingIOError:
@@ -48,29 +45,29 @@ def read(fd: int, size: int, begun: bool = False) -> bytes:
             if len(data) == size:
                 return data
             if not data:
-                raise _end_of_stream(begun)
+                raise _end_error(begun)
     rest = _read_blocks(fd, size - len(data))
     if len(data) + len(rest) == size:
         return data + rest if data else rest
-    raise _end_of_stream(begun or bool(data or rest))
+    raise _end_error(begun or bool(data or rest))
 
 
-def _end_of_stream(begun: bool) -> Exception:
+def _end_error(begun: bool) -> Exception:
     return OSError("got end of file during message") if begun else EOFError()
 
 
 def _read_blocks(fd: int, size: int) -> bytes:
     """Read *size* bytes, fewer only at the end of the stream.
 
-    A buffer of one byte makes a reader that reads straight into its result, without any copy, and
-    never further than asked.
+    A reader with a buffer of one byte reads straight into its result, without a copy, and never
+    further than it was asked to.
     """
     with FileIO(fd, closefd=False) as raw, BufferedReader(raw, buffer_size=1) as reader:
         parts = []
         while size:
             data: bytes | None = reader.read(size)
             if data is None:  # the descriptor does not block; a message, once begun, is waited for
-                await_events(fd, select.POLLIN)
+                wait_events(fd, select.POLLIN)
                 continue
             if not data:
                 break
@@ -83,13 +80,13 @@ def read_into(fd: int, target: memoryview) -> None:
     """Fill *target* with the bytes of a message.
 
     Raises:
-        OSError: the other side closed before it was full.
+        OSError: the other end was closed before *target* was full.
     """
     while target:
         try:
             count = os.readv(fd, [target])
         except BlockingIOError:
-            await_events(fd, select.POLLIN)
+            wait_events(fd, select.POLLIN)
             continue
         if not count:
             raise OSError("got end of file during message")
@@ -102,17 +99,17 @@ def write(fd: int, parts: list[bytes | bytearray | memoryview], begun: bool = Fa
     Args:
         begun: part of the message was written before.
     Raises:
-        BrokenPipeError: the other side closed.
+        BrokenPipeError: the other end is closed.
         BlockingIOError: the descriptor does not block, it is full, and nothing was written.
     """
     left = [view for view in (memoryview(part).cast("B") for part in parts) if view]
     while left:
         try:
-            count = os.writev(fd, left[:_MOST_PARTS])
+            count = os.writev(fd, left[:_MAX_BUFFERS])
         except BlockingIOError:
             if not begun:
                 raise
-            await_events(fd, select.POLLOUT)
+            wait_events(fd, select.POLLOUT)
             continue
         begun = True
         done = 0
@@ -122,34 +119,3 @@ def write(fd: int, parts: list[bytes | bytearray | memoryview], begun: bool = Fa
         del left[:done]
         if count:
             left[0] = left[0][count:]
-
-
-def await_events(fd: int, events: int, timeout_ms: int | None = None) -> int:
-    """Wait with poll(2) until one of *events* is there at *fd*.
-
-    Returns:
-        What is there (errors and the end of the stream included); 0 when the time was over.
-    Raises:
-        OSError: *fd* is not an open descriptor.
-    """
-    poller = select.poll()
-    poller.register(fd, events)
-    for _, there in poller.poll(timeout_ms):
-        if there & select.POLLNVAL:
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-        return there
-    return 0
-
-
-def await_readable(fd: int, deadline: Deadline) -> bool:
-    """Wait until *fd* can be read or its stream has ended.
-
-    Returns:
-        False when *deadline* was over before.
-    Raises:
-        OSError: *fd* is not an open descriptor.
-    """
-    while not await_events(fd, select.POLLIN, deadline.remaining_ms()):
-        if deadline.expired:
-            return False
-    return True

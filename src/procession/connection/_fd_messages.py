@@ -1,13 +1,13 @@
-"""Descriptors over Unix sockets.
+"""Passing descriptors through Unix sockets.
 
-Idea: the kernel makes a descriptor of the receiver out of one of the sender, if it rides on a byte
-of ordinary data.
+Idea: a message with at least one byte of data can carry descriptors (SCM_RIGHTS); the kernel makes
+descriptors of the receiver of them. The byte says how many there are.
 
-Invariant: what is received is closed on execution of another program, and closed at once when it
-is not what was announced.
+Invariant: a descriptor that is received is closed when the process executes another program, and
+closed at once if the number of descriptors is not the announced one.
 
-Layer: ipc; imports the standard library only; `socket` and `array` on first use, which take longer
-to import than all the rest.
+Layer: ipc; imports the standard library only; `socket` and `array` on first use, as they take
+longer to import than all the rest.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ def sendfds(sock: socket.socket, fds: Iterable[int]) -> None:
     """Send the descriptors *fds* over the Unix socket *sock*.
 
     Raises:
-        OSError: the other side has gone, or one of *fds* is no open descriptor.
+        OSError: the other end is closed, or one of *fds* is no open descriptor.
     """
     import array
     import socket
 
     numbers = array.array("i", fds)
-    # The one byte they ride on says how many they are: what arrives can be checked.
+    # With their number the receiver can check what arrives.
     socket.send_fds(sock, [bytes([len(numbers) % 256])], numbers)
 
 
@@ -51,16 +51,16 @@ def recvfds(sock: socket.socket, size: int) -> list[int]:
     Returns:
         The new descriptors; programs that this process executes do not inherit them.
     Raises:
-        EOFError: the other side has closed.
-        RuntimeError: what arrived is something else than descriptors.
+        EOFError: the other end is closed.
+        RuntimeError: what arrived is not as many descriptors as were announced.
     """
     import array
     import socket
 
-    # Not socket.recv_fds: it makes no use of its flags.
+    # Not socket.recv_fds, which ignores its argument *flags*.
     room = socket.CMSG_LEN(size * array.array("i").itemsize)
     data, ancillary, flags, _ = sock.recvmsg(1, room, socket.MSG_CMSG_CLOEXEC)
-    fds = _descriptors_in(ancillary)
+    fds = _parse_rights(ancillary)
     if not data and not fds:
         raise EOFError
     if fds and not flags & socket.MSG_CTRUNC and len(fds) % 256 == data[0]:
@@ -73,8 +73,8 @@ def recvfds(sock: socket.socket, size: int) -> list[int]:
     )
 
 
-def _descriptors_in(ancillary: Iterable[tuple[int, int, bytes]]) -> list[int]:
-    """The descriptors that came with a message."""
+def _parse_rights(ancillary: Iterable[tuple[int, int, bytes]]) -> list[int]:
+    """Return the descriptors that came with a message."""
     import array
     import socket
 
@@ -99,7 +99,7 @@ def send_handle(conn: HasDescriptor, handle: int, destination_pid: int | None = 
 
 
 def recv_handle(conn: HasDescriptor) -> int:
-    """Receive a descriptor which `send_handle` sent at the other end of *conn*.
+    """Receive a descriptor that `send_handle` sent at the other end of *conn*.
 
     Raises: as `recvfds`.
     """
@@ -111,7 +111,7 @@ def recv_handle(conn: HasDescriptor) -> int:
 
 
 def _borrow(conn: HasDescriptor) -> socket.socket:
-    """A socket object over the descriptor of *conn*; to be detached, never closed."""
+    """Return a socket object over the descriptor of *conn*; to be detached, never closed."""
     import socket
 
     return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=conn.fileno())

@@ -1,13 +1,13 @@
-"""Descriptors for receivers that are not children being launched.
+"""Sending descriptors to processes that are not being launched.
 
-Idea: a descriptor in a message is only a number to ask for. The sender keeps a duplicate, and a
-thread of it hands the duplicate over when the receiver connects and names the number.
+Idea: a message contains only a number. The sending process keeps a duplicate of the descriptor, and
+one of its threads sends the duplicate to a receiver that connects and names the number.
 
-Invariant: each descriptor is handed out once, to a process of the same user (or root) that knows
-the family's key, and then closed here. The socket has no file, so nothing of it outlives this
-process. A peer that falls silent holds up others for `_PATIENCE` seconds at most.
+Invariant: each descriptor is sent once, to a process of the same user (or root) that knows the
+family's key, and then closed here. The socket has no file, so nothing of it is left when this
+process ends. A peer that sends nothing delays others for `_REQUEST_TIMEOUT_S` at most.
 
-Layer: ipc; imports the base layer, `reduction` and `connection`.
+Layer: ipc; imports the base layer and `connection`.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DupFd", "stop"]
 
-# Seconds between the handshake and the request of a receiver, which sends it at once.
-_PATIENCE = 5.0
+# How long a request may take after the handshake; a receiver sends it at once.
+_REQUEST_TIMEOUT_S = 5.0
 
 
 class DupFd:
@@ -50,7 +50,7 @@ class DupFd:
         self._id = _resource_sharer.register(send, lambda: os.close(duplicate))
 
     def detach(self) -> int:
-        """Return the descriptor, a new one of this process; it can be fetched once.
+        """Return a new descriptor of this process; it can be fetched once.
 
         Raises:
             OSError: it was fetched before, or the process that sent it has ended.
@@ -66,7 +66,7 @@ class DupFd:
 
 
 class _ResourceSharer:
-    """Keeps what others may fetch, and the thread that serves them."""
+    """What other processes may fetch from this one, and the thread that serves them."""
 
     def __init__(self) -> None:
         self._key = 0
@@ -78,10 +78,10 @@ class _ResourceSharer:
         os.register_at_fork(after_in_child=self._afterfork)
 
     def register(self, send: Callable[[Any, int], object], close: Callable[[], object]) -> _Ident:
-        """Keep a resource until somebody fetches it.
+        """Keep a resource until a process fetches it.
 
         Args:
-            send: called with a connection and a pid, to hand the resource over.
+            send: called with a connection and a pid, to send the resource.
             close: called afterwards, or when the sharer stops.
         Returns:
             What `get_connection` takes, in this or another process.
@@ -104,7 +104,7 @@ class _ResourceSharer:
         return connection
 
     def stop(self, timeout: float | None = None) -> None:
-        """End the thread, and close what nobody has fetched.
+        """End the thread, and close what was not fetched.
 
         Args:
             timeout: seconds to wait for the thread; None waits for ever.
@@ -119,9 +119,9 @@ class _ResourceSharer:
             self._thread.join(timeout)
             if self._thread.is_alive():
                 util.sub_warning("the thread that shares descriptors did not stop when asked")
-            self._forget()
+            self._close_all()
 
-    def _forget(self) -> None:
+    def _close_all(self) -> None:
         """Close the listener and all resources."""
         if self._listener is not None:
             self._listener.close()
@@ -131,9 +131,9 @@ class _ResourceSharer:
             close()
 
     def _afterfork(self) -> None:
-        """In a forked child: what the parent shares, the parent will hand out."""
+        """In a forked child: leave what the parent shares to the parent's thread."""
         self._lock = threading.Lock()
-        self._forget()
+        self._close_all()
 
     def _start(self) -> None:
         from ._listener import Listener
@@ -148,8 +148,8 @@ class _ResourceSharer:
         self._thread.start()
 
     def _serve(self, listener: Any) -> None:
-        """Hand out resources until asked to stop."""
-        # Signals are for the threads that expect them.
+        """Send resources to processes that ask for them, until asked to stop."""
+        # The program's own threads handle its signals.
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         while True:
             try:
@@ -158,21 +158,21 @@ class _ResourceSharer:
                         return
             except (AuthenticationError, EOFError, OSError) as error:
                 util.sub_warning("a process did not fetch its descriptor: %r", error)
-            except Exception:  # noqa: BLE001 - one bad request must not end the service
+            except Exception:  # noqa: BLE001 - one bad request must not end the thread
                 if util.is_exiting():
                     return
                 sys.excepthook(*sys.exc_info())
 
     def _serve_one(self, connection: Any) -> bool:
-        """Answer one request; False if it is the one to stop."""
-        if not _is_ours(connection.fileno()) or not connection.poll(_PATIENCE):
+        """Answer one request; return False if it is the request to stop."""
+        if not _is_of_same_user(connection.fileno()) or not connection.poll(_REQUEST_TIMEOUT_S):
             return True
         request = connection.recv()
         if request is None:
             return False
         key, pid = request
         resource = self._cache.pop(key, None)
-        if resource is not None:  # else it was fetched before: the end of the stream says so
+        if resource is not None:  # else it was fetched before, and the stream ends
             send, close = resource
             try:
                 send(connection, pid)
@@ -181,8 +181,8 @@ class _ResourceSharer:
         return True
 
 
-def _is_ours(fd: int) -> bool:
-    """Whether the process at the other end of the Unix socket *fd* is of this user, or root's."""
+def _is_of_same_user(fd: int) -> bool:
+    """Return whether the peer of the Unix socket *fd* is a process of this user, or of root."""
     with socket.socket(fileno=os.dup(fd)) as sock:
         credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     _, uid, _ = struct.unpack("3i", credentials)

@@ -1,10 +1,10 @@
-"""The bytes on the wire: how a message is cut out of a stream.
+"""The format of messages: how the end of one is found in a stream of bytes.
 
 Idea: a message is its length, four bytes, signed, most significant first, and then its bytes. One
-that is too long for that begins with -1 and gives its length in eight bytes, unsigned. The format
-is that of the standard library, so either side of a connection may be either library.
+that is too long for that begins with -1, and its length follows in eight bytes, unsigned. The
+format is that of the standard library, so the peers of a connection may use different libraries.
 
-Invariant: what a header says is believed only if it can be a length at all.
+Invariant: a length that no message could have is refused.
 
 Source: the standard library's `Connection`, by what it sends and accepts.
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # The longest message whose length goes into four bytes.
 LONGEST_SHORT = 0x7FFFFFFF
 
-# The longest message that an object could hold: what is announced beyond it is no message.
+# The longest message that an object could hold.
 _LONGEST = sys.maxsize - sys.getsizeof(b"")
 
 SHORT_HEADER = struct.Struct("!i")
@@ -33,20 +33,20 @@ _IS_LONG = -1
 
 
 def header(size: int) -> bytes:
-    """Return what goes before a message of *size* bytes."""
+    """Return the header of a message of *size* bytes."""
     if size > LONGEST_SHORT:
         return LONG_HEADER.pack(_IS_LONG, size)
     return SHORT_HEADER.pack(size)
 
 
-def size_of_message(short: bytes, read_more: Callable[[int], bytes]) -> int | None:
-    """Return the size of the message that the header says, in bytes.
+def read_size(short: bytes, read_more: Callable[[int], bytes]) -> int | None:
+    """Return the size in bytes that the header of a message gives.
 
     Args:
         short: the first four bytes of the header.
         read_more: reads that many bytes more, for a long message.
     Returns:
-        None if it is no possible length.
+        None if no message can have that size.
     """
     (size,) = SHORT_HEADER.unpack(short)
     if size == _IS_LONG:
@@ -54,14 +54,13 @@ def size_of_message(short: bytes, read_more: Callable[[int], bytes]) -> int | No
     return size if 0 <= size <= _LONGEST else None
 
 
-def bytes_of_header(short: bytes | bytearray) -> int:
-    """Return how long the header is that begins with these four bytes."""
+def header_length(short: bytes | bytearray) -> int:
+    """Return the length in bytes of the header that begins with the four bytes *short*."""
     return LONG_HEADER.size if SHORT_HEADER.unpack(short)[0] == _IS_LONG else SHORT_HEADER.size
 
 
-def announced(header: bytes | bytearray) -> int | None:
-    """Return the size of the message that the whole *header* says, or None: no possible length."""
-    size: int = (SHORT_HEADER if len(header) == SHORT_HEADER.size else LONG_HEADER).unpack(header)[
-        -1
-    ]
+def parse_header(header: bytes | bytearray) -> int | None:
+    """Return the size in bytes that the complete *header* gives; None as for `read_size`."""
+    layout = SHORT_HEADER if len(header) == SHORT_HEADER.size else LONG_HEADER
+    size: int = layout.unpack(header)[-1]
     return size if 0 <= size <= _LONGEST else None

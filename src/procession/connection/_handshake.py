@@ -1,10 +1,10 @@
 """A handshake that never waits, so that one thread can hold many at once.
 
 Idea: a link (a socket that does not block, with or without TLS) says what it would have to wait
-for; the handshake goes as far as it can and is taken up again when poll(2) reports that.
+for; the handshake goes as far as it can and is continued when poll(2) reports that.
 
-Invariant: not one byte behind the handshake is read: those belong to the connection. A peer holds
-this process's memory and time within `_auth.LONGEST_MESSAGE` and `LIMIT`.
+Invariant: no byte after the handshake is read, as those belong to the connection. A peer can make
+this process hold `_auth.LONGEST_MESSAGE` bytes, for `HANDSHAKE_TIMEOUT_S`, and no more.
 
 Layer: ipc; imports the base layer.
 """
@@ -18,6 +18,7 @@ import socket
 from .._base import errors, log
 from .._base.deadline import Deadline
 from .._base.errors import AuthenticationError
+from .._base.poll import wait_events
 from . import _framing
 from ._auth import LONGEST_MESSAGE, both_steps
 from ._fd_connection import Connection
@@ -27,15 +28,18 @@ if TYPE_CHECKING:
     from ._auth import Steps
     from ._base import _ConnectionBase
 
-# Seconds a peer has from its first sign of life to the end of its handshake.
-LIMIT = 10.0
+# How long a handshake may take from the first byte that the peer sent.
+HANDSHAKE_TIMEOUT_S = 10.0
 
 
 class ConnectionTimeout(errors.TimeoutError, builtins.TimeoutError):
-    """Nobody came, or not to an end, in time: it is caught as either kind of TimeoutError."""
+    """No peer connected in time, or its handshake was not complete.
+
+    It is caught as either kind of TimeoutError.
+    """
 
 
-class PlainLink:
+class SocketLink:
     """A socket without TLS, for the time of the handshake.
 
     Attributes:
@@ -51,11 +55,11 @@ class PlainLink:
         return self._sock.fileno()
 
     def establish(self) -> bool:
-        """Do what comes before the first byte; False if that would have to wait."""
+        """Do what comes before the first byte; return False if that would have to wait."""
         return True
 
     def recv(self, size: int) -> bytes | None:
-        """Up to *size* bytes, b"" at the end of the stream; None if it would have to wait."""
+        """Return up to *size* bytes, b"" at the stream's end; None if it would have to wait."""
         try:
             return self._sock.recv(size)
         except BlockingIOError:
@@ -63,7 +67,7 @@ class PlainLink:
             return None
 
     def send(self, data: bytes) -> int:
-        """How many bytes of *data* were sent; 0 if it would have to wait."""
+        """Return how many bytes of *data* were sent; 0 if it would have to wait."""
         try:
             return self._sock.send(data)
         except BlockingIOError:
@@ -71,20 +75,20 @@ class PlainLink:
             return 0
 
     def connection(self) -> _ConnectionBase:
-        """The connection that goes on with the socket, which is not the link's any more."""
+        """Return a connection that takes the socket over from the link."""
         self._sock.setblocking(True)
         return Connection(self._sock.detach())
 
-    def drop(self) -> None:
-        """End the connection: for the other side, too, where a forked child has inherited it."""
+    def disconnect(self) -> None:
+        """End the connection; the peer sees it even if a forked child has a copy of the socket."""
         try:
             self._sock.shutdown(socket.SHUT_RDWR)
-        except OSError as error:  # the other side was faster
+        except OSError as error:  # the peer has ended it
             log.debug("a connection ended by itself: %s", error)
         self._sock.close()
 
     def close(self) -> None:
-        """Close this process's end, and no other's."""
+        """Close this process's descriptor; copies in other processes stay open."""
         self._sock.close()
 
 
@@ -92,15 +96,15 @@ class Handshake:
     """What happens on *link* before it is a connection.
 
     Args:
-        authkey: None if nobody asks for one.
-        as_listener: whether this is the side that was connected to. That side's time is limited
-            from the start; the other's from the first byte of an answer, as nobody knows how
-            long a listener takes to call accept().
+        authkey: None if no key is needed.
+        as_listener: whether this is the listener's side. Its time is limited from the start; the
+            client's is limited from the first byte of an answer, as a listener may take any time
+            until it calls accept().
     """
 
-    def __init__(self, link: PlainLink, authkey: bytes | None, as_listener: bool):
+    def __init__(self, link: SocketLink, authkey: bytes | None, as_listener: bool):
         self.link = link
-        self.limit = Deadline(LIMIT if as_listener else None)
+        self.limit = Deadline(HANDSHAKE_TIMEOUT_S if as_listener else None)
         self._established = False
         self._steps: Steps | None = None
         if authkey is not None:
@@ -114,21 +118,21 @@ class Handshake:
         Returns:
             Whether the handshake is done; if not, go on when `link` has its `events`.
         Raises:
-            AuthenticationError: the other side does not know the key, or does not speak so.
-            EOFError, OSError: the other side has gone.
+            AuthenticationError: the peer does not know the key, or uses another protocol.
+            EOFError, OSError: the peer has closed its end.
         """
         if not self._established:
             self._established = self.link.establish()
             if not self._established:
                 return False
-            self._take_step(None)
+            self._step(None)
         while self._steps is not None:
             if not (self._flush() if self._outgoing else self._fetch()):
                 return False
         return True
 
-    def _take_step(self, message: bytes | None) -> None:
-        """Give *message* to the protocol, and do as it says."""
+    def _step(self, message: bytes | None) -> None:
+        """Give *message* to the protocol, and keep what it wants to send."""
         if self._steps is None:
             return
         try:
@@ -139,10 +143,10 @@ class Handshake:
             if answer is not None:
                 self._outgoing = _framing.header(len(answer)) + answer
 
-    def answered(self) -> None:
-        """The other side has given a sign of life: from now on its time is limited."""
+    def note_answer(self) -> None:
+        """Note that the peer has sent something: from now on its time is limited."""
         if self.limit.remaining() is None:
-            self.limit = Deadline(LIMIT)
+            self.limit = Deadline(HANDSHAKE_TIMEOUT_S)
 
     def _flush(self) -> bool:
         try:
@@ -153,7 +157,7 @@ class Handshake:
             raise
         self._outgoing = self._outgoing[count:]
         if count and not self._outgoing:
-            self._take_step(None)
+            self._step(None)
         return count > 0
 
     def _fetch(self) -> bool:
@@ -162,15 +166,15 @@ class Handshake:
             return False
         if not data:
             raise EOFError("the other side closed the connection during the handshake")
-        self.answered()
+        self.note_answer()
         self._incoming += data
         if self._missing() == 0:
             message, self._incoming = self._incoming[4:], b""
-            self._take_step(message)
+            self._step(message)
         return True
 
     def _missing(self) -> int:
-        """How many bytes there are to come, as far as is known: of the header, or of the rest."""
+        """Return how many bytes are missing: of the header, or then of the message."""
         if len(self._incoming) < 4:
             return 4 - len(self._incoming)
         (size,) = _framing.SHORT_HEADER.unpack(self._incoming[:4])
@@ -182,26 +186,24 @@ class Handshake:
         return int(4 + size - len(self._incoming))
 
 
-def run(handshake: Handshake, deadline: Deadline) -> _ConnectionBase:
-    """Take *handshake* to its end and return the connection; the link is closed on failure.
+def complete(handshake: Handshake, deadline: Deadline) -> _ConnectionBase:
+    """Do all of *handshake* and return the connection; the link is closed on failure.
 
     Raises:
         ConnectionTimeout: *deadline* or the handshake's own limit is over.
         AuthenticationError, EOFError, OSError: as `Handshake.advance`.
     """
     link = handshake.link
-    poller = select.poll()
     try:
         while not handshake.advance():
             if deadline.expired or handshake.limit.expired:
                 raise ConnectionTimeout("the other side did not finish the handshake in time")
-            poller.register(link.fileno(), link.events)
-            for _, there in poller.poll(soonest_ms(deadline, handshake.limit)):
-                if there & select.POLLIN:  # of TLS's own messages `advance` says nothing
-                    handshake.answered()
+            limit_ms = soonest_ms(deadline, handshake.limit)
+            if wait_events(link.fileno(), link.events, limit_ms) & select.POLLIN:
+                handshake.note_answer()  # `advance` does not do so for TLS's own messages
         return link.connection()
     except BaseException:
-        link.drop()
+        link.disconnect()
         raise
 
 

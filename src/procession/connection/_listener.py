@@ -1,12 +1,12 @@
 """Listeners and their clients: connections between processes that are not related.
 
-Idea: a listener is a socket at an address with a door (see `_door`); a client connects and goes
-through the handshake from the other side.
+Idea: a listener is a socket at an address, with an acceptor (see `_acceptor`). A client connects to
+it and does the client's half of the handshake.
 
-Invariant: whatever fails on the way, a socket that was made is closed, its file removed.
+Invariant: when a step fails, a socket that was made before is closed and its file is removed.
 
-Layer: ipc; imports the base layer and `resource_tracker`; `socket` is needed here, so `connection`
-loads this on use.
+Layer: ipc; imports the base layer and `resource_tracker`. `connection` imports this on first use,
+as it needs `socket`.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from functools import partial
 
 from .. import util
 from .._base.deadline import Deadline
-from . import _auth, _fd_io, _handshake, _socket_file
-from ._acceptor import Door, take_peer
+from .._base.poll import wait_readable
+from . import _auth, _handshake, _socket_file
+from ._acceptor import Acceptor, try_accept
 from ._address import address_type, arbitrary_address, default_family, validate_family
 from ._fd_connection import Connection
-from ._handshake import ConnectionTimeout, Handshake, PlainLink
+from ._handshake import ConnectionTimeout, Handshake, SocketLink
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class SocketListener:
             else:
                 self._socket.bind(address)
             self._socket.listen(backlog)
-            # Another process may take a peer between poll(2) and accept(2).
+            # Another process may accept a peer between poll(2) and accept(2).
             self._socket.setblocking(False)
             self._address = self._socket.getsockname()
         except BaseException:
@@ -66,14 +67,14 @@ class SocketListener:
         """Return the socket of the next peer.
 
         Raises:
-            ConnectionTimeout: nobody came before *deadline*.
+            ConnectionTimeout: no peer connected before *deadline*.
         """
         while True:
-            taken = take_peer(self._socket)
-            if taken is not None:
-                sock, self._last_accepted = taken
+            accepted = try_accept(self._socket)
+            if accepted is not None:
+                sock, self._last_accepted = accepted
                 return prepared(sock)
-            if not _fd_io.await_readable(self._socket.fileno(), deadline):
+            if not wait_readable(self._socket.fileno(), deadline):
                 raise ConnectionTimeout("no connection was accepted in time")
 
     def default_timeout(self) -> float | None:
@@ -91,13 +92,13 @@ class SocketListener:
 
 
 class Listener:
-    """A place where others can connect to.
+    """An address to which clients connect.
 
     Args:
         address: a path, or a pair of host and port; a fresh one of *family* if None.
         family: 'AF_UNIX', 'AF_INET' or 'AF_INET6'; that of the address if None.
-        backlog: how many may wait for `accept`, as for ``socket.listen``.
-        authkey: the key that clients must know; None lets everybody in.
+        backlog: how many clients may wait for `accept`, as for ``socket.listen``.
+        authkey: the key that clients must know; None accepts every client.
         ssl_context: a context for the server's side; connections then go through TLS.
     Raises:
         OSError: the address is taken, not allowed or not of this machine.
@@ -122,43 +123,46 @@ class Listener:
         self._listener: SocketListener | None = SocketListener(
             address or arbitrary_address(family), family, backlog
         )
-        # Not a method: nothing may keep a forgotten listener alive, its socket's file goes with it.
-        self._door = Door(self._listener._socket, partial(_greet, authkey, ssl_context))
+        # Not a method of this object: a listener that nothing else refers to must be collected, as
+        # its socket's file is removed with it.
+        self._acceptor = Acceptor(
+            self._listener._socket, partial(_start_handshake, authkey, ssl_context)
+        )
 
     def accept(self, timeout: float | None = None) -> Any:
-        """Return a connection to the next client that shows it knows the key.
+        """Return a connection to the next client that shows that it knows the key.
 
-        Clients that fall silent or go away are dropped; no client waits for another.
+        A client that sends nothing or closes its end is disconnected; no client waits for another.
 
         Args:
             timeout: seconds, for everything together; None waits for ever.
         Raises:
-            AuthenticationError: a client has another key; it was told and dropped.
-            TimeoutError: nobody came in time. It is `procession.TimeoutError` and the built-in one.
+            AuthenticationError: a client has another key; it was told so and disconnected.
+            TimeoutError: no client in time. It is `procession.TimeoutError` and the built-in one.
             OSError: the listener is closed; another thread may close it meanwhile.
         """
         listener = self._open_listener()
         deadline = Deadline(listener.default_timeout() if timeout is None else timeout)
         try:
-            return self._door.admit(deadline)
+            return self._acceptor.accept(deadline)
         finally:
-            listener._last_accepted = self._door.last_address
+            listener._last_accepted = self._acceptor.last_address
 
     def close(self) -> None:
         """Close the listener; closing it again does nothing."""
         listener, self._listener = self._listener, None
         if listener is not None:
-            self._door.close()
+            self._acceptor.close()
             listener.close()
 
     @property
     def address(self) -> Address:
-        """Where the listener is: a path, or a tuple that begins with host and port."""
+        """The address of the listener: a path, or a tuple that begins with host and port."""
         return self._open_listener()._address
 
     @property
     def last_accepted(self) -> Any:
-        """The address that the last client came from; None if there was none or it has none."""
+        """The address of the last client; None if there was no client, or it has no address."""
         return self._open_listener()._last_accepted
 
     def _open_listener(self) -> SocketListener:
@@ -191,12 +195,12 @@ def Client(
     Args:
         address, family, authkey: as for `Listener`.
         ssl_context: a context for the client's side, if the listener has one.
-        timeout: seconds until it must be done. None waits as long as the listener does not call
-            ``accept``; once it has answered, the rest of the handshake has ten seconds.
+        timeout: seconds for everything together. None waits until the listener calls ``accept``;
+            when it has answered, the rest of the handshake must be complete within ten seconds.
     Raises:
         AuthenticationError: the listener has another key.
         TimeoutError: it took too long; see `Listener.accept`.
-        OSError: nobody listens there, or the listener has gone; or, as ssl.SSLError, TLS failed.
+        OSError: no listener is there, or it has ended; or, as ssl.SSLError, TLS failed.
         EOFError: the listener closed the connection during the handshake.
     """
     family = family or address_type(address)
@@ -208,7 +212,7 @@ def Client(
         return Connection(sock.detach())
     host = None if family == "AF_UNIX" else address[0]
     link = make_link(sock, ssl_context, server_side=False, server_hostname=host)
-    return _handshake.run(Handshake(link, authkey, as_listener=False), deadline)
+    return _handshake.complete(Handshake(link, authkey, as_listener=False), deadline)
 
 
 def SocketClient(address: Address) -> Connection:
@@ -224,25 +228,25 @@ def make_link(
     ssl_context: ssl.SSLContext | None,
     server_side: bool,
     server_hostname: str | None = None,
-) -> PlainLink:
-    """The link of a handshake over *sock*, which is the link's from now on."""
+) -> SocketLink:
+    """Return the link of a handshake over *sock*, which belongs to the link from now on."""
     if ssl_context is None:
-        return PlainLink(sock)
+        return SocketLink(sock)
     from ._tls import TLSLink  # on first use: importing ssl takes longer than all the rest
 
     return TLSLink(sock, ssl_context, server_side, server_hostname)
 
 
-def _greet(
+def _start_handshake(
     authkey: bytes | None, ssl_context: ssl.SSLContext | None, sock: socket.socket
 ) -> Handshake:
-    """The listener's side of a handshake over *sock*, which was accepted."""
+    """Return the listener's half of a handshake over *sock*, which was accepted."""
     link = make_link(prepared(sock), ssl_context, server_side=True)
     return Handshake(link, authkey, as_listener=True)
 
 
 def prepared(sock: socket.socket) -> socket.socket:
-    """A connected socket as connections want it: it blocks, and it sends at once."""
+    """Return *sock*, which is connected, set up for a connection: it blocks, and sends at once."""
     sock.setblocking(True)
     if sock.family != socket.AF_UNIX:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -250,7 +254,7 @@ def prepared(sock: socket.socket) -> socket.socket:
 
 
 def _connect(address: Address, family: str, deadline: Deadline) -> socket.socket:
-    """A socket connected to *address*."""
+    """Return a socket connected to *address*."""
     sock = socket.socket(getattr(socket, family))
     try:
         sock.setblocking(True)
@@ -268,8 +272,8 @@ def _connect(address: Address, family: str, deadline: Deadline) -> socket.socket
 def _connect_within(sock: socket.socket, address: Address, seconds: float) -> None:
     """Connect *sock*, waiting up to *seconds* for room in the listener's queue.
 
-    A Unix socket that does not block refuses at once where the queue is full; one with a limit for
-    sending waits so long, and so does TCP.
+    A Unix socket that does not block fails at once where the queue is full. One with a time limit
+    for sending waits so long, and so does a TCP socket.
     """
     microseconds = max(1, int(seconds * 1_000_000))
     limit = struct.pack("ll", *divmod(microseconds, 1_000_000))

@@ -1,13 +1,14 @@
-"""Connections in messages.
+"""Pickling connections.
 
-Idea: a pickle holds a stand-in for the descriptor, the directions, and where in the family's memory
-the pipe's mailboxes are.
+Idea: a pickle holds a stand-in for the descriptor, the directions, and the address of the pipe's
+shared memory in the family's arena.
 
-Invariant: plain pickle does the same: the mere number of a descriptor would mean another file, or
-none, to whoever unpickles it. The mailboxes are a gain, never a need: where the receiver finds them
-gone, as both of the sender's ends may be by then, its connection does without.
+Invariant: every pickler does the same; the number of a descriptor alone would mean another file, or
+none, in the process that unpickles it. The shared memory only makes a pipe faster. If it was freed
+before the receiver unpickles (both ends of the sender may be closed by then), the connection works
+without it.
 
-Layer: ipc; imports the core and `reduction`.
+Layer: ipc; imports the core and `_pickling`.
 """
 
 from __future__ import annotations
@@ -24,26 +25,26 @@ if TYPE_CHECKING:
 
 
 def reduce_connection(connection: Connection) -> tuple[Any, ...]:
-    """What a pickle of *connection* holds.
+    """Return what a pickle of *connection* holds.
 
     Raises:
         OSError: the connection is closed, or in the middle of a message.
     """
-    if not isinstance(connection._line, _core.Line):
-        raise OSError("a connection cannot travel in the middle of a message; receive it first")
+    if not isinstance(connection._pipe_end, _core.PipeEnd):
+        raise OSError("a connection cannot be sent in the middle of a message; receive it first")
     stand_in = DupFd(connection.fileno())
     return rebuild_connection, (
         *(stand_in, connection.readable, connection.writable),
-        _reference(connection._line),
+        _reference(connection._pipe_end),
     )
 
 
-def _reference(line: _core.Line) -> tuple[int, tuple[Any, ...]] | None:
-    """Which side of the pipe, and what `_core._attach` takes; None if there are no mailboxes."""
-    if not line.shared:
+def _reference(pipe_end: _core.PipeEnd) -> tuple[int, tuple[Any, ...]] | None:
+    """Return the side of the pipe and the arguments of `_core._attach`; None without memory."""
+    if not pipe_end.has_fast_path:
         return None
-    _, where = line.__reduce__()  # which also has a launch keep them for the child
-    return line.side, where
+    _, where = pipe_end.__reduce__()  # also makes a launch keep the memory for the child
+    return pipe_end.side, where
 
 
 def rebuild_connection(
@@ -52,16 +53,16 @@ def rebuild_connection(
     writable: bool,
     reference: tuple[int, tuple[Any, ...]] | None = None,
 ) -> Connection:
-    """Make a connection of what `reduce_connection` put into a pickle."""
+    """Return the connection that `reduce_connection` put into a pickle."""
     connection = Connection(stand_in.detach(), readable, writable)
     if reference is not None:
         side, where = reference
         try:
-            line: _core.Line = _core._attach(*where)
-        except (RuntimeError, MemoryError):  # of another family, or gone: see above
+            pipe_end: _core.PipeEnd = _core._attach(*where)
+        except (RuntimeError, MemoryError):  # of another family, or freed: see above
             return connection
-        line.side = side
-        connection._line = line
+        pipe_end.side = side
+        connection._pipe_end = pipe_end
     return connection
 
 

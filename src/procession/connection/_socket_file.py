@@ -1,10 +1,10 @@
 """The file of a listener's Unix socket: made, known to the tracker, removed.
 
-Idea: the tracker is told of the name before it is made, and of the file as soon as there is one; so
-whatever ends the family, and when, the name goes with it. Files in the process's private folder go
-with that.
+Idea: the tracker is told of the name before the file is made, and of the file as soon as it is
+there; so the file is removed however and whenever the family ends. A file in the private folder of
+the process is removed with the folder.
 
-Invariant: a file is removed by the process that made it, once, and only while it is still the one
+Invariant: a file is removed by the process that made it, once, and only while it is still the file
 that was made.
 
 Layer: ipc; imports the base layer and `resource_tracker`.
@@ -24,41 +24,42 @@ if TYPE_CHECKING:
 
     _Identity = tuple[int, int]
 
-# What the tracker knows a name as: one that may come to be, and one with a file. Each is taken back
-# on its own: who fails to bind must not make it forget another's file.
-_UNBORN, _BORN = "unborn_socket", "socket"
+# Kinds of resources for the tracker: a name at which a file may be made, and a file that was made.
+# Each is unregistered alone: a listener that fails to bind must not have the tracker forget the
+# file of another listener.
+_ANNOUNCED, _MADE = "announced_socket", "socket"
 
 
 def bind(sock: socket.socket, path: str | bytes, owner: Any) -> util.Finalize:
-    """Bind *sock* to *path*; the file goes when *owner* does, or when the result is called.
+    """Bind *sock* to *path*; the file is removed with *owner*, or when the result is called.
 
     Raises:
         OSError: there is a file of that name, or there cannot be one.
     """
     full = os.path.abspath(os.fsdecode(path))
-    tracked = not _goes_with_a_folder(full) and _announce(full)
+    tracked = not _is_in_private_folder(full) and _announce(full)
     try:
         sock.bind(path)
         identity = _identity(full)
         if tracked:
-            resource_tracker.register(full, _BORN, identity)
+            resource_tracker.register(full, _MADE, identity)
     finally:
         if tracked:
-            resource_tracker.unregister(full, _UNBORN)
+            resource_tracker.unregister(full, _ANNOUNCED)
     return util.Finalize(owner, _remove, args=(full, identity, tracked), exitpriority=0)
 
 
-def _goes_with_a_folder(path: str) -> bool:
-    """Whether *path* is in the private folder, which is known to the tracker itself."""
+def _is_in_private_folder(path: str) -> bool:
+    """Return whether *path* is in the private folder, which the tracker knows."""
     return os.path.dirname(path) == runtime.current_process()._config.get("tempdir")
 
 
 def _announce(path: str) -> bool:
-    """Tell the tracker that there will be *path*; False if that is more than it can be told."""
+    """Tell the tracker that *path* will be made; return False if it is too long for the tracker."""
     if os.path.lexists(path):
-        return True  # somebody else's, not to be removed: binding will fail
+        return True  # the file of another listener, not to be removed: binding will fail
     try:
-        resource_tracker.register(path, _UNBORN)
+        resource_tracker.register(path, _ANNOUNCED)
     except ValueError:
         util.debug("the path of the socket %r is too long to be tracked", path)
         return False
@@ -66,18 +67,18 @@ def _announce(path: str) -> bool:
 
 
 def _identity(path: str) -> _Identity:
-    """What tells the file at *path* from another that may take its place."""
+    """Return what distinguishes the file at *path* from a later one of the same name."""
     status = os.stat(path)
     return status.st_dev, status.st_ino
 
 
 def _remove(path: str, identity: _Identity, tracked: bool) -> None:
-    """Remove the file, unless it has gone or another has its name now."""
+    """Remove the file, unless it was removed or another file has its name now."""
     try:
         if _identity(path) != identity:
-            return  # what the tracker knows of the name may be the other's
+            return  # what the tracker knows of the name may concern the other file
         os.unlink(path)
     except FileNotFoundError:
         util.debug("the socket file %r was gone already", path)
     if tracked:
-        resource_tracker.unregister(path, _BORN)
+        resource_tracker.unregister(path, _MADE)

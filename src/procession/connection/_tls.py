@@ -1,9 +1,10 @@
 """Connections through TLS.
 
-Idea: a TLS socket that never blocks, and poll(2) around it. What it says it would wait for (to read
-in order to write, even) is waited for outside, so two threads can send and receive at once.
+Idea: a TLS socket that never blocks. When it says what it would wait for (which can be to read in
+order to write), that is waited for outside of the TLS library, with poll(2). So two threads can
+send and receive at the same time.
 
-Invariant: only one thread at a time is inside the TLS library. What was decrypted but not asked for
+Invariant: only one thread at a time is inside the TLS library. What was decrypted and not received
 yet counts as readable, for `poll` and for `wait`.
 
 Layer: ipc; imports the base layer.
@@ -19,16 +20,16 @@ from typing import Any, NoReturn
 
 from .._base.deadline import Deadline
 from .._base.errors import AuthenticationError
-from .._pickling.pickler import Piece
-from . import _fd_io
+from .._base.poll import wait_events, wait_readable
+from .._pickling.pickler import Part
 from ._base import _ConnectionBase
-from ._handshake import PlainLink
+from ._handshake import SocketLink
 
-# Bytes; what one record of TLS can carry.
-_RECORD = 16384
+# The most bytes of one TLS record.
+_RECORD_BYTES = 16384
 
 
-class TLSLink(PlainLink):
+class TLSLink(SocketLink):
     """A TLS socket for the time of the handshake."""
 
     _sock: ssl.SSLSocket
@@ -87,12 +88,12 @@ class TLSLink(PlainLink):
 
 
 def _events(error: ssl.SSLError) -> int:
-    """What the TLS library waits for."""
+    """Return the events for poll(2) that the TLS library waits for."""
     return select.POLLOUT if isinstance(error, ssl.SSLWantWriteError) else select.POLLIN
 
 
 class TLSConnection(_ConnectionBase):
-    """A connection through TLS. It cannot be sent to another process: its keys are here.
+    """A connection through TLS. It cannot be sent to another process, which has not its keys.
 
     Args:
         sock: a TLS socket after its handshake, which does not block.
@@ -101,7 +102,7 @@ class TLSConnection(_ConnectionBase):
     def __init__(self, sock: ssl.SSLSocket):
         super().__init__(sock.fileno())
         self._sock = sock
-        self._ahead = bytearray()  # decrypted, and not asked for yet
+        self._ahead = bytearray()  # decrypted, and not received yet
         self._ended = False
         self._lock = allocate_lock()
 
@@ -111,8 +112,8 @@ class TLSConnection(_ConnectionBase):
     def _close(self) -> None:
         self._sock.close()
 
-    def _write(self, parts: list[Piece]) -> None:
-        # One call for small messages: each is a record, and a packet, of its own.
+    def _write(self, parts: list[Part]) -> None:
+        # One call for all parts: each call makes a record, and a packet, of its own.
         data = memoryview(b"".join(parts))
         while data:
             data = data[self._when_ready(self._sock.send, data) :]
@@ -131,12 +132,12 @@ class TLSConnection(_ConnectionBase):
         target[:] = self._read(len(target), begun=True)
 
     def _read_record(self) -> bool:
-        """Decrypt something more, waiting for it; False at the end of the stream.
+        """Decrypt one record, waiting for it; return False at the end of the stream.
 
-        It asks for no more than comes at once: room for all that was asked for would be taken each
-        time, and what a header claims would be believed.
+        It asks for no more than a record: the interpreter allocates all that is asked for, which
+        would be as much as a header of a peer claims.
         """
-        data = b"" if self._ended else self._when_ready(self._sock.recv, _RECORD)
+        data = b"" if self._ended else self._when_ready(self._sock.recv, _RECORD_BYTES)
         self._ahead += data
         self._ended = not data
         return bool(data)
@@ -148,27 +149,27 @@ class TLSConnection(_ConnectionBase):
                     return call(argument)
             except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as error:
                 events = _events(error)
-            _fd_io.await_events(self._open_handle(), events)
+            wait_events(self._open_handle(), events)
 
     # ----------------------------------------------------------------------------------- waiting
 
     def _poll(self, timeout: float | None) -> bool:
         deadline = Deadline(timeout)
         while not self.ready():
-            if not _fd_io.await_readable(self._open_handle(), deadline):
+            if not wait_readable(self._open_handle(), deadline):
                 return False
         return True
 
     def _wait_source(self) -> TLSConnection:
-        """The connection's part in `wait`: itself."""
+        """Return the source for `wait`: the connection itself."""
         return self
 
     def ready(self) -> bool:
-        """Whether there is something to read, or the end, after looking what has arrived."""
+        """Read what has arrived, and return whether there is something to receive, or the end."""
         if not self._ahead and not self._ended:
             try:
                 with self._lock:
-                    data = self._sock.recv(_RECORD)
+                    data = self._sock.recv(_RECORD_BYTES)
             except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 return False  # part of a record, or none of the program's data
             self._ahead += data
@@ -176,4 +177,4 @@ class TLSConnection(_ConnectionBase):
         return True
 
     def done(self) -> None:
-        """Nothing was set up for `wait`."""
+        """Do nothing: `wait` needed no preparation."""

@@ -1,14 +1,14 @@
-"""Waiting until one of many things can be received from.
+"""Waiting until one of many objects can be received from.
 
 Idea: one poll(2) over the descriptors of all of them. Queues have no descriptor: those of one call
-share a bell, which whoever puts something rings (see `_core.Bell`). A thing that can be ready
-although its descriptor is quiet (it has read ahead) says so by a method ``_wait_source``. Queues
+share a waker (see `_core.Waker`), which a process that puts something sets. An object that can be
+ready although its descriptor is not, as it has read ahead, has a method ``_wait_source``. Queues
 and sources are asked after every wake-up.
 
-Invariant: a source is made before it is first asked, and `done` with on every way out: whatever
-makes it ready after that question rings its descriptor.
+Invariant: a source is made before it is first asked, and its `done` is called however the wait
+ends. What makes it ready after it was asked makes its descriptor readable.
 
-Layer: ipc; imports the base layer only.
+Layer: ipc; imports the base layer and the core.
 """
 
 from __future__ import annotations
@@ -25,35 +25,35 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     class WaitSource(Protocol):
-        """What ``_wait_source()`` of an object returns: the object's part in one call of `wait`."""
+        """What ``_wait_source()`` of an object returns: it serves one call of `wait`."""
 
         def fileno(self) -> int:
-            """The descriptor that becomes readable when `ready` may have changed; shared or not."""
+            """Return the descriptor that becomes readable when `ready` may have changed."""
 
         def ready(self) -> bool:
-            """Whether the object is ready, without waiting.
+            """Return whether the object is ready, without waiting.
 
-            Where it is not, whatever made the descriptor readable has been taken from it.
+            If it is not, this has read what made the descriptor readable.
             """
 
         def done(self) -> None:
-            """The call of `wait` is over."""
+            """End the part in this call of `wait`."""
 
 
 def wait(object_list: Iterable[Any], timeout: float | None = None) -> list[Any]:
     """Return those of *object_list* that can be received from, waiting up to *timeout* for one.
 
     Args:
-        object_list: connections, sockets, sentinels, descriptors, queues: descriptors, or anything
-            with ``fileno()``; none of them twice.
+        object_list: connections, queues, sockets, sentinels: descriptors, or objects with
+            ``fileno()``; none of them twice.
         timeout: seconds; None waits for ever, 0 or less only looks.
     Returns:
-        The ready ones in the order given, [] when the time was over. An object whose other end is
-        closed is ready, as receiving from it does not wait.
+        The ready objects in the order given, [] when the time was over. An object whose other end
+        is closed is ready, as receiving from it does not wait.
     Raises:
-        OSError: one of them is closed.
-        ValueError: one of them has no descriptor.
-        KeyError: one of them is there twice.
+        OSError: an object is closed.
+        ValueError: an object has no descriptor.
+        KeyError: an object is there twice.
     Source: the contract of the standard library's function.
     """
     waiting = _Waiting()
@@ -65,15 +65,15 @@ def wait(object_list: Iterable[Any], timeout: float | None = None) -> list[Any]:
         waiting.end()
 
 
-# A ring that was lost with a killed process costs at most this, as in the core.
-_SLICE_MS = 200
+# A wake-up that was lost with a killed process delays a wait by at most this, as in the core.
+_SLICE_MS = _core.WAIT_SLICE_MS
 
 
 class _Queues:
-    """The queues of one call, behind one bell."""
+    """The queues of one call, and the waker that they share."""
 
     def __init__(self) -> None:
-        self._bell = _core.Bell()
+        self._waker = _core.Waker()
         self._channels: list[_core.Channel] = []
         self._objects: list[Any] = []
 
@@ -82,18 +82,18 @@ class _Queues:
         self._channels.append(channel)
 
     def fileno(self) -> int:
-        return self._bell.fileno()
+        return self._waker.fileno()
 
     def ready(self) -> list[Any]:
-        """The objects that are ready; for the others, the bell is armed."""
-        channels, _ = self._bell.arm(self._channels, [])
+        """Return the objects that are ready; for the others, the waker is armed."""
+        channels, _ = self._waker.arm(self._channels, [])
         if not channels:
             return []
         pairs = zip(self._objects, self._channels, strict=True)
         return [obj for obj, channel in pairs if any(channel is other for other in channels)]
 
     def done(self) -> None:
-        self._bell.close()
+        self._waker.close()
 
 
 class _Waiting:
@@ -101,7 +101,7 @@ class _Waiting:
 
     def __init__(self) -> None:
         self._poller = select.poll()
-        self._plain: dict[int, Any] = {}
+        self._by_fd: dict[int, Any] = {}
         self._sources: list[tuple[WaitSource, Any]] = []
         self._queues: _Queues | None = None
         self._order: list[Any] = []
@@ -113,10 +113,10 @@ class _Waiting:
             return
         make_source = getattr(obj, "_wait_source", None)
         if make_source is None:
-            fd = _descriptor_of(obj)
-            if fd in self._plain:
+            fd = _get_fd(obj)
+            if fd in self._by_fd:
                 raise KeyError(f"{obj!r} (descriptor {fd}) is there twice")
-            self._plain[fd] = obj
+            self._by_fd[fd] = obj
         else:
             if any(obj is other for _, other in self._sources):
                 raise KeyError(f"{obj!r} is there twice")
@@ -140,12 +140,12 @@ class _Waiting:
             return self._poll(deadline)
         ready = self._ready_sources()
         while not ready:
-            # Whatever rang, all are asked: one bell may be for several of them.
+            # Whatever woke this call, all are asked: several of them may share a descriptor.
             ready = self._poll(deadline)
             ready += self._ready_sources()
             if deadline.expired:
                 return self._in_order(ready)
-        return self._in_order(ready + self._look(ready))
+        return self._in_order(ready + self._other_ready(ready))
 
     def end(self) -> None:
         for source, _ in self._sources:
@@ -154,11 +154,11 @@ class _Waiting:
             self._queues.done()
 
     def _poll(self, deadline: Deadline) -> list[Any]:
-        """The plain objects that are ready; [] when another rang, or the time is over."""
+        """Return the ready objects without a source; [] after another wake-up or the deadline."""
         while True:
             events = self._poller.poll(self._milliseconds(deadline))
             if events or deadline.expired or self._queues is not None:
-                return [self._checked(fd, there) for fd, there in events if fd in self._plain]
+                return [self._checked(fd, there) for fd, there in events if fd in self._by_fd]
 
     def _milliseconds(self, deadline: Deadline) -> int | None:
         left = deadline.remaining_ms()
@@ -166,8 +166,8 @@ class _Waiting:
             return left
         return _SLICE_MS if left is None else min(left, _SLICE_MS)
 
-    def _look(self, ready: list[Any]) -> list[Any]:
-        """The plain objects that are ready by now, besides those in *ready*."""
+    def _other_ready(self, ready: list[Any]) -> list[Any]:
+        """Return the objects without a source that are ready now and not in *ready*."""
         found = self._poll(Deadline(0))
         return [obj for obj in found if not any(obj is other for other in ready)]
 
@@ -180,12 +180,12 @@ class _Waiting:
 
     def _checked(self, fd: int, events: int) -> Any:
         if events & select.POLLNVAL:
-            raise OSError(errno.EBADF, f"descriptor {fd} of {self._plain[fd]!r} is not open")
-        return self._plain[fd]
+            raise OSError(errno.EBADF, f"descriptor {fd} of {self._by_fd[fd]!r} is not open")
+        return self._by_fd[fd]
 
 
-def _descriptor_of(obj: Any) -> int:
-    """The descriptor that *obj* is or has."""
+def _get_fd(obj: Any) -> int:
+    """Return the descriptor that *obj* is or has."""
     fd = obj
     if not isinstance(obj, int):
         try:

@@ -1,8 +1,8 @@
-"""Connections whose objects travel as XML-RPC values instead of pickles.
+"""Connections whose messages are XML-RPC values instead of pickles.
 
-Idea: a wrapper that turns objects into messages by two functions of the caller's choice.
+Idea: a wrapper that turns objects into messages, and back, by two functions that it is given.
 
-Invariant: of what arrives nothing is unpickled.
+Invariant: nothing that arrives is unpickled.
 
 Layer: ipc; imports the base layer; `xmlrpc` on first use.
 """
@@ -51,10 +51,10 @@ class XmlListener(Listener):
     """A `Listener` whose connections speak XML."""
 
     def accept(self, timeout: float | None = None) -> ConnectionWrapper:
-        """As `Listener.accept`."""
+        """Accept a client as `Listener.accept` does; return its connection in a wrapper."""
         return ConnectionWrapper(super().accept(timeout), _xml_dumps, _xml_loads)
 
 
 def XmlClient(*args: Any, **kwargs: Any) -> ConnectionWrapper:
-    """As `Client`, for an `XmlListener`."""
+    """Connect to an `XmlListener`, with the arguments of `Client`."""
     return ConnectionWrapper(Client(*args, **kwargs), _xml_dumps, _xml_loads)

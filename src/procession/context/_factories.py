@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         Condition,
         Event,
         Lock,
-        Manner,
+        OnOwnerDeath,
         RLock,
         Semaphore,
     )
@@ -55,7 +55,7 @@ class Factories:
 
         return Pipe(duplex)
 
-    def Lock(self, *, on_owner_death: Manner = "raise") -> Lock:
+    def Lock(self, *, on_owner_death: OnOwnerDeath = "raise") -> Lock:
         """Return a lock.
 
         Args:
@@ -66,7 +66,7 @@ class Factories:
 
         return Lock(ctx=self.get_context(), on_owner_death=on_owner_death)
 
-    def RLock(self, *, on_owner_death: Manner = "raise") -> RLock:
+    def RLock(self, *, on_owner_death: OnOwnerDeath = "raise") -> RLock:
         """Return a lock that its owner may acquire again; *on_owner_death* as for `Lock`."""
         from ..synchronize import RLock
 

@@ -151,11 +151,11 @@ class ForkServer:
                     fds.values(),
                 )
         except BaseException:
-            _core.abandon(token)
+            _core.abandon_slot(token)
             raise
         finally:
             os.close(preload_fd)
-        _core.launched(token, pid)
+        _core.set_slot_pid(token, pid)
         return pid
 
     def _disconnect(self) -> None:
@@ -171,7 +171,7 @@ class ForkServer:
                 os.waitpid(self._forkserver_pid, 0)
             except ChildProcessError:
                 log.debug("fork server was reaped by other code of this program")
-            _core.bury(self._forkserver_pid)
+            _core.reclaim_process(self._forkserver_pid)
             self._forkserver_pid = None
 
     def _stop(self) -> None:

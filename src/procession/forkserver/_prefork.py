@@ -62,7 +62,7 @@ class PreforkChild:
         links: list[int] = []
         try:
             # Opened by the server, which has used /proc before: the first use takes long.
-            links.extend(map(_core.open_bond, received.death_pipes))
+            links.extend(map(_core.open_death_link, received.death_pipes))
             forward(self._sock, received, links)
         except (OSError, ValueError):  # it was killed; there is no /proc; too many descriptors
             self.kill()
@@ -78,7 +78,7 @@ class PreforkChild:
         self._sock.close()
         os.kill(self.pid, SIGKILL)
         os.waitpid(self.pid, 0)
-        _core.bury(self.pid)
+        _core.reclaim_process(self.pid)
 
     def on_exit(self) -> None:
         """Close the socket of one that has ended, which the caller reaps."""
@@ -115,5 +115,5 @@ def _await_request(sock: socket.socket, data: bytes) -> ReceivedRequest:
     received, links = arrived
     sock.close()
     for link in links:
-        _core.tie(link)
+        _core.die_with(link)
     return received

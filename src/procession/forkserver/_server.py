@@ -108,7 +108,7 @@ class Server:
         if self._prefork is not None and self._prefork.pid == pid:
             self._prefork.on_exit()
             self._prefork = None
-        _core.bury(pid)
+        _core.reclaim_process(pid)
         if status is not None:
             killed = end.si_code in (os.CLD_KILLED, os.CLD_DUMPED)
             write_answer(status, ENDED, pid, -end.si_status if killed else end.si_status)
@@ -178,7 +178,7 @@ def become(received: ReceivedRequest) -> int:
     global _fds_for_child
     _fds_for_child = received.fds.for_child
     bootstrap.reseed_numpy()
-    release: Callable[[], object] = lambda: _core.abandon(received.request.token)  # noqa: E731
+    release: Callable[[], object] = lambda: _core.abandon_slot(received.request.token)  # noqa: E731
     data = io.BytesIO(received.read_data())
     return spawn.run(data, received.fds.parent_pipe, release, received.fds.for_child)
 

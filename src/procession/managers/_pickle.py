@@ -19,7 +19,7 @@ from types import FunctionType
 from typing import Any
 
 from .._pickling import pickler
-from .._pickling.pickler import ForkingPickler, Piece
+from .._pickling.pickler import ForkingPickler, Part
 
 _PACKAGE = __package__.partition(".")[0]
 _STANDARD = "multiprocessing"
@@ -92,13 +92,13 @@ for _view in (_EMPTY.keys(), _EMPTY.values(), _EMPTY.items()):
     ForkingPickler._extra_reducers[type(_view)] = _as_list
 
 
-def encode(obj: Any, same_library: bool) -> list[Piece]:
+def encode(obj: Any, same_library: bool) -> list[Part]:
     """Return *obj* pickled, in parts; under our names for a side that uses the *same_library*.
 
     Raises:
         Exception: what pickling raises.
     """
-    parts = pickler.pieces(obj)
+    parts = pickler.pickle_parts(obj)
     if same_library or not any(_contains(part, _OUR_MARK) for part in parts):
         return parts
     buffer = io.BytesIO()
@@ -113,5 +113,5 @@ def decode(data: bytes) -> Any:
     return pickle.loads(data)
 
 
-def _contains(part: Piece, mark: bytes) -> bool:
+def _contains(part: Part, mark: bytes) -> bool:
     return mark in (part if isinstance(part, bytes | bytearray) else bytes(part))

@@ -20,7 +20,7 @@ from .. import _core
 from .._base.poll import hung_up
 from .._base.queue_shutdown import ShutDown
 
-LIVENESS_INTERVAL = 0.2
+LIVENESS_INTERVAL = _core.WAIT_SLICE_MS / 1000
 """Seconds that a client waits for a result before it checks that the manager is still there."""
 
 ALL_CALLS = -1
@@ -60,7 +60,7 @@ class ChannelCalls:
     def __init__(self, replies: _core.TaskChannel, opened: tuple[int, int, int], fd: int):
         self._session, offset, serial = opened
         requests = _core._attach(_core.TaskChannel, _core.family_id(), offset, serial)
-        self._put, self._get = requests.put_plain, replies.get_tagged
+        self._put, self._get = requests.send_simple, replies.receive
         self._fd = fd
 
     def call(self, ident: str, name: str, args: Any, kwds: Any) -> tuple[int, Any] | None:

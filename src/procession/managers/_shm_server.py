@@ -138,7 +138,7 @@ class ChannelService:
     def _serve(self, requests: _core.TaskChannel) -> None:
         """Carry out requests, until the channel is shut down."""
         current_call.may_wait = False
-        get, sessions, lock = requests.get_tagged, self._sessions, self._lock
+        get, sessions, lock = requests.receive, self._sessions, self._lock
         while True:
             try:
                 _, number, _, request, error = get(None)
@@ -176,11 +176,11 @@ class ChannelService:
             ident, name, args, kwds = request
             method = self._method(ident, name)
             if isinstance(method, int):
-                session.replies.put_plain(None, method)
+                session.replies.send_simple(None, method)
                 return
             result = method(*args, **dict(kwds)) if kwds else method(*args)
         except MustWait:
-            session.replies.put_plain(None, CALL_BY_CONNECTION)
+            session.replies.send_simple(None, CALL_BY_CONNECTION)
         except Exception as problem:  # noqa: BLE001 - the client gets it
             self._send_error(session, problem)
         else:
@@ -206,17 +206,17 @@ class ChannelService:
 
     def _send_result(self, session: _Session, result: Any) -> None:
         try:
-            if session.replies.put_plain(result, DONE):
+            if session.replies.send_simple(result, DONE):
                 return
         except (MemoryError, OSError) as error:
             log.info("a result did not fit into shared memory: %r", error)
         session.pending = RETURN, result
-        session.replies.put_plain(None, FETCH)
+        session.replies.send_simple(None, FETCH)
 
     def _send_error(self, session: _Session, error: Exception) -> None:
         kind, what = error_reply(error)
         simple = SIMPLE_ERRORS.get(type(what).__name__) is type(what) and kind == ERROR
-        if simple and session.replies.put_plain((type(what).__name__, what.args), RAISED):
+        if simple and session.replies.send_simple((type(what).__name__, what.args), RAISED):
             return
         session.pending = kind, what
-        session.replies.put_plain(None, FETCH)
+        session.replies.send_simple(None, FETCH)

@@ -108,7 +108,7 @@ class Dispatcher:
         start = 0
         while start < len(tasks):
             rest = tasks[start:] if start else tasks
-            first, count, error = self._tasks.put_batch(rest, function.serial, function.offset)
+            first, count, error = self._tasks.send_batch(rest, function.serial, function.offset)
             if count:
                 numbers = range(first, first + count)
                 job.add_tasks(first, ranges[start : start + count])
@@ -130,7 +130,7 @@ class Dispatcher:
         Raises: what pickling the task raises.
         """
         self.check()
-        number = self._tasks.put_tagged(task, function.serial, function.offset)
+        number = self._tasks.send(task, function.serial, function.offset)
         self._open[number] = job
         job.number = number
         if retries:
@@ -142,7 +142,7 @@ class Dispatcher:
             return False
         function = retry.function
         try:
-            new = self._tasks.put_tagged(retry.task, function.serial, function.offset)
+            new = self._tasks.send(retry.task, function.serial, function.offset)
         except Exception:  # noqa: BLE001 - it was pickled before: no memory, or it has changed since
             return False
         self._open[new] = job
@@ -168,7 +168,7 @@ class Dispatcher:
     def stop_workers(self, count: int) -> None:
         """Let *count* workers end after the tasks that were sent before."""
         for _ in range(count):
-            self._tasks.put_tagged(None, _protocols.STOP, 0)
+            self._tasks.send(None, _protocols.STOP, 0)
 
     def check(self) -> None:
         """Raise the reason if nothing can be sent any more."""
@@ -216,7 +216,7 @@ class Dispatcher:
         self._empty_inbox()  # of what an interrupted leader left
         while not done():
             try:
-                self._results.receive_into(self._inbox, _BATCH, deadline.remaining())
+                self._results.receive_batch(self._inbox, _BATCH, deadline.remaining())
             except Empty:
                 return
             self._empty_inbox()
@@ -234,7 +234,7 @@ class Dispatcher:
 
     def wake(self) -> None:
         """Let each thread that waits look again, the leader included."""
-        self._results.put_tagged(None, _protocols.NO_TASK, _protocols.OK)
+        self._results.send(None, _protocols.NO_TASK, _protocols.OK)
         self.wake_followers()
 
     def wake_followers(self) -> None:

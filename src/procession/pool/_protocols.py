@@ -88,10 +88,10 @@ class Channel(Protocol):
     def got_count(self) -> int:
         """How many messages were received since the channel was made."""
 
-    def put_tagged(self, obj: Any, tag: int, extra: int, /) -> int:
+    def send(self, obj: Any, tag: int, extra: int, /) -> int:
         """Send a message; return its number."""
 
-    def put_batch(
+    def send_batch(
         self, items: list[Any], tag: int, extra: int, /
     ) -> tuple[int, int, Exception | None]:
         """Send messages; return the first one's number, how many, and the error of the next one."""
@@ -99,7 +99,7 @@ class Channel(Protocol):
     def qsize(self) -> int:
         """How many messages are in the channel."""
 
-    def receive_into(self, inbox: list[Message], limit: int, timeout: float | None, /) -> int:
+    def receive_batch(self, inbox: list[Message], limit: int, timeout: float | None, /) -> int:
         """Wait for a message, then append all that are there; queue.Empty when none came."""
 
 

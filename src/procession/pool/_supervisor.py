@@ -187,9 +187,9 @@ class Supervisor:
             return
         too_long = _time_limit.report(worker, status)
         if too_long is not None:
-            self._results.put_tagged(too_long, task, TIMED_OUT)
+            self._results.send(too_long, task, TIMED_OUT)
         else:
-            self._results.put_tagged(_remote_errors.describe_loss(worker), task, LOST)
+            self._results.send(_remote_errors.describe_loss(worker), task, LOST)
 
     def _replace(self, index: int) -> None:
         """Start another worker *index*, if there is to be one."""
@@ -231,7 +231,7 @@ class Supervisor:
                 if worker is None or task is None or task not in tasks:
                     continue
                 self._status.set_cancel_task(index, task)
-                worker._popen._send_signal(_core.END_SIGNAL)
+                worker._popen._send_signal(_core.CANCEL_SIGNAL)
                 self._terminating[index] = (task, Deadline(CANCEL_GRACE))
             if self._terminating:
                 self._wakeup.set()

@@ -41,23 +41,23 @@ class LocalChannel:
         self._numbers = itertools.count()
         self._put_count = 0
 
-    def put_tagged(self, obj: Any, tag: int, extra: int, /) -> int:
+    def send(self, obj: Any, tag: int, extra: int, /) -> int:
         """Send a message; return its number."""
         number = next(self._numbers)
         self._put_count = number + 1
         self._queue.put((number, tag, extra, obj, None))
         return number
 
-    def put_batch(self, items: list[Any], tag: int, extra: int, /) -> tuple[int, int, None]:
+    def send_batch(self, items: list[Any], tag: int, extra: int, /) -> tuple[int, int, None]:
         """Send messages; return as `Channel`, without an error. Locked by the caller."""
-        numbers = [self.put_tagged(item, tag, extra) for item in items]
+        numbers = [self.send(item, tag, extra) for item in items]
         return (numbers[0] if numbers else 0), len(numbers), None
 
-    def get_tagged(self, timeout: float | None, /) -> Message:
+    def receive(self, timeout: float | None, /) -> Message:
         """Receive a message; queue.Empty when none came in time."""
         return self._queue.get(timeout=timeout)
 
-    def receive_into(self, inbox: list[Message], limit: int, timeout: float | None, /) -> int:
+    def receive_batch(self, inbox: list[Message], limit: int, timeout: float | None, /) -> int:
         """Wait for a message and append it; queue.Empty when none came."""
         if timeout == 0:
             inbox.append(self._queue.get_nowait())
@@ -180,12 +180,12 @@ class ThreadSupervisor:
             try:
                 self._options.initializer(*self._options.initargs)
             except BaseException as error:  # noqa: BLE001 - the pool tells the caller
-                self._results.put_tagged(error, 0, SETUP_FAILED)
+                self._results.send(error, 0, SETUP_FAILED)
                 return
         run_tasks(
-            self._tasks.get_tagged,
+            self._tasks.receive,
             self._get_function,
-            self._results.put_tagged,
+            self._results.send,
             lambda done: False,
             _unchanged,
             self.cancel_table.has,
@@ -218,7 +218,7 @@ class ThreadSupervisor:
         self._ended = True
         self._tasks.clear()
         for _ in self.workers:
-            self._tasks.put_tagged(None, STOP, 0)
+            self._tasks.send(None, STOP, 0)
 
 
 class ThreadPool(Pool):

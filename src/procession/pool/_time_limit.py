@@ -69,7 +69,7 @@ def limited(function: Callable[..., Any], limit: float | None) -> Callable[..., 
     """Return *function* such that the kernel kills this worker if a call takes *limit* seconds."""
     if limit is None:
         return function
-    arm, disarm = _core.begin_limit, _core.end_limit
+    arm, disarm = _core.begin_time_limit, _core.end_time_limit
 
     @functools.wraps(function, updated=())
     def call(*args: Any, **kwargs: Any) -> Any:

@@ -102,7 +102,7 @@ class Trace:
         inbox: list[Message] = []
         try:
             while True:
-                self.channel.receive_into(inbox, _BATCH, 0)
+                self.channel.receive_batch(inbox, _BATCH, 0)
         except Empty:
             pass  # that was all
         for _, task, number, value, _ in inbox:

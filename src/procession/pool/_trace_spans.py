@@ -46,7 +46,7 @@ class SpanRecorder:
         self._spans, self._number = spans, number
         self._get_task, self._put_result = get_task, put_result
         self._began_ns = 0
-        spans.put_tagged((runtime.current_process().name, os.getpid()), HELLO, number)
+        spans.send((runtime.current_process().name, os.getpid()), HELLO, number)
 
     def get_task(self, timeout: float | None) -> Message:
         """Get a task, and note the time."""
@@ -64,4 +64,4 @@ class SpanRecorder:
 def put_span(spans: _core.TaskChannel, task: int, number: int, began_ns: int) -> None:
     """Send that worker *number* was at *task* from *began_ns* until now; 0: from now until now."""
     now = monotonic_ns()
-    spans.put_tagged((began_ns or now, now), task, number)
+    spans.send((began_ns or now, now), task, number)

@@ -67,11 +67,11 @@ def main(arguments: WorkerArguments) -> None:
     try:
         _worker_setup.prepare(options, arguments.number)
     except BaseException as error:  # noqa: BLE001 - the pool tells the caller
-        arguments.results.put_tagged(portable(error), 0, SETUP_FAILED)
+        arguments.results.send(portable(error), 0, SETUP_FAILED)
         sys.exit(1)
     _worker_status.write_status_of(arguments.tasks, arguments.status, arguments.index)
-    get_task = arguments.tasks.get_tagged
-    put_result: Callable[[Any, int, int], object] = arguments.results.put_tagged
+    get_task = arguments.tasks.receive
+    put_result: Callable[[Any, int, int], object] = arguments.results.send
     if arguments.spans is not None:
         recorder = SpanRecorder(arguments.spans, arguments.number, get_task, put_result)
         get_task, put_result = recorder.get_task, recorder.put_result

@@ -8,7 +8,7 @@ also of a worker that has died or that is stuck in C code.
     STARTED_NS   when the task was received.
     DEADLINE_NS  when the kernel will kill the worker for its time limit; 0: there is no limit.
     LIMIT_NS     the length of that limit; written before the deadline.
-    CANCEL_TASK  the worker ends itself on END_SIGNAL if TASK has this value. The parent writes it.
+    CANCEL_TASK  the worker ends itself on CANCEL_SIGNAL if TASK has this value; the parent's.
 
 Times are nanoseconds of the monotonic clock, which all processes share. The header of the cancel
 table follows the last row.
@@ -26,15 +26,18 @@ from dataclasses import dataclass
 from .. import _core
 from . import _cancel_table
 
-TASK, STARTED_NS, DEADLINE_NS, LIMIT_NS, CANCEL_TASK = range(5)
+TASK, CANCEL_TASK = _core.WORKER_TASK, _core.WORKER_CANCEL_TASK
+STARTED_NS, DEADLINE_NS = _core.WORKER_STARTED_NS, _core.WORKER_DEADLINE_NS
+LIMIT_NS = _core.WORKER_LIMIT_NS
 _WORDS = 8  # a cache line, so that neighbours do not slow each other down
+assert _WORDS >= _core.WORKER_STATUS_WORDS
 _BYTES_OF_WORD = 8
 
 
 def write_status_of(tasks: _core.TaskChannel, block: _core.Block, index: int) -> None:
     """From now on the core writes in row *index* what this worker receives from *tasks*."""
-    tasks.claim_in(block, index * _WORDS)
-    _core.take_seat(block, index * _WORDS)
+    tasks.set_task_word(block, index * _WORDS)
+    _core.use_worker_status(block, index * _WORDS)
 
 
 def cancel_table_reader(block: _core.Block) -> _cancel_table.CancelTableReader:
@@ -82,7 +85,7 @@ class WorkerStatusTable:
         return word - 1 if word else None
 
     def set_cancel_task(self, index: int, task: int) -> None:
-        """Have worker *index* end itself if it is at *task* when END_SIGNAL comes."""
+        """Have worker *index* end itself if it is at *task* when CANCEL_SIGNAL comes."""
         self._words[index * _WORDS + CANCEL_TASK] = task + 1
 
     def read(self, index: int) -> WorkerStatus:

@@ -1,9 +1,15 @@
-"""Queues between processes: `Queue`, `JoinableQueue`, `SimpleQueue`. Layer: ipc."""
+"""Queues between processes: `Queue`, `JoinableQueue`, `SimpleQueue`.
+
+Idea: this module is the public face of its package.
+
+Layer: ipc.
+"""
 
 from __future__ import annotations
 
 from queue import Empty, Full  # noqa: F401 - programs import them from here as well
 
+from .._base.export import export
 from ._queues import JoinableQueue, Queue, SimpleQueue
 
 TYPE_CHECKING = False
@@ -12,16 +18,14 @@ if TYPE_CHECKING:
 
 __all__ = ["JoinableQueue", "Queue", "SimpleQueue"]
 
-for _class in (JoinableQueue, Queue, SimpleQueue):
-    _class.__module__ = __name__
-del _class
+export(__name__, JoinableQueue, Queue, SimpleQueue)
 
 _sentinel = object()
 """What ends the standard package's feeder threads; joblib's loky imports it."""
 
 
 def __getattr__(name: str) -> Any:
-    """`ShutDown`, the exception of queues that were shut down, on first use."""
+    """Return `ShutDown`, the exception of queues that were shut down; imported on first use."""
     if name == "ShutDown":
         from .._base.queue_shutdown import ShutDown
 

@@ -1,8 +1,8 @@
 """What libraries know as a queue's ``_reader`` and ``_writer``.
 
 Idea: in the standard package these are the connections of a pipe. Here they are two views of the
-queue, with the methods of a connection that make sense of a queue. What goes in and comes out as
-bytes is the pickle of an item.
+queue, with the methods of a connection that a queue can have. Bytes that are sent or received are
+the pickle of an item.
 
 Invariant: the descriptor of a read end is readable while ``get`` would not have to wait, as seen
 by this process: an item that another process took in between leaves it readable until the next
@@ -32,11 +32,11 @@ class _End:
         return self._queue.closed
 
     def close(self) -> None:
-        """Do nothing: the ends are the queue's, which has a ``close`` of its own."""
+        """Do nothing: the queue has a ``close`` of its own."""
 
 
 class ReadEnd(_End):
-    """The side of ``get``."""
+    """The end from which items are received; ``recv`` is ``get``."""
 
     readable, writable = True, False
 
@@ -48,7 +48,7 @@ class ReadEnd(_End):
 
     def fileno(self) -> int:
         """Return a descriptor that is readable while ``get`` would not wait."""
-        return self._queue.bell_fd()
+        return self._queue.ready_fd()
 
     def poll(self, timeout: float | None = 0.0) -> bool:
         """Return whether there is something to get, waiting up to *timeout* seconds."""
@@ -62,7 +62,7 @@ class ReadEnd(_End):
         """Return the pickle of the next item.
 
         Raises:
-            OSError: it is longer than *maxlength* bytes; the item is gone.
+            OSError: it is longer than *maxlength* bytes; the item is lost.
         """
         stream = bytes(ForkingPickler.dumps(self._queue.get()))
         if maxlength is not None and len(stream) > maxlength:
@@ -71,7 +71,7 @@ class ReadEnd(_End):
 
 
 class WriteEnd(_End):
-    """The side of ``put``."""
+    """The end to which items are sent; ``send`` is ``put``."""
 
     readable, writable = False, True
 

@@ -1,15 +1,16 @@
 """Queues on an event loop.
 
-Idea: each event loop that waits for queues has one bell (see `_core.Bell`) among its descriptors.
-A coroutine first tries; if it would have to wait, it leaves a future, and the bell is armed for its
-queue. When the bell rings, all queues that are waited for are asked, and one waiter of each ready
-one is woken, which tries again.
+Idea: an event loop on which coroutines wait for queues has one waker (see `_core.Waker`) among its
+descriptors. A coroutine first tries; if it would have to wait, it adds a future, and the waker is
+armed for its queue. When the waker is set, all queues that coroutines wait for are asked, and one
+waiting coroutine of each ready queue is woken; it tries again.
 
-Invariant: an item is only taken by a coroutine that runs, so who is cancelled has taken none; a
-waiter that was woken in vain or cancelled has the others looked after, so no wake-up is lost. While
-anybody waits, the bell is armed for what is waited for; when nobody does, there is no bell.
+Invariant: an item is taken only by a coroutine that runs, so one that is cancelled has taken none.
+When a coroutine was woken in vain or cancelled, the queues are asked again for the others, so no
+wake-up is lost. While a coroutine waits, the waker is armed for its queue; when none waits, there
+is no waker.
 
-Layer: ipc.
+Layer: ipc; imports asyncio, so it is loaded on first use.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from weakref import WeakKeyDictionary
 
 from .. import _core
 
-# A ring that was lost with a killed process costs at most this (seconds), as in the core.
-_SLICE = 0.2
+# A wake-up that was lost with a killed process delays a wait by at most this, as in the core.
+_SLICE_S = _core.WAIT_SLICE_MS / 1000
 
 _Waiters = dict[_core.Channel, "deque[asyncio.Future[None]]"]
 
@@ -47,62 +48,63 @@ async def put(channel: _core.Channel, obj: Any) -> None:
 
 
 class _Hub:
-    """Who waits for queues on one event loop."""
+    """The coroutines that wait for queues on one event loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop):
         self._loop = loop
         self._getters: _Waiters = {}
         self._putters: _Waiters = {}
-        self._bell: _core.Bell | None = None
+        self._waker: _core.Waker | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     async def wait(self, channel: _core.Channel, *, to_get: bool) -> None:
-        """Return when a try may succeed."""
+        """Return when another try may succeed."""
         waiters = self._getters if to_get else self._putters
         future: asyncio.Future[None] = self._loop.create_future()
         waiters.setdefault(channel, deque()).append(future)
         try:
-            self._look()
+            self._arm()
             await future
         finally:
-            line = waiters[channel]
-            line.remove(future)
-            if not line:
+            futures = waiters[channel]
+            futures.remove(future)
+            if not futures:
                 del waiters[channel]
-            # Soon, not now: whoever was woken has to take its item first.
-            self._loop.call_soon(self._look_or_rest)
+            # Soon, not now: the coroutine that was woken has to take its item first.
+            self._loop.call_soon(self._update)
 
-    def _look(self) -> None:
-        """Arm the bell for all that is waited for; wake one waiter of each that is ready."""
-        if self._bell is None:
-            self._bell = _core.Bell()
-            self._loop.add_reader(self._bell.fileno(), self._look)
+    def _arm(self) -> None:
+        """Arm the waker for all queues; wake one waiting coroutine of each queue that is ready."""
+        if self._waker is None:
+            self._waker = _core.Waker()
+            self._loop.add_reader(self._waker.fileno(), self._arm)
         if self._timer is None:
-            self._timer = self._loop.call_later(_SLICE, self._look_again)
-        ready = self._bell.arm(list(self._getters), list(self._putters))
+            self._timer = self._loop.call_later(_SLICE_S, self._on_timer)
+        ready = self._waker.arm(list(self._getters), list(self._putters))
         for waiters, channels in zip((self._getters, self._putters), ready, strict=True):
             for channel in channels:
                 _wake_first(waiters[channel])
 
-    def _look_again(self) -> None:
+    def _on_timer(self) -> None:
         self._timer = None
-        self._look_or_rest()
+        self._update()
 
-    def _look_or_rest(self) -> None:
+    def _update(self) -> None:
+        """Arm the waker again, or remove it if no coroutine waits any more."""
         if self._getters or self._putters:
-            self._look()
+            self._arm()
             return
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._bell is not None:
-            self._loop.remove_reader(self._bell.fileno())
-            self._bell.close()
-            self._bell = None
+        if self._waker is not None:
+            self._loop.remove_reader(self._waker.fileno())
+            self._waker.close()
+            self._waker = None
 
 
-def _wake_first(line: deque[asyncio.Future[None]]) -> None:
-    for future in line:
+def _wake_first(futures: deque[asyncio.Future[None]]) -> None:
+    for future in futures:
         if not future.done():
             future.set_result(None)
             return

@@ -1,13 +1,13 @@
 """The queues.
 
-Idea: a queue *is* a channel of the native core; ``put`` and ``get`` are its methods, without a
-Python frame in between. There is no feeder thread: when ``put`` returns, the item is in shared
-memory and every process sees it, whatever becomes of the one that put it. So there is nothing to
-flush, ``put`` and then ``join`` cannot dead-lock, and what cannot be pickled raises in ``put``.
+Idea: a queue is a channel of the native core; ``put`` and ``get`` are its methods, without a Python
+frame in between. There is no feeder thread: when ``put`` returns, the item is in shared memory and
+every process sees it, even if the process that put it is killed. So there is nothing to flush,
+``put`` and then ``join`` cannot dead-lock, and what cannot be pickled raises in ``put``.
 
-Invariant: an item is given to exactly one ``get``; ``qsize`` counts exactly what was put and not
-yet taken. (A process killed in the midst of ``get`` may have taken one item, in the midst of
-``get_many`` one batch.)
+Invariant: each item is returned by exactly one ``get``; ``qsize`` is the number of items that were
+put and not taken. (A process that is killed in ``get`` may have taken one item, in ``get_many`` one
+batch.)
 
 Layer: ipc.
 """
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
 
 class _End:
-    """An attribute that is made on each access, and may be replaced in an instance.
+    """An attribute that is made at each access, and that an instance may replace.
 
-    Libraries use the standard package's private ``_reader`` and ``_writer``, and some put objects
-    of their own in their place. Nothing is kept: a queue and its end would be a cycle.
+    Libraries use the standard package's private ``_reader`` and ``_writer``, and some replace them
+    by objects of their own. The value is not kept: a queue and its end would be a cycle.
     """
 
     def __init__(self, name: str):
@@ -55,16 +55,16 @@ class _BaseQueue(_core.Channel):
     pickled. ``get_many(limit, block=True, timeout=None)`` waits for one item and returns a list of
     what is there, at most *limit*. ``shutdown(immediate=False)`` ends the queue for all processes,
     as `queue.Queue.shutdown` does for threads: ``put`` raises `queue.ShutDown` (of this module,
-    where the interpreter has none), and so does ``get`` once nothing is left; *immediate* drops
-    what is there.
+    where the interpreter has none), and so does ``get`` once nothing is left; *immediate* discards
+    the items that are there.
     """
 
     def __getstate__(self) -> Any:
-        """What a subclass adds to: nothing, as a queue is pickled as a reference."""
+        """Return (): a queue is pickled as a reference. Subclasses return a state of their own."""
         return ()
 
     def __setstate__(self, state: Any) -> None:
-        """Take what ``__getstate__`` gave."""
+        """Do nothing; a subclass sets the state that its ``__getstate__`` returned."""
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         reference = super().__reduce_ex__(protocol)
@@ -80,9 +80,9 @@ class _BaseQueue(_core.Channel):
     _writer: WriteEnd | _End = _End("WriteEnd")
 
     async def aget(self) -> Any:
-        """Return the next item, letting the running event loop go on until there is one.
+        """Return the next item; other tasks of the running event loop go on until there is one.
 
-        No thread helps. Cancelled, it has taken no item.
+        No thread is used. A call that is cancelled has taken no item.
 
         Raises:
             queue.ShutDown: the queue was shut down, and nothing is left.
@@ -93,7 +93,7 @@ class _BaseQueue(_core.Channel):
         return await get(self)
 
     async def aput(self, obj: Any) -> None:
-        """Put *obj*, letting the running event loop go on until there is room.
+        """Put *obj*; other tasks of the running event loop go on until there is room.
 
         Raises: as ``put``, but never `queue.Full`.
         """
@@ -117,21 +117,21 @@ class _BaseQueue(_core.Channel):
 
     @property
     def _wait_channel(self) -> Self:
-        """What `connection.wait` watches."""
+        """The channel that `connection.wait` watches."""
         if self.closed:
             raise OSError(f"{self!r} is closed")
         return self
 
     @property
     def _rlock(self) -> Lock:
-        return self._lock_of(0)
+        return self._owned_lock(0)
 
     @property
     def _wlock(self) -> Lock:
-        return self._lock_of(1)
+        return self._owned_lock(1)
 
-    def _lock_of(self, side: int) -> Lock:
-        # Libraries take these locks. No put() or get() does: they lock out only one another.
+    def _owned_lock(self, side: int) -> Lock:
+        # Libraries acquire these locks. No put() or get() does, so they exclude only each other.
         from ..synchronize import Lock
 
         offset, serial = self.owned_lock(side)
@@ -160,10 +160,10 @@ class Queue(_BaseQueue):
         super().__init__(maxsize)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        # concurrent.futures takes the errors of its feeder by such a method; here they are put()'s.
+        # In concurrent.futures such a method handles errors of the feeder; here put() raises them.
         super().__init_subclass__(**kwargs)
         if "_on_queue_feeder_error" in vars(cls) and "put" not in vars(cls):
-            cls.put = _put_and_hand_over_errors(cls.put)  # type: ignore[method-assign]
+            cls.put = _reporting_errors(cls.put)  # type: ignore[method-assign]
 
     def get_nowait(self) -> Any:
         """``get(block=False)``."""
@@ -199,8 +199,8 @@ class Queue(_BaseQueue):
     __class_getitem__: Any = classmethod(GenericAlias)
 
 
-def _put_and_hand_over_errors(put: Callable[..., None]) -> Callable[..., None]:
-    """A ``put`` for a class that has a method for the errors of pickling."""
+def _reporting_errors(put: Callable[..., None]) -> Callable[..., None]:
+    """Return a ``put`` that calls the class's method for the errors of pickling."""
 
     def wrapped(self: Any, obj: Any, block: bool = True, timeout: float | None = None) -> None:
         if self.closed:
@@ -209,16 +209,17 @@ def _put_and_hand_over_errors(put: Callable[..., None]) -> Callable[..., None]:
             put(self, obj, block, timeout)
         except queue.Full:
             raise
-        except Exception as error:  # noqa: BLE001  the class has asked for all of them
+        except Exception as error:  # noqa: BLE001  the method of the class handles all of them
             self._on_queue_feeder_error(error, obj)
 
     return wrapped
 
 
 class JoinableQueue(Queue):
-    """A `Queue` whose ``join`` waits until each item put was said to be done with.
+    """A `Queue` whose ``join`` waits until all items that were put have been processed.
 
-    ``task_done()`` says so of one item; ValueError when it is called more often than ``put``.
+    ``task_done()`` reports that one item was processed; it raises ValueError when it is called more
+    often than ``put``.
     """
 
     def join(self) -> None:

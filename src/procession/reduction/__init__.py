@@ -4,17 +4,18 @@ Idea: this module is the public face of `_pickling`, and of what `connection` do
 
 Invariant: what is exported says that it is from here.
 
-Layer: ipc; imports the base layer.
+Layer: ipc; imports the base layer, `_pickling` and `connection`.
 """
 
 from __future__ import annotations
 
 import pickle
 
+from .._base.export import export
 from .._pickling.fd_reduce import DupFd
 from .._pickling.fd_reduce import rebuild_socket as _rebuild_socket  # dill imports these two
 from .._pickling.fd_reduce import reduce_socket as _reduce_socket
-from .._pickling.pickler import ForkingPickler, Piece, dump, explained, pieces, register
+from .._pickling.pickler import ForkingPickler, dump, register
 from ..connection._fd_messages import HAVE_SEND_HANDLE, recv_handle, recvfds, send_handle, sendfds
 
 TYPE_CHECKING = False
@@ -26,13 +27,10 @@ __all__ = [
     "AbstractReducer",
     "DupFd",
     "ForkingPickler",
-    "Piece",
     "_rebuild_socket",
     "_reduce_socket",
     "dump",
-    "explained",
     "pickle",
-    "pieces",
     "recv_handle",
     "recvfds",
     "register",
@@ -60,16 +58,4 @@ class AbstractReducer:
         """Args: args: ignored; subclasses may take some."""
 
 
-for _export in (
-    ForkingPickler,
-    DupFd,
-    dump,
-    explained,
-    pieces,
-    recv_handle,
-    recvfds,
-    send_handle,
-    sendfds,
-):
-    _export.__module__ = __name__
-del _export
+export(__name__, ForkingPickler, DupFd, dump, recv_handle, recvfds, send_handle, sendfds)

@@ -1,7 +1,7 @@
 """The shared mapping.
 
-Idea: the core's type has what must be one step; this class adds what a mapping offers beyond, over
-snapshots, each of which is of one moment.
+Idea: the core's type has the methods that must be one step. This class adds the other methods of a
+mapping. They work on snapshots, each of which shows the mapping at one moment.
 
 Layer: ipc.
 """
@@ -35,19 +35,20 @@ _KEYS, _VALUES, _PAIRS = 1, 2, 3  # parts of a snapshot
 class Dict(_core.SharedDict, MutableMapping[K, V]):
     """A mapping in shared memory, without a server: ``Dict({"a": 1}, b=2)``.
 
-    It has the interface of a dict, and the order of one. Each method is atomic: others see all of
-    it or nothing, also when the process is killed in it. Iteration is over a snapshot. Values are
-    whatever can be pickled; to read one is to get a copy, so change it and set it again, with the
-    lock of `get_lock` where others do the same.
+    It has the interface and the order of a dict. Each method is atomic: other processes see all of
+    its effect or nothing, also when the process is killed in it. Iteration is over a snapshot.
+    Values are objects that can be pickled. Reading one returns a copy: to change it, set it again,
+    holding the lock of `get_lock` if other processes change it too.
 
     Keys must be hashable. They are equal if they are equal plain values (None, bool, int, float,
     str, bytes, and tuples and frozen sets of keys), or objects of one type that pickle alike. NaN
     is one key. Shared objects can be values, not keys.
 
-    A mapping that holds itself, at however many removes, is freed with the last process only.
+    A mapping that contains itself, directly or through others, is freed only when the last process
+    ends.
 
     Args:
-        mapping_or_pairs: what it begins with: a mapping, or an iterable of pairs.
+        mapping_or_pairs: the first content: a mapping, or an iterable of pairs.
         kwargs: further keys.
     Raises:
         TypeError: a key cannot be hashed.
@@ -71,9 +72,9 @@ class Dict(_core.SharedDict, MutableMapping[K, V]):
     # -------------------------------------------------------------------------------- many at once
 
     def update(self, mapping_or_pairs: Any = (), /, **kwargs: V) -> None:
-        """Set all these keys, in one step: others see all of them or none.
+        """Set all these keys in one step: other processes see all of them or none.
 
-        Where a key is there that is equal, but another (1 for True), it is replaced by the new one.
+        A key that is equal to a new one but not the same (True and 1) is replaced by the new one.
         """
         pairs = _pairs(mapping_or_pairs)
         pairs.extend(kwargs.items())
@@ -95,12 +96,12 @@ class Dict(_core.SharedDict, MutableMapping[K, V]):
         return dict(other) | self.copy()
 
     def get_or_set(self, key: K, default: V | Callable[[], V]) -> V:
-        """Return the value of *key*, which is *default* from now on if there was none.
+        """Return the value of *key*; if the key is missing, set it to *default* before.
 
         Args:
-            default: the value, or a function without arguments that makes it; it is only called
-                when the key is missing. If another process sets the key meanwhile, the other's
-                value counts. (To set a function, use `setdefault`.)
+            default: the value, or a function without arguments that returns it; it is called only
+                when the key is missing. If another process sets the key meanwhile, the result is
+                the value that the other process has set. (To set a function, use `setdefault`.)
         """
         try:
             return self[key]  # type: ignore[no-any-return]
@@ -111,7 +112,7 @@ class Dict(_core.SharedDict, MutableMapping[K, V]):
     # ----------------------------------------------------------------------------------- snapshots
 
     def copy(self) -> dict[K, V]:
-        """Return a dict of what is there at one moment."""
+        """Return a dict with the content at one moment."""
         return dict(self._snapshot(_PAIRS))
 
     __copy__ = copy
@@ -155,14 +156,14 @@ class Dict(_core.SharedDict, MutableMapping[K, V]):
     def get_lock(self) -> RLock:
         """Return the mapping's lock, for steps of several operations.
 
-        ``with d.get_lock(): d[key] += 1``. It locks out only who takes it as well: no operation of
-        the mapping needs it.
+        ``with d.get_lock(): d[key] += 1``. It excludes only processes that acquire it too; no
+        operation of the mapping acquires it.
         """
         return owned_lock(self)
 
 
 def _pairs(source: Any) -> list[tuple[Any, Any]]:
-    """The pairs of what ``dict.update`` takes."""
+    """Return the pairs of *source*, which is an argument of ``dict.update``."""
     if isinstance(source, Dict):
         return source._snapshot(_PAIRS)
     if isinstance(source, dict):
@@ -173,7 +174,7 @@ def _pairs(source: Any) -> list[tuple[Any, Any]]:
 
 
 class _Values(ValuesView[V]):
-    """The values, in one snapshot."""
+    """The values; each iteration is over one snapshot."""
 
     __slots__ = ()
     _mapping: Dict[Any, V]
@@ -190,7 +191,7 @@ class _Values(ValuesView[V]):
 
 
 class _Items(ItemsView[K, V]):
-    """The pairs, in one snapshot."""
+    """The pairs; each iteration is over one snapshot."""
 
     __slots__ = ()
     _mapping: Dict[K, V]

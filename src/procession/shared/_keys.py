@@ -1,11 +1,12 @@
-"""The bytes of keys that are no plain values.
+"""The bytes of keys that are not simple values.
 
 Idea: keys of shared mappings are compared by bytes, which must not depend on the process. A frozen
-set is the sorted bytes of its elements. Any other object is its type's name and a pickle made
-without a memo, for that would tell whether two equal parts are one object.
+set is encoded as the sorted bytes of its elements, any other object as the name of its type and a
+pickle. The pickle is made without a memo, which would make it depend on whether two equal parts are
+one object.
 
-Invariant: equal plain values and frozen sets of them have equal bytes. Of other objects, those
-have equal bytes that have the same type and pickle alike; their own ``__eq__`` is not asked.
+Invariant: equal simple values, and equal frozen sets of them, have equal bytes. Other objects have
+equal bytes if they have the same type and equal pickles; their own ``__eq__`` is not called.
 
 Layer: ipc.
 """
@@ -19,17 +20,18 @@ import sys
 from .. import _core
 
 _PROTOCOL = 5
-_SIZE = 4  # bytes of a size, in the machine's order
+_SIZE = 4  # bytes of a size, in the machine's byte order
 
 
 def encode(key: object) -> bytes:
-    """Return the bytes of *key*, which can be hashed and is no plain value. The core calls this.
+    """Return the bytes of *key*, which can be hashed and is not a simple value. The core calls
+    this.
 
     Raises:
         TypeError: it cannot be pickled.
     """
     if type(key) is frozenset:
-        return b"{" + b"".join(sorted(_sized(_core.key_bytes(element)) for element in key))
+        return b"{" + b"".join(sorted(_sized(_core.dict_key_bytes(element)) for element in key))
     name = f"{type(key).__module__}.{type(key).__qualname__}".encode()
     return b"P" + _sized(name) + _pickled(key)
 

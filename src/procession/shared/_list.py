@@ -1,8 +1,8 @@
 """The shared list.
 
-Idea: the core's type has what must be one step. What needs to look at values, which are Python's to
-compare, works on a snapshot, and changes the list only if it is still at the snapshot's version;
-else it begins again.
+Idea: the core's type has the methods that must be one step. A method that compares values, which
+only Python code can do, works on a snapshot. It changes the list only if the list still has the
+version of the snapshot, and is repeated otherwise.
 
 Layer: ipc.
 """
@@ -24,19 +24,20 @@ T = TypeVar("T")
 class List(_core.SharedList, MutableSequence[T]):
     """A list in shared memory, without a server: ``List([1, 2, 3])``.
 
-    It has the interface of a list. Each method is atomic: others see all of it or nothing, also
-    when the process is killed in it. Iteration is over a snapshot. Values are whatever can be
-    pickled; to read one is to get a copy, so change it and set it again, with the lock of
-    `get_lock` where others do the same.
+    It has the interface of a list. Each method is atomic: other processes see all of its effect or
+    nothing, also when the process is killed in it. Iteration is over a snapshot. Values are objects
+    that can be pickled. Reading one returns a copy: to change it, set it again, holding the lock of
+    `get_lock` if other processes change it too.
 
-    `append`, ``pop()`` and access by index take a constant time, what changes the middle a time
-    that grows with the list. `sort`, `reverse` and `remove` are done again when another process
+    `append`, ``pop()`` and access by index take constant time; a change in the middle takes a time
+    that grows with the list. `sort`, `reverse` and `remove` are repeated when another process
     changes the list meanwhile.
 
-    A list that holds itself, at however many removes, is freed with the last process only.
+    A list that contains itself, directly or through others, is freed only when the last process
+    ends.
 
     Args:
-        iterable: what it begins with.
+        iterable: the first content.
     Raises:
         MemoryError: there is no room; nothing was changed.
     """
@@ -50,7 +51,7 @@ class List(_core.SharedList, MutableSequence[T]):
     # ----------------------------------------------------------------------------------- snapshots
 
     def copy(self) -> list[T]:
-        """Return a list of what is there at one moment."""
+        """Return a list with the content at one moment."""
         items: list[T] = self._snapshot()[0]
         return items
 
@@ -116,10 +117,10 @@ class List(_core.SharedList, MutableSequence[T]):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.copy()!r})"
 
-    # --------------------------------------------------------------------- again, until it succeeds
+    # ---------------------------------------------------- repeated until the version is unchanged
 
     def remove(self, value: Any) -> None:
-        """Take out the first item that is equal to *value*.
+        """Remove the first item that is equal to *value*.
 
         Raises:
             ValueError: there is none.
@@ -130,7 +131,7 @@ class List(_core.SharedList, MutableSequence[T]):
                 position = items.index(value)
             except ValueError:
                 raise ValueError("list.remove(x): x not in list") from None
-            if self._take(position, version):
+            if self._remove_at(position, version):
                 return
 
     def sort(self, *, key: Callable[[T], Any] | None = None, reverse: bool = False) -> None:
@@ -165,7 +166,7 @@ class List(_core.SharedList, MutableSequence[T]):
     def get_lock(self) -> RLock:
         """Return the list's lock, for steps of several operations.
 
-        ``with items.get_lock(): items[0] += 1``. It locks out only who takes it as well: no
-        operation of the list needs it.
+        ``with items.get_lock(): items[0] += 1``. It excludes only processes that acquire it too; no
+        operation of the list acquires it.
         """
         return owned_lock(self)

@@ -1,7 +1,7 @@
 """The lock that belongs to a shared mapping or list.
 
-Idea: it is made when somebody first asks, and is then owned by the mapping or list: whoever has one
-finds the other.
+Idea: it is made when a process first asks for it, and is then owned by the mapping or list: a
+process that has the container can find its lock.
 
 Layer: ipc.
 """

@@ -1,11 +1,12 @@
 """Shared memory that has a name, and a list kept in it.
 
-Idea: what is here is found by programs of every kind under the names they know from the standard
-package; the layout of the list is that package's, so both read what the other has written.
+Idea: this module is the public face of its package. The layout of the list is that of the standard
+package, so each of the two reads what the other has written.
 
 Layer: ipc; re-exports only.
 """
 
+from .._base.export import export
 from ._segment import _SHM_NAME_PREFIX as _SHM_NAME_PREFIX
 from ._segment import SharedMemory
 from ._segment import _make_filename as _make_filename
@@ -15,6 +16,4 @@ __all__ = ["ShareableList", "SharedMemory"]
 
 _USE_POSIX = True
 
-for _exported in (SharedMemory, ShareableList):
-    _exported.__module__ = __name__
-del _exported
+export(__name__, SharedMemory, ShareableList)

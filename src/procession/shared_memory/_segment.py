@@ -1,12 +1,13 @@
 """Shared memory that has a name, for programs of every kind.
 
-Idea: the C library keeps such memory as files of one folder, so files of that folder are what is
-used here, and any program finds them. A segment is made without a name, given its size and its
-pages, entered with the tracker and only then named: others see it whole or not at all, and a
-process that is killed on the way leaves nothing.
+Idea: the C library keeps such memory as files of one folder. So the segments here are files of that
+folder, which every program finds. A segment is made without a name, given its size and its pages,
+registered with the tracker and named last: other processes see it complete or not at all, and a
+process that is killed meanwhile leaves nothing.
 
-Invariant: who attaches never removes, unless it was asked to (``track=True``). The mapping lives as
-long as a view of it: ``close`` drops this object's own reference, the last one unmaps.
+Invariant: a process that attaches a segment never removes it, unless it was asked to
+(``track=True``). The mapping exists as long as a view of it: ``close`` releases the reference of
+this object, and the release of the last reference unmaps.
 
 Layer: ipc; imports `resource_tracker`.
 """
@@ -37,17 +38,17 @@ class SharedMemory:
     """A segment of memory that processes find by its name.
 
     Args:
-        name: as other programs know it; with *create* None for a fresh one.
-        create: whether to make it; else it must be there.
-        size: bytes, at least 1 to create; ignored where a segment is only attached.
-        track: whether it is removed at the latest when the last process of this family ends. None:
-            if it was created here.
+        name: the name for other programs; with *create*, None for a fresh one.
+        create: whether to make the segment; else it must exist.
+        size: bytes, at least 1 to create; ignored when a segment is attached.
+        track: whether the segment is removed when the last process of this family ends, if it was
+            not before. None: only if it was created here.
     Raises:
-        FileExistsError: it was to be created, and is there.
-        FileNotFoundError: it was to be attached, and is not there.
+        FileExistsError: it was to be created, and exists.
+        FileNotFoundError: it was to be attached, and does not exist.
         MemoryError: there is no room for *size* bytes.
         ValueError: there is no name, or no such size.
-        OSError: that cannot be a name, or it is somebody else's.
+        OSError: that cannot be a name, or another user owns the segment.
     """
 
     _flags = os.O_RDWR
@@ -85,7 +86,7 @@ class SharedMemory:
             os.close(fd)
         self._buf = memoryview(self._mmap)
 
-    # ----------------------------------------------------------------------------------- what it is
+    # ---------------------------------------------------------------------------------- attributes
 
     @property
     def buf(self) -> memoryview:
@@ -136,14 +137,14 @@ class SharedMemory:
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.name, False, self.size)
 
-    # ------------------------------------------------------------------------------------- its life
+    # ------------------------------------------------------------------ creation, attachment, close
 
     def close(self) -> None:
-        """Let go of the memory, in this object; arrays and views of it remain valid."""
+        """Release the memory in this object; arrays and views of it remain valid."""
         self._buf = self._mmap = None
 
     def unlink(self) -> None:
-        """Remove the name; the memory is freed when nobody has it any more.
+        """Remove the name; the memory is freed when no process has it any more.
 
         Raises:
             FileNotFoundError: it was removed before.
@@ -152,7 +153,7 @@ class SharedMemory:
         resource_tracker.unregister(self._name, "shared_memory")
 
     def _attach(self, name: str) -> int:
-        """Open the segment *name*; its descriptor."""
+        """Open the segment *name*; return its descriptor."""
         self._name = self._full(name)
         flags = self._flags | os.O_NOFOLLOW | os.O_CLOEXEC
         fd = os.open(_path(self._name), flags, self._mode)
@@ -161,7 +162,7 @@ class SharedMemory:
         return fd
 
     def _create(self, name: str | None, size: int) -> int:
-        """Make a segment of *size* bytes; its descriptor."""
+        """Make a segment of *size* bytes; return its descriptor."""
         fd = _open_unnamed(self._mode)
         try:
             _commit(fd, size)
@@ -204,23 +205,23 @@ class SharedMemory:
 
 
 def _path(name: str) -> str:
-    """The path of the segment *name*.
+    """Return the path of the segment *name*.
 
     Raises: OSError: that cannot be a name.
     """
-    plain = name.lstrip("/")
-    if plain in ("", ".", "..") or "/" in plain:
+    filename = name.lstrip("/")
+    if filename in ("", ".", "..") or "/" in filename:
         raise OSError(errno.EINVAL, "not a name for shared memory: it must be that of a file", name)
-    return f"{_FOLDER}/{plain}"
+    return f"{_FOLDER}/{filename}"
 
 
 def _open_unnamed(mode: int) -> int:
-    """A new file of the folder, empty and without a name."""
+    """Return the descriptor of a new file in the folder, empty and without a name."""
     return os.open(_FOLDER, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, mode)
 
 
 def _commit(fd: int, size: int) -> None:
-    """Give the file its size, with all its pages: later there would be no error, but a SIGBUS."""
+    """Give the file its size and all its pages; a lack of memory would later be a SIGBUS."""
     try:
         os.posix_fallocate(fd, 0, size)
     except OSError as error:

@@ -1,17 +1,17 @@
 """A list of fixed length whose elements are stored in a shared segment.
 
-Idea: each element has a place of its own, as large as its first value needs, in steps of eight
-bytes, and may be replaced by whatever fits there.
+Idea: each element has a field of its own, as large as its first value needs, in steps of eight
+bytes. It may be replaced by a value that fits into the field.
 
 Invariant: the layout is the standard package's, all integers of eight bytes in native order:
 
     number of elements n
-    n + 1 offsets of the places, from the first place on; the last is the end
-    the places
+    n + 1 offsets of the fields, from the first field on; the last is the end
+    the fields
     n times eight characters: the `struct` format of the element
     n bytes: the kind of the element, see `_Kind`
 
-A change is not atomic: who reads while another writes needs a lock.
+A change is not atomic: to read while another process writes needs a lock.
 
 Layer: ipc.
 """
@@ -36,17 +36,17 @@ class _Kind:
     """How an element of one type is stored.
 
     Args:
-        code: as it is stored.
-        format: of `struct`; "" for strings, whose format has the size of their place.
-        load: makes the element of what `struct` unpacked.
+        code: the byte for this kind.
+        format: of `struct`; "" for strings, whose format has the size of their field.
+        load: makes the element from what `struct` unpacked.
     """
 
     def __init__(self, code: int, format: str, load: Callable[[Any], Element]):
         self.code, self.format, self.load = code, format, load
 
-    def format_for(self, place: int) -> str:
-        """The format of such an element in a place of *place* bytes."""
-        return self.format or f"{place}s"
+    def format_for(self, field_size: int) -> str:
+        """Return the format of such an element in a field of *field_size* bytes."""
+        return self.format or f"{field_size}s"
 
 
 def _identity(value: Any) -> Any:
@@ -75,14 +75,14 @@ def _kind_of(value: Element) -> _Kind:
 
 
 def _encoded(value: Element) -> Any:
-    """What `struct` packs for *value*."""
+    """Return what `struct` packs for *value*."""
     return value.encode() if isinstance(value, str) else value
 
 
-def _place_for(value: Element) -> int:
-    """The bytes that the place of *value* shall have.
+def _field_size(value: Element) -> int:
+    """Return the size in bytes of the field for *value*.
 
-    The standard package counts a string's characters, and cuts it off where its bytes are more.
+    The standard package counts the characters of a string, and cuts off the bytes beyond.
     """
     if not isinstance(value, str | bytes):
         return _WORD
@@ -97,10 +97,11 @@ class ShareableList:
     are not kept.
 
     Args:
-        sequence: the elements; None, with a name, attaches a list that is there.
-        name: of the segment; None makes a fresh one.
+        sequence: the elements; None, with a name, attaches a list that exists.
+        name: that of the segment; None makes a fresh one.
     Attributes:
-        shm: the `SharedMemory` that the list is in; ``shm.close()`` and ``shm.unlink()`` end it.
+        shm: the `SharedMemory` of the list, to be closed and removed by ``shm.close()`` and
+            ``shm.unlink()``.
     Raises:
         KeyError: an element is of another type.
         struct.error: an int is too large.
@@ -123,24 +124,24 @@ class ShareableList:
         """Make the segment and fill it."""
         kinds = [_kind_of(element) for element in elements]
         values = [_encoded(element) for element in elements]
-        places = [_place_for(element) for element in elements]
-        formats = [kind.format_for(place) for kind, place in zip(kinds, places, strict=True)]
+        sizes = [_field_size(element) for element in elements]
+        formats = [kind.format_for(size) for kind, size in zip(kinds, sizes, strict=True)]
         if any(len(format) > _LONGEST_FORMAT for format in formats):
             raise ValueError(
-                f"a string of {max(places) - 1:,} bytes is too long for a ShareableList"
+                f"a string of {max(sizes) - 1:,} bytes is too long for a ShareableList"
             )
         offsets = [0]
-        for place in places:
-            offsets.append(offsets[-1] + place)
+        for size in sizes:
+            offsets.append(offsets[-1] + size)
         self._offsets = tuple(offsets)
-        size = self._kinds_start + len(elements)
-        self.shm = SharedMemory(name, create=True, size=size)
+        total = self._kinds_start + len(elements)
+        self.shm = SharedMemory(name, create=True, size=total)
         struct.pack_into(f"q{len(offsets)}q", self.shm.buf, 0, len(elements), *offsets)
         try:
             rows = zip(formats, kinds, values, strict=True)
             for position, (format, kind, value) in enumerate(rows):
-                self._store(position, format, kind, value)
-        except BaseException:  # an int that is too large: the caller never gets hold of the segment
+                self._write(position, format, kind, value)
+        except BaseException:  # an int that is too large: the caller never gets the segment
             self.shm.unlink()
             raise
 
@@ -151,33 +152,33 @@ class ShareableList:
         return len(self._offsets) - 1
 
     @property
-    def _places_start(self) -> int:
+    def _fields_start(self) -> int:
         return _WORD * (1 + len(self._offsets))
 
     @property
     def _formats_start(self) -> int:
-        return self._places_start + self._offsets[-1]
+        return self._fields_start + self._offsets[-1]
 
     @property
     def _kinds_start(self) -> int:
         return self._formats_start + _WORD * self._length
 
     def _checked(self, position: int, doing: str) -> int:
-        """*position* counted from the beginning."""
+        """Return *position* counted from the beginning. Raises: IndexError."""
         found = position if position >= 0 else position + self._length
         if not 0 <= found < self._length:
             raise IndexError(f"{doing}index out of range")
         return found
 
     def _get_packing_format(self, position: int) -> str:
-        """The format of the element at *position*."""
+        """Return the format of the element at *position*."""
         position = self._checked(position, "")
         start = self._formats_start + _WORD * position
         return bytes(self.shm.buf[start : start + _WORD]).rstrip(b"\0").decode()
 
-    def _store(self, position: int, format: str, kind: _Kind, value: Any) -> None:
+    def _write(self, position: int, format: str, kind: _Kind, value: Any) -> None:
         buf = self.shm.buf
-        struct.pack_into(format, buf, self._places_start + self._offsets[position], value)
+        struct.pack_into(format, buf, self._fields_start + self._offsets[position], value)
         struct.pack_into("8s", buf, self._formats_start + _WORD * position, format.encode())
         buf[self._kinds_start + position] = kind.code
 
@@ -188,21 +189,21 @@ class ShareableList:
 
     def __getitem__(self, position: int) -> Any:
         position = self._checked(position, "")
-        start = self._places_start + self._offsets[position]
+        start = self._fields_start + self._offsets[position]
         (raw,) = struct.unpack_from(self._get_packing_format(position), self.shm.buf, start)
         return _LOADERS[self.shm.buf[self._kinds_start + position]](raw)
 
     def __setitem__(self, position: int, value: Element) -> None:
         position = self._checked(position, "assignment ")
         kind = _kind_of(value)
-        place = self._offsets[position + 1] - self._offsets[position]
+        size = self._offsets[position + 1] - self._offsets[position]
         encoded = _encoded(value)
-        if isinstance(encoded, bytes) and len(encoded) > place:
+        if isinstance(encoded, bytes) and len(encoded) > size:
             raise ValueError(
                 f"bytes/str item exceeds available storage: {len(encoded):,} bytes, where the "
-                f"first value of this element left room for {place:,}"
+                f"first value of this element left room for {size:,}"
             )
-        self._store(position, kind.format_for(place), kind, encoded)
+        self._write(position, kind.format_for(size), kind, encoded)
 
     def __iter__(self) -> Iterator[Any]:
         return (self[position] for position in range(self._length))

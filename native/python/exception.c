@@ -1,7 +1,8 @@
-/* The one place where a status of the core becomes a Python exception. */
+#include "exception.h"
+
 #include <errno.h>
 
-#include "core.h"
+#include "../shm/process_table.h"
 
 PyObject *import_cached(PyObject **cache, const char *module, const char *name)
 {
@@ -25,6 +26,18 @@ PyObject *take_exception(void)
     Py_XDECREF(type);
     Py_XDECREF(traceback);
     return value;
+}
+
+bool may_go_on(enum status status)
+{
+    return status == STATUS_OK || (status == STATUS_INTERRUPTED && PyErr_CheckSignals() == 0);
+}
+
+bool check_status(enum status status)
+{
+    if (status != STATUS_OK)
+        raise_status(status);
+    return status == STATUS_OK;
 }
 
 PyObject *raise_status(enum status status)

@@ -1,4 +1,4 @@
-#include "bound_method.h"
+#include "method_cache.h"
 
 #include <stddef.h>
 #include <structmember.h>
@@ -13,9 +13,9 @@ typedef PyObject *(*vectorcall)(PyObject *callable, PyObject *const *args, size_
                                 PyObject *names);
 
 typedef struct {
-    PyObject_HEAD PyTypeObject
-        *owner; /* borrowed: the type that has the method lives as long as the module */
-    bound_function function;
+    /* *owner* is borrowed: the type that has the method lives as long as the module. */
+    PyObject_HEAD PyTypeObject *owner;
+    cached_method function;
     const char *name, *doc;
 } MethodObject;
 
@@ -27,9 +27,9 @@ typedef struct {
 
 static PyTypeObject *method_type, *bound_type;
 
-enum { SPARES = 16 };
-static BoundObject *spares[SPARES]; /* guarded by the GIL */
-static int spare_count;
+enum { UNUSED_MOST = 16 };
+static BoundObject *unused[UNUSED_MOST]; /* kept to be used again; guarded by the GIL */
+static int unused_count;
 
 static PyObject *call_bound(PyObject *callable, PyObject *const *args, size_t nargsf,
                             PyObject *names)
@@ -41,11 +41,11 @@ static PyObject *call_bound(PyObject *callable, PyObject *const *args, size_t na
     return bound->method->function(bound->self, args, (Py_ssize_t)(nargsf & NARGS_MASK));
 }
 
-/* ---- bound */
+/* ---- bound methods */
 
 static PyObject *bind(MethodObject *method, PyObject *self)
 {
-    BoundObject *bound = spare_count > 0 ? spares[--spare_count] : NULL;
+    BoundObject *bound = unused_count > 0 ? unused[--unused_count] : NULL;
     if (bound)
         Py_SET_REFCNT((PyObject *)bound, 1);
     else {
@@ -60,13 +60,13 @@ static PyObject *bind(MethodObject *method, PyObject *self)
     return (PyObject *)bound;
 }
 
-/* A spare keeps its reference to its type. */
+/* An unused object keeps its reference to its type. */
 static void bound_dealloc(BoundObject *bound)
 {
     Py_CLEAR(bound->method);
     Py_CLEAR(bound->self);
-    if (spare_count < SPARES) {
-        spares[spare_count++] = bound;
+    if (unused_count < UNUSED_MOST) {
+        unused[unused_count++] = bound;
         return;
     }
     freefunc release = (freefunc)PyType_GetSlot(bound_type, Py_tp_free);
@@ -122,7 +122,7 @@ static PyObject *method_doc(MethodObject *method, void *Py_UNUSED(closure))
     return PyUnicode_FromString(method->doc);
 }
 
-int add_bound_method(PyTypeObject *type, const char *name, bound_function function, const char *doc)
+static int add_method(PyTypeObject *type, const char *name, cached_method function, const char *doc)
 {
     allocfunc allocate = (allocfunc)PyType_GetSlot(method_type, Py_tp_alloc);
     MethodObject *method = (MethodObject *)allocate(method_type, 0);
@@ -133,6 +133,21 @@ int add_bound_method(PyTypeObject *type, const char *name, bound_function functi
     int failed = PyObject_SetAttrString((PyObject *)type, name, (PyObject *)method);
     Py_DECREF((PyObject *)method);
     return failed;
+}
+
+int add_context_manager(PyTypeObject *type, cached_method enter, cached_method exit)
+{
+    if (add_method(type, "__enter__", enter, "Acquire.") != 0)
+        return -1;
+    return add_method(type, "__exit__", exit, "Release.");
+}
+
+PyObject *exit_result(PyObject *result, PyObject *const *args, Py_ssize_t nargs)
+{
+    if (result || nargs == 0 || args[0] == Py_None)
+        return result;
+    PyErr_Clear();
+    Py_RETURN_NONE;
 }
 
 /* ---- types */
@@ -177,7 +192,7 @@ static PyType_Spec method_spec = {
     .slots = method_slots,
 };
 
-int add_bound(PyObject *module)
+int add_method_cache(PyObject *module)
 {
     bound_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &bound_spec, NULL);
     method_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &method_spec, NULL);

@@ -1,4 +1,4 @@
-"""Who may wait at a listener's door: the silent, the gone, crowds, threads and forked processes."""
+"""Peers that are silent, gone or many, at a listener that threads and forked processes share."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ import pytest
 
 import procession
 from procession import AuthenticationError
-from procession.connection import (  # type: ignore[attr-defined] # type: ignore[attr-defined]
+from procession.connection import (  # type: ignore[attr-defined]
     Client,
     Connection,
     Listener,
@@ -56,7 +56,7 @@ def test_the_timeout_covers_the_handshake(listener: Listener) -> None:
         assert 0.1 <= time.monotonic() - start < 5
 
 
-def test_the_silent_block_nobody(listener: Listener) -> None:
+def test_a_silent_peer_blocks_no_other(listener: Listener) -> None:
     with contextlib.ExitStack() as silent:
         for size in range(5):  # in all stages of silence
             stranger = silent.enter_context(SocketClient(listener.address))
@@ -66,7 +66,7 @@ def test_the_silent_block_nobody(listener: Listener) -> None:
         assert_connected(client.result(), accepted)
 
 
-def test_who_is_late_is_let_in_by_the_next_call(listener: Listener) -> None:
+def test_a_late_handshake_is_completed_by_the_next_call(listener: Listener) -> None:
     with SocketClient(listener.address) as late:
         with pytest.raises(TimeoutError):
             listener.accept(0.02)
@@ -82,10 +82,10 @@ def _finish_handshake(connection: Connection) -> None:
     deliver_challenge(connection, KEY)
 
 
-def test_the_silent_are_dropped_in_the_end(
+def test_a_silent_peer_is_disconnected_in_the_end(
     listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_handshake, "LIMIT", 0.05)
+    monkeypatch.setattr(_handshake, "HANDSHAKE_TIMEOUT_S", 0.05)
     with SocketClient(listener.address) as silent:
         with pytest.raises(TimeoutError):
             listener.accept(0.2)
@@ -94,22 +94,22 @@ def test_the_silent_are_dropped_in_the_end(
             silent.recv_bytes()
 
 
-def test_no_crowd_of_the_silent_uses_up_the_descriptors(
+def test_many_silent_peers_do_not_use_up_the_descriptors(
     listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_acceptor, "MOST_WAITING", 3)
+    monkeypatch.setattr(_acceptor, "MAX_PENDING", 3)
     with contextlib.ExitStack() as silent:
-        crowd = [silent.enter_context(SocketClient(listener.address)) for _ in range(8)]
+        peers = [silent.enter_context(SocketClient(listener.address)) for _ in range(8)]
         with pytest.raises(TimeoutError):
             listener.accept(0.1)
-        dropped = [each for each in crowd if each.recv_bytes() and each.poll(0)]
-        assert dropped == crowd[:5]
+        dropped = [each for each in peers if each.recv_bytes() and each.poll(0)]
+        assert dropped == peers[:5]
         with beside(Client, listener.address, authkey=KEY) as client:
             accepted = listener.accept(5)
         assert_connected(client.result(), accepted)
 
 
-def test_who_has_gone_is_not_let_in(listener: Listener) -> None:
+def test_a_peer_that_has_gone_is_not_accepted(listener: Listener) -> None:
     SocketClient(listener.address).close()
     with SocketClient(listener.address) as half:
         os.write(half.fileno(), b"\0\0")
@@ -118,7 +118,7 @@ def test_who_has_gone_is_not_let_in(listener: Listener) -> None:
     assert_connected(client.result(), accepted)
 
 
-def test_closing_sends_away_who_is_at_the_door(listener: Listener) -> None:
+def test_closing_disconnects_the_pending_peers(listener: Listener) -> None:
     with SocketClient(listener.address) as waiting:
         with pytest.raises(TimeoutError):
             listener.accept(0.02)
@@ -128,7 +128,7 @@ def test_closing_sends_away_who_is_at_the_door(listener: Listener) -> None:
             waiting.recv_bytes()
 
 
-def test_threads_take_turns_at_the_door(listener: Listener) -> None:
+def test_threads_take_turns_in_accept(listener: Listener) -> None:
     with contextlib.ExitStack() as stack:
         servers = [stack.enter_context(beside(listener.accept, 10)) for _ in range(4)]
         clients = [
@@ -146,8 +146,8 @@ def test_threads_take_turns_at_the_door(listener: Listener) -> None:
             assert isinstance(second.exception(10), TimeoutError)
 
 
-def test_forked_processes_take_turns_at_the_door(listener: Listener) -> None:
-    """The handshakes a parent has begun are its own; those that come later anybody's."""
+def test_forked_processes_take_turns_in_accept(listener: Listener) -> None:
+    """The handshakes that a parent has begun are its own; later ones belong to either process."""
     with SocketClient(listener.address) as of_parent:
         with pytest.raises(TimeoutError):
             listener.accept(0.02)
@@ -199,9 +199,9 @@ def test_a_time_limit_may_be_longer_than_any_clock_counts(listener: Listener) ->
 @pytest.mark.parametrize("authkey", [None, KEY])
 def test_closing_ends_the_waiting_of_other_threads(authkey: bytes | None) -> None:
     listener = Listener(authkey=authkey)
-    door = listener._door
+    acceptor = listener._acceptor
     with beside(listener.accept) as first, beside(listener.accept) as second:
-        wait_until(lambda: door._bell is not None)
+        wait_until(lambda: acceptor._wakeup is not None)
         listener.close()
         for waiting in (first, second):
             with pytest.raises(OSError, match="listener is closed"):
@@ -212,7 +212,7 @@ def test_a_signal_handler_may_close_the_listener(listener: Listener) -> None:
     main = threading.get_ident()
 
     def interrupt() -> None:
-        wait_until(lambda: listener._door._bell is not None)
+        wait_until(lambda: listener._acceptor._wakeup is not None)
         signal.pthread_kill(main, signal.SIGUSR1)
 
     before = signal.signal(signal.SIGUSR1, lambda *_: listener.close())
@@ -227,7 +227,7 @@ def test_a_signal_handler_that_accepts_in_the_midst_of_accept_is_told(listener: 
     main = threading.get_ident()
 
     def interrupt() -> None:
-        wait_until(lambda: listener._door._bell is not None)
+        wait_until(lambda: listener._acceptor._wakeup is not None)
         signal.pthread_kill(main, signal.SIGUSR1)
 
     before = signal.signal(signal.SIGUSR1, lambda *_: listener.accept())
@@ -240,10 +240,10 @@ def test_a_signal_handler_that_accepts_in_the_midst_of_accept_is_told(listener: 
         listener.accept(0)
 
 
-def test_who_is_dropped_sees_it_although_a_child_has_inherited_him(
+def test_a_disconnected_peer_sees_it_although_a_child_has_a_copy(
     listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_handshake, "LIMIT", 0.1)
+    monkeypatch.setattr(_handshake, "HANDSHAKE_TIMEOUT_S", 0.1)
     with SocketClient(listener.address) as silent:
         with pytest.raises(TimeoutError):
             listener.accept(0.02)
@@ -267,7 +267,7 @@ def test_what_a_parent_closes_stays_open_in_its_forked_child(listener: Listener)
     """And the child, whose parent had a thread inside when it forked, can close as well."""
     reader, writer = procession.Pipe(duplex=False)
     with reader, writer, beside(listener.accept, 20) as waiting:
-        wait_until(lambda: listener._door._bell is not None)
+        wait_until(lambda: listener._acceptor._wakeup is not None)
         address = listener.address
         pid = os.fork()
         if pid == 0:
@@ -287,7 +287,7 @@ def test_what_a_parent_closes_stays_open_in_its_forked_child(listener: Listener)
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")  # on purpose
 def test_a_forked_child_can_close_what_its_parent_waits_at(listener: Listener) -> None:
     with beside(listener.accept, 20) as waiting:
-        wait_until(lambda: listener._door._bell is not None)
+        wait_until(lambda: listener._acceptor._wakeup is not None)
         pid = os.fork()
         if pid == 0:
             listener.close()
@@ -300,18 +300,18 @@ def test_a_forked_child_can_close_what_its_parent_waits_at(listener: Listener) -
 # ----------------------------------------------------------------------------------------- bad luck
 
 
-def test_without_descriptors_the_first_in_line_has_to_go() -> None:
-    """Strangers who use up all of them keep nobody out who knows the key."""
+def test_without_descriptors_the_first_peer_is_disconnected() -> None:
+    """Strangers that use up all of them do not keep a client out that knows the key."""
     outcome = run_python(
         """
         import os, resource, threading
         from procession.connection import Client, Listener, SocketClient
 
-        name = chr(0) + "procession-crowd-%d" % os.getpid()
+        name = chr(0) + "procession-test-%d" % os.getpid()
         listener = Listener(name, backlog=64, authkey=b"key")
         ready, done = os.pipe(), os.pipe()
         if os.fork() == 0:
-            crowd = [SocketClient(listener.address) for _ in range(40)]
+            peers = [SocketClient(listener.address) for _ in range(40)]
             os.write(ready[1], b"x")
             with Client(listener.address, authkey=b"key") as client:
                 print(client.recv(), flush=True)
@@ -328,7 +328,7 @@ def test_without_descriptors_the_first_in_line_has_to_go() -> None:
     assert (outcome.stdout, outcome.exitcode) == ("welcome\n", 0), outcome.stderr
 
 
-def test_a_wrong_key_is_reported_even_if_its_bearer_has_gone(listener: Listener) -> None:
+def test_a_wrong_key_is_reported_even_if_the_peer_has_gone(listener: Listener) -> None:
     with SocketClient(listener.address) as stranger:
         with pytest.raises(TimeoutError):
             listener.accept(0.02)
@@ -338,7 +338,7 @@ def test_a_wrong_key_is_reported_even_if_its_bearer_has_gone(listener: Listener)
 
 
 class _Leaving:
-    """A connection whose other end says something wrong and goes."""
+    """A connection whose other end sends a wrong answer and is closed."""
 
     def __init__(self) -> None:
         self.sent: list[bytes] = []
@@ -361,7 +361,7 @@ def test_a_wrong_answer_is_the_error_of_deliver_challenge_as_well() -> None:
         deliver_challenge(gone, KEY)
 
 
-def test_a_peer_who_vanished_before_he_was_greeted_is_nobody() -> None:
+def test_a_peer_that_vanished_before_its_handshake_is_ignored() -> None:
     """A reset connection is still in the queue; with TLS it cannot even be wrapped."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     for listener in (

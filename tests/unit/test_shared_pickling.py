@@ -256,7 +256,7 @@ def same(things: Things) -> Things:
 
 
 @pytest.mark.parametrize("way", [by_argument, by_queue, by_pipe, by_task])
-def test_each_type_travels_by_each_way(ctx: Any, way: Any) -> None:
+def test_each_type_is_sent_in_each_way(ctx: Any, way: Any) -> None:
     """To an equal right to the same object."""
     things = all_types()
 
@@ -322,7 +322,7 @@ def test_another_family_is_told_so() -> None:
     assert len(lines) == len(data)
 
 
-def test_plain_ctypes_objects_travel_by_value(ctx: Any) -> None:
+def test_other_ctypes_objects_are_sent_by_value(ctx: Any) -> None:
     """Whatever of their type is in shared memory."""
     queue = ctx.SimpleQueue()
     RawValue("i", 1)
@@ -353,7 +353,7 @@ def test_a_lambda_takes_its_values_along() -> None:
     process.close()
 
 
-def test_an_arena_travels_with_its_descriptor(ctx: Any) -> None:
+def test_an_arena_is_sent_with_its_descriptor(ctx: Any) -> None:
     """As those of the standard package do."""
     arena = Arena(4096)
     back = ctx.SimpleQueue()

@@ -1,4 +1,4 @@
-"""The wire against a model: what is sent, how it is cut, where it is read to."""
+"""The format of messages against a model: what is sent, how it is cut, where it is read to."""
 
 import contextlib
 import itertools
@@ -11,8 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from procession import BufferTooShort
-from procession.connection import Connection
-from procession.connection import _framing as wire  # type: ignore[attr-defined]
+from procession.connection import (
+    Connection,
+    _framing,  # type: ignore[attr-defined]
+)
 
 pytestmark = pytest.mark.bare
 
@@ -27,24 +29,24 @@ messages = st.lists(
 
 
 def frame(message: bytes) -> bytes:
-    """A message as the standard library has it on the wire, written down independently."""
+    """A message as the standard library sends it, written down independently."""
     if len(message) > THRESHOLD:
         return b"\xff\xff\xff\xff" + len(message).to_bytes(8, "big") + message
     return len(message).to_bytes(4, "big") + message
 
 
 @contextlib.contextmanager
-def fed(stream: bytes, cuts: list[int]) -> Any:
+def arriving(stream: bytes, cuts: list[int]) -> Any:
     """A connection on which *stream* arrives in pieces, cut at *cuts*, and then ends."""
     writer, reader = socket.socketpair()
-    places = sorted({cut % (len(stream) + 1) for cut in cuts} | {0, len(stream)})
+    borders = sorted({cut % (len(stream) + 1) for cut in cuts} | {0, len(stream)})
 
-    def feed() -> None:
+    def write() -> None:
         with writer, contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            for start, end in itertools.pairwise(places):
+            for start, end in itertools.pairwise(borders):
                 writer.sendall(stream[start:end])
 
-    thread = threading.Thread(target=feed)
+    thread = threading.Thread(target=write)
     thread.start()
     try:
         with Connection(reader.detach()) as connection:
@@ -56,7 +58,7 @@ def fed(stream: bytes, cuts: list[int]) -> Any:
 @pytest.fixture(autouse=True)
 def small_threshold(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let long headers begin at a size that a test can send."""
-    monkeypatch.setattr(wire, "LONGEST_SHORT", THRESHOLD)
+    monkeypatch.setattr(_framing, "LONGEST_SHORT", THRESHOLD)
 
 
 @quick
@@ -64,7 +66,7 @@ def small_threshold(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_however_the_stream_is_cut_the_messages_are_whole(
     sent: list[bytes], cuts: list[int]
 ) -> None:
-    with fed(b"".join(map(frame, sent)), cuts) as connection:
+    with arriving(b"".join(map(frame, sent)), cuts) as connection:
         for message in sent:
             assert connection.recv_bytes() == message
         with pytest.raises(EOFError):
@@ -103,7 +105,7 @@ def decoded(stream: bytes) -> list[bytes]:
 @quick
 @given(messages, st.integers(0, 80_000), st.integers(0, 90_000))
 def test_reading_into_a_buffer_is_reading(sent: list[bytes], offset: int, room: int) -> None:
-    with fed(b"".join(map(frame, sent)), []) as connection:
+    with arriving(b"".join(map(frame, sent)), []) as connection:
         for message in sent:
             buffer = bytearray(b"\1" * (offset + room))
             if len(message) <= room:

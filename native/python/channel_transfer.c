@@ -1,0 +1,135 @@
+#include "channel_transfer.h"
+
+#include "decode.h"
+#include "encode.h"
+#include "exception.h"
+#include "family.h"
+#include "ready_fd.h"
+
+static PyObject *full, *empty; /* queue.Full, queue.Empty */
+
+/* What calls of a channel may need, while it can still be imported. The module queue is not cheap,
+ * and a channel that carries the result of a process does without; where queues are, it has been
+ * imported. */
+bool channel_prepare(void)
+{
+    if (full == NULL || empty == NULL) {
+        PyObject *name = PyUnicode_FromString("queue");
+        PyObject *module = name ? PyImport_GetModule(name) : NULL;
+        Py_XDECREF(name);
+        bool failed = module ? !import_cached(&full, "queue", "Full") ||
+                                   !import_cached(&empty, "queue", "Empty")
+                             : PyErr_Occurred() != NULL;
+        Py_XDECREF(module);
+        if (failed)
+            return false;
+    }
+    return encode_prepare() && decode_prepare();
+}
+
+/* ---- waiting */
+
+bool channel_await(ChannelObject *self, enum channel_side side, deadline_t *deadline)
+{
+    struct channel *channel = channel_of(self);
+    enum status status;
+    Py_BEGIN_ALLOW_THREADS
+    if (side == CHANNEL_ROOM)
+        status = channel_wait_for_room(channel, &self->spin_wait, *deadline);
+    else
+        status = channel_wait_for_message(channel, &self->spin_wait, *deadline);
+    Py_END_ALLOW_THREADS
+    if (status != STATUS_TIMED_OUT)
+        return may_go_on(status);
+    *deadline = 0; /* one last look */
+    return true;
+}
+
+static void raise_from(PyObject **cache, const char *module, const char *name)
+{
+    if (import_cached(cache, module, name))
+        PyErr_SetNone(*cache);
+}
+
+void channel_raise(enum status status, enum channel_side side)
+{
+    static PyObject *shut_down;
+    if (status == STATUS_SHUT_DOWN)
+        raise_from(&shut_down, "procession._base.queue_shutdown", "ShutDown");
+    else if (status != STATUS_AGAIN)
+        raise_status(status);
+    else if (side == CHANNEL_ROOM)
+        raise_from(&full, "queue", "Full");
+    else
+        raise_from(&empty, "queue", "Empty");
+}
+
+/* ---- put */
+
+/* Until there is room or *deadline* has passed. False: exception set. */
+static bool put_message(ChannelObject *self, struct message *message, deadline_t deadline)
+{
+    struct channel *channel = channel_of(self);
+    enum status status;
+    while ((status = channel_try_put(&family, channel, message)) == STATUS_AGAIN && deadline != 0)
+        if (!channel_await(self, CHANNEL_ROOM, &deadline))
+            return false;
+    if (status != STATUS_OK)
+        channel_raise(status, CHANNEL_ROOM);
+    return status == STATUS_OK;
+}
+
+/* Puts what *message* was encoded into, and *keep* (stolen) is to be kept for until then. */
+static bool put_encoded(ChannelObject *self, struct message *message, PyObject *keep,
+                        deadline_t deadline)
+{
+    bool done = put_message(self, message, deadline);
+    if (!done)
+        message_discard(message);
+    self->used = true;
+    Py_DECREF(keep);
+    return done;
+}
+
+bool channel_put_object(ChannelObject *self, PyObject *object, uint64_t tag, uint64_t extra,
+                        deadline_t deadline, uint64_t *sequence)
+{
+    struct message message;
+    message.tag = tag;
+    message.extra = extra;
+    PyObject *keep = message_encode(object, &message);
+    if (keep == NULL || !put_encoded(self, &message, keep, deadline))
+        return false;
+    *sequence = message.sequence;
+    return true;
+}
+
+bool channel_put_simple(ChannelObject *self, PyObject *object, uint64_t tag, bool *simple)
+{
+    struct message message;
+    message.tag = tag;
+    message.extra = 0;
+    PyObject *keep = message_encode_simple(object, &message);
+    *simple = keep != NULL;
+    if (keep == NULL)
+        return PyErr_Occurred() == NULL;
+    return put_encoded(self, &message, keep, DEADLINE_NEVER);
+}
+
+/* ---- get */
+
+bool channel_get_message(ChannelObject *self, struct message *message, word_t *task_word,
+                         deadline_t deadline)
+{
+    struct channel *channel = channel_of(self);
+    enum status status;
+    while ((status = channel_try_get(&family, channel, message, task_word)) == STATUS_AGAIN &&
+           deadline != 0)
+        if (!channel_await(self, CHANNEL_MESSAGES, &deadline))
+            return false;
+    if (self->waker)
+        channel_update_waker(self);
+    if (status != STATUS_OK)
+        channel_raise(status, CHANNEL_MESSAGES);
+    return status == STATUS_OK;
+}

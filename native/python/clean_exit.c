@@ -1,0 +1,45 @@
+#include "clean_exit.h"
+
+#include "../sync/barrier.h"
+#include "../sync/semaphore.h"
+#include "family.h"
+#include "lock_wait.h"
+
+static PyObject *mark_clean_exit(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
+{
+    uint32_t entries[256], count = 0;
+    if (family.tag != 0)
+        count = handle_list(&family, entries, sizeof entries / sizeof *entries);
+    uint32_t *list = entries, *larger = NULL;
+    if (count > sizeof entries / sizeof *entries) {
+        larger = PyMem_Malloc(count * sizeof *larger);
+        if (larger == NULL)
+            return PyErr_NoMemory();
+        uint32_t now = handle_list(&family, list = larger, count);
+        count = now < count ? now : count;
+    }
+    for (uint32_t i = 0; i < count; i++) { /* the GIL is held: no handle goes meanwhile */
+        void *payload = arena_at(&family, handle_at(&family, list[i]).payload);
+        uint64_t kind = word_get(&block_of(payload)->kind);
+        if (kind == BLOCK_SEMAPHORE)
+            semaphore_forget(&family, payload);
+        else if (kind == BLOCK_BARRIER)
+            barrier_forget(&family, payload);
+        else if (kind == BLOCK_LOCK)
+            lock_mark_clean_exit(payload);
+    }
+    PyMem_Free(larger);
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef functions[] = {
+    {"mark_clean_exit", mark_clean_exit, METH_NOARGS,
+     "mark_clean_exit(): an end in order; permits are kept, barriers do not wait for this "
+     "process."},
+    {NULL, NULL, 0, NULL},
+};
+
+int add_clean_exit(PyObject *module)
+{
+    return PyModule_AddFunctions(module, functions);
+}

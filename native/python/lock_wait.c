@@ -1,0 +1,126 @@
+#include "lock_wait.h"
+
+#include <string.h>
+
+#include "exception.h"
+#include "family.h"
+#include "lock_site.h"
+
+/* ---- when a holder died */
+
+static PyObject *describe_death, *report_inheritance;
+
+/* Of at most *size* bytes. What was cut short may have lost a part of a character. */
+static PyObject *text_of(const char *bytes, size_t size)
+{
+    return PyUnicode_DecodeUTF8(bytes, (Py_ssize_t)strnlen(bytes, size), "ignore");
+}
+
+static PyObject *call_with_death(PyObject *function, struct lock *lock)
+{
+    char site[LOCK_SITE_BYTES] = {0};
+    /* The holder that died may have been killed before it wrote its own over its predecessor's. */
+    uint32_t dead = atomic_load(&lock->word) & LOCK_TAG;
+    if (dead != 0 && atomic_load(&lock->site_known) == dead)
+        memcpy(site, lock->site, LOCK_SITE_BYTES);
+    return PyObject_CallFunction(function, "KNN", (unsigned long long)word_get(&lock->dead.pid),
+                                 text_of(lock->dead.name, SLOT_NAME_BYTES),
+                                 text_of(site, LOCK_SITE_BYTES));
+}
+
+PyObject *raise_broken_lock(struct lock *lock)
+{
+    if (!import_cached(&describe_death, "procession.synchronize", "_broken_lock_error"))
+        return NULL;
+    PyObject *error = call_with_death(describe_death, lock);
+    if (error == NULL)
+        return NULL;
+    PyErr_SetObject((PyObject *)Py_TYPE(error), error);
+    Py_DECREF(error);
+    return NULL;
+}
+
+/* ---- taking */
+
+/* The lock was passed on by a process that died: the log shall say so. */
+static enum status report(struct lock *lock)
+{
+    PyObject *done = NULL;
+    if (import_cached(&report_inheritance, "procession.synchronize", "_report_inheritance"))
+        done = call_with_death(report_inheritance, lock);
+    if (done == NULL) /* the lock is taken, whatever became of the report */
+        PyErr_WriteUnraisable(report_inheritance);
+    Py_XDECREF(done);
+    return STATUS_OK;
+}
+
+/* A caller that only ever polls must learn of a holder's death, too; a look costs 10 us, so not
+ * each time. */
+static enum status poll(struct lock *lock, struct lock_waiter *waiter)
+{
+    static _Atomic deadline_t next;
+    enum status status = lock_poll(&family, lock, waiter);
+    deadline_t now = clock_now();
+    if (status != STATUS_AGAIN || now < atomic_load(&next))
+        return status;
+    atomic_store(&next, now + SLICE_NS);
+    lock_look_after(&family, lock);
+    return lock_poll(&family, lock, waiter);
+}
+
+static enum status wait(struct lock *lock, struct lock_waiter *waiter, deadline_t deadline)
+{
+    enum status status = poll(lock, waiter);
+    if (status != STATUS_AGAIN || deadline == 0)
+        return status;
+    do {
+        Py_BEGIN_ALLOW_THREADS
+        status = lock_wait(&family, lock, waiter, deadline);
+        Py_END_ALLOW_THREADS
+    } while (status == STATUS_INTERRUPTED && PyErr_CheckSignals() == 0);
+    return status;
+}
+
+enum status lock_take_slowly(struct lock *lock, deadline_t deadline)
+{
+    struct lock_waiter waiter = {0};
+    enum status status = wait(lock, &waiter, deadline);
+    if (status == STATUS_AGAIN)
+        return STATUS_TIMED_OUT;
+    if (status == STATUS_OWNER_DIED)
+        raise_broken_lock(lock);
+    if (status != STATUS_OK)
+        return status;
+    if (waiter.recovered)
+        return report(lock);
+    if (waiter.since) /* next to a sleep it costs nothing */
+        lock_record_site(lock);
+    return STATUS_OK;
+}
+
+/* ---- giving back */
+
+enum status lock_release_for_any(struct lock *lock)
+{
+    enum status status = lock_release(lock);
+    uint32_t left = atomic_load(&lock->left), word = left | LOCK_BROKEN;
+    if (status == STATUS_OWNER_DIED && left != 0 &&
+        atomic_compare_exchange_strong(&lock->word, &word, LOCK_FREE))
+        return STATUS_OK;
+    return status;
+}
+
+/* An RLock is released by its owner only. */
+void lock_mark_clean_exit(struct lock *lock)
+{
+    if (lock_is_of(lock, family.tag) && atomic_load(&lock->owner) == 0)
+        atomic_store(&lock->left, family.tag);
+}
+
+PyObject *raise_not_owner(struct lock *lock)
+{
+    if (atomic_load(&lock->word) & LOCK_BROKEN)
+        return raise_broken_lock(lock);
+    PyErr_SetString(PyExc_AssertionError, "attempt to release recursive lock not owned by thread");
+    return NULL;
+}

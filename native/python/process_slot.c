@@ -1,0 +1,143 @@
+#include "process_slot.h"
+
+#include <stdlib.h>
+
+#include "../os/liveness.h"
+#include "exception.h"
+#include "family.h"
+#include "handle.h"
+
+/* Entries that were there when this process joined, until release_given_references(). */
+static uint32_t *given;
+static uint32_t given_count;
+
+/* ---- this process */
+
+static bool remember_given(void)
+{
+    uint32_t count = handle_list(&family, NULL, 0);
+    given = malloc((count + 1) * sizeof *given);
+    if (given == NULL) {
+        PyErr_NoMemory();
+        return false;
+    }
+    given_count = handle_list(&family, given, count);
+    return true;
+}
+
+/* join_family(fd, token) */
+static PyObject *join_family(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    int fd;
+    unsigned int token;
+    if (!PyArg_ParseTuple(args, "iI", &fd, &token))
+        return NULL;
+    if (family.header != NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "this process belongs to a family already");
+        return NULL;
+    }
+    if (!check_status(arena_open(&family, fd)))
+        return NULL;
+    if (table_adopt(&family, token) != STATUS_OK) {
+        arena_close(&family);
+        PyErr_SetString(PyExc_RuntimeError,
+                        "this process took so long to start that its family has given it up, or "
+                        "its parent has died");
+        return NULL;
+    }
+    if (!remember_given())
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+/* ---- starting others */
+
+static PyObject *reserve_slot(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
+{
+    uint32_t tag;
+    if (!family_ensure() || !check_status(table_reserve(&family, &tag)))
+        return NULL;
+    return PyLong_FromUnsignedLong(tag);
+}
+
+static PyObject *give_reference(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    unsigned int token;
+    HandleObject *object;
+    if (!PyArg_ParseTuple(args, "IO!", &token, Handle_Type, &object) || !handle_is_ready(object))
+        return NULL;
+    if (!check_status(table_give_reference(&family, &object->handle, token)))
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *set_slot_pid(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    unsigned int token;
+    int pid;
+    if (!PyArg_ParseTuple(args, "Ii", &token, &pid) || !family_ensure())
+        return NULL;
+    table_launched(&family, token, pid, process_start_time(pid));
+    Py_RETURN_NONE;
+}
+
+static PyObject *abandon_slot(PyObject *Py_UNUSED(module), PyObject *argument)
+{
+    unsigned long token = PyLong_AsUnsignedLong(argument);
+    if (PyErr_Occurred() || !family_ensure())
+        return NULL;
+    table_abandon(&family, (uint32_t)token);
+    Py_RETURN_NONE;
+}
+
+static PyObject *release_given_references(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
+{
+    if (family.tag != 0)
+        for (uint32_t i = 0; i < given_count; i++) {
+            struct handle handle = handle_at(&family, given[i]);
+            handle_release(&family, &handle);
+        }
+    free(given);
+    given = NULL;
+    given_count = 0;
+    Py_RETURN_NONE;
+}
+
+/* ---- after their end */
+
+static PyObject *reclaim_process(PyObject *Py_UNUSED(module), PyObject *argument)
+{
+    long pid = PyLong_AsLong(argument);
+    if (PyErr_Occurred())
+        return NULL;
+    if (family.tag != 0)
+        table_reap_pid(&family, (int)pid);
+    Py_RETURN_NONE;
+}
+
+static PyObject *reclaim_dead(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
+{
+    return PyLong_FromUnsignedLong(family.tag != 0 ? table_reap_dead(&family) : 0);
+}
+
+static PyMethodDef functions[] = {
+    {"join_family", join_family, METH_VARARGS, "join_family(fd, token): take a reserved slot."},
+    {"release_given_references", release_given_references, METH_NOARGS,
+     "Release what give_reference() gave to this process before it began."},
+    {"reserve_slot", reserve_slot, METH_NOARGS, "A token of a slot for a process to be started."},
+    {"give_reference", give_reference, METH_VARARGS,
+     "give_reference(token, handle): the process to be started holds it, too."},
+    {"set_slot_pid", set_slot_pid, METH_VARARGS,
+     "set_slot_pid(token, pid): the process has been started."},
+    {"abandon_slot", abandon_slot, METH_O, "abandon_slot(token): the start failed; release it."},
+    {"reclaim_process", reclaim_process, METH_O,
+     "reclaim_process(pid): release what that dead child held."},
+    {"reclaim_dead", reclaim_dead, METH_NOARGS,
+     "Release what dead processes held; how many there were."},
+    {NULL, NULL, 0, NULL},
+};
+
+int add_process_slot(PyObject *module)
+{
+    return PyModule_AddFunctions(module, functions);
+}
