@@ -44,13 +44,13 @@ if os.environ.get("PROCESSION_DEBUG", "0") not in ("", "0"):
     _core.record_lock_sites(True)
 
 
-def _forget_parts_at_exit(_: object = None) -> None:
+def _report_clean_exit(_: object = None) -> None:
     """Have the core told when this process exits: what it holds then was not left by a death."""
     Finalize(None, _core.mark_clean_exit, exitpriority=-1000)
 
 
-_forget_parts_at_exit()
-register_after_fork(_forget_parts_at_exit, _forget_parts_at_exit)
+_report_clean_exit()
+register_after_fork(_report_clean_exit, _report_clean_exit)
 
 
 # ------------------------------------------------------------------------------- what others call
