@@ -22,8 +22,8 @@ static enum status stage_segment(struct arena *arena, struct channel *channel, u
         journal_stage(arena, &channel->cached_segment, 0);
     } else {
         struct block *block;
-        enum status status = block_stage_new(arena, sizeof(struct segment) + bytes, BLOCK_SEGMENT,
-                                             &block);
+        enum status status = reference_stage_new(arena, sizeof(struct segment) + bytes,
+                                                 BLOCK_SEGMENT, &block);
         if (status != STATUS_OK)
             return status;
         *segment = block_payload(block);

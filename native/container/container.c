@@ -86,7 +86,7 @@ static enum status add_table(struct arena *arena, word_t *link, const struct ent
                              uint64_t bytes, struct entry_table **table)
 {
     struct block *block;
-    enum status status = block_stage_new(arena, bytes, BLOCK_ENTRY_TABLE, &block);
+    enum status status = reference_stage_new(arena, bytes, BLOCK_ENTRY_TABLE, &block);
     if (status != STATUS_OK)
         return status;
     *table = block_payload(block);

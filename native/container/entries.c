@@ -70,7 +70,7 @@ enum status item_stage(struct arena *arena, const struct item_key *key,
     if (message->kind != RECORD_PAYLOAD)
         size += message->size;
     struct block *block;
-    enum status status = block_stage_new(arena, size, BLOCK_ITEM, &block);
+    enum status status = reference_stage_new(arena, size, BLOCK_ITEM, &block);
     if (status != STATUS_OK)
         return status;
     struct item *item = block_payload(block);

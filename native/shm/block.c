@@ -1,7 +1,6 @@
 #include "block.h"
 
 #include "journal.h"
-#include "reference.h"
 #include "size_class.h"
 
 /* The file grows by an eighth of itself, within these bounds: fewer calls, little unused. */
@@ -82,8 +81,8 @@ static enum status stage_reuse(struct arena *arena, uint32_t size_class, struct 
     return STATUS_OK;
 }
 
-enum status block_stage_new(struct arena *arena, uint64_t size, enum block_kind kind,
-                            struct block **block)
+enum status block_stage_allocate(struct arena *arena, uint64_t size, enum block_kind kind,
+                                 struct block **block)
 {
     struct arena_header *header = arena->header;
     if (size > header->reserve)
@@ -105,7 +104,6 @@ enum status block_stage_new(struct arena *arena, uint64_t size, enum block_kind 
                   word_get(&header->used_bytes) + size_class_bytes(size_class));
     journal_stage(arena, &(*block)->serial, serial);
     journal_stage(arena, &(*block)->kind, kind);
-    reference_stage_first(arena, *block);
     journal_stage(arena, &(*block)->size, size);
     journal_stage(arena, &(*block)->cold, 0);
     return STATUS_OK;
@@ -113,7 +111,7 @@ enum status block_stage_new(struct arena *arena, uint64_t size, enum block_kind 
 
 /* ---- freeing */
 
-static void stage_free(struct arena *arena, struct block *block)
+void block_stage_free(struct arena *arena, struct block *block)
 {
     struct arena_header *header = arena->header;
     uint64_t bytes = size_class_bytes(block->size_class);
@@ -136,44 +134,12 @@ static void stage_free(struct arena *arena, struct block *block)
     journal_stage(arena, &header->free[block->size_class], arena_offset(arena, block));
 }
 
-void arena_reclaim(struct arena *arena, unsigned steps)
-{
-    offset_t dead;
-    while (steps-- > 0 && (dead = word_get(&arena->header->reclaim_list)) != 0) {
-        struct block *block = arena_at(arena, dead);
-        uint64_t kind = word_get(&block->kind);
-        struct block *child = NULL;
-        if (kind < BLOCK_KINDS && ops[kind].pop_child)
-            child = ops[kind].pop_child(arena, block);
-        if (child)
-            reference_stage_release(arena, child);
-        else
-            stage_free(arena, block);
-        journal_commit(arena);
-    }
-}
+/* ---- what a kind does */
 
-void arena_reclaim_all(struct arena *arena)
+struct block *block_pop_child(struct arena *arena, struct block *block)
 {
-    while (word_get(&arena->header->reclaim_list)) {
-        arena_lock(arena);
-        arena_reclaim(arena, RECLAIM_STEPS);
-        arena_unlock(arena);
-    }
-}
-
-/* ---- looking */
-
-struct block *block_find(struct arena *arena, offset_t payload, uint64_t serial)
-{
-    struct arena_header *header = arena->header;
-    if (payload % CACHE_LINE != 0 || payload < header->header_bytes + sizeof(struct block) ||
-        payload >= word_get(&header->top))
-        return NULL;
-    struct block *block = block_of(arena_at(arena, payload));
-    bool right = block->magic == BLOCK_MAGIC && word_get(&block->serial) == serial && serial != 0 &&
-                 word_get(&block->references) > 0;
-    return right ? block : NULL;
+    uint64_t kind = word_get(&block->kind);
+    return kind < BLOCK_KINDS && ops[kind].pop_child ? ops[kind].pop_child(arena, block) : NULL;
 }
 
 void block_on_owner_death(struct arena *arena, struct block *block, uint32_t tag)
@@ -188,4 +154,18 @@ void block_visit_children(struct arena *arena, struct block *block, child_visito
     uint64_t kind = word_get(&block->kind);
     if (kind < BLOCK_KINDS && ops[kind].visit_children)
         ops[kind].visit_children(arena, block, visit, with);
+}
+
+/* ---- looking */
+
+struct block *block_find(struct arena *arena, offset_t payload, uint64_t serial)
+{
+    struct arena_header *header = arena->header;
+    if (payload % CACHE_LINE != 0 || payload < header->header_bytes + sizeof(struct block) ||
+        payload >= word_get(&header->top))
+        return NULL;
+    struct block *block = block_of(arena_at(arena, payload));
+    bool right = block->magic == BLOCK_MAGIC && word_get(&block->serial) == serial && serial != 0 &&
+                 word_get(&block->references) > 0;
+    return right ? block : NULL;
 }

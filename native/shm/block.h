@@ -1,4 +1,4 @@
-/* Blocks: how one is taken, found, and freed after its last reference is gone.
+/* Blocks: the memory of the arena, and what the kinds of blocks need of it.
  *
  * Idea      A block is in exactly one of three states: in use (references > 0), on the list of
  *           blocks to be reclaimed (its last reference is gone, but it may still own references to
@@ -9,7 +9,8 @@
 #ifndef PROCESSION_SHM_BLOCK_H
 #define PROCESSION_SHM_BLOCK_H
 
-#include "arena.h"
+#include "../status.h"
+#include "layout.h"
 
 typedef void (*child_visitor)(void *with, offset_t payload);
 
@@ -30,31 +31,21 @@ void block_set_ops(enum block_kind kind, struct block_ops ops);
 
 /* ---- the arena is locked */
 
-/* Stages a block of *size* bytes with one reference, which the caller stages somewhere. Its payload
- * is not cleared. No other process sees it before the commit: that is the time to fill it in. */
-enum status block_stage_new(struct arena *arena, uint64_t size, enum block_kind kind,
-                            struct block **block);
+/* Stages a block of *size* bytes, without a reference: see reference_stage_new(). Its payload is
+ * not cleared. No other process sees it before the commit: that is the time to fill it in. */
+enum status block_stage_allocate(struct arena *arena, uint64_t size, enum block_kind kind,
+                                 struct block **block);
+/* Stages that *block*, the first of the reclaim list, goes to the free list. */
+void block_stage_free(struct arena *arena, struct block *block);
 
-/* Takes unreferenced blocks apart and frees them: at most *steps* transactions, so that no other
- * process waits long. What is left is done by the next call, of whatever process. */
-void arena_reclaim(struct arena *arena, unsigned steps);
-enum { RECLAIM_STEPS = 256 };
-
-/* The block whose payload is at *payload* if there is one and its serial is right, else NULL. */
-struct block *block_find(struct arena *arena, offset_t payload, uint64_t serial);
-
-/* Tells *block* that the process of *tag*, which held it, has died. */
+/* See block_ops: each calls that of the block's kind, if it has one. */
+struct block *block_pop_child(struct arena *arena, struct block *block);
 void block_on_owner_death(struct arena *arena, struct block *block, uint32_t tag);
-
-/* Visits the block's children, whether it is in use or not: see block_ops. */
 void block_visit_children(struct arena *arena, struct block *block, child_visitor visit,
                           void *with);
 
-/* ---- the arena is not locked */
-
-/* Reclaims all. Locks the arena, and lets others have it in between: there may be a million
- * blocks. */
-void arena_reclaim_all(struct arena *arena);
+/* The block whose payload is at *payload* if there is one and its serial is right, else NULL. */
+struct block *block_find(struct arena *arena, offset_t payload, uint64_t serial);
 
 static inline void *block_payload(struct block *block)
 {

@@ -11,7 +11,7 @@
 #ifndef PROCESSION_SHM_JOURNAL_H
 #define PROCESSION_SHM_JOURNAL_H
 
-#include "arena.h"
+#include "layout.h"
 
 /* Each of these is called with the arena locked. */
 

@@ -10,8 +10,11 @@
 #define PROCESSION_SHM_LAYOUT_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
+#include "../os/mapping.h"
 #include "../os/mutex.h"
 
 #define ARENA_MAGIC UINT64_C(0x4e4f495353434f52)
@@ -142,5 +145,41 @@ struct arena_header {
     struct waker_entry wakers[WAKER_COUNT];
     struct slot slots[SLOT_COUNT];
 };
+
+/* ---- the arena as a process sees it */
+
+/* This process's view of its family's arena. */
+struct arena {
+    struct mapping mapping;
+    struct arena_header *header;
+    uint32_t self; /* index of this process's slot */
+    uint32_t tag;  /* and its tag: index and generation */
+};
+
+static inline void *arena_at(const struct arena *arena, offset_t offset)
+{
+    return arena->mapping.base + offset;
+}
+
+static inline offset_t arena_offset(const struct arena *arena, const void *address)
+{
+    return (offset_t)((const char *)address - arena->mapping.base);
+}
+
+static inline uint64_t word_get(word_t *word)
+{
+    return atomic_load_explicit(word, memory_order_relaxed);
+}
+
+/* The slot of a process: see process_table.h. */
+static inline struct slot *arena_slot(const struct arena *arena, uint32_t index)
+{
+    return &arena->header->slots[index];
+}
+
+static inline uint32_t tag_index(uint32_t tag)
+{
+    return tag & ((1u << SLOT_INDEX_BITS) - 1);
+}
 
 #endif

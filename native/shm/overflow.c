@@ -3,14 +3,14 @@
 #include <string.h>
 
 #include "../crash_point.h"
-#include "journal.h"
+#include "reference.h"
 
 static enum status add(struct arena *arena, word_t *link, uint64_t bytes)
 {
     if (word_get(link))
         return STATUS_OK; /* another process was faster */
     struct block *block;
-    enum status status = block_stage_new(arena, bytes, BLOCK_OVERFLOW, &block);
+    enum status status = reference_stage_new(arena, bytes, BLOCK_OVERFLOW, &block);
     if (status != STATUS_OK)
         return status;
     memset(block_payload(block), 0, bytes); /* no other process sees it before the commit */

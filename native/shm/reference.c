@@ -2,6 +2,56 @@
 
 #include "../crash_point.h"
 
+/* ---- the count */
+
+enum status reference_stage_new(struct arena *arena, uint64_t size, enum block_kind kind,
+                                struct block **block)
+{
+    enum status status = block_stage_allocate(arena, size, kind, block);
+    if (status == STATUS_OK)
+        journal_stage(arena, &(*block)->references, 1);
+    return status;
+}
+
+void reference_stage_add(struct arena *arena, struct block *block)
+{
+    journal_stage(arena, &block->references, word_get(&block->references) + 1);
+}
+
+void reference_stage_release(struct arena *arena, struct block *block)
+{
+    uint64_t left = word_get(&block->references) - 1;
+    journal_stage(arena, &block->references, left);
+    if (left == 0) {
+        journal_stage(arena, &block->next, word_get(&arena->header->reclaim_list));
+        journal_stage(arena, &arena->header->reclaim_list, arena_offset(arena, block));
+    }
+}
+
+void arena_reclaim(struct arena *arena, unsigned steps)
+{
+    offset_t first;
+    while (steps-- > 0 && (first = word_get(&arena->header->reclaim_list)) != 0) {
+        struct block *block = arena_at(arena, first), *child = block_pop_child(arena, block);
+        if (child)
+            reference_stage_release(arena, child);
+        else
+            block_stage_free(arena, block);
+        journal_commit(arena);
+    }
+}
+
+void arena_reclaim_all(struct arena *arena)
+{
+    while (word_get(&arena->header->reclaim_list)) {
+        arena_lock(arena);
+        arena_reclaim(arena, RECLAIM_STEPS);
+        arena_unlock(arena);
+    }
+}
+
+/* ---- entries of slots */
+
 static uint32_t part_of(uint32_t entry)
 {
     return 31 - (uint32_t)__builtin_clz(entry / REFERENCE_FIRST + 1);
@@ -56,7 +106,8 @@ static enum status add_part(struct arena *arena, uint32_t index)
         return STATUS_NO_MEMORY;
     struct block *block;
     uint32_t count = part_entries(part), start = part_start(part);
-    enum status status = block_stage_new(arena, count * sizeof(word_t), BLOCK_REFERENCES, &block);
+    enum status status = reference_stage_new(arena, count * sizeof(word_t), BLOCK_REFERENCES,
+                                             &block);
     if (status != STATUS_OK)
         return status;
     word_t *words = block_payload(block);
@@ -103,7 +154,7 @@ enum status handle_create(struct arena *arena, uint64_t size, enum block_kind ki
     enum status status = reference_ensure_entry(arena, arena->self);
     struct block *block;
     if (status == STATUS_OK)
-        status = block_stage_new(arena, size, kind, &block);
+        status = reference_stage_new(arena, size, kind, &block);
     if (status == STATUS_OK) {
         if (fill)
             fill(block_payload(block), size, with);

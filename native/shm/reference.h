@@ -13,6 +13,7 @@
 #ifndef PROCESSION_SHM_REFERENCE_H
 #define PROCESSION_SHM_REFERENCE_H
 
+#include "arena.h"
 #include "block.h"
 #include "journal.h"
 
@@ -24,27 +25,21 @@ struct handle {
 
 /* ---- the count; the arena is locked */
 
-/* A new block has one reference. */
-static inline void reference_stage_first(struct arena *arena, struct block *block)
-{
-    journal_stage(arena, &block->references, 1);
-}
+/* Stages a block of *size* bytes with one reference, which the caller stages somewhere. Its payload
+ * is not cleared. No other process sees it before the commit: that is the time to fill it in. */
+enum status reference_stage_new(struct arena *arena, uint64_t size, enum block_kind kind,
+                                struct block **block);
+void reference_stage_add(struct arena *arena, struct block *block);
+/* One reference less. The last one puts the block on the reclaim list. */
+void reference_stage_release(struct arena *arena, struct block *block);
 
-static inline void reference_stage_add(struct arena *arena, struct block *block)
-{
-    journal_stage(arena, &block->references, word_get(&block->references) + 1);
-}
-
-/* One reference less. The last one puts the block on the list of those to be reclaimed. */
-static inline void reference_stage_release(struct arena *arena, struct block *block)
-{
-    uint64_t left = word_get(&block->references) - 1;
-    journal_stage(arena, &block->references, left);
-    if (left == 0) {
-        journal_stage(arena, &block->next, word_get(&arena->header->reclaim_list));
-        journal_stage(arena, &arena->header->reclaim_list, arena_offset(arena, block));
-    }
-}
+/* Takes the blocks of the reclaim list apart and frees them: at most *steps* transactions, so that
+ * no other process waits long. The next call, in any process, does the rest. */
+void arena_reclaim(struct arena *arena, unsigned steps);
+enum { RECLAIM_STEPS = 256 };
+/* Reclaims all. Locks the arena, and lets others have it in between: there may be a million
+ * blocks. */
+void arena_reclaim_all(struct arena *arena);
 
 /* ---- handles; these lock the arena themselves */
 
