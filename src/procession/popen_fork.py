@@ -16,7 +16,7 @@ import os
 import sys
 
 from . import _core, util
-from ._launch import bootstrap, parent_death
+from ._launch import forked_child, parent_death
 from ._launch.popen import BasePopen
 from ._launch.sentinel import Sentinel
 
@@ -49,7 +49,7 @@ class Popen(BasePopen):
             sentinel.abandon()
             raise
         if self.pid == 0:
-            bootstrap.after_fork(process_obj, parent_pipe, sentinel)
+            forked_child.run(process_obj, parent_pipe, sentinel)
         self._open_sentinel(sentinel)
 
 

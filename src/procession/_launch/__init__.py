@@ -13,7 +13,8 @@ The modules; none imports one below it in this list:
 - `popen`: the parent's object for a child: its exit code, signals, waiting
 - `result`: a result or an exception, from child to parent
 - `start_data`: the pickles that a child is made from
-- `bootstrap`: from the first line of a child to its exit code
+- `bootstrap`: a child of any method, from its identity to its exit code
+- `forked_child`: the first steps of a forked child, and how it leaves
 
 Layer: process. The package re-exports nothing: each of the modules is imported when it is needed,
 because a program that only forks should not pay for the others.

@@ -1,76 +1,24 @@
-"""From the first line of a child to its exit code.
+"""A child of any start method, from its identity to its exit code.
 
 Idea: however it was started, a child becomes the process that its object describes, runs it, and
-turns the way that ended into an exit code. A forked child then leaves by `os._exit`, because the
-rest of its stack is the parent's.
+turns the way that ended into an exit code. Nothing here depends on the start method.
 
-Invariant: a forked child never returns into the parent's code, whatever is raised, and runs none of
-the parent's exit functions.
+Invariant: `run` returns an exit code whatever is raised.
 
 Layer: process; imports base.
 """
 
 from __future__ import annotations
 
-import atexit
-import os
 import sys
 
 from .. import _core, util
 from .._base import finalize, hooks, log
-from . import crash_report, import_locks, parent_death
+from . import crash_report
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NoReturn
-
     from ..process import BaseProcess
-    from .sentinel import Sentinel
-
-# ------------------------------------------------------------------------------- in a forked child
-
-
-def after_fork(process_obj: BaseProcess, parent_pipe: int, sentinel: Sentinel) -> NoReturn:
-    """Be the child, from right after the fork; *parent_pipe* is the parent's death pipe."""
-    code = 1
-    try:
-        import_locks.remove_those_of_other_threads()
-        finalize.reset_in_child()
-        sentinel.in_forked_child()
-        parent_death.in_forked_child()
-        reseed_numpy()
-        code = process_obj._bootstrap(parent_sentinel=parent_pipe)
-    finally:
-        exit_forked_child(code)
-
-
-def exit_forked_child(code: int) -> NoReturn:
-    """End a forked child: run its exit functions, then end the process."""
-    try:
-        atexit._run_exitfuncs()
-        finalize._exit_function()
-        util._flush_std_streams()
-    finally:
-        os._exit(code)
-
-
-def reseed_numpy() -> None:
-    """Give a forked child another state of numpy's global generator than its siblings have.
-
-    The interpreter itself does so for `random`.
-    """
-    numpy_random = sys.modules.get("numpy.random")
-    if numpy_random is not None:
-        numpy_random.seed()
-
-
-def run_after_forkers() -> None:
-    """Run what was registered for a forked child; a fresh interpreter does not call this."""
-    finalize._finalizer_registry.clear()
-    finalize._run_after_forkers()
-
-
-# --------------------------------------------------------------------- in a child of every method
 
 
 def prepare(start_method: str | None) -> None:
@@ -152,3 +100,9 @@ def _join_threads() -> None:
     threading = sys.modules.get("threading")
     if threading is not None:
         threading._shutdown()
+
+
+def run_after_forkers() -> None:
+    """Run what was registered for a forked child; a fresh interpreter does not call this."""
+    finalize._finalizer_registry.clear()
+    finalize._run_after_forkers()

@@ -15,7 +15,6 @@ import sys
 
 from .. import process
 from .._base import errors
-from .._pickling import settings
 from ._factories import Factories
 
 TYPE_CHECKING = False
@@ -124,6 +123,8 @@ class BaseContext(Factories):
     @property
     def reducer(self) -> Any:
         """The module, or an object like it, by which objects are pickled for a child."""
+        from .._pickling import settings  # rarely used, and every child would import it
+
         if settings.reducer is None:
             from .. import reduction
 
@@ -132,5 +133,7 @@ class BaseContext(Factories):
 
     @reducer.setter
     def reducer(self, reduction: Any) -> None:
+        from .._pickling import settings
+
         own = reduction is sys.modules.get("procession.reduction")
         settings.reducer = None if own else reduction

@@ -28,7 +28,7 @@ from contextlib import suppress
 from .. import _core, spawn, util
 from .._base import finalize, runtime
 from .._base.wakeup import SignalWakeup
-from .._launch import bootstrap, parent_death, sigint_mask
+from .._launch import forked_child, parent_death, sigint_mask
 from ._prefork import PreforkChild
 from ._protocol import ENDED, FAILED, STARTED, ReceivedRequest, receive, write_answer
 
@@ -170,14 +170,14 @@ class Server:
         except Exception:  # noqa: BLE001 - shown; the child ends here
             sys.excepthook(*sys.exc_info())
         finally:
-            bootstrap.exit_forked_child(code)
+            forked_child.leave(code)
 
 
 def become(received: ReceivedRequest) -> int:
     """In the child: be the process that is asked for; return its exit code."""
     global _fds_for_child
     _fds_for_child = received.fds.for_child
-    bootstrap.reseed_numpy()
+    forked_child.reseed_numpy()
     release: Callable[[], object] = lambda: _core.abandon_slot(received.request.token)  # noqa: E731
     data = io.BytesIO(received.read_data())
     return spawn.run(data, received.fds.parent_pipe, release, received.fds.for_child)

@@ -16,7 +16,7 @@ Idea: each option of a pool that changes a worker is applied here, once, when th
                           takes a microsecond or two, cheap enough to be done after each task.
 
 Invariant: without a seed nothing is touched; the processes then have distinct random states as all
-children of this package have (see `_launch.bootstrap.distinct_random_states`).
+children of this package have (see `_launch.forked_child.reseed_numpy`).
 
 Layer: pool; runs in the workers.
 """
