@@ -1,6 +1,6 @@
 """Pipes whose users are killed at every point of the mailbox.
 
-Idea: messages are numbers in a row. Who receives has a beginning of the row, with nothing torn,
+Idea: messages are numbers in a row. A receiver has the first part of the row, with nothing torn,
 missing or twice; what a killed receiver had not taken, the next one with the same end gets.
 """
 
@@ -17,7 +17,7 @@ from tests.support.waiting import wait_until
 
 pytestmark = [
     pytest.mark.usefixtures("sound"),
-    pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="nobody spins on one processor"),
+    pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one processor: no receiver spins"),
 ]
 
 COUNT = 3000
@@ -124,7 +124,9 @@ def test_the_next_receiver_goes_on_where_a_killed_one_stopped(
 
 @pytest.mark.parametrize("point", ["handoff.recover.before_claim", "handoff.recover.claimed"])
 @DUPLEX
-def test_a_legacy_outlives_its_first_heir(duplex: bool, point: str) -> None:
+def test_a_killed_receiver_that_recovers_a_message_leaves_it_for_the_next(
+    duplex: bool, point: str
+) -> None:
     reader, writer, received, sent = received_until_killed("handoff.take.before_commit", 2, duplex)
     with reader, writer:
         assert sent == received + 1

@@ -1,4 +1,4 @@
-"""Bytes that nobody who means well would send: to listeners, to clients, to connections.
+"""Bytes that no honest peer would send: to listeners, to clients, to connections.
 
 Idea: a handshake never waits, so a stranger can be played by the same thread, step by step; a case
 takes a millisecond. How often each claim is tried is chosen so that all together are well over ten
@@ -121,7 +121,7 @@ def _listener(**kwargs: Any) -> Listener:
 
 
 def refused(listener: Listener) -> bool:
-    """Whether the one peer who has come and gone was told so, or dropped; he is not let in."""
+    """Return whether the one peer, which is gone, was refused; else it was disconnected."""
     found = False
     for _ in range(2):
         with contextlib.suppress(TimeoutError):
@@ -139,7 +139,7 @@ def refused(listener: Listener) -> bool:
 
 
 def test_no_stranger_is_let_in() -> None:
-    """Whatever he says and however he leaves: the listener goes on, nothing is unpickled."""
+    """Whatever it sends and however it ends: the listener goes on, nothing is unpickled."""
 
     @tries(2_500)
     @given(st.one_of(streams, poisoned), st.booleans())
@@ -160,7 +160,7 @@ def test_no_stranger_is_let_in() -> None:
 
 @pytest.mark.parametrize("size", [257, 65_536, 2**31 - 1, -1, -(2**31)])
 def test_a_stranger_announces_what_he_likes(size: int) -> None:
-    """He is refused at the announcement; no room is made for what it promises."""
+    """It is refused at the announcement; no memory is allocated for what that claims."""
     announced = size.to_bytes(4, "big", signed=True) + b"\x7f" + b"\xff" * 7
     with _listener(authkey=KEY) as listener, SocketClient(listener.address) as stranger:
         os.write(stranger.fileno(), announced)
@@ -201,7 +201,7 @@ MESSAGES_OF_A_CLIENT = 3  # an answer, a challenge, a verdict
 
 
 def converse(listener: Listener, spoil: Callable[[int, bytes], list[bytes]]) -> Connection | None:
-    """Play a client who has the key, and whose frames *spoil* replaces; who was let in."""
+    """Play a client that has the key, with frames replaced by *spoil*; return what was accepted."""
     with SocketClient(listener.address) as client:
         guest = Guest(client)
         for number in range(MESSAGES_OF_A_CLIENT):
@@ -218,7 +218,7 @@ def converse(listener: Listener, spoil: Callable[[int, bytes], list[bytes]]) -> 
 
 
 def test_a_guest_may_speak_in_pieces() -> None:
-    """Which shows that the test below plays a client who would be let in."""
+    """Which shows that the test below plays a client that would be accepted."""
 
     @tries(200)
     @given(st.lists(st.integers(1, 100), max_size=5))
@@ -257,7 +257,7 @@ def test_one_wrong_byte_keeps_him_out() -> None:
             return [whole[:at] + bytes([whole[at] ^ value]) + whole[at + 1 :]]
 
         accepted = None
-        # Either side sees it, or he was dropped and notices.
+        # Either side sees it, or the client was disconnected and notices.
         with contextlib.suppress(AuthenticationError, BrokenPipeError, ConnectionResetError):
             accepted = converse(listener, spoil)
         assert accepted is None

@@ -215,7 +215,7 @@ def test_the_end_inside_of_a_message_is_an_error_of_its_own(ends: Ends, start: b
         receiver.recv()
 
 
-def test_sending_to_nobody_is_a_broken_pipe(ends: Ends) -> None:
+def test_sending_without_a_receiver_is_a_broken_pipe(ends: Ends) -> None:
     receiver, sender = ends
     receiver.close()
     for size in (5, 1_000_000):
@@ -346,7 +346,7 @@ def test_after_half_a_message_nothing_is_taken_for_a_message(ends: Ends, size: i
 def test_half_a_message_is_not_followed_by_another(ends: Ends) -> None:
     receiver, sender = ends
     with alarm(interrupt, 0.05), pytest.raises(Interrupt):
-        sender.send_bytes(bytes(10_000_000))  # nobody reads
+        sender.send_bytes(bytes(10_000_000))  # no process reads
     assert sender.closed
     with pytest.raises(OSError, match="end of file during message"):
         receiver.recv_bytes()

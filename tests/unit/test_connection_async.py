@@ -68,7 +68,7 @@ def test_what_is_sent_is_received(ends: Ends, size: int) -> None:
 
 
 def test_the_loop_goes_on_while_a_task_waits(ends: Ends) -> None:
-    """Nobody else sends: the message comes from the same loop."""
+    """No other process sends: the message comes from the same loop."""
     receiver, sender = ends
 
     async def work() -> Any:

@@ -1,4 +1,4 @@
-"""The files of Unix sockets: private, removed, and by the tracker where nobody else is left."""
+"""The files of Unix sockets: private; removed, by the tracker if no other process is left."""
 
 import os
 import signal
@@ -109,7 +109,7 @@ def test_a_program_that_ends_leaves_no_socket_file(tmp_path: Path) -> None:
 
 
 def test_a_killed_family_leaves_no_socket_file(tmp_path: Path) -> None:
-    """Not while a child of it lives, who may be listening."""
+    """Not while a child of it lives, which may be listening."""
     path = tmp_path / "named"
     code = (
         LISTENERS

@@ -1,4 +1,4 @@
-"""Listeners and clients: addresses, keys, people who are silent, wrong or gone, and TLS."""
+"""Listeners and clients: addresses, keys, peers that are silent, wrong or gone, and TLS."""
 
 import contextlib
 import os
@@ -171,7 +171,7 @@ def test_rubbish_is_refused_before_it_is_stored(listener: Listener, sent: bytes)
 
 def test_a_client_without_a_listener_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        Client(str(tmp_path / "nobody"))
+        Client(str(tmp_path / "no-listener"))
     with Listener(("127.0.0.1", 0)) as listener:
         address = listener.address
     with pytest.raises(ConnectionRefusedError):
@@ -207,7 +207,7 @@ def test_a_listener_that_falls_silent_in_mid_handshake_is_left(
 
 
 def test_a_client_stops_waiting_for_a_place_in_the_queue() -> None:
-    with Listener(backlog=0) as listener, Client(listener.address):  # who takes the only place
+    with Listener(backlog=0) as listener, Client(listener.address):  # the client fills the queue
         start = time.monotonic()
         with pytest.raises(TimeoutError):
             Client(listener.address, timeout=0.1)

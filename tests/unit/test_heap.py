@@ -8,7 +8,7 @@ from procession import heap
 
 
 def test_a_piece_of_memory_is_as_large_as_asked_for() -> None:
-    """Zeroed, writable, and the same for whoever has a pickle of it."""
+    """Zeroed, writable, and the same in each process that has a pickle of it."""
     wrapper = heap.BufferWrapper(10)
     view = wrapper.create_memoryview()
 
@@ -24,7 +24,7 @@ def test_a_piece_of_memory_is_as_large_as_asked_for() -> None:
 
 
 def test_a_view_outlives_its_piece() -> None:
-    """The memory goes with the last who sees it."""
+    """The memory is freed with the last view of it."""
     view = heap.BufferWrapper(4).create_memoryview()
     heap.BufferWrapper(4).create_memoryview()[:] = b"xxxx"
 

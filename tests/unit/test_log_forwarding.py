@@ -266,7 +266,7 @@ def test_a_child_that_outlives_it_writes_to_standard_error(
 
 
 def test_a_log_call_does_not_wait_for_ever(capfd: pytest.CaptureFixture[str]) -> None:
-    """With a full queue that nobody reads the record is written where it is seen."""
+    """With a full queue that no process reads, the record is written to the error stream."""
     records = procession.Queue(1)
     handler = _log_forwarding._ForwardingHandler(records, logging.INFO)
     handler._timeout = 0.01

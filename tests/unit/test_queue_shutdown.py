@@ -86,7 +86,7 @@ def _put(box: Any, answer: Any) -> None:
 
 
 @pytest.mark.parametrize("immediate", [False, True])
-def test_it_wakes_those_who_wait_in_other_processes(ctx: Any, immediate: bool) -> None:
+def test_it_ends_the_waits_of_other_processes(ctx: Any, immediate: bool) -> None:
     empty, full, answer = ctx.Queue(), ctx.Queue(1), ctx.Queue()
     full.put("first")
     children = [ctx.Process(target=_get, args=(empty, answer)) for _ in range(2)]
@@ -147,7 +147,7 @@ def test_joining_after_an_orderly_end_waits_for_all() -> None:
     box.join()
 
 
-def test_it_wakes_who_joins() -> None:
+def test_it_ends_a_join() -> None:
     box = procession.JoinableQueue()
     box.put(1)
     joiner = threading.Thread(target=box.join)

@@ -75,7 +75,7 @@ def test_threads_that_wait_for_different_queues_do_not_take_each_others_wake_ups
         thread.join()
 
 
-def test_two_who_wait_for_one_queue_are_both_told() -> None:
+def test_two_waits_for_one_queue_both_end() -> None:
     box = procession.Queue()
     told = procession.Queue()
     threads = [

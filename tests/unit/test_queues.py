@@ -142,7 +142,7 @@ def test_closing_is_the_callers_own_affair(ctx: Any) -> None:
 
 
 def test_what_one_context_makes_serves_another(ctx: Any) -> None:
-    """The standard package refuses that; here a queue is a number, whoever made it."""
+    """The standard package refuses that; here a reference to a queue is just a number."""
     other = procession.get_context("spawn" if ctx.get_start_method() == "fork" else "fork")
     box, answer = other.Queue(), other.Queue()
     process = ctx.Process(target=_forward, args=(box, answer))

@@ -195,7 +195,7 @@ def test_a_descriptor_can_be_fetched_once() -> None:
             stand_in.detach()
 
 
-def test_what_nobody_fetched_is_closed_by_stop() -> None:
+def test_what_was_not_fetched_is_closed_by_stop() -> None:
     with open_null() as fd:
         stand_in = DupFd(fd)
     _fd_sharer.stop(timeout=10)

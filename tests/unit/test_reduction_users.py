@@ -209,7 +209,7 @@ def test_a_segment_can_be_withdrawn_from_the_tracker() -> None:
     )
 
     assert outcome.stderr == ""
-    Path("/dev/shm", outcome.stdout.strip()).unlink()  # nobody has removed it
+    Path("/dev/shm", outcome.stdout.strip()).unlink()  # it was not removed
 
 
 @pytest.mark.orphans

@@ -281,7 +281,7 @@ def test_any_pickler_sends_a_reference() -> None:
 
 
 def make_all() -> Things:
-    """In a worker: objects that nobody holds but their message."""
+    """In a worker: objects that only their message holds."""
     return {name: thing for name, thing in all_types().items() if name not in LOCKS}
 
 

@@ -313,7 +313,7 @@ def test_numpy_shares_the_memory() -> None:
 
 @pytest.mark.parametrize("code", [*INTEGERS, "f", "d"])
 def test_each_type_of_array_is_a_buffer_of_its_items(code: str) -> None:
-    """With their format and size, writable, and kept alive by whoever sees it."""
+    """With their format and size, writable, and kept alive by each view."""
     array = Array(code, [1, 2, 3])
 
     view = memoryview(array.get_obj()).cast("B").cast(code)

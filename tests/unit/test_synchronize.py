@@ -86,7 +86,7 @@ def test_any_process_may_release_a_lock_that_another_took(ctx: Any, through: str
     process.close()
 
     assert lock.locked()
-    with pytest.raises(BrokenLockError):  # nobody waits for what has ended
+    with pytest.raises(BrokenLockError):  # no process waits for a dead one
         lock.acquire()
     things[through].release()
 
@@ -234,7 +234,7 @@ def take_some(semaphore: Any, count: int, how_to_end: str) -> None:
 
 @pytest.mark.parametrize(("how_to_end", "left"), [("kill", 3), ("return", 1)])
 def test_permits_come_back_from_the_dead_only(ctx: Any, how_to_end: str, left: int) -> None:
-    """Who ends in order keeps what it took, as in the standard package."""
+    """A process that exits keeps what it acquired, as in the standard package."""
     semaphore = ctx.Semaphore(3)
 
     process = ctx.Process(target=take_some, args=(semaphore, 2, how_to_end))

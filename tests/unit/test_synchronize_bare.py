@@ -1,4 +1,4 @@
-"""What an operation costs that meets nobody: one call into C, no Python frame, no system call.
+"""What an operation without contention costs: one call into C, no Python frame, no system call.
 
 Idea: the interpreter tells a profiler of each Python frame; the kernel kills a process in strict
 seccomp mode at its first system call other than read and write.
@@ -103,7 +103,7 @@ def chosen(name: str) -> tuple[Operation, ...]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_operation_that_meets_nobody_runs_no_python_code(name: str) -> None:
+def test_an_operation_without_contention_runs_no_python_code(name: str) -> None:
     """No frame but that of its caller."""
     calls, frames = chosen(name), []
 
@@ -154,7 +154,7 @@ def survives_without_system_calls(calls: tuple[Operation, ...]) -> bool:
 
 @pytest.mark.skipif(not may_be_strict(), reason="this system forbids strict seccomp mode")
 @pytest.mark.parametrize("name", NAMES)
-def test_an_operation_that_meets_nobody_makes_no_system_call(name: str) -> None:
+def test_an_operation_without_contention_makes_no_system_call(name: str) -> None:
     """Neither the kernel is asked nor is the interpreter's lock let go, which could ask it."""
     assert survives_without_system_calls(chosen(name))
 

@@ -1,4 +1,4 @@
-"""Locks whose holder has died: who is told, and what."""
+"""Locks whose holder has died: which processes are told, and what."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ def hold_and_die(lock: Any) -> None:
 
 @LOCKS
 def test_a_dead_holder_is_named(ctx: Any, kind: Any) -> None:
-    """Its pid and its name; until reset() nobody has the lock."""
+    """Its pid and its name; until reset() no process has the lock."""
     lock = kind()
     process = ctx.Process(target=hold_and_die, args=(lock,), name="unlucky")
     process.start()
@@ -151,7 +151,7 @@ def test_the_line_that_took_the_lock_is_named_where_it_is_known() -> None:
 
 
 def test_a_line_that_is_not_known_is_not_made_up() -> None:
-    """Without the variable nobody wrote it down; the message says how to have it."""
+    """Without the variable it was not noted; the message says how to have it noted."""
     result = run_python(DEATHS, env={**os.environ, "PROCESSION_DEBUG": "0"})
 
     assert result.stdout.count("PROCESSION_DEBUG=1") == len(LINES_OF_DEATHS)

@@ -49,7 +49,7 @@ def on_alarm(handler: Callable[[], object], every: float = 0) -> Iterator[None]:
 
 @pytest.mark.parametrize("kind", [Lock, Semaphore, BoundedSemaphore])
 def test_a_release_in_a_handler_ends_the_acquire_it_interrupted(kind: Any) -> None:
-    """Whoever has it: the permit is for the next to come."""
+    """Wherever the interruption comes: the next acquire gets the permit."""
     lock = kind()
     lock.acquire()
 
@@ -113,7 +113,7 @@ def test_set_and_clear_in_a_handler_end_the_wait_they_interrupted() -> None:
 
 
 def test_an_abort_in_a_handler_ends_the_wait_it_interrupted() -> None:
-    """The party learns that nobody passes."""
+    """The other party learns that the barrier is broken."""
     barrier = Barrier(2)
 
     with on_alarm(barrier.abort), pytest.raises(threading.BrokenBarrierError):
@@ -208,7 +208,7 @@ def make_uses() -> dict[str, Callable[[], object]]:
 
 @pytest.mark.parametrize("name", list(make_uses()))
 def test_a_fork_while_threads_use_it_is_safe(name: str) -> None:
-    """The child is one thread, whatever the others were at; nobody dies, so nothing breaks."""
+    """The child has one thread, whatever the others did; no process dies, so nothing breaks."""
     use, end = make_uses()[name], threading.Event()
 
     def use_on() -> None:

@@ -1,4 +1,4 @@
-"""Events, conditions and barriers: who is woken, by what; and how all of them travel."""
+"""Events, conditions and barriers: which waits end, by what; and how all of them are sent."""
 
 import pickle
 import signal
@@ -38,7 +38,7 @@ PRIMITIVES = (
 # ------------------------------------------------------------------------------------------ events
 
 
-def test_an_event_wakes_all_who_wait() -> None:
+def test_an_event_ends_all_waits() -> None:
     """Also when it is cleared at once."""
     event = Event()
     waiters = [Background(event.wait, TIMEOUT) for _ in range(5)]
@@ -92,7 +92,7 @@ def test_a_wait_is_interrupted_by_a_handler_that_raises(make: Any) -> None:
 
 
 @pytest.mark.parametrize("make", [Lock, RLock, threading.RLock])
-def test_notifications_reach_those_who_have_waited_longest(make: Any) -> None:
+def test_notifications_reach_the_longest_waits(make: Any) -> None:
     """One each; over any lock."""
     condition = Condition(make())
     order: list[int] = []
@@ -193,7 +193,7 @@ def test_wait_for_ends_with_the_last_answer() -> None:
 
 
 def test_the_last_to_come_acts_once() -> None:
-    """Before anybody goes on; the indices are those of their coming."""
+    """Before any party goes on; the indices are those of their arrival."""
     acted: list[int] = []
     barrier = Barrier(3, lambda: acted.append(1))
 
@@ -205,7 +205,7 @@ def test_the_last_to_come_acts_once() -> None:
 
 
 def test_an_action_that_fails_breaks_the_barrier() -> None:
-    """Its caller has the exception, the others learn that nobody passes."""
+    """Its caller has the exception, the others learn that the barrier is broken."""
     barrier = Barrier(2, lambda: 1 / 0)
 
     outcomes = [party.result() for party in [Background(barrier.wait) for _ in range(2)]]

@@ -40,7 +40,7 @@ def reduce_connection(connection: Connection) -> tuple[Any, ...]:
 
 
 def _reference(pipe_end: _core.PipeEnd) -> tuple[int, tuple[Any, ...]] | None:
-    """Return the side of the pipe and the arguments of `_core._attach`; None without memory."""
+    """Return the end of the pipe and arguments of `_core._attach`; None without shared memory."""
     if not pipe_end.has_fast_path:
         return None
     _, where = pipe_end.__reduce__()  # also makes a launch keep the memory for the child
