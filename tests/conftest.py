@@ -63,6 +63,14 @@ def sound() -> Iterator[None]:
         assert check() == []
 
 
+@pytest.fixture(scope="session", autouse=True)
+def hooks() -> None:
+    """Tests make objects of the core's own types, without the modules that give it its hooks."""
+    from procession._pickling import core_hooks
+
+    core_hooks.give()
+
+
 @pytest.fixture(scope="session")
 def family() -> None:
     """Bring into being what lives as long as the family: arena, death pipe, fork server."""

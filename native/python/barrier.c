@@ -6,6 +6,7 @@
 #include "arguments.h"
 #include "exception.h"
 #include "family.h"
+#include "hooks.h"
 #include "type.h"
 #include "waiting.h"
 
@@ -13,8 +14,6 @@ typedef struct {
     WaitingObject waiting;
     PyObject *action, *timeout; /* owned; NULL until there is a block */
 } BarrierObject;
-
-static PyObject *broken_barrier_error;
 
 static struct barrier *barrier_of(BarrierObject *self)
 {
@@ -77,7 +76,8 @@ static void Barrier_dealloc(BarrierObject *self)
 
 static PyObject *raise_failed(struct barrier *barrier)
 {
-    if (!import_cached(&broken_barrier_error, "threading", "BrokenBarrierError"))
+    PyObject *broken_barrier_error = hook_value(HOOK_BROKEN_BARRIER);
+    if (broken_barrier_error == NULL)
         return NULL;
     uint64_t pid = word_get(&barrier->dead.pid);
     char name[SLOT_NAME_BYTES + 1] = {0};

@@ -6,6 +6,7 @@
 #include "batch.h"
 #include "channel_transfer.h"
 #include "decode.h"
+#include "encode.h"
 #include "exception.h"
 #include "family.h"
 #include "ready_fd.h"
@@ -14,7 +15,8 @@
 static PyObject *Channel_new(PyTypeObject *type, PyObject *Py_UNUSED(args),
                              PyObject *Py_UNUSED(kwargs))
 {
-    ChannelObject *self = channel_prepare() ? (ChannelObject *)handle_new(type) : NULL;
+    ChannelObject *self = encode_prepare() && decode_prepare() ? (ChannelObject *)handle_new(type)
+                                                               : NULL;
     if (self)
         spin_wait_init(&self->spin_wait);
     return (PyObject *)self;

@@ -4,28 +4,8 @@
 #include "encode.h"
 #include "exception.h"
 #include "family.h"
+#include "hooks.h"
 #include "ready_fd.h"
-
-static PyObject *full, *empty; /* queue.Full, queue.Empty */
-
-/* What calls of a channel may need, while it can still be imported. The module queue is not cheap,
- * and a channel that carries the result of a process does without; where queues are, it has been
- * imported. */
-bool channel_prepare(void)
-{
-    if (full == NULL || empty == NULL) {
-        PyObject *name = PyUnicode_FromString("queue");
-        PyObject *module = name ? PyImport_GetModule(name) : NULL;
-        Py_XDECREF(name);
-        bool failed = module ? !import_cached(&full, "queue", "Full") ||
-                                   !import_cached(&empty, "queue", "Empty")
-                             : PyErr_Occurred() != NULL;
-        Py_XDECREF(module);
-        if (failed)
-            return false;
-    }
-    return encode_prepare() && decode_prepare();
-}
 
 /* ---- waiting */
 
@@ -45,23 +25,21 @@ bool channel_await(ChannelObject *self, enum channel_side side, deadline_t *dead
     return true;
 }
 
-static void raise_from(PyObject **cache, const char *module, const char *name)
+static void raise_hook(enum hook hook)
 {
-    if (import_cached(cache, module, name))
-        PyErr_SetNone(*cache);
+    PyObject *type = hook_value(hook);
+    if (type)
+        PyErr_SetNone(type);
 }
 
 void channel_raise(enum status status, enum channel_side side)
 {
-    static PyObject *shut_down;
     if (status == STATUS_SHUT_DOWN)
-        raise_from(&shut_down, "procession._base.queue_shutdown", "ShutDown");
+        raise_hook(HOOK_QUEUE_SHUT_DOWN);
     else if (status != STATUS_AGAIN)
         raise_status(status);
-    else if (side == CHANNEL_ROOM)
-        raise_from(&full, "queue", "Full");
     else
-        raise_from(&empty, "queue", "Empty");
+        raise_hook(side == CHANNEL_ROOM ? HOOK_QUEUE_FULL : HOOK_QUEUE_EMPTY);
 }
 
 /* ---- put */

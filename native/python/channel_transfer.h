@@ -4,9 +4,6 @@
 
 #include "channel_object.h"
 
-/* Imports what calls of a channel may need while that can be done. False: exception set. */
-bool channel_prepare(void);
-
 /* Sleeps until there may be a message or room, or *deadline* has passed, which then is 0. False:
  * exception set. */
 bool channel_await(ChannelObject *self, enum channel_side side, deadline_t *deadline);

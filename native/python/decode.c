@@ -7,20 +7,19 @@
 #include "compact_format.h"
 #include "exception.h"
 #include "family.h"
-
-static PyObject *loads;        /* of _pickle: what pickle adds to it is not cheap */
-static PyObject *name_culprit; /* of procession._pickling.messages */
+#include "hooks.h"
 
 bool decode_prepare(void)
 {
-    return import_cached(&loads, "_pickle", "loads") != NULL;
+    return hook_value(HOOK_LOADS) != NULL;
 }
 
 /* Adds to the exception that is set what kind of object it was that could not be rebuilt. */
 static void explain(PyObject *stream)
 {
     PyObject *error = take_exception();
-    if (import_cached(&name_culprit, "procession._pickling.messages", "name_culprit"))
+    PyObject *name_culprit = hook_value(HOOK_NAME_CULPRIT);
+    if (name_culprit)
         Py_XDECREF(PyObject_CallFunctionObjArgs(name_culprit, error, stream, NULL));
     if (PyErr_Occurred())
         PyErr_WriteUnraisable(error); /* the first error matters more */
@@ -83,8 +82,8 @@ static PyObject *load_with_buffers(PyObject *views)
     PyObject *buffers = PyList_GetSlice(views, 1, PyList_Size(views));
     PyObject *arguments = PyTuple_Pack(1, stream);
     PyObject *keywords = buffers ? Py_BuildValue("{sO}", "buffers", buffers) : NULL;
-    PyObject *object = NULL;
-    if (arguments && keywords && decode_prepare())
+    PyObject *loads = hook_value(HOOK_LOADS), *object = NULL;
+    if (loads && arguments && keywords)
         object = PyObject_Call(loads, arguments, keywords);
     if (object == NULL)
         explain(stream);
@@ -128,7 +127,8 @@ static PyObject *decode_payload(struct message *message, bool is_private)
 
 static PyObject *decode_inline_pickle(struct message *message)
 {
-    if (!decode_prepare())
+    PyObject *loads = hook_value(HOOK_LOADS);
+    if (loads == NULL)
         return NULL;
     PyObject *stream = PyBytes_FromStringAndSize(message->data, message->size);
     PyObject *object = stream ? PyObject_CallFunctionObjArgs(loads, stream, NULL) : NULL;

@@ -5,9 +5,7 @@
 
 #include "exception.h"
 #include "handle.h"
-
-static PyObject *encode_other;  /* of procession.shared._keys */
-static PyObject *dumps, *loads; /* of _pickle */
+#include "hooks.h"
 
 enum letter {
     NONE = 'N',
@@ -141,9 +139,12 @@ static bool has_no_handles(PyObject *handles)
     return false;
 }
 
-/* Calls *function* with the object; bytes, or NULL. */
-static PyObject *pickled_by(PyObject *function, PyObject *object)
+/* Calls the hook, a pickler, with the object; bytes, or NULL. */
+static PyObject *pickled_by(enum hook hook, PyObject *object)
 {
+    PyObject *function = hook_value(hook);
+    if (function == NULL)
+        return NULL;
     PyObject *outer = handle_collector, *handles = PyList_New(0);
     if (handles == NULL)
         return NULL;
@@ -158,10 +159,9 @@ static PyObject *pickled_by(PyObject *function, PyObject *object)
 
 static bool write_other(struct key *key, PyObject *object)
 {
-    if (PyObject_Hash(object) == -1 ||
-        !import_cached(&encode_other, "procession.shared._keys", "encode"))
+    if (PyObject_Hash(object) == -1)
         return false;
-    PyObject *bytes = pickled_by(encode_other, object);
+    PyObject *bytes = pickled_by(HOOK_ENCODE_KEY, object);
     bool done = bytes && write_bytes(key, PyBytes_AsString(bytes), (size_t)PyBytes_Size(bytes));
     if (Py_TYPE(object) == &PyFrozenSet_Type)
         key->exact = false;
@@ -193,9 +193,7 @@ static bool write_key(struct key *key, PyObject *object)
 
 static bool write_form(struct key *key, PyObject *object)
 {
-    if (!import_cached(&dumps, "_pickle", "dumps"))
-        return false;
-    PyObject *bytes = pickled_by(dumps, object);
+    PyObject *bytes = pickled_by(HOOK_DUMPS, object);
     bool done = bytes && write_bytes(key, PyBytes_AsString(bytes), (size_t)PyBytes_Size(bytes));
     Py_XDECREF(bytes);
     return done;
@@ -230,7 +228,8 @@ static PyObject *read_key(const char *bytes, size_t size);
 
 static PyObject *load(const char *bytes, size_t size)
 {
-    if (!import_cached(&loads, "_pickle", "loads"))
+    PyObject *loads = hook_value(HOOK_LOADS);
+    if (loads == NULL)
         return NULL;
     PyObject *stream = PyBytes_FromStringAndSize(bytes, (Py_ssize_t)size);
     PyObject *object = stream ? PyObject_CallFunctionObjArgs(loads, stream, NULL) : NULL;

@@ -7,10 +7,8 @@
 #include "exception.h"
 #include "family.h"
 #include "handle.h"
+#include "hooks.h"
 #include "is_simple.h"
-
-static PyObject *encode;                 /* of procession._pickling.messages */
-static PyObject *dumps, *pickling_error; /* of pickle */
 
 /* Whether pickle.dumps() does for every object what the package's own pickler would, except that it
  * refuses some: false once a program has registered reducers of its own. */
@@ -201,14 +199,14 @@ static PyMethodDef take_buffer_method = {"take_buffer", take_buffer, METH_O, NUL
 
 bool encode_prepare(void)
 {
-    return import_cached(&dumps, "_pickle", "dumps") &&
-           import_cached(&pickling_error, "_pickle", "PicklingError");
+    return hook_value(HOOK_DUMPS) && hook_value(HOOK_PICKLING_ERROR);
 }
 
 /* pickle.dumps(object, 5, buffer_callback=...) */
 static PyObject *pickle_by_standard(PyObject *object, PyObject *buffers)
 {
-    if (!encode_prepare())
+    PyObject *dumps = hook_value(HOOK_DUMPS);
+    if (dumps == NULL)
         return NULL;
     PyObject *callback = PyCFunction_New(&take_buffer_method, buffers);
     PyObject *arguments = Py_BuildValue("(Oi)", object, PICKLE_PROTOCOL);
@@ -228,9 +226,10 @@ static bool was_refused(void)
 {
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
-    bool refused = encode_prepare() && (PyErr_GivenExceptionMatches(type, PyExc_TypeError) ||
-                                        PyErr_GivenExceptionMatches(type, PyExc_AttributeError) ||
-                                        PyErr_GivenExceptionMatches(type, pickling_error));
+    PyObject *pickling_error = hook_value(HOOK_PICKLING_ERROR);
+    bool refused = pickling_error && (PyErr_GivenExceptionMatches(type, PyExc_TypeError) ||
+                                      PyErr_GivenExceptionMatches(type, PyExc_AttributeError) ||
+                                      PyErr_GivenExceptionMatches(type, pickling_error));
     if (!refused) {
         PyErr_Restore(type, value, traceback);
         return false;
@@ -253,7 +252,8 @@ static PyObject *pickle_object(PyObject *object, PyObject *handles, PyObject *bu
         PyList_SetSlice(handles, 0, PyList_Size(handles), NULL);
         PyList_SetSlice(buffers, 0, PyList_Size(buffers), NULL);
     }
-    if (import_cached(&encode, "procession._pickling.messages", "encode"))
+    PyObject *encode = hook_value(HOOK_ENCODE);
+    if (encode)
         stream = PyObject_CallFunctionObjArgs(encode, object, buffers, NULL);
 done:
     handle_collector = outer;

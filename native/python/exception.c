@@ -4,18 +4,6 @@
 
 #include "../shm/process_table.h"
 
-PyObject *import_cached(PyObject **cache, const char *module, const char *name)
-{
-    if (*cache)
-        return *cache;
-    PyObject *imported = PyImport_ImportModule(module);
-    if (imported == NULL)
-        return NULL;
-    *cache = PyObject_GetAttrString(imported, name);
-    Py_DECREF(imported);
-    return *cache;
-}
-
 PyObject *take_exception(void)
 {
     PyObject *type, *value, *traceback;

@@ -16,8 +16,4 @@ PyObject *take_exception(void);
 /* After STATUS_INTERRUPTED: runs Python's signal handlers. False: one raised. */
 bool may_go_on(enum status status);
 
-/* An attribute of a module, imported on first use and kept in *cache*. Borrowed; NULL: exception.
- * */
-PyObject *import_cached(PyObject **cache, const char *module, const char *name);
-
 #endif

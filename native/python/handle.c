@@ -4,6 +4,7 @@
 
 #include "exception.h"
 #include "family.h"
+#include "hooks.h"
 #include "type.h"
 
 PyTypeObject *Handle_Type;
@@ -11,7 +12,6 @@ PyTypeObject *Handle_Type;
 __thread PyObject *handle_collector;
 
 static PyObject *attach_function; /* _core._attach, for __reduce__ */
-static PyObject *collect;         /* procession._base.launch_state.collect */
 
 bool handle_is_ready(HandleObject *self)
 {
@@ -73,9 +73,8 @@ static bool give_to_collector(PyObject *self)
 {
     if (handle_collector)
         return PyList_Append(handle_collector, self) == 0;
-    if (!import_cached(&collect, "procession._base.launch_state", "collect"))
-        return false;
-    PyObject *done = PyObject_CallFunctionObjArgs(collect, self, NULL);
+    PyObject *collect = hook_value(HOOK_COLLECT);
+    PyObject *done = collect ? PyObject_CallFunctionObjArgs(collect, self, NULL) : NULL;
     Py_XDECREF(done);
     return done != NULL;
 }

@@ -4,11 +4,10 @@
 
 #include "exception.h"
 #include "family.h"
+#include "hooks.h"
 #include "lock_site.h"
 
 /* ---- when a holder died */
-
-static PyObject *describe_death, *report_inheritance;
 
 /* Of at most *size* bytes. What was cut short may have lost a part of a character. */
 static PyObject *text_of(const char *bytes, size_t size)
@@ -16,8 +15,11 @@ static PyObject *text_of(const char *bytes, size_t size)
     return PyUnicode_DecodeUTF8(bytes, (Py_ssize_t)strnlen(bytes, size), "ignore");
 }
 
-static PyObject *call_with_death(PyObject *function, struct lock *lock)
+static PyObject *call_with_death(enum hook hook, struct lock *lock)
 {
+    PyObject *function = hook_value(hook);
+    if (function == NULL)
+        return NULL;
     char site[LOCK_SITE_BYTES] = {0};
     /* The holder that died may have been killed before it wrote its own over its predecessor's. */
     uint32_t dead = atomic_load(&lock->word) & LOCK_TAG;
@@ -30,9 +32,7 @@ static PyObject *call_with_death(PyObject *function, struct lock *lock)
 
 PyObject *raise_broken_lock(struct lock *lock)
 {
-    if (!import_cached(&describe_death, "procession.synchronize", "_broken_lock_error"))
-        return NULL;
-    PyObject *error = call_with_death(describe_death, lock);
+    PyObject *error = call_with_death(HOOK_BROKEN_LOCK, lock);
     if (error == NULL)
         return NULL;
     PyErr_SetObject((PyObject *)Py_TYPE(error), error);
@@ -45,11 +45,9 @@ PyObject *raise_broken_lock(struct lock *lock)
 /* The lock was passed on by a process that died: the log shall say so. */
 static enum status report(struct lock *lock)
 {
-    PyObject *done = NULL;
-    if (import_cached(&report_inheritance, "procession.synchronize", "_report_inheritance"))
-        done = call_with_death(report_inheritance, lock);
+    PyObject *done = call_with_death(HOOK_LOCK_RECOVERED, lock);
     if (done == NULL) /* the lock is taken, whatever became of the report */
-        PyErr_WriteUnraisable(report_inheritance);
+        PyErr_WriteUnraisable(NULL);
     Py_XDECREF(done);
     return STATUS_OK;
 }

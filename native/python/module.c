@@ -15,6 +15,7 @@
 #include "family.h"
 #include "fork.h"
 #include "handle.h"
+#include "hooks.h"
 #include "lock.h"
 #include "lock_site.h"
 #include "method_cache.h"
@@ -79,6 +80,7 @@ static const struct part {
     const char *name;
     int (*add)(PyObject *module); /* 0, or -1 with an exception set */
 } parts[] = {
+    {"hooks", add_hooks},
     {"family", add_family},
     {"fork", add_fork},
     {"handle", add_handle},

@@ -17,9 +17,12 @@ from typing import Any
 
 from . import _core
 from ._base.finalize import Finalize
+from ._pickling import core_hooks
 from ._pickling.fd_reduce import DupFd
 
 __all__ = ["BufferWrapper"]
+
+core_hooks.give()
 
 
 class BufferWrapper:

@@ -169,6 +169,9 @@ def run(
             descriptors; None if they have descriptors, and this process is not linked to the death
             of its root yet.
     """
+    from ._pickling import core_hooks
+
+    core_hooks.give()  # the process has shared objects of the core's own types
     current: Any = runtime.current_process()
     current._inheriting = True
     try:

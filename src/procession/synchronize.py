@@ -21,6 +21,7 @@ from ._base import runtime
 from ._base.deadline import Deadline
 from ._base.errors import BrokenLockError
 from ._base.finalize import Finalize, register_after_fork
+from ._pickling import core_hooks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ _report_clean_exit()
 register_after_fork(_report_clean_exit, _report_clean_exit)
 
 
-# ------------------------------------------------------------------------------- what others call
+# ------------------------------------------------------------------------------ what the core calls
 
 
 def _describe_holder(name: str, pid: int) -> str:
@@ -63,7 +64,7 @@ def _describe_holder(name: str, pid: int) -> str:
 
 
 def _broken_lock_error(pid: int, name: str, site: str) -> BrokenLockError:
-    """Return the error for a lock whose holder died. The core calls this."""
+    """Return the error for a lock whose holder died."""
     where = f", taken at {site}" if site else ""
     hint = "" if site else "; PROCESSION_DEBUG=1 in the environment notes where locks are taken"
     return BrokenLockError(
@@ -72,8 +73,8 @@ def _broken_lock_error(pid: int, name: str, site: str) -> BrokenLockError:
     )
 
 
-def _report_inheritance(pid: int, name: str, site: str) -> None:
-    """Log that a lock was passed on by a process that died. The core calls this."""
+def _log_recovery(pid: int, name: str, site: str) -> None:
+    """Log that a lock was passed on by a process that died."""
     import logging  # on first use: most programs never log here
 
     from ._base.log import get_logger
@@ -85,6 +86,20 @@ def _report_inheritance(pid: int, name: str, site: str) -> None:
         _describe_holder(name, pid),
         where,
     )
+
+
+def _broken_barrier() -> type[Exception]:
+    from threading import BrokenBarrierError  # few programs need it, and it is not cheap
+
+    return BrokenBarrierError
+
+
+core_hooks.give()
+_core.set_hooks(
+    broken_lock=lambda: _broken_lock_error,
+    lock_recovered=lambda: _log_recovery,
+    broken_barrier=_broken_barrier,
+)
 
 
 def _own_name() -> str:

@@ -19,7 +19,7 @@ from hypothesis.extra import numpy as hnp
 from procession import _core
 
 RECORD_LIMIT = 2048  # bytes: what is longer travels in a block of its own
-OUT_OF_BAND = 4096  # bytes: longer buffers stay out of the pickle
+OUT_OF_BAND = _core.OUT_OF_BAND_BYTES  # longer buffers stay out of the pickle
 
 quick = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

@@ -10,6 +10,8 @@ PREAMBLE = """
 import faulthandler, gc, os, pickle, random, signal, sys, threading, time, warnings
 import procession as mp
 from procession import _core
+from procession._pickling import core_hooks
+core_hooks.give()
 faulthandler.enable()
 warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads: that is the matter
 

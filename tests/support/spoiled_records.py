@@ -22,6 +22,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from procession import _core
+from procession._pickling import core_hooks
+
+core_hooks.give()
 
 # As in native/channel/record.h: size, kind, unused, sequence, tag, extra; and, as in payload.h:
 # owned, references, spans, kind, unused.

@@ -127,8 +127,8 @@ def test_a_reference_to_a_block_that_is_gone_is_an_error() -> None:
 def test_a_strangers_reference_is_an_error() -> None:
     """Another family's arena has another id."""
     code = (
-        "import sys, pickle; from procession import _core;"
-        "sys.stdout.buffer.write(pickle.dumps(_core.Block(10)))"
+        "import sys, pickle; from procession.heap import BufferWrapper;"
+        "sys.stdout.buffer.write(pickle.dumps(BufferWrapper(10)._block))"
     )
     data = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True).stdout
 

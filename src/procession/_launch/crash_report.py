@@ -16,10 +16,13 @@ import faulthandler
 import os
 
 from .. import _core
+from .._pickling import core_hooks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..process import BaseProcess
+
+core_hooks.give()
 
 _BYTES = 1900  # a block of two kilobytes, with its header
 _MAX_LINES = 16

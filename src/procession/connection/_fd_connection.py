@@ -23,6 +23,7 @@ from .. import _core
 from .._base.deadline import Deadline
 from .._base.errors import BufferTooShort
 from .._base.poll import wait_events, wait_readable
+from .._pickling import core_hooks
 from .._pickling.pickler import pickle_parts, with_explanation
 from . import _fd_io, _framing
 from ._base import _ConnectionBase
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
     # What `PipeEnd.receive` returns for a message of which it has read only a part, see `_finish`.
     _Begun = int | tuple[int, bytes] | tuple[None, bytes]
+
+core_hooks.give()
 
 # Looked up once: for a small message the look-ups would cost a measurable part of the time.
 _loads = pickle.loads

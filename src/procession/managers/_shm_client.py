@@ -19,6 +19,10 @@ from typing import Any
 from .. import _core
 from .._base.poll import hung_up
 from .._base.queue_shutdown import ShutDown
+from .._pickling import core_hooks
+
+core_hooks.give()
+core_hooks.load_queue_errors()
 
 LIVENESS_INTERVAL = _core.WAIT_SLICE_MS / 1000
 """Seconds that a client waits for a result before it checks that the manager is still there."""

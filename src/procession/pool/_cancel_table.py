@@ -22,6 +22,9 @@ from __future__ import annotations
 from typing import Any
 
 from .. import _core
+from .._pickling import core_hooks
+
+core_hooks.give()
 
 COUNT, GENERATION, TABLES = range(3)
 _FIRST_SIZE = 512

@@ -25,6 +25,7 @@ from queue import Empty
 from typing import Any
 
 from .._base.deadline import Deadline
+from .._pickling import core_hooks
 from . import _protocols, _remote_errors, _time_limit
 from ._functions import SharedFunction
 from ._protocols import (
@@ -39,6 +40,9 @@ from ._protocols import (
     UnsentJob,
 )
 from ._stats import PoolStats, WorkerSnapshot
+
+core_hooks.give()
+core_hooks.load_queue_errors()
 
 _BATCH = 256
 

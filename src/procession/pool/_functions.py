@@ -22,8 +22,10 @@ from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 from .. import _core
-from .._pickling import by_value
+from .._pickling import by_value, core_hooks
 from . import _time_limit
+
+core_hooks.give()
 
 Function = Callable[..., Any]
 

@@ -18,6 +18,7 @@ import queue
 from types import GenericAlias
 
 from .. import _core
+from .._pickling import core_hooks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from ..context import BaseContext
     from ..synchronize import Lock
     from ._ends import ReadEnd, WriteEnd
+
+core_hooks.give()
+core_hooks.load_queue_errors()
 
 
 class _End:

@@ -32,6 +32,15 @@ V = TypeVar("V")
 _KEYS, _VALUES, _PAIRS = 1, 2, 3  # parts of a snapshot
 
 
+def _encode_key() -> Callable[[object], bytes]:
+    from ._keys import encode  # most keys are simple: the core encodes them itself
+
+    return encode
+
+
+_core.set_hooks(encode_key=_encode_key)
+
+
 class Dict(_core.SharedDict, MutableMapping[K, V]):
     """A mapping in shared memory, without a server: ``Dict({"a": 1}, b=2)``.
 

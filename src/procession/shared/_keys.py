@@ -24,8 +24,7 @@ _SIZE = 4  # bytes of a size, in the machine's byte order
 
 
 def encode(key: object) -> bytes:
-    """Return the bytes of *key*, which can be hashed and is not a simple value. The core calls
-    this.
+    """Return the bytes of *key*, which can be hashed and is not a simple value.
 
     Raises:
         TypeError: it cannot be pickled.
