@@ -270,7 +270,6 @@ INTERNAL = {
     "connection._async": "the connection exists while a method of it runs",
     "pool._dispatcher": "it is said of the exception that is being handled",
     "pool._imap_input": "the pool starts each input once, when it makes it",
-    "resource_tracker": "every caller has started the tracker",
 }
 
 
