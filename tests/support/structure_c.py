@@ -1,8 +1,9 @@
 """The C sources: what each header declares, who defines it, who uses it.
 
-Idea: a header and the `.c` of the same name are one unit, named by its path ("shm/block"). A unit
-uses another if it names a function that the other's header declares or defines. Comments, strings
-and directives are blanked first, so that only code is read.
+Idea: a header and the `.c` of the same name are one unit, named by its path ("shm/block"). A file
+uses another if it names a function that the other defines: in the `.c` if the header only declares
+it, in the header itself if it is an inline one. Comments, strings and directives are blanked first,
+so that only code is read.
 """
 
 import re
@@ -33,7 +34,7 @@ class Unit:
     inline: set[str] = field(default_factory=set)  # defined in the header
     defined: set[str] = field(default_factory=set)  # in the source, for others to call
     private: set[str] = field(default_factory=set)  # defined in the source, for itself alone
-    used: set[str] = field(default_factory=set)  # names in either
+    used: dict[str, set[str]] = field(default_factory=dict)  # by ".h" or ".c": the names in it
 
 
 class CTree:
@@ -55,7 +56,7 @@ class CTree:
             name = str(path.relative_to(self.native).with_suffix(""))
             unit = found.setdefault(name, Unit(name))
             code = code_of(path.read_text())
-            unit.used.update(NAME.findall(blanked(path.read_text())))
+            unit.used[path.suffix] = set(NAME.findall(blanked(path.read_text())))
             if path.suffix == ".h":
                 unit.header = path
                 unit.declared, unit.inline = set(declarations(code)), set(definitions(code))
@@ -67,15 +68,17 @@ class CTree:
 
     @cached_property
     def uses(self) -> dict[str, set[str]]:
-        """Which unit uses which other."""
-        home = {
-            name: unit.name for unit in self.units.values() for name in unit.declared | unit.inline
-        }
-        return {
-            unit.name: {home[name] for name in unit.used - unit.private if name in home}
-            - {unit.name}
-            for unit in self.units.values()
-        }
+        """Which file uses which other; files by their paths, as "shm/block.c"."""
+        home = {name: f"{unit.name}.c" for unit in self.units.values() for name in unit.declared}
+        for unit in self.units.values():
+            home |= dict.fromkeys(unit.inline, f"{unit.name}.h")
+        found = {}
+        for unit in self.units.values():
+            for suffix, names in unit.used.items():
+                file = f"{unit.name}{suffix}"
+                others = names - unit.private - unit.declared - unit.inline
+                found[file] = {home[name] for name in others if name in home}
+        return found
 
 
 def blanked(text: str) -> str:
@@ -143,7 +146,7 @@ def sources_without_header(tree: CTree) -> list[str]:
 
 
 def call_circles(tree: CTree) -> list[str]:
-    """No two units call one another, and no longer circle is there either."""
+    """No two files call one another, and there is no longer circle either."""
     return [" <-> ".join(group) for group in cycles(tree.uses)]
 
 

@@ -212,7 +212,7 @@ PLANTED: dict[str, tuple[Rule, dict[str, str], str]] = {
             "native/os/b.h": "void b(void);\n",
             "native/os/b.c": "void b(void)\n{\n    use(&a);\n}\n",
         },
-        "os/a <-> os/b",
+        "os/a.c <-> os/b.c",
     ),
     "folders that call one another": (
         FOLDERS,
