@@ -270,6 +270,7 @@ INTERNAL = {
     "connection._async": "the connection exists while a method of it runs",
     "pool._dispatcher": "it is said of the exception that is being handled",
     "pool._imap_input": "the pool starts each input once, when it makes it",
+    "pool._worker_status": "both numbers are constants of the build",
 }
 
 
