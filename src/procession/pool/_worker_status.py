@@ -29,8 +29,8 @@ from . import _cancel_table
 TASK, CANCEL_TASK = _core.WORKER_TASK, _core.WORKER_CANCEL_TASK
 STARTED_NS, DEADLINE_NS = _core.WORKER_STARTED_NS, _core.WORKER_DEADLINE_NS
 LIMIT_NS = _core.WORKER_LIMIT_NS
-_WORDS = 8  # a cache line, so that neighbours do not slow each other down
-assert _WORDS >= _core.WORKER_STATUS_WORDS
+# At least a cache line, so that neighbours do not slow each other down.
+_WORDS = max(8, _core.WORKER_STATUS_WORDS)
 _BYTES_OF_WORD = 8
 
 
