@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.crash.messages import Make
 from tests.support.crash import crash_points
-from tests.support.kill import WITHIN, Child, Signal, Tally, memory_unchanged
+from tests.support.kill import WITHIN, Child, Counter, Signal, memory_unchanged
 from tests.support.waiting import wait_until
 
 Work = Callable[[], object]
@@ -39,16 +39,18 @@ def _kill_once(kill_at: Callable[[int], bool], passage: int) -> bool:
         return kill_at(passage)
 
 
-def killed_after_another(victim: Work, another: Work | str) -> bool:
-    """Whether *victim* is killed, run as a child when *another* child (if any) has just been.
+def killed_after_another(dying: Work, another: Work | str) -> bool:
+    """Whether *dying* is killed, run as a child when *another* child (if any) has just been.
 
-    In between nobody else uses the arena: the victim is who has to repair it.
+    In between nobody else uses the arena: the process that is to die has to repair it.
     """
-    with Signal() as first, Signal() as second, Tally() as ready:
-        process = Child(lambda: (ready.add(), second.wait(), victim()))
+    with Signal() as first, Signal() as second, Counter() as ready:
+        process = Child(lambda: (ready.add(), second.wait(), dying()))
         # A start uses the arena at both ends: each is over before anybody is killed.
-        wait_until(ready.count, message="the victim has come to its start")
-        other = Child(lambda: (first.wait(), another()), bury=False) if callable(another) else None
+        wait_until(ready.count, message="the process that is to die has started")
+        other = (
+            Child(lambda: (first.wait(), another()), reclaim=False) if callable(another) else None
+        )
         gc.disable()
         try:
             first.give()

@@ -135,7 +135,7 @@ class Case:
 
 def have_it_held_by_a_dead_process(lock: Any) -> None:
     """Nobody has noticed yet that it died."""
-    Child(lambda: (lock.acquire(), os.kill(os.getpid(), signal.SIGKILL)), bury=False).wait()
+    Child(lambda: (lock.acquire(), os.kill(os.getpid(), signal.SIGKILL)), reclaim=False).wait()
 
 
 def break_it(lock: Any) -> None:

@@ -20,7 +20,7 @@ from procession import _core
 from tests.crash.kills import kill_at_every_passage, killed_after_another, matching, put
 from tests.crash.messages import KINDS, Make, drain
 from tests.support.crash import kill_child_at
-from tests.support.kill import Tally, armed
+from tests.support.kill import Counter, armed
 
 DURING = range(100, 200)  # the numbers of the messages that the killed process may put,
 DEAD = range(200, 250)  # that one killed before it may put,
@@ -41,7 +41,7 @@ class Outcome:
 class Side:
     """One side of a queue: what a process does there, and what must hold when it was killed."""
 
-    work: Callable[[Any, "Passages", range, Tally], None]  # queue, scenario, numbers, counter
+    work: Callable[[Any, "Passages", range, Counter], None]  # queue, scenario, numbers, counter
     check: Callable[["Passages", Outcome], None]
 
 
@@ -71,7 +71,7 @@ class Passages:
     def _kill_once(self, point: str, passage: int) -> bool:
         queue = _core.Channel(self.maxsize)
         put(queue, self.make, range(self.before))
-        with Tally() as counter:
+        with Counter() as counter:
 
             def work(numbers: range) -> Callable[[], None]:
                 return lambda: self.side.work(queue, self, numbers, counter)

@@ -188,11 +188,11 @@ def test_the_next_putter_repairs_what_a_killed_batch_left(point: str) -> None:
             procession._core.crash_arm(point, passage)
             queue.put_many(BATCH)
 
-        def victim() -> None:
+        def dying() -> None:
             procession._core.crash_arm("channel.put.repaired", 1)
             queue.put("second")
 
-        killed_after_another(victim, _dying(batch))
+        killed_after_another(dying, _dying(batch))
         queue.put("third")
         items = drained(queue, batches=True)
         assert items.pop() == "third"

@@ -13,7 +13,7 @@ from procession import _core
 from tests.crash.kills import kill_at_every_passage, matching, put
 from tests.crash.messages import KINDS, Make, drain, identities, identity
 from tests.crash.scenarios import DEAD, DURING, Outcome, Passages, Side, each_point
-from tests.support.kill import WITHIN, Tally, killed_at
+from tests.support.kill import WITHIN, Counter, killed_at
 
 PUT = (
     "channel.put.before_write",
@@ -34,7 +34,7 @@ OF_BLOCKS = ("journal.*", "handle.release.*")
 # ----------------------------------------------------------------------------------- the put side
 
 
-def put_and_count(queue: Any, scenario: Passages, numbers: range, counter: Tally) -> None:
+def put_and_count(queue: Any, scenario: Passages, numbers: range, counter: Counter) -> None:
     """Put messages, and count each when it is put."""
     for number in numbers:
         put(queue, scenario.make, [number])
@@ -77,7 +77,7 @@ def puts(kind: str, points: tuple[str, ...] = PUT, **fields: Any) -> Passages:
 # ----------------------------------------------------------------------------------- the get side
 
 
-def take_and_count(queue: Any, scenario: Passages, _: range, counter: Tally) -> None:
+def take_and_count(queue: Any, scenario: Passages, _: range, counter: Counter) -> None:
     """Take messages, look whether they are right and in order, and count them."""
     expected, last = identities(scenario.make, range(scenario.before)), -1
     for _ in range(scenario.during):

@@ -54,7 +54,7 @@ def test_a_producer_killed_while_it_waits_for_room_leaves_the_room_to_others(poi
 
 
 def kill_while_it_waits_for_room(point: str) -> None:
-    """Messages 0 and 1 are there, the victim puts number 2, others come behind."""
+    """Messages 0 and 1 are there, the killed process puts number 2, others come behind."""
     queue, make, found = _core.Channel(2), KINDS["payload"], list[Any]()
     put(queue, make, range(2))
     waiting = Child(armed(point, lambda: queue.put(make(2))))
@@ -78,14 +78,14 @@ def test_a_consumer_killed_while_it_waits_swallows_no_wake_up(kind: str, point: 
     """Two wait, one of them is killed: the other gets what comes, within the second."""
     queue, answers, make = _core.Channel(), _core.Channel(), KINDS[kind]
     with child(lambda: forward(queue, answers)):
-        victim, number = Child(armed(point, lambda: forward(queue, _core.Channel()))), 0
-        while not has_ended(victim.pid):
-            wait_until(lambda: is_asleep(victim.pid) or has_ended(victim.pid))
+        dying, number = Child(armed(point, lambda: forward(queue, _core.Channel()))), 0
+        while not has_ended(dying.pid):
+            wait_until(lambda: is_asleep(dying.pid) or has_ended(dying.pid))
             queue.put(make(number))
             wait_until(queue.empty, WITHIN, "a waiting consumer takes the message")
             number += 1
 
-        assert arrived(victim, point)
+        assert arrived(dying, point)
         put(queue, make, range(number, number + 3))
         found = [answers.get(timeout=WITHIN)]
         while found[-1] != make(number + 2):

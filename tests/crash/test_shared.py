@@ -131,11 +131,11 @@ def is_well(shared: Any, case: Case) -> None:
 def kill_and_look(make: Any, case: Case, passage: int) -> bool:
     """Whether the operation was killed; then somebody has used what it was at.
 
-    The dead are buried every other time only, so that those who come find them in either state.
+    The dead are reclaimed every other time only, so that those who come find them in either state.
     """
     shared = make(case.content)
-    victim = Child(armed(ANY, lambda: case.act(shared), passage), bury=passage % 2 == 0)
-    if not arrived(victim, ANY):
+    dying = Child(armed(ANY, lambda: case.act(shared), passage), reclaim=passage % 2 == 0)
+    if not arrived(dying, ANY):
         assert shared.copy() == case.result
         return False
     with child(lambda: is_well(shared, case)) as survivor:
@@ -212,7 +212,7 @@ def test_who_makes_one_uses_it_and_drops_it_may_be_killed_anywhere(make: Any) ->
     assert passage > 100
 
 
-def test_an_update_is_there_once_its_parcel_is_handed_over() -> None:
+def test_an_update_is_there_once_its_batch_is_handed_over() -> None:
     """Whoever comes next carries it out, also when that one dies of it."""
     content, new = {i: i for i in range(10)}, dict.fromkeys(range(5, 15), LARGE)
     for passage in range(1, 12):

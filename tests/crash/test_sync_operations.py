@@ -25,22 +25,22 @@ pytestmark = pytest.mark.usefixtures("sound")
 
 ANY = "*"  # any point
 MOST = 60  # passages of one operation
-BURY = pytest.mark.parametrize("bury", [True, False], ids=["buried", "unburied"])
+RECLAIM = pytest.mark.parametrize("reclaim", [True, False], ids=["reclaimed", "left"])
 ERRORS = (BrokenLockError, threading.BrokenBarrierError)
 
 
 # ------------------------------------------------------------------------------- who comes later
 
 
-def kill_and_look(case: Case, passage: int, *, bury: bool) -> bool:
+def kill_and_look(case: Case, passage: int, *, reclaim: bool) -> bool:
     """Whether the operation was killed; then a survivor has used the object."""
     thing = case.make()
 
-    def victim() -> None:
+    def dying() -> None:
         case.prepare(thing)
         armed(ANY, lambda: case.act(thing), passage)()
 
-    if not arrived(Child(victim, bury=bury), ANY):
+    if not arrived(Child(dying, reclaim=reclaim), ANY):
         return False
     with child(lambda: case.check(thing)) as survivor:
         # Some checks are several waits, each of which may find the dead.
@@ -49,12 +49,12 @@ def kill_and_look(case: Case, passage: int, *, bury: bool) -> bool:
 
 
 @pytest.mark.parametrize("name", list(CASES))
-@BURY
-def test_an_operation_may_be_killed_anywhere(name: str, bury: bool) -> None:
+@RECLAIM
+def test_an_operation_may_be_killed_anywhere(name: str, reclaim: bool) -> None:
     """Who comes after the dead goes on, or learns of it, within a second."""
     kills = 0
 
-    while kill_and_look(CASES[name], kills + 1, bury=bury):
+    while kill_and_look(CASES[name], kills + 1, reclaim=reclaim):
         kills += 1
         assert kills < MOST, "the operation has no end"
 
@@ -121,7 +121,7 @@ def taking(lock: Any, *works: Work) -> Work:
 
 
 def beside_lock(kind: Any) -> tuple[Work, Work, Work]:
-    """What the victim prepares and does, and what the waiter does: of a lock."""
+    """What the process that is killed prepares and does, and what the waiter does: of a lock."""
     lock = kind()
     return lock.acquire, lock.release, take_once(lock)
 
@@ -143,7 +143,7 @@ def beside_wait(make_lock: Any) -> tuple[Work, Work, Work]:
 
 
 def beside_notify(make_lock: Any, method: str) -> tuple[Work, Work, Work]:
-    """Of a condition; the victim notifies."""
+    """Of a condition; the killed process notifies."""
     condition = Condition(make_lock())
     return nothing, taking(condition, getattr(condition, method)), be_notified(condition)
 
@@ -155,7 +155,7 @@ def beside_barrier(method: str, *args: Any) -> tuple[Work, Work, Work]:
 
 
 def beside_barrier_of_three() -> tuple[Work, Work, Work]:
-    """Of a barrier to which one more would have to come; the victim's time is up."""
+    """Of a barrier to which one more would have to come; the time of the killed process is up."""
     barrier = Barrier(3)
     return (
         nothing,
@@ -177,7 +177,7 @@ def beside_semaphore() -> tuple[Work, Work, Work]:
 
 
 def beside_value(make: Any, change: Any) -> tuple[Work, Work, Work]:
-    """Of a value that the victim changes while it holds its lock."""
+    """Of a value that the killed process changes while it holds its lock."""
     value = make()
     return (
         value.acquire,
@@ -217,15 +217,15 @@ BESIDE = {
 
 
 @pytest.mark.parametrize("name", list(BESIDE))
-@BURY
-def test_nobody_waits_beside_an_operation_that_is_killed(name: str, bury: bool) -> None:
-    """Wherever the victim is killed, who waited has it within a second, or the error."""
+@RECLAIM
+def test_nobody_waits_beside_an_operation_that_is_killed(name: str, reclaim: bool) -> None:
+    """Wherever the process is killed, the one that waited has it within a second, or the error."""
     kills = 0
 
     def kill_next() -> bool:
         prepare, act, wait = BESIDE[name]()
         return killed_beside_a_waiter(
-            ANY, prepare, act, or_broken(wait, *ERRORS), kills + 1, bury=bury
+            ANY, prepare, act, or_broken(wait, *ERRORS), kills + 1, reclaim=reclaim
         )
 
     while kill_next():

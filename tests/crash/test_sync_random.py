@@ -44,11 +44,11 @@ def kill_at_random(chance: random.Random, work: Callable[[], None]) -> int:
     try:
         while time.monotonic() < end:
             time.sleep(chance.uniform(0, LONGEST_LIFE))  # the instant of the kill is what is random
-            victim = chance.randrange(CHILDREN)
-            children[victim].kill()
-            children[victim].wait()
+            dying = chance.randrange(CHILDREN)
+            children[dying].kill()
+            children[dying].wait()
             kills += 1
-            children[victim] = Child(loop)
+            children[dying] = Child(loop)
     finally:
         for each in children:
             each.kill()

@@ -1,6 +1,6 @@
 """Conditions and barriers whose users are killed at every point.
 
-Idea: as in test_sync.py: a victim is killed, and who waits beside it is not left waiting.
+Idea: as in test_sync.py: a process is killed, and one that waits beside it is not left waiting.
 """
 
 import contextlib
@@ -24,8 +24,8 @@ from tests.crash.waiters import (
 from tests.support.kill import (
     WITHIN,
     Child,
+    Counter,
     Signal,
-    Tally,
     armed,
     arrived,
     child,
@@ -37,7 +37,7 @@ from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("sound")
 
-BURY = pytest.mark.parametrize("bury", [True, False], ids=["buried", "unburied"])
+RECLAIM = pytest.mark.parametrize("reclaim", [True, False], ids=["reclaimed", "left"])
 
 
 # -------------------------------------------------------------------------------------- conditions
@@ -65,9 +65,9 @@ def notify_on(condition: Any) -> Work:
 
 @pytest.mark.parametrize("point", ["condition.notify.locked", "condition.notify.before_wake"])
 @pytest.mark.parametrize("lock", [Lock, RLock])
-@BURY
+@RECLAIM
 def test_a_waiter_does_not_wait_for_a_notifier_that_is_dead(
-    lock: Any, point: str, bury: bool
+    lock: Any, point: str, reclaim: bool
 ) -> None:
     """It was notified, or learns that the lock's holder died."""
     condition = Condition(lock())
@@ -77,7 +77,7 @@ def test_a_waiter_does_not_wait_for_a_notifier_that_is_dead(
         prepare=nothing,
         act=notify_on(condition),
         wait=or_broken(wait_on(condition), BrokenLockError),
-        bury=bury,
+        reclaim=reclaim,
     )
 
     assert usable(condition._lock)
@@ -91,19 +91,19 @@ def test_a_waiter_does_not_wait_for_a_notifier_that_is_dead(
         "condition.before_sleep",
     ],
 )
-@BURY
+@RECLAIM
 def test_a_waiter_killed_on_its_way_to_sleep_swallows_no_notification(
-    point: str, bury: bool
+    point: str, reclaim: bool
 ) -> None:
     """It is the first in the queue, and the notification reaches the second."""
     condition = Condition()
-    assert killed_at(point, wait_on(condition), bury=bury)
-    if bury:
+    assert killed_at(point, wait_on(condition), reclaim=reclaim)
+    if reclaim:
         _core.reclaim_dead()
     if point.startswith("condition.enter"):
         assert usable(condition._lock)
 
-    with Tally() as ready, child(asleep_in(ready, wait_on(condition))) as other:
+    with Counter() as ready, child(asleep_in(ready, wait_on(condition))) as other:
         wait_for_sleep(other, ready)
         notify_on(condition)()
 
@@ -111,21 +111,21 @@ def test_a_waiter_killed_on_its_way_to_sleep_swallows_no_notification(
 
 
 @pytest.mark.parametrize("point", ["condition.woken", "condition.leave.before_commit"])
-@BURY
-def test_a_waiter_killed_as_it_is_notified_swallows_nothing(point: str, bury: bool) -> None:
+@RECLAIM
+def test_a_waiter_killed_as_it_is_notified_swallows_nothing(point: str, reclaim: bool) -> None:
     """What reached it goes to the one who waits next, or that one learns of the broken lock."""
     condition = Condition()
 
     def next_wait() -> None:
         or_broken(wait_on(condition), BrokenLockError)()
 
-    with Tally() as ready:
-        victim = Child(asleep_in(ready, armed(point, wait_on(condition), 1)), bury=bury)
+    with Counter() as ready:
+        dying = Child(asleep_in(ready, armed(point, wait_on(condition), 1)), reclaim=reclaim)
         wait_until(lambda: condition._waiting() == 1)
         with child(asleep_in(ready, next_wait)) as other:
-            wait_until(lambda: condition._waiting() == 2 or victim.exitcode is not None)
+            wait_until(lambda: condition._waiting() == 2 or dying.exitcode is not None)
             notify_on(condition)()
-            assert arrived(victim, point)
+            assert arrived(dying, point)
 
             assert other.wait(WITHIN, "notify()") == 0
     assert usable(condition._lock)
@@ -136,20 +136,20 @@ def test_who_passes_a_notification_on_may_be_killed_as_well(point: str) -> None:
     """The third has it: at worst it is passed on twice."""
     condition = Condition()
 
-    with Tally() as ready:
-        first = Child(asleep_in(ready, armed("condition.woken", wait_on(condition))), bury=False)
+    with Counter() as ready:
+        first = Child(asleep_in(ready, armed("condition.woken", wait_on(condition))), reclaim=False)
         wait_until(lambda: condition._waiting() == 1)
         with child(asleep_in(ready, wait_on(condition))) as other:
             wait_until(lambda: condition._waiting() == 2)
             notify_on(condition)()
             assert arrived(first, "condition.woken")
-            killed_at(point, _core.reclaim_dead, bury=False)
+            killed_at(point, _core.reclaim_dead, reclaim=False)
 
             assert other.wait(WITHIN, "notify()") == 0
     assert usable(condition._lock)
 
 
-SEATS = 16  # in the condition itself: CONDITION_FIRST in native/sync/condition.h
+ENTRIES = 16  # in the condition itself: CONDITION_FIRST in native/sync/condition.h
 
 
 def wait_in_threads(condition: Any, threads: int) -> Work:
@@ -163,17 +163,19 @@ def wait_in_threads(condition: Any, threads: int) -> Work:
 
 
 @pytest.mark.parametrize("point", ["overflow.before_commit", "overflow.committed"])
-@BURY
-def test_a_waiter_killed_as_it_makes_room_leaves_the_room_to_others(point: str, bury: bool) -> None:
+@RECLAIM
+def test_a_waiter_killed_as_it_makes_room_leaves_the_room_to_others(
+    point: str, reclaim: bool
+) -> None:
     """As many wait as have a seat; one more comes, and is killed; then others come."""
     condition = Condition(Lock(on_owner_death="release"))
-    with child(wait_in_threads(condition, SEATS)) as many:
-        wait_until(lambda: condition._waiting() == SEATS)
-        assert killed_at(point, wait_on(condition), bury=bury)
+    with child(wait_in_threads(condition, ENTRIES)) as many:
+        wait_until(lambda: condition._waiting() == ENTRIES)
+        assert killed_at(point, wait_on(condition), reclaim=reclaim)
         with child(wait_in_threads(condition, 3)) as more:
-            wait_until(lambda: condition._waiting() == SEATS + 3)
+            wait_until(lambda: condition._waiting() == ENTRIES + 3)
             with condition:
-                condition.notify(SEATS + 2)
+                condition.notify(ENTRIES + 2)
                 assert condition._waiting() == 1
                 condition.notify()
 
@@ -194,23 +196,25 @@ def use_up_memory() -> list[_core.Block]:
 
 
 @pytest.mark.parametrize("point", ["condition.overflow_waiters.signalled"])
-@BURY
-def test_who_stands_is_called_though_the_caller_is_killed(point: str, bury: bool) -> None:
-    """There is no memory for its seat, and the notifier dies before it can wake it."""
+@RECLAIM
+def test_a_waiter_without_entry_is_woken_though_the_notifier_is_killed(
+    point: str, reclaim: bool
+) -> None:
+    """There is no memory for an entry of it, and the notifier dies before it can wake it."""
     condition = Condition(Lock(on_owner_death="release"))
 
-    def stand() -> None:
+    def wait_without_entry() -> None:
         taken = use_up_memory()
         ready.add()
         assert wait_on(condition)()
         del taken
 
-    with child(wait_in_threads(condition, SEATS)):
-        wait_until(lambda: condition._waiting() == SEATS)
-        with Tally() as ready, child(stand) as other:
+    with child(wait_in_threads(condition, ENTRIES)):
+        wait_until(lambda: condition._waiting() == ENTRIES)
+        with Counter() as ready, child(wait_without_entry) as other:
             wait_for_sleep(other, ready)
-            assert condition._waiting() == SEATS
-            assert killed_at(point, notify_on(condition), bury=bury)
+            assert condition._waiting() == ENTRIES
+            assert killed_at(point, notify_on(condition), reclaim=reclaim)
 
             assert other.wait(WITHIN, "the notifier's death") == 0
 
@@ -222,8 +226,8 @@ ARRIVALS = ("barrier.before_commit", "barrier.committed")
 
 @pytest.mark.parametrize("point", ARRIVALS)
 @pytest.mark.parametrize("parties", [2, 3])
-@BURY
-def test_a_party_killed_as_it_comes_hangs_nobody(point: str, parties: int, bury: bool) -> None:
+@RECLAIM
+def test_a_party_killed_as_it_comes_hangs_nobody(point: str, parties: int, reclaim: bool) -> None:
     """The others pass, or find the barrier broken."""
     barrier = Barrier(parties)
 
@@ -232,7 +236,7 @@ def test_a_party_killed_as_it_comes_hangs_nobody(point: str, parties: int, bury:
         prepare=nothing,
         act=barrier.wait,
         wait=or_broken(lambda: barrier.wait() >= 0, threading.BrokenBarrierError),
-        bury=bury,
+        reclaim=reclaim,
     )
 
     barrier.reset()
@@ -242,28 +246,30 @@ def test_a_party_killed_as_it_comes_hangs_nobody(point: str, parties: int, bury:
         assert (one.wait(WITHIN), two.wait(WITHIN)) == (0, 0)
 
 
-@BURY
-def test_a_party_killed_while_it_waits_breaks_the_barrier(bury: bool) -> None:
+@RECLAIM
+def test_a_party_killed_while_it_waits_breaks_the_barrier(reclaim: bool) -> None:
     """The others are told who it was."""
     barrier = Barrier(3)
 
     def be_told() -> None:
-        with pytest.raises(threading.BrokenBarrierError, match=str(victim.pid)):
+        with pytest.raises(threading.BrokenBarrierError, match=str(dying.pid)):
             barrier.wait()
 
-    victim = Child(barrier.wait, bury=bury)
+    dying = Child(barrier.wait, reclaim=reclaim)
     wait_until(lambda: barrier.n_waiting == 1)
-    with Tally() as ready, child(asleep_in(ready, be_told)) as other:
+    with Counter() as ready, child(asleep_in(ready, be_told)) as other:
         wait_for_sleep(other, ready)
-        victim.kill()
-        victim.wait()
+        dying.kill()
+        dying.wait()
 
-        assert other.wait(WITHIN, "the victim's death") == 0
+        assert other.wait(WITHIN, "the other process's death") == 0
     assert barrier.broken
 
 
-@BURY
-def test_a_party_of_the_last_round_that_is_killed_elsewhere_is_not_waited_for(bury: bool) -> None:
+@RECLAIM
+def test_a_party_of_the_last_round_that_is_killed_elsewhere_is_not_waited_for(
+    reclaim: bool,
+) -> None:
     """It came to the round before; nobody has come in its place."""
     barrier = Barrier(2)
 
@@ -273,22 +279,22 @@ def test_a_party_of_the_last_round_that_is_killed_elsewhere_is_not_waited_for(bu
             barrier.wait()
 
     with Signal() as never:
-        victim = Child(lambda: (barrier.wait(), never.wait()), bury=bury)
+        dying = Child(lambda: (barrier.wait(), never.wait()), reclaim=reclaim)
         with child(come_twice) as other:
             wait_until(lambda: barrier.n_waiting == 1 and is_asleep(other.pid))
-            victim.kill()
-            victim.wait()
-            assert other.wait(WITHIN, "the victim's death") == 0
+            dying.kill()
+            dying.wait()
+            assert other.wait(WITHIN, "the other process's death") == 0
 
 
 def test_a_replacement_of_a_killed_party_is_welcome() -> None:
     """Nobody waits at the time of the death: then another may come in its place."""
     barrier = Barrier(2)
     with Signal() as never:
-        victim = Child(lambda: (barrier.wait(), never.wait()))
+        dying = Child(lambda: (barrier.wait(), never.wait()))
         barrier.wait(WITHIN)
-        victim.kill()
-        victim.wait()
+        dying.kill()
+        dying.wait()
 
     with child(barrier.wait) as replacement:
         wait_until(lambda: barrier.n_waiting == 1)

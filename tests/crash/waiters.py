@@ -1,4 +1,4 @@
-"""Victims that are killed while somebody waits for them."""
+"""Processes that are killed while somebody waits for them."""
 
 import os
 from collections.abc import Callable
@@ -8,8 +8,8 @@ from procession import BrokenLockError
 from tests.support.kill import (
     WITHIN,
     Child,
+    Counter,
     Signal,
-    Tally,
     armed,
     arrived,
     child,
@@ -36,7 +36,7 @@ def usable(lock: Any) -> bool:
     return bool(got)
 
 
-def asleep_in(ready: Tally, work: Work) -> Work:
+def asleep_in(ready: Counter, work: Work) -> Work:
     """*work*, for a child that says when it is about to wait."""
 
     def run() -> None:
@@ -46,48 +46,48 @@ def asleep_in(ready: Tally, work: Work) -> Work:
     return run
 
 
-def wait_for_sleep(process: Child, ready: Tally) -> None:
+def wait_for_sleep(process: Child, ready: Counter) -> None:
     """Until a child that runs `asleep_in` sleeps."""
     wait_until(ready.count)
     wait_until(lambda: is_asleep(process.pid))
 
 
 def kill_with_a_waiter(
-    point: str, prepare: Work, act: Work, wait: Work, *, bury: bool = True
+    point: str, prepare: Work, act: Work, wait: Work, *, reclaim: bool = True
 ) -> None:
-    """Have a victim prepare, a waiter sleep, and the victim killed at *point* of what it does then.
+    """Have a process prepare, a waiter sleep, and it killed at *point* of what it does then.
 
     Raises:
-        AssertionError: the waiter still waits a second after the victim's death, or fails.
+        AssertionError: the waiter still waits a second after the other process's death, or fails.
     """
-    killed = killed_beside_a_waiter(point, prepare, act, wait, bury=bury)
+    killed = killed_beside_a_waiter(point, prepare, act, wait, reclaim=reclaim)
     assert killed, "the point is not on the way"
 
 
 def killed_beside_a_waiter(
-    point: str, prepare: Work, act: Work, wait: Work, passage: int = 1, *, bury: bool = True
+    point: str, prepare: Work, act: Work, wait: Work, passage: int = 1, *, reclaim: bool = True
 ) -> bool:
-    """As `kill_with_a_waiter`, at a *passage* of the point; whether the victim came so far."""
-    with Signal() as go, Tally() as ready:
+    """As `kill_with_a_waiter`, at a *passage* of the point; whether the process came so far."""
+    with Signal() as go, Counter() as ready:
 
-        def victim() -> None:
+        def dying() -> None:
             prepare()
             ready.add()
             go.wait()
             armed(point, act, passage)()
 
-        first = Child(victim, bury=bury)
+        first = Child(dying, reclaim=reclaim)
         wait_until(ready.count)
 
         def wait_alone() -> None:
-            os.close(go._write)  # or the victim would wait for this process's end, too
+            os.close(go._write)  # or the other would wait for this process's end, too
             asleep_in(ready, wait)()
 
         with child(wait_alone) as waiter:
             wait_for_sleep(waiter, ready)
             go.give()
             killed = arrived(first, point)
-            assert waiter.wait(WITHIN, "the victim's death") == 0
+            assert waiter.wait(WITHIN, "the other process's death") == 0
     return killed
 
 

@@ -67,7 +67,7 @@ def test_processes_killed_unburied_are_reaped_by_whoever_starts_another() -> Non
     slots = []
     for death in range(300):
         child = Child(
-            lambda: [_core.Block(100_000), os.kill(os.getpid(), signal.SIGKILL)], bury=False
+            lambda: [_core.Block(100_000), os.kill(os.getpid(), signal.SIGKILL)], reclaim=False
         )
         child.wait()
         if death % 100 == 99:

@@ -132,9 +132,9 @@ def test_a_hundred_kills_cost_one_message_each_at_most() -> None:
     killed = {"producers": 0, "consumers": 0}
     for _ in range(kills):
         side = chance.choice(["producers", "consumers"])
-        victim = running[side].pop(chance.randrange(len(running[side])))
-        victim.kill()
-        killed[side] += victim.wait() == -signal.SIGKILL  # else it had come to its end before
+        dying = running[side].pop(chance.randrange(len(running[side])))
+        dying.kill()
+        killed[side] += dying.wait() == -signal.SIGKILL  # else it had come to its end before
         start(side)
     for child in running["producers"]:
         assert child.wait(timeout=90) == 0

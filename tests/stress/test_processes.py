@@ -171,12 +171,12 @@ def test_a_start_that_fails_leaves_nothing() -> None:
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     failed = 0
     for method in ("fork", "spawn", "forkserver"):
-        for spare in range(12):
+        for extra in range(12):
             process = procession.get_context(method).Process(target=programs.give, args=(None,))
             highest = max(int(fd) for fd in os.listdir("/proc/self/fd"))
             fillers = fill_below(highest)
             try:
-                resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1 + spare, limits[1]))
+                resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1 + extra, limits[1]))
                 process.start()
             except OSError:
                 failed += 1

@@ -184,11 +184,11 @@ def test_both_ends_killed_at_random_by_turns() -> None:
             consumers.append(Child(lambda: consume(queue, results)))
         time.sleep(chance.uniform(0, LONGEST_LIFE / 2))  # the random instant
         if chance.random() < 0.5 and begun < 2 * KILLS:
-            victim, which = producers.pop(chance.randrange(2))[1], "producers"
+            dying, which = producers.pop(chance.randrange(2))[1], "producers"
         else:
-            victim, which = consumers.pop(chance.randrange(2)), "consumers"
-        victim.kill()
-        assert victim.wait() == -signal.SIGKILL
+            dying, which = consumers.pop(chance.randrange(2)), "consumers"
+        dying.kill()
+        assert dying.wait() == -signal.SIGKILL
         kills[which] += 1
     for survivor in [*(child for _, child in producers), *consumers]:
         survivor.kill()

@@ -2,7 +2,7 @@
 
 Idea: a child made by the core's own fork costs a few milliseconds, so a test can afford to kill one
 at every passage of every point. What the child did is judged from outside: by how it ended, and by
-what it told through a `Tally`, which a kill cannot tear.
+what it told through a `Counter`, which a kill cannot tear.
 
 Invariant: no child outlives the call or the ``with`` block that started it, whatever happens there;
 a child that hangs is killed, and its test fails and says at what point.
@@ -37,9 +37,9 @@ def kill_the_rest() -> None:
 class Child:
     """A forked process that runs one function and never returns from it."""
 
-    def __init__(self, work: Callable[[], object], *, bury: bool = True) -> None:
+    def __init__(self, work: Callable[[], object], *, reclaim: bool = True) -> None:
         self.exitcode: int | None = None
-        self._bury = bury
+        self._reclaim = reclaim
         self.pid = _core.fork()
         if self.pid == 0:
             _run_and_leave(work)
@@ -62,7 +62,7 @@ class Child:
                 self.kill()
             self.exitcode = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
             _running.discard(self)
-            if self._bury:
+            if self._reclaim:
                 _core.reclaim_process(self.pid)
             assert not hangs, f"the child still ran {timeout} s after {doing} began ({where})"
         return self.exitcode
@@ -81,16 +81,16 @@ def child(work: Callable[[], object]) -> Iterator[Child]:
 
 
 def killed_at(
-    point: str, work: Callable[[], object], passage: int = 1, *, bury: bool = True
+    point: str, work: Callable[[], object], passage: int = 1, *, reclaim: bool = True
 ) -> bool:
     """Run *work* in a child that is killed at a passage of *point*; whether it came so far.
 
     Args:
-        bury: whether this process, which so repairs what the child left, buries it.
+        reclaim: whether this process, which so repairs what the child left, reclaims it.
     Raises:
         AssertionError: it hangs, or it ended in a third way.
     """
-    return arrived(Child(armed(point, work, passage), bury=bury), point)
+    return arrived(Child(armed(point, work, passage), reclaim=reclaim), point)
 
 
 def arrived(process: Child, point: str) -> bool:
@@ -133,7 +133,7 @@ class Signal:
         os.read(self._read, 1)
 
 
-class Tally:
+class Counter:
     """Counts up from several processes; what was counted is never lost with the one that did."""
 
     def __init__(self) -> None:
@@ -150,7 +150,7 @@ class Tally:
             return len(os.read(self._read, 1 << 16))
         return 0
 
-    def __enter__(self) -> "Tally":
+    def __enter__(self) -> "Counter":
         return self
 
     def __exit__(self, *exc: object) -> None:

@@ -29,22 +29,23 @@ RETIRED = frozenset(
         *("withdraw", "renumber", "terms", "contracts", "bond", "bonds", "sides"),
     }
 )
-# Words that have one good meaning, and had another one in this place.
+# Words that have a good meaning elsewhere, and had another one in the files that begin so.
 RETIRED_IN: dict[str, frozenset[str]] = {
-    "native/container": frozenset({"place", "places", "spot", "store"}),
-    "native/os": frozenset({"life", "ending"}),
-    "native/python": frozenset({"bound", "guard", "line", "plain", "place", "spot", "tagged"}),
-    "src/procession/managers": frozenset({"drop", "prompt", "talk"}),
-    "src/procession/pool": frozenset({"program", "programs", "over"}),
-    "src/procession/_launch": frozenset({"outcome", "ending"}),
-    "src/procession/process": frozenset({"outcome", "ending"}),
-    "src/procession/forkserver": frozenset({"outcome", "ending"}),
+    "native/container/": frozenset({"place", "places", "spot", "store"}),
+    "native/os/": frozenset({"life", "ending"}),
+    "native/python/": frozenset({"bound", "guard", "line", "plain", "tagged"}),
+    "native/python/shared_": frozenset({"place", "places", "spot", "store"}),
+    "src/procession/managers/": frozenset({"drop", "prompt", "talk"}),
+    "src/procession/pool/": frozenset({"program", "programs", "over"}),
+    "src/procession/_launch/": frozenset({"outcome", "ending"}),
+    "src/procession/process/": frozenset({"outcome", "ending"}),
+    "src/procession/forkserver/": frozenset({"outcome", "ending"}),
 }
 # Names in which such a word is right, and why.
 ALLOWED = {
+    "PyFrame_GetLineNumber": "CPython's own name",
     "atomic_store": "C's own name",
     "atomic_store_explicit": "C's own name",
-    "in_place": "the field's word for an operation that changes its operand",
 }
 
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
@@ -79,10 +80,7 @@ def _retired_in(name: str, shown: str, line: str) -> Iterator[str]:
     if name in ALLOWED:
         return
     here = {
-        word
-        for place, words in RETIRED_IN.items()
-        if shown.startswith(f"{place}/")
-        for word in words
+        word for start, words in RETIRED_IN.items() if shown.startswith(start) for word in words
     }
     for word in words_of(name):
         if word in RETIRED or word in here:

@@ -7,13 +7,9 @@ from tests.support.structure import ROOT, assert_none
 
 pytestmark = pytest.mark.bare
 
-# The mark goes when the last name and the last file have changed.
-PENDING = pytest.mark.xfail(reason="the sources are being changed to this", strict=False)
-
 TREE = rules.CTree(ROOT / "native")
 
 
-@PENDING
 def test_each_function_is_declared_and_defined_under_one_name() -> None:
     """Who reads a header finds the code in the `.c` beside it."""
     assert_none(rules.misplaced_functions(TREE))
@@ -21,7 +17,6 @@ def test_each_function_is_declared_and_defined_under_one_name() -> None:
     assert_none(rules.sources_without_header(TREE))
 
 
-@PENDING
 def test_no_files_call_one_another_in_a_circle() -> None:
     """Each can be understood, and tested, with what lies below it."""
     assert_none(rules.call_circles(TREE))
@@ -37,7 +32,6 @@ def test_files_include_only_from_their_folder_or_below() -> None:
     assert_none(rules.upward_includes(TREE))
 
 
-@PENDING
 def test_lines_are_short_comments_too() -> None:
     """The formatter leaves comments as they are."""
     assert_none(rules.long_lines(TREE))
