@@ -165,9 +165,9 @@ def run(
 
     Args:
         release: called when this process has its own references to everything shared.
-        descriptors: where the preparation data have indexes into this list instead of inherited
-            descriptors; None if they have descriptors, and this process is not linked to the death
-            of its root yet.
+        descriptors: what has arrived from a client of the fork server; the preparation data have
+            indexes into this list. None in a spawned child: its preparation data have descriptors,
+            and it is not linked to the death of its root yet.
     """
     from ._pickling import core_hooks
 

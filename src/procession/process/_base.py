@@ -112,7 +112,7 @@ class BaseProcess(ProcessInfo):
             self.daemon = daemon
         _dangling.add(self)
 
-    # ------------------------------------------------------------------------------- in the parent
+    # ----------------------------------------------------------------------- start, control and end
 
     def run(self) -> object:
         """Do the work of the process, in the child: call the target. Subclasses may override it."""
