@@ -50,7 +50,7 @@
 #define TAIL_AT word[3]
 #define HEAD word[4]
 #define HEAD_AT word[5]
-#define SPARE word[6]
+#define CACHED word[6]
 #define NEXT 6
 #define USED (NEXT + SEGMENTS)
 #define HOLDER (USED + SEGMENTS) /* of a payload: whose slot lists it, 0: the channel has it */
@@ -198,7 +198,7 @@ inline make_empty(segment)
 inline add_segment()
 {
     if
-    :: SPARE != 0 -> new = SPARE; stage(6, 0)
+    :: CACHED != 0 -> new = CACHED; stage(6, 0)
     :: else ->
         new = 1;
         do :: word[USED + new] -> new++; assert(new <= SEGMENTS) :: else -> break od;
@@ -314,7 +314,7 @@ inline skip_end()
     new = HEAD;
     stage(4, word[NEXT + new]); stage(5, 0);
     if
-    :: SPARE == 0 -> stage(6, new)
+    :: CACHED == 0 -> stage(6, new)
     :: else -> stage(USED + new, 0)
     fi;
     commit();

@@ -1,18 +1,18 @@
 /* The condition: condition_enter, condition_sleep (sleep_in_entry, sleep_without_entry),
  * condition_leave, condition_notify (notify_waiter, wake_overflow_waiters), pass_on,
- * release_entries_of and condition_look_after of native/sync/condition.c. A seat here is an entry
- * there, the crowd are the overflow waiters.
+ * release_entries_of and condition_look_after of native/sync/condition.c. Overflow waiters are those
+ * for which there is no entry.
  * A step here is one access to shared memory, one futex call, or a stretch under the mutex with a
- * kill possible at each store in it: of such a stretch any other process sees one store at most, that
- * of its own seat or of the crowd's call. The mutex is robust; a dead owner's is taken over without a
- * repair. The lock around it all is left out: notifiers and waiters run freely, which is more
- * than that lock allows. Memory is sequentially consistent.
+ * kill possible at each store in it: of such a stretch any other process sees one store at most,
+ * that of its own entry or of overflow_signal. The mutex is robust; the next owner takes that of a
+ * dead one over without a repair. The lock around it all is left out: notifiers and waiters run
+ * freely, which is more than that lock allows. Memory is sequentially consistent.
  *
- * Checked: when nothing moves any more but slices, no living waiter sits that sat when a
- * notification was given which nobody has used (a token, below), and nobody stands that stood when
- * a notifier was done; a bounded number of slices suffices for that; without crashes notify(n) reaches
- * exactly min(n, waiting), each of them wakes without a time-out, and as notified; no
- * deadlock. -DBUG_...: faults that Spin must find. */
+ * Checked: when nothing moves any more but slices, no living waiter has an entry that it had when a
+ * notification was given which no waiter has used (a token, below), and no overflow waiter is left
+ * that was one when a notifier was done. A bounded number of slices suffices for that. Without
+ * crashes notify(n) reaches exactly min(n, waiting), each of them wakes without a time-out, and as
+ * notified; no deadlock. -DBUG_...: faults that Spin must find. */
 #ifndef CRASHES
 #define CRASHES 1
 #endif
@@ -22,8 +22,8 @@
 #ifndef NOTIFIERS
 #define NOTIFIERS 2 /* the processes behind them */
 #endif
-#ifndef SEATS
-#define SEATS 3 /* with fewer than WAITERS a crowd stands */
+#ifndef ENTRIES
+#define ENTRIES 3 /* fewer than WAITERS: there are overflow waiters */
 #endif
 #ifndef COUNT
 #define COUNT 1 /* of the first notifier's notify(n); the others notify one */
@@ -34,17 +34,20 @@
 #define WAITING 1
 #define ASLEEP 2
 #define NOTIFIED 3
-#define NO_SEAT SEATS
+#define NO_ENTRY ENTRIES
 #define WAITS(s) (state[s] == WAITING || state[s] == ASLEEP)
 
-byte mutex, state[SEATS], tag[SEATS], ticket[SEATS], top, next_ticket, crowd_call, crashes;
-bit crowd, dead[ALL], asleep[ALL]; /* asleep: in futex_wait, on its entry or on overflow_signal */
+byte mutex, state[ENTRIES], tag[ENTRIES], ticket[ENTRIES], top, next_ticket, overflow_signal;
+byte crashes;
+bit overflow, dead[ALL], asleep[ALL]; /* overflow: there are such waiters; asleep: in
+                                       * futex_wait, on its entry or on overflow_signal */
 
-/* What is to be shown. A token is one notification that has reached somebody. */
-byte tokens, token[SEATS]; /* given so far; which one has reached the seat */
-byte sat[TOKENS];          /* of a token: who sat as it was given, and still sits */
+/* What is to be shown. A token is one notification that has reached a waiter. */
+byte tokens, token[ENTRIES]; /* given so far; which one has reached the entry */
+byte waited[TOKENS];         /* of a token: who waited when it was given, and still waits */
 bit used[TOKENS];
-bit stands[ALL], stood[ALL]; /* in the crowd; and a notifier has come to its end since */
+bit in_overflow[ALL];        /* waits without an entry */
+bit outlasted[ALL];          /* and a notifier has come to its end since */
 
 /* A SIGKILL; within atomic. A process killed asleep is the same as one killed just before. */
 #define MAY_CRASH if :: crashes < CRASHES -> crashes++; dead[me] = 1; goto gone :: true fi
@@ -53,18 +56,18 @@ bit stands[ALL], stood[ALL]; /* in the crowd; and a notifier has come to its end
 
 inline longest_waiting()
 {
-    heir = NO_SEAT; i = 0;
+    longest = NO_ENTRY; i = 0;
     do
     :: i < top ->
         if
-        :: WAITS(i) && (heir == NO_SEAT || ticket[i] < ticket[heir % SEATS]) -> heir = i
+        :: WAITS(i) && (longest == NO_ENTRY || ticket[i] < ticket[longest % ENTRIES]) -> longest = i
         :: else
         fi;
         i++
     :: else -> break
     od
 }
-inline notify_seat(s, which)
+inline notify_entry(s, which)
 {
     before = state[s]; state[s] = NOTIFIED; token[s] = which;
     MAY_CRASH;
@@ -73,7 +76,7 @@ inline notify_seat(s, which)
 #endif
     if :: before == ASLEEP -> asleep[tag[s]] = 0 :: else fi
 }
-inline free_seat(s) /* what is not read of a free seat is cleared, for fewer states */
+inline free_entry(s) /* what is not read of a free entry is cleared, for fewer states */
 {
     state[s] = FREE; tag[s] = 0; ticket[s] = 0; token[s] = 0
 }
@@ -85,10 +88,10 @@ inline pass_on(s)
 #endif
     longest_waiting();
 #ifndef BUG_NOT_PASSED_ON
-    if :: heir != NO_SEAT -> notify_seat(heir, token[s]) :: else fi;
+    if :: longest != NO_ENTRY -> notify_entry(longest, token[s]) :: else fi;
 #endif
     MAY_CRASH;
-    free_seat(s)
+    free_entry(s)
 }
 inline strike(whose)
 {
@@ -100,7 +103,7 @@ inline strike(whose)
             MAY_CRASH;
             if
             :: state[j] == NOTIFIED && tag[j] == whose -> pass_on(j)
-            :: state[j] != NOTIFIED && tag[j] == whose -> free_seat(j)
+            :: state[j] != NOTIFIED && tag[j] == whose -> free_entry(j)
             :: tag[j] != whose
             fi;
             j++
@@ -116,10 +119,10 @@ inline look_after()
     do
     :: atomic {
         whose = 0;
-        for (j : 0 .. SEATS - 1) {
+        for (j : 0 .. ENTRIES - 1) {
             if :: state[j] == NOTIFIED && dead[tag[j]] -> whose = tag[j] :: else fi
         };
-        j = 0; i = 0; heir = 0; before = 0;
+        j = 0; i = 0; longest = 0; before = 0;
         if :: whose == 0 -> break :: else fi };
         strike(whose)
     od
@@ -127,68 +130,68 @@ inline look_after()
 
 /* What a look at the end of a slice would show this waiter. */
 #define SHOWS(s) (state[s] == NOTIFIED && (dead[tag[s]] || tag[s] == me))
-#if SEATS == 1
+#if ENTRIES == 1
 #define ANY_SHOWS SHOWS(0)
 #else
-#define ANY_SHOWS (SHOWS(0) || SHOWS(1) || SHOWS(SEATS - 1))
+#define ANY_SHOWS (SHOWS(0) || SHOWS(1) || SHOWS(ENTRIES - 1))
 #endif
-#define SOMETHING_TO_SEE (ANY_SHOWS || (stands[me] && crowd_call != call))
+#define SOMETHING_TO_SEE (ANY_SHOWS || (in_overflow[me] && overflow_signal != call))
 
-/* At rest: nothing that this waiter sat or stood through is owed to anybody. */
+/* At rest: nothing that this waiter has waited through is owed to any waiter. */
 inline nothing_is_owed()
 {
     for (i : 1 .. tokens) {
-        owed = !used[i] && (sat[i] & (1 << me));
+        owed = !used[i] && (waited[i] & (1 << me));
 #if CRASHES
-        for (j : 0 .. SEATS - 1) { /* who lives and has it sees it at the end of a slice */
+        for (j : 0 .. ENTRIES - 1) { /* who lives and has it sees it at the end of a slice */
             if :: state[j] == NOTIFIED && token[j] == i && !dead[tag[j]] -> owed = 0 :: else fi
         }
 #endif
         assert(!owed)
     }
-    assert(!stood[me]);
+    assert(!outlasted[me]);
     i = 0; j = 0; owed = 0
 }
 
 proctype waiter(byte me)
 {
-    byte seat, call, i, j, whose, heir, before, stuck;
+    byte entry, call, i, j, whose, longest, before, stuck;
     bit early, notified, owed;
     atomic { /* condition_enter */
         LOCK;
         if :: true :: early = 1 fi; /* whether a sleep may end before its time */
-        do :: seat < SEATS && state[seat] != FREE -> seat++ :: else -> break od;
+        do :: entry < ENTRIES && state[entry] != FREE -> entry++ :: else -> break od;
         MAY_CRASH;
         if
-        :: seat == NO_SEAT ->
-            call = crowd_call;
-            crowd = 1;
-            stands[me] = 1
+        :: entry == NO_ENTRY ->
+            call = overflow_signal;
+            overflow = 1;
+            in_overflow[me] = 1
         :: else ->
-            tag[seat] = me;
-            ticket[seat] = next_ticket; next_ticket++;
+            tag[entry] = me;
+            ticket[entry] = next_ticket; next_ticket++;
             MAY_CRASH;
-            if :: seat >= top -> top = seat + 1 :: else fi;
+            if :: entry >= top -> top = entry + 1 :: else fi;
             MAY_CRASH;
-            state[seat] = WAITING
+            state[entry] = WAITING
         fi;
         MAY_CRASH;
         UNLOCK
     }
 sleep:
-    if :: seat == NO_SEAT -> goto stand :: else fi;
+    if :: entry == NO_ENTRY -> goto without_entry :: else fi;
     atomic { /* sleep_in_entry */
         MAY_CRASH;
         if
-        :: state[seat] == WAITING -> state[seat] = ASLEEP
-        :: state[seat] == NOTIFIED -> goto leave
-        :: state[seat] == ASLEEP
+        :: state[entry] == WAITING -> state[entry] = ASLEEP
+        :: state[entry] == NOTIFIED -> goto leave
+        :: state[entry] == ASLEEP
         fi
     };
-    atomic { MAY_CRASH; if :: state[seat] == ASLEEP -> asleep[me] = 1 :: else -> goto looks fi };
+    atomic { MAY_CRASH; if :: state[entry] == ASLEEP -> asleep[me] = 1 :: else -> goto looks fi };
     goto sleeps;
-stand:
-    atomic { MAY_CRASH; if :: crowd_call == call -> asleep[me] = 1 :: else -> goto leave fi };
+without_entry:
+    atomic { MAY_CRASH; if :: overflow_signal == call -> asleep[me] = 1 :: else -> goto leave fi };
 sleeps:
     if
     :: !asleep[me]
@@ -206,8 +209,8 @@ looks:
     atomic {
         MAY_CRASH;
         if
-        :: seat == NO_SEAT -> if :: crowd_call != call -> goto leave :: else fi
-        :: else -> if :: state[seat] == NOTIFIED -> goto leave :: else fi
+        :: entry == NO_ENTRY -> if :: overflow_signal != call -> goto leave :: else fi
+        :: else -> if :: state[entry] == NOTIFIED -> goto leave :: else fi
         fi
     };
 #ifndef BUG_NOBODY_LOOKS_AFTER
@@ -216,30 +219,30 @@ looks:
     goto sleep;
 leave:
     atomic {
-        if :: seat == NO_SEAT -> goto left :: else fi;
+        if :: entry == NO_ENTRY -> goto left :: else fi;
         LOCK;
         MAY_CRASH;
-        notified = (state[seat] == NOTIFIED);
+        notified = (state[entry] == NOTIFIED);
         if
-        :: notified -> pass_on(seat) /* it forgoes */
+        :: notified -> pass_on(entry) /* it forgoes */
         :: true ->
             if
             :: notified ->
-                assert(CRASHES || !used[token[seat]]);
-                used[token[seat]] = 1; sat[token[seat]] = 0
+                assert(CRASHES || !used[token[entry]]);
+                used[token[entry]] = 1; waited[token[entry]] = 0
             :: else
             fi;
-            free_seat(seat)
+            free_entry(entry)
         fi;
-        for (i : 1 .. tokens) { sat[i] = sat[i] & ~(1 << me) };
-        i = 0; heir = 0; before = 0;
+        for (i : 1 .. tokens) { waited[i] = waited[i] & ~(1 << me) };
+        i = 0; longest = 0; before = 0;
         MAY_CRASH;
         do :: top > 0 && state[top - 1] == FREE -> top-- :: else -> break od;
         MAY_CRASH;
         UNLOCK
     };
 left:
-    stands[me] = 0; stood[me] = 0;
+    in_overflow[me] = 0; outlasted[me] = 0;
     goto gone;
 end_rests:
     if
@@ -249,57 +252,57 @@ end_rests:
 #endif
     fi;
 gone:
-    atomic { seat = 0; call = 0; i = 0; j = 0; whose = 0; heir = 0; before = 0; stuck = 0;
+    atomic { entry = 0; call = 0; i = 0; j = 0; whose = 0; longest = 0; before = 0; stuck = 0;
              early = 0; notified = 0 }
 }
 
-inline give() /* a token, to the one who has waited longest; nobody waits: heir is NO_SEAT */
+inline give() /* a token, to the one that has waited longest; there is none: NO_ENTRY */
 {
     longest_waiting();
     if
-    :: heir == NO_SEAT
+    :: longest == NO_ENTRY
     :: else ->
         tokens++;
-        for (i : 0 .. SEATS - 1) {
+        for (i : 0 .. ENTRIES - 1) {
             if
-            :: WAITS(i) && !dead[tag[i]] -> sat[tokens] = sat[tokens] | (1 << tag[i])
+            :: WAITS(i) && !dead[tag[i]] -> waited[tokens] = waited[tokens] | (1 << tag[i])
             :: else
             fi
         };
         reached++;
-        notify_seat(heir, tokens)
+        notify_entry(longest, tokens)
     fi
 }
 
 proctype notifier(byte me, count)
 {
-    byte i, heir, before, reached, due;
+    byte i, longest, before, reached, due;
     atomic {
         LOCK;
         MAY_CRASH;
-        for (i : 0 .. SEATS - 1) { if :: WAITS(i) -> due++ :: else fi };
+        for (i : 0 .. ENTRIES - 1) { if :: WAITS(i) -> due++ :: else fi };
         do
-        :: reached < count -> give(); MAY_CRASH; if :: heir == NO_SEAT -> break :: else fi
+        :: reached < count -> give(); MAY_CRASH; if :: longest == NO_ENTRY -> break :: else fi
         :: else -> break
         od;
         assert(reached == (due < count -> due : count));
         if /* wake_overflow_waiters */
-        :: crowd ->
-#ifdef BUG_CROWD_FORGOTTEN_FIRST
-            crowd = 0; MAY_CRASH; crowd_call++;
+        :: overflow ->
+#ifdef BUG_OVERFLOW_FORGOTTEN_FIRST
+            overflow = 0; MAY_CRASH; overflow_signal++;
 #else
-            crowd_call++; MAY_CRASH; crowd = 0;
+            overflow_signal++; MAY_CRASH; overflow = 0;
 #endif
             MAY_CRASH;
-            for (i : 1 .. WAITERS) { if :: stands[i] -> asleep[i] = 0 :: else fi }
+            for (i : 1 .. WAITERS) { if :: in_overflow[i] -> asleep[i] = 0 :: else fi }
         :: else
         fi;
-        for (i : 1 .. WAITERS) { if :: stands[i] && !dead[i] -> stood[i] = 1 :: else fi };
+        for (i : 1 .. WAITERS) { if :: in_overflow[i] && !dead[i] -> outlasted[i] = 1 :: else fi };
         MAY_CRASH;
         UNLOCK
     };
 gone:
-    atomic { i = 0; heir = 0; before = 0; reached = 0; due = 0 }
+    atomic { i = 0; longest = 0; before = 0; reached = 0; due = 0 }
 }
 
 init {

@@ -132,14 +132,14 @@ static int splice(HandleObject *self, struct list_range range, PyObject *values)
     HandleObject *batch = values && PyList_Size(values) ? pack_all(values) : NULL;
     if (batch == NULL && PyErr_Occurred())
         return -1;
-    uint64_t places = 0;
+    uint64_t selected = 0;
     enum status status = list_splice(&family, container_of(self), range,
-                                     batch ? &batch->handle : NULL, values != NULL, &places);
+                                     batch ? &batch->handle : NULL, values != NULL, &selected);
     Py_XDECREF((PyObject *)batch);
     if (status == STATUS_MISFIT)
         PyErr_Format(PyExc_ValueError,
                      "attempt to assign sequence of size %zd to extended slice of size %llu",
-                     PyList_Size(values), (unsigned long long)places);
+                     PyList_Size(values), (unsigned long long)selected);
     else if (status != STATUS_OK)
         raise_status(status);
     return status == STATUS_OK ? 0 : -1;

@@ -33,7 +33,7 @@ RETIRED = frozenset(
 RETIRED_IN: dict[str, frozenset[str]] = {
     "native/container/": frozenset({"place", "places", "spot", "store"}),
     "native/os/": frozenset({"life", "ending"}),
-    "native/python/": frozenset({"bound", "guard", "line", "plain", "tagged"}),
+    "native/python/": frozenset({"guard", "line", "plain", "tagged"}),
     "native/python/shared_": frozenset({"place", "places", "spot", "store"}),
     "src/procession/managers/": frozenset({"drop", "prompt", "talk"}),
     "src/procession/pool/": frozenset({"program", "programs", "over"}),

@@ -4,6 +4,7 @@ import ast
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,15 @@ pytestmark = pytest.mark.bare
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 TESTS = ROOT / "tests"
+
+# The pages that tell where things are: their paths and names are those of the tree.
+GUIDES = [DOCS / "architecture.md", *(DOCS / "design").glob("*.md"), ROOT / "CONTRIBUTING.md"]
+STARTS = (ROOT, ROOT / "src" / "procession", ROOT / "native", TESTS)
+SOURCES = ("src", "native", "tests", "benchmarks", "tools", "Makefile", "pyproject.toml", ".ci")
+
+CODE = re.compile(r"`([^`\n]+)`")
+PATH = re.compile(r"[\w./*-]*(?:/|\.(?:py|pyi|c|h|md|pml|toml|yml|json|svg))\Z")
+NAME = re.compile(r"_?[A-Za-z]\w*(?:\.\w+)*(?:\(\))?\Z")
 
 SNIPPET = re.compile(r'--8<-- "([^"]+)"')
 TEST = re.compile(r"`((?:unit|property|crash|stress|compat)/\w+\.py)(?:::(\w+))?`")
@@ -33,6 +43,43 @@ def test_every_test_that_a_page_names_is_there(page: Path) -> None:
     ]
 
     assert missing == []
+
+
+@pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.name)
+def test_every_path_that_a_guide_names_is_there(page: Path) -> None:
+    """As it is written, or below the package, the core or the tests; ``*`` matches one at least."""
+    code = [word for text in CODE.findall(page.read_text()) for word in text.split()]
+    paths = {word for word in code if PATH.match(word) and "://" not in word and word != "/"}
+
+    missing = [path for path in paths if not any(list(start.glob(path)) for start in STARTS)]
+
+    assert paths or page.parent.name == "design"
+    assert sorted(path for path in missing if not path.startswith(("/", ".build", ".venv"))) == []
+
+
+@pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.name)
+def test_every_name_that_a_guide_uses_is_somewhere_in_the_tree(page: Path) -> None:
+    """Modules, functions, variables: each part of a dotted name is a word of some source."""
+    names = {word for word in CODE.findall(page.read_text()) if NAME.match(word)}
+
+    unknown = {
+        name for name in names if not set(re.findall(r"\w+", name)) <= words_of_the_sources()
+    }
+
+    assert unknown == set()
+
+
+@cache
+def words_of_the_sources() -> set[str]:
+    """Return every word in the files of `SOURCES`, and in their names."""
+    files = [
+        path
+        for name in SOURCES
+        for path in ((ROOT / name).rglob("*") if (ROOT / name).is_dir() else [ROOT / name])
+        if path.is_file() and path.suffix not in (".so", ".pyc", ".pem")
+    ]
+    names = {part for path in files for part in re.findall(r"\w+", str(path.relative_to(ROOT)))}
+    return names.union(*(re.findall(r"\w+", path.read_text()) for path in files))
 
 
 def functions(file: Path) -> set[str]:

@@ -17,9 +17,6 @@ from tests.support.structure_tables import BY_STRING, HEAVY, LAYERS, STANDARD_MO
 
 pytestmark = pytest.mark.bare
 
-# The mark goes when the last name and the last file have changed.
-PENDING = pytest.mark.xfail(reason="the sources are being changed to this", strict=False)
-
 TREE = Tree(ROOT)
 SCRIPTS = [path for name in ("benchmarks", "tools") for path in sorted((ROOT / name).rglob("*.py"))]
 
@@ -37,7 +34,6 @@ def test_the_standard_names_are_those_of_the_standard_package() -> None:
     assert set(TREE.modules) >= STANDARD_MODULES
 
 
-@PENDING
 def test_modules_import_only_from_their_layer_or_below() -> None:
     """Data and imports flow one way; see docs/architecture.md."""
     assert_none(rules.upward_imports(TREE))
@@ -53,19 +49,16 @@ def test_the_layers_are_those_of_the_documentation() -> None:
     assert told == layers
 
 
-@PENDING
 def test_no_modules_import_one_another() -> None:
     """Not inside functions either: an import there saves start-up time, it never hides a cycle."""
     assert_none(rules.module_cycles(TREE))
 
 
-@PENDING
 def test_no_packages_import_one_another() -> None:
     """Nor by way of a third, or of the core."""
     assert_none(rules.unit_cycles(TREE))
 
 
-@PENDING
 def test_imports_by_string_are_listed_and_point_down() -> None:
     """A reader, and an editor, finds who uses a module by its imports."""
     assert_none(rules.undocumented_imports_by_string(TREE))

@@ -7,11 +7,7 @@ from tests.support.structure_words import ALLOWED, RETIRED, retired_names
 
 pytestmark = pytest.mark.bare
 
-# The mark goes when the last name and the last file have changed.
-PENDING = pytest.mark.xfail(reason="the sources are being changed to this", strict=False)
 
-
-@PENDING
 def test_no_name_contains_a_retired_word() -> None:
     """Neither an identifier, nor a crash point, nor a file; see docs/design/glossary.md."""
     assert_none(retired_names(ROOT))
