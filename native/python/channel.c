@@ -180,12 +180,11 @@ static PyObject *Channel_full(ChannelObject *self, PyObject *Py_UNUSED(unused))
     return PyBool_FromLong(!channel_has_room(channel));
 }
 
-static PyObject *Channel_count(ChannelObject *self, void *which)
+static PyObject *Channel_got_count(ChannelObject *self, void *Py_UNUSED(closure))
 {
     if (!handle_is_ready(&self->base))
         return NULL;
-    struct channel *channel = channel_of(self);
-    word_t *count = which ? &channel->got_count : &channel->put_count;
+    word_t *count = &channel_of(self)->got_count;
     return PyLong_FromUnsignedLongLong(atomic_load_explicit(count, memory_order_acquire));
 }
 
@@ -225,8 +224,7 @@ static PyMethodDef methods[] = {
 };
 
 static PyGetSetDef getters[] = {
-    {"put_count", (getter)Channel_count, NULL, "Messages ever put.", NULL},
-    {"got_count", (getter)Channel_count, NULL, "Messages ever taken.", (void *)1},
+    {"got_count", (getter)Channel_got_count, NULL, "Messages ever taken.", NULL},
     {"closed", (getter)Channel_closed, NULL, "Whether close() was called on this object.", NULL},
     {"is_shut_down", (getter)Channel_is_shut_down, NULL, "Whether shutdown() was called.", NULL},
     {"maxsize", (getter)Channel_maxsize, NULL, "The most messages at a time; 0: no bound.", NULL},

@@ -1,7 +1,4 @@
 /* procession._core: the module. */
-#include "../crash_point.h"
-#include "../shm/check.h"
-#include "arena_usage.h"
 #include "attribute.h"
 #include "barrier.h"
 #include "block.h"
@@ -9,6 +6,7 @@
 #include "clean_exit.h"
 #include "condition.h"
 #include "crash_report.h"
+#include "diagnostics.h"
 #include "dict_key.h"
 #include "encode.h"
 #include "event.h"
@@ -25,55 +23,10 @@
 #include "shared_dict.h"
 #include "shared_list.h"
 #include "task_channel.h"
+#include "test_functions.h"
 #include "value.h"
 #include "waker.h"
 #include "worker_status.h"
-
-#ifdef PROCESSION_CRASH_POINTS
-/* crash_arm(name, passages=1): only in the crash build. */
-static PyObject *crash_arm(PyObject *Py_UNUSED(module), PyObject *args)
-{
-    const char *name;
-    unsigned int passages = 1;
-    if (!PyArg_ParseTuple(args, "z|I", &name, &passages))
-        return NULL;
-    crash_point_arm(name, passages);
-    Py_RETURN_NONE;
-}
-
-static void add_problem(void *list, const char *problem)
-{
-    PyObject *text = PyUnicode_FromString(problem);
-    if (text == NULL || PyList_Append(list, text) != 0)
-        PyErr_Clear(); /* no memory: check_arena() sees it */
-    Py_XDECREF(text);
-}
-
-/* arena_check() -> list of str: only in the crash build. */
-static PyObject *check_arena(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
-{
-    PyObject *problems = family_ensure() ? PyList_New(0) : NULL;
-    if (problems == NULL)
-        return NULL;
-    unsigned count = arena_check(&family, add_problem, problems);
-    if (count > 0 && PyList_Size(problems) == 0) {
-        Py_DECREF(problems);
-        return PyErr_NoMemory();
-    }
-    return problems;
-}
-
-static PyMethodDef crash_functions[] = {
-    {"crash_arm", crash_arm, METH_VARARGS, "Have this process killed at that crash point."},
-    {"arena_check", check_arena, METH_NOARGS, "All that is wrong with the arena: none, hopefully."},
-    {NULL, NULL, 0, NULL},
-};
-
-static int add_crash_functions(PyObject *module)
-{
-    return PyModule_AddFunctions(module, crash_functions);
-}
-#endif
 
 /* All that the module has, in an order in which each part finds those that it builds on. */
 static const struct part {
@@ -103,12 +56,12 @@ static const struct part {
     {"waker", add_waker},
     {"pipe end", add_pipe_end},
     {"worker status", add_worker_status},
-    {"arena usage", add_arena_usage},
+    {"diagnostics", add_diagnostics},
     {"dict key", add_dict_key},
     {"shared dict", add_shared_dict},
     {"shared list", add_shared_list},
 #ifdef PROCESSION_CRASH_POINTS
-    {"crash points", add_crash_functions},
+    {"test functions", add_test_functions},
 #endif
 };
 

@@ -115,11 +115,6 @@ static PyObject *reclaim_process(PyObject *Py_UNUSED(module), PyObject *argument
     Py_RETURN_NONE;
 }
 
-static PyObject *reclaim_dead(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
-{
-    return PyLong_FromUnsignedLong(family.tag != 0 ? table_reap_dead(&family) : 0);
-}
-
 static PyMethodDef functions[] = {
     {"join_family", join_family, METH_VARARGS, "join_family(fd, token): take a reserved slot."},
     {"release_given_references", release_given_references, METH_NOARGS,
@@ -132,8 +127,6 @@ static PyMethodDef functions[] = {
     {"abandon_slot", abandon_slot, METH_O, "abandon_slot(token): the start failed; release it."},
     {"reclaim_process", reclaim_process, METH_O,
      "reclaim_process(pid): release what that dead child held."},
-    {"reclaim_dead", reclaim_dead, METH_NOARGS,
-     "Release what dead processes held; how many there were."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -110,7 +110,6 @@ class LockedArray(Locked):
     def __setitem__(self, index: Any, value: Any, /) -> None: ...
 
 class Channel(Handle):
-    put_count: int
     got_count: int
     maxsize: int
     closed: bool

@@ -1,4 +1,4 @@
-#include "arena_usage.h"
+#include "diagnostics.h"
 
 #include "../shm/waker.h"
 #include "family.h"
@@ -17,12 +17,21 @@ static PyObject *arena_usage(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(un
         (unsigned int)handle_list(&family, NULL, 0), "wakers", waker_count(&family));
 }
 
+/* reclaim_dead() -> int. The core does so by itself, but later: when a slot is needed, or when a
+ * process waits for something that a dead one had. */
+static PyObject *reclaim_dead(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
+{
+    return PyLong_FromUnsignedLong(family.tag != 0 ? table_reap_dead(&family) : 0);
+}
+
 static PyMethodDef functions[] = {
+    {"reclaim_dead", reclaim_dead, METH_NOARGS,
+     "Release what dead processes held; how many there were."},
     {"arena_usage", arena_usage, METH_NOARGS, "Bytes and entries in use, as a dict."},
     {NULL, NULL, 0, NULL},
 };
 
-int add_arena_usage(PyObject *module)
+int add_diagnostics(PyObject *module)
 {
     return PyModule_AddFunctions(module, functions);
 }
