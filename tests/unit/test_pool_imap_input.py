@@ -126,7 +126,7 @@ def test_the_dispatcher_keeps_the_job_in_the_states_unread_and_draining(
 
 @pytest.mark.parametrize("state", list(InputState))
 def test_items_are_wanted_until_the_iterator_or_the_input_has_ended(state: InputState) -> None:
-    assert Case(state).input.wants_items == (state in (UNREAD, READING, DRAINING))
+    assert state.wants_items == (state in (UNREAD, READING, DRAINING))
 
 
 @pytest.mark.parametrize("state", list(InputState))
@@ -144,7 +144,7 @@ def test_the_prefetch_is_woken_when_no_more_items_are_wanted(event: str) -> None
     case = Case(READING)
     case.do(event)
     assert case.prefetch.told == ["stop"]
-    assert not case.input.wants_items
+    assert not case.input.state.wants_items
 
 
 def test_the_input_is_released_when_it_is_done() -> None:

@@ -47,14 +47,24 @@ if TYPE_CHECKING:
 
 
 class InputState(enum.Enum):
-    """See the head of this file."""
+    """See the head of this file.
 
-    NEW = enum.auto()
-    UNREAD = enum.auto()
-    READING = enum.auto()
-    DRAINING = enum.auto()
-    ABANDONED = enum.auto()
-    INPUT_DONE = enum.auto()
+    Attributes:
+        wants_items: whether more items are to be drawn.
+        is_unsent: whether the job is among the dispatcher's unsent jobs.
+    """
+
+    NEW = "new", False, False
+    UNREAD = "unread", True, True
+    READING = "reading", True, False
+    DRAINING = "draining", True, True
+    ABANDONED = "abandoned", False, False
+    INPUT_DONE = "input done", False, False
+
+    def __init__(self, label: str, wants_items: bool, is_unsent: bool):
+        self.label = label  # members of equal values would be one
+        self.wants_items = wants_items
+        self.is_unsent = is_unsent
 
 
 # Names of this module: to look one up in the class may run code, in which another thread could run.
@@ -87,12 +97,6 @@ class ImapInput:
         self.state = NEW
         self.prefetch: Prefetcher | None = None
 
-    @property
-    def wants_items(self) -> bool:
-        """Whether more items are to be drawn."""
-        state = self.state
-        return state is READING or state is UNREAD or state is DRAINING
-
     # ------------------------------------------------------------------------------------ events
 
     def start(self, prefetch: Prefetcher) -> None:
@@ -100,7 +104,7 @@ class ImapInput:
         assert self.state is NEW, "an imap starts once"
         self.state = UNREAD
         self.prefetch = prefetch
-        self._join_unsent_jobs()
+        self._update_unsent_jobs()
         self._dispatcher.backlogged_jobs.add(cast("BackloggedJob", self))
 
     def first_read(self) -> None:
@@ -108,7 +112,7 @@ class ImapInput:
         with self._dispatcher.lock:
             if self.state is UNREAD:
                 self.state = READING
-                self._leave_unsent_jobs()
+                self._update_unsent_jobs()
 
     def reader_gone(self) -> None:
         """The iterator was forgotten. Takes no lock."""
@@ -121,7 +125,7 @@ class ImapInput:
         with self._dispatcher.lock:
             if self.state is READING or self.state is UNREAD:
                 self.state = DRAINING
-                self._join_unsent_jobs()
+                self._update_unsent_jobs()
             prefetch = self.prefetch if self.state is DRAINING else None
         if prefetch is not None:
             prefetch.more()
@@ -129,7 +133,7 @@ class ImapInput:
     def end_input(self) -> None:
         """No more items are drawn, for good. The dispatcher is locked by the caller."""
         self.state = INPUT_DONE
-        self._leave_unsent_jobs()
+        self._update_unsent_jobs()
         self._stop_prefetch()
         self.prefetch = None
 
@@ -141,11 +145,10 @@ class ImapInput:
 
     # ----------------------------------------------------------------------------- their effects
 
-    def _join_unsent_jobs(self) -> None:
-        self._dispatcher.unsent_jobs.add(cast("BackloggedJob", self))
-
-    def _leave_unsent_jobs(self) -> None:
-        self._dispatcher.unsent_jobs.discard(cast("BackloggedJob", self))
+    def _update_unsent_jobs(self) -> None:
+        jobs = self._dispatcher.unsent_jobs
+        change = jobs.add if self.state.is_unsent else jobs.discard
+        change(cast("BackloggedJob", self))
 
     def _stop_prefetch(self) -> None:
         if self.prefetch is not None:

@@ -121,7 +121,7 @@ class Prefetch:
         except BaseException as raised:  # noqa: BLE001 - the caller gets it from next()
             tasks, ranges, ended, error = [], [], True, raised
         with self._dispatcher.lock:
-            if not job.wants_items:
+            if not job.state.wants_items:
                 return True
             if tasks:
                 self._dispatcher.send(job, self._function, tasks, ranges, self._retries)
@@ -155,7 +155,7 @@ class InlinePrefetch(Prefetch):
                 return
             self._sending = True
             try:
-                while job.wants_items and (room := self._room(job)) >= self._enough:
+                while job.state.wants_items and (room := self._room(job)) >= self._enough:
                     draining = job.state is DRAINING
                     if self._send(job, room) and draining:
                         self._dispatcher.wake()  # see `ThreadPrefetch`
@@ -194,7 +194,7 @@ class ThreadPrefetch(Prefetch):
         with self._changed:
             while not self._dispatcher.has_failed():
                 job = self._job()
-                if job is None or not job.wants_items:
+                if job is None or not job.state.wants_items:
                     return False
                 if self._room(job) >= self._chunksize:
                     return True
