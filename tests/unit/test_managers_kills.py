@@ -37,6 +37,7 @@ def threads_and_descriptors(pid: int) -> tuple[int, int]:
 
 @pytest.mark.slow
 def test_fifty_of_the_clients_of_one_dict_are_killed() -> None:
+    # size: one scenario, told from its start to its end
     ctx: Any = procession.get_context("fork")
     manager = ctx.Manager()
     process: Any = manager._process
