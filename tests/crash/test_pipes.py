@@ -1,4 +1,4 @@
-"""Pipes whose users are killed at every point of the mailbox.
+"""Pipes whose users are killed at every point of the handoff buffer.
 
 Idea: messages are numbers in a row. A receiver has the first part of the row, with nothing torn,
 missing or twice; what a killed receiver had not taken, the next one with the same end gets.

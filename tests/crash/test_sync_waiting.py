@@ -167,7 +167,7 @@ def wait_in_threads(condition: Any, threads: int) -> Work:
 def test_a_waiter_killed_as_it_makes_room_leaves_the_room_to_others(
     point: str, reclaim: bool
 ) -> None:
-    """As many wait as have a seat; one more comes, and is killed; then others come."""
+    """As many wait as have an entry; one more comes, and is killed; then others come."""
     condition = Condition(Lock(on_owner_death="release"))
     with child(wait_in_threads(condition, ENTRIES)) as many:
         wait_until(lambda: condition._waiting() == ENTRIES)

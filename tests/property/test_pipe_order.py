@@ -3,7 +3,7 @@
 Idea: several threads send in turn, under one lock: small and large messages, pickles and bytes, and
 frames written to the bare descriptor. Receivers, under a lock of theirs, get them in the order in
 which they were sent. Between two messages there may be a pause, so that a receiver waits for the
-next one, as it must for the mailbox to be used.
+next one, as it must for the handoff buffer to be used.
 """
 
 import os
