@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from procession import _core
+from procession import BrokenLockError, _core
+from procession.synchronize import Lock
 from tests.crash.kills import (
     kill_at_every_passage,
     killed_after_another,
@@ -118,9 +119,7 @@ def test_a_killed_reaper_is_followed_by_the_next(point: str) -> None:
 @pytest.mark.parametrize("point", REAPING)
 def test_a_lock_is_broken_though_the_first_reaper_was_killed(point: str) -> None:
     """A holder's death is not forgotten with the reaper that had just found it."""
-    from procession._base.errors import BrokenLockError
-
-    lock, pid = _core.Lock(), _core.Block(8)
+    lock, pid = Lock(), _core.Block(8)
 
     def die_holding() -> None:
         lock.acquire()
