@@ -186,6 +186,17 @@ def _is_upward(path: Path, quote: str, name: str) -> bool:
     return other not in order or own not in order or order.index(other) > order.index(own)
 
 
+def imports_of_python(tree: CTree) -> list[str]:
+    """The core imports no Python module: it is given what it needs, so it depends on none."""
+    return [
+        f"{file} calls {name}"
+        for unit in tree.units.values()
+        for suffix, names in unit.used.items()
+        for file, name in ((f"{unit.name}{suffix}", name) for name in sorted(names))
+        if name.startswith("PyImport_")
+    ]
+
+
 def long_lines(tree: CTree) -> list[str]:
     """Comments are laid out by hand, so no formatter keeps them within the limit."""
     return [

@@ -41,7 +41,7 @@ PUBLIC_MODULES = STANDARD_MODULES | EXTRA_MODULES
 BY_STRING: dict[str, tuple[tuple[str, ...], str]] = {
     "": (("shared",), "`from . import shared` would ask the package's __getattr__ again"),
     "connection": (
-        ("connection._async", "connection._listener", "connection._tls", "connection._xml"),
+        ("connection._handshake", "connection._listener", "connection._tls", "connection._xml"),
         "most programs use pipes alone, and pay for no sockets",
     ),
     "context._base": (("reduction",), "asks whether it was imported; imports nothing"),

@@ -9,6 +9,7 @@ from multiprocessing import __path__ as standard_path
 
 import pytest
 
+from procession import connection
 from tests.support import run_python
 from tests.support import structure_rules as rules
 from tests.support.structure import PACKAGE, ROOT, Tree, assert_none
@@ -69,6 +70,8 @@ def test_imports_by_string_are_listed_and_point_down() -> None:
     assert_none(rules.undocumented_imports_by_string(TREE))
     named = {*BY_STRING, *(target for targets, _ in BY_STRING.values() for target in targets)}
     assert named <= set(TREE.modules)
+    on_first_use = {f"connection.{module}" for module in connection._ON_FIRST_USE.values()}
+    assert on_first_use == set(BY_STRING["connection"][0])
 
 
 def test_nothing_of_the_standard_package_is_imported() -> None:

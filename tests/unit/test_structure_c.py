@@ -32,6 +32,11 @@ def test_files_include_only_from_their_folder_or_below() -> None:
     assert_none(rules.upward_includes(TREE))
 
 
+def test_the_core_imports_no_python_module() -> None:
+    """Nor by way of the interpreter: modules give it their hooks."""
+    assert_none(rules.imports_of_python(TREE))
+
+
 def test_lines_are_short_comments_too() -> None:
     """The formatter leaves comments as they are."""
     assert_none(rules.long_lines(TREE))

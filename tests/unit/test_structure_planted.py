@@ -78,6 +78,7 @@ CALLS = of_c(structure_c.call_circles)
 FOLDERS = of_c(structure_c.folder_circles)
 INCLUDES = of_c(structure_c.upward_includes)
 COLUMNS = of_c(structure_c.long_lines)
+IMPORTS_OF_C = of_c(structure_c.imports_of_python)
 
 LONG_PYTHON = "def long():\n" + "    pass\n" * 40
 LONG_C = "void block_init(long *at)\n{\n" + "    ++*at;\n" * 40 + "}\n"
@@ -231,6 +232,11 @@ PLANTED: dict[str, tuple[Rule, dict[str, str], str]] = {
         INCLUDES,
         {"native/os/clock.c": "#include <Python.h>\n"},
         "os/clock.c includes Python.h",
+    ),
+    "an import made by the core": (
+        IMPORTS_OF_C,
+        {"native/python/a.c": "void *f(void)\n{\n    return PyImport_ImportModule(name);\n}\n"},
+        "python/a.c calls PyImport_ImportModule",
     ),
     "a long comment": (COLUMNS, {"native/os/clock.c": f"/* {'a ' * 50}*/\n"}, "clock.c:1 has 105"),
     "a retired word in Python": (
