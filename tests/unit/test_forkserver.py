@@ -89,6 +89,35 @@ def test_names_and_reactions_are_checked() -> None:
         context.set_forkserver_preload(["os"], on_error="shout")
 
 
+ASKS_FOR_IMPORTS = """
+import sys
+import procession
+
+def imported_since_the_preload():
+    import marked
+    return sorted(name for name in set(sys.modules) - marked.names if "procession" in name)
+
+if __name__ == "__main__":
+    with open("marked.py", "w") as file:
+        file.write("import sys; names = set(sys.modules)")
+    context = procession.get_context("forkserver")
+    context.set_forkserver_preload(["__main__", "marked"], on_error="fail")
+    for _ in range(2):  # by a fork, then by the prefork child
+        process = context.Process(target=imported_since_the_preload)
+        process.start()
+        print(process.result())
+"""
+
+
+def test_a_child_imports_nothing_of_the_package(tmp_path: Any) -> None:
+    """The server has imported it: an import in each child would cost more than the fork."""
+    code = f"import os, sys; os.chdir({str(tmp_path)!r}); sys.path[0] = os.getcwd()\n"
+
+    outcome = run_python(code + ASKS_FOR_IMPORTS)
+
+    assert outcome == Outcome("[]\n[]\n", "", 0)
+
+
 # ---- which requests it serves
 
 

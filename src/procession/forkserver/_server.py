@@ -28,7 +28,13 @@ from contextlib import suppress
 from .. import _core, spawn, util
 from .._base import finalize, runtime
 from .._base.wakeup import SignalWakeup
-from .._launch import forked_child, parent_death, sigint_mask
+from .._launch import (
+    bootstrap,  # noqa: F401 - for the children, see `preload`
+    forked_child,
+    parent_death,
+    sigint_mask,
+)
+from .._pickling import core_hooks
 from ._prefork import PreforkChild
 from ._protocol import ENDED, FAILED, STARTED, ReceivedRequest, receive, write_answer
 
@@ -203,11 +209,12 @@ def _ignore(*_: object) -> None:
 
 
 def preload(names: list[str], on_error: str, preparation: dict[str, Any]) -> None:
-    """Import what the children will need.
+    """Import what the children will need; what the package itself needs is imported above.
 
     Raises:
         Exception: what an import raised, if *on_error* is ``fail``.
     """
+    core_hooks.give()
     current: Any = runtime.current_process()
     current._inheriting = True  # the main module must not start processes while it is imported
     try:
