@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from procession.connection import Connection, Pipe
-from tests.support.kill import Child, armed, arrived
+from tests.support.kill import Child, armed, arrived, is_asleep
 from tests.support.waiting import wait_until
 
 pytestmark = [
@@ -21,6 +21,7 @@ pytestmark = [
 ]
 
 COUNT = 3000
+BETWEEN_SLEEPS = 8  # messages
 DUPLEX = pytest.mark.parametrize("duplex", [True, False], ids=["duplex", "one-way"])
 
 
@@ -86,11 +87,21 @@ def receive(reader: Connection, received: Count) -> None:
 
 
 def received_until_killed(point: str, passage: int, duplex: bool) -> tuple[Any, Any, int, int]:
-    """Both ends, and the numbers received and sent when the receiver was killed at *point*."""
+    """Both ends, and the numbers received and sent when the receiver was killed at *point*.
+
+    Now and then the sender waits until the receiver sleeps, so that it has spun in vain: on a busy
+    machine each message may otherwise be there before the receiver looks for it.
+    """
     reader, writer = Pipe(duplex)
     received = Count()
     receiver = Child(armed(point, lambda: receive(reader, received), passage))
-    sent = send_in_step(writer, received, lambda: not has_ended(receiver))
+
+    def goes_on() -> bool:
+        if received.now() % BETWEEN_SLEEPS == 0:
+            wait_until(lambda: has_ended(receiver) or is_asleep(receiver.pid))
+        return not has_ended(receiver)
+
+    sent = send_in_step(writer, received, goes_on)
     assert arrived(receiver, point)
     return reader, writer, received.now(), sent
 

@@ -172,7 +172,7 @@ def _state(pid: int) -> str:
     """The letter that /proc has for it; X, which is there for a moment only, also afterwards."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # gone before the open, or before the read
         return "X"
 
 
