@@ -10,7 +10,7 @@ Layer: base.
 
 from __future__ import annotations
 
-from .export import export
+from . import export
 
 
 class ProcessError(Exception):

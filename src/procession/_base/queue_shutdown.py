@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import queue
 
-from .export import export
+from . import export
 
 
 class _ShutDownError(Exception):

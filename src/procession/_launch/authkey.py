@@ -10,8 +10,7 @@ Layer: process; imports base.
 
 from __future__ import annotations
 
-from .._base import launch_state
-from .._base.export import export
+from .._base import export, launch_state
 
 
 class AuthenticationString(bytes):

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import sys
 
+from .._base import export
 from .._base.errors import AuthenticationError, BufferTooShort
-from .._base.export import export
 from .._pickling.pickler import current_pickler, replace_pickler
 from ._address import address_type, arbitrary_address, default_family, families
 from ._address import validate_family as _validate_family

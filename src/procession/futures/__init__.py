@@ -9,7 +9,7 @@ errors that are errors of `concurrent.futures` too.
 Layer: on top; uses the public interface of the pool.
 """
 
-from .._base.export import export
+from .._base import export
 from ._errors import LostWorkerError
 from ._executor import ProcessPoolExecutor
 

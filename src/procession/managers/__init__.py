@@ -21,7 +21,7 @@ Layer: pools and managers; re-exports only.
 
 from __future__ import annotations
 
-from .._base.export import export
+from .._base import export
 from ._connection import dispatch
 from ._manager import BaseManager, State
 from ._protocol import ManagerLostError, RemoteError, Token, convert_to_error

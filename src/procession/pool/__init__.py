@@ -31,7 +31,7 @@ The parts, from the caller to the worker:
 Layer: pool.
 """
 
-from .._base.export import export
+from .._base import export
 from ._chunking import CHUNKS_PER_WORKER
 from ._imap import IMapIterator, IMapUnorderedIterator
 from ._pool import CLOSE, INIT, RUN, TERMINATE, Pool

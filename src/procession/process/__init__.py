@@ -5,8 +5,7 @@ Layer: process; re-exports only.
 
 from __future__ import annotations
 
-from .._base import runtime
-from .._base.export import export
+from .._base import export, runtime
 from .._launch.authkey import AuthenticationString
 from ._base import (
     BaseProcess,

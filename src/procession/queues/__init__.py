@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from queue import Empty, Full  # noqa: F401 - programs import them from here as well
 
-from .._base.export import export
+from .._base import export
 from ._queues import JoinableQueue, Queue, SimpleQueue
 
 TYPE_CHECKING = False

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import pickle
 
-from .._base.export import export
+from .._base import export
 from .._pickling.fd_reduce import DupFd
 from .._pickling.fd_reduce import rebuild_socket as _rebuild_socket  # dill imports these two
 from .._pickling.fd_reduce import reduce_socket as _reduce_socket

@@ -11,7 +11,7 @@ do not see the change until the value is set again, as with a manager's proxies.
 Layer: ipc.
 """
 
-from .._base.export import export
+from .._base import export
 from ._dict import Dict
 from ._list import List
 

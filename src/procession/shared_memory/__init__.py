@@ -6,7 +6,7 @@ package, so each of the two reads what the other has written.
 Layer: ipc; re-exports only.
 """
 
-from .._base.export import export
+from .._base import export
 from ._segment import _SHM_NAME_PREFIX as _SHM_NAME_PREFIX
 from ._segment import SharedMemory
 from ._segment import _make_filename as _make_filename
