@@ -95,14 +95,15 @@ static enum status put_batch_locked(struct arena *arena, struct channel *channel
 }
 
 enum status channel_try_put_batch(struct arena *arena, struct channel *channel, const char *records,
-                                  uint32_t count, uint32_t *done, uint64_t *bytes)
+                                  uint32_t count, struct batch_part *part)
 {
     struct run run = {0, 0};
     lock_put_side(arena, channel);
+    part->sequence = word_get(&channel->put_count);
     enum status status = put_batch_locked(arena, channel, records, count, &run);
     mutex_unlock(&channel->put_mutex);
-    *done = run.count;
-    *bytes = run.bytes;
+    part->count = run.count;
+    part->bytes = run.bytes;
     if (run.count > 0)
         announce_messages(arena, channel, run.count);
     return status;

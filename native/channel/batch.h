@@ -22,10 +22,17 @@ uint64_t batch_write(char *records, const struct message *message);
 /* Reads the message at *records*; its data stay in the batch. Returns the bytes of the record. */
 uint64_t batch_read(const char *records, struct message *message);
 
-/* Puts as many of *count* records, one or more, as it can. After STATUS_OK *done* says how many,
- * and *bytes* how long they are. STATUS_AGAIN: the channel is full. */
+/* What of a batch was put. */
+struct batch_part {
+    uint32_t count;
+    uint64_t bytes;
+    uint64_t sequence; /* of its first message */
+};
+
+/* Puts as many of *count* records, one or more, as it can; after STATUS_OK those of *part*.
+ * STATUS_AGAIN: the channel is full. */
 enum status channel_try_put_batch(struct arena *arena, struct channel *channel, const char *records,
-                                  uint32_t count, uint32_t *done, uint64_t *bytes);
+                                  uint32_t count, struct batch_part *part);
 
 /* Takes up to *limit* messages, as many as BATCH_BYTES have room for. STATUS_AGAIN: there are none.
  * After STATUS_OK *done* may be 0: the next message has a payload, and must be taken by itself. */

@@ -180,3 +180,15 @@ PyObject *message_decode_private(struct message *message)
     return message->kind == RECORD_PAYLOAD ? decode_payload(message, true)
                                            : message_decode(message);
 }
+
+PyObject *message_decode_with_tags(struct message *message)
+{
+    PyObject *object = message_decode(message), *error = NULL;
+    if (object == NULL) {
+        error = take_exception();
+        object = Py_NewRef(Py_None);
+    }
+    return Py_BuildValue("(KKKNN)", (unsigned long long)message->sequence,
+                         (unsigned long long)message->tag, (unsigned long long)message->extra,
+                         object, error ? error : Py_NewRef(Py_None));
+}

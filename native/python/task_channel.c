@@ -2,6 +2,7 @@
 
 #include "../channel/channel.h"
 #include "arguments.h"
+#include "batch.h"
 #include "block.h"
 #include "channel_transfer.h"
 #include "decode.h"
@@ -43,48 +44,6 @@ static PyObject *TaskChannel_send_simple(ChannelObject *self, PyObject *const *a
     return PyBool_FromLong(simple);
 }
 
-/* TaskChannel.send_batch(list, tag, extra) -> (sequence of the first, how many, error)
- *
- * Stops at the first object that cannot be put; *error* is then the exception, else None. The
- * numbers are consecutive if nobody else puts at the same time. */
-static PyObject *TaskChannel_send_batch(ChannelObject *self, PyObject *args)
-{
-    PyObject *list, *error = NULL;
-    unsigned long long tag, extra, first = 0;
-    if (!PyArg_ParseTuple(args, "O!KK", &PyList_Type, &list, &tag, &extra) ||
-        !channel_is_open(self))
-        return NULL;
-    Py_ssize_t count = 0;
-    for (; count < PyList_Size(list); count++) {
-        uint64_t sequence;
-        PyObject *object = Py_NewRef(
-            PyList_GetItem(list, count)); /* pickling may change the list */
-        bool done = channel_put_object(self, object, tag, extra, DEADLINE_NEVER, &sequence);
-        Py_DECREF(object);
-        if (!done) {
-            error = take_exception();
-            break;
-        }
-        if (count == 0)
-            first = sequence;
-    }
-    return Py_BuildValue("(KnN)", first, count, error ? error : Py_NewRef(Py_None));
-}
-
-/* (sequence, tag, extra, object, error): an object that cannot be rebuilt is None and its error the
- * exception, so that the tags still say whose message it was. */
-static PyObject *message_tuple(struct message *message)
-{
-    PyObject *object = message_decode(message), *error = NULL;
-    if (object == NULL) {
-        error = take_exception();
-        object = Py_NewRef(Py_None);
-    }
-    return Py_BuildValue("(KKKNN)", (unsigned long long)message->sequence,
-                         (unsigned long long)message->tag, (unsigned long long)message->extra,
-                         object, error ? error : Py_NewRef(Py_None));
-}
-
 /* TaskChannel.receive(timeout) -> (sequence, tag, extra, object, error) */
 static PyObject *TaskChannel_receive(ChannelObject *self, PyObject *timeout)
 {
@@ -96,38 +55,7 @@ static PyObject *TaskChannel_receive(ChannelObject *self, PyObject *timeout)
         return NULL;
     if (self->task_word)
         atomic_store_explicit(self->task_word + 1, (uint64_t)clock_now(), memory_order_relaxed);
-    return message_tuple(&message);
-}
-
-/* TaskChannel.receive_batch(inbox, limit, timeout) -> count
- *
- * Waits for a first message, takes up to *limit* that are there, and appends each to *inbox* as
- * receive() would give it. So no signal handler can come between taking and keeping. */
-static PyObject *TaskChannel_receive_batch(ChannelObject *self, PyObject *args)
-{
-    PyObject *inbox, *timeout;
-    Py_ssize_t limit, count = 0;
-    deadline_t deadline;
-    if (!PyArg_ParseTuple(args, "O!nO", &PyList_Type, &inbox, &limit, &timeout) ||
-        !channel_is_open(self) || !parse_timeout(timeout, &deadline))
-        return NULL;
-    struct message message;
-    if (!channel_get_message(self, &message, NULL, deadline))
-        return NULL;
-    enum status status = STATUS_OK;
-    while (status == STATUS_OK) {
-        PyObject *item = message_tuple(&message);
-        int failed = item == NULL || PyList_Append(inbox, item) != 0;
-        Py_XDECREF(item);
-        if (failed)
-            return NULL;
-        if (++count >= limit)
-            break;
-        status = channel_try_get(&family, channel_of(self), &message, NULL);
-    }
-    if (status != STATUS_OK && status != STATUS_AGAIN)
-        return raise_status(status);
-    return PyLong_FromSsize_t(count);
+    return message_decode_with_tags(&message);
 }
 
 /* TaskChannel.set_task_word(block, index): from now on receive() of this object first writes the
@@ -156,7 +84,7 @@ static PyMethodDef methods[] = {
      "send_simple(obj, tag): put it if it is of simple types all the way down; whether it "
      "was."},
     {"send_batch", (PyCFunction)TaskChannel_send_batch, METH_VARARGS,
-     "send_batch(list, tag, extra): (number of the first, how many were put, error)."},
+     "send_batch(items, tag, extra): (number of the first, how many were put, error)."},
     {"receive_batch", (PyCFunction)TaskChannel_receive_batch, METH_VARARGS,
      "receive_batch(inbox, limit, timeout): how many messages were appended; queue.Empty if none."},
     {"receive", (PyCFunction)TaskChannel_receive, METH_O,

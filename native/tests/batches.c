@@ -33,17 +33,15 @@ void batch_put(struct channel *channel, uint64_t sender, uint64_t first, uint32_
     spin_wait_init(&spin_wait);
     write_batch(records, sender, first, count);
     for (uint64_t at = 0; count > 0;) {
-        uint32_t done;
-        uint64_t bytes;
-        enum status status = channel_try_put_batch(&family, channel, records + at, count, &done,
-                                                   &bytes);
+        struct batch_part part;
+        enum status status = channel_try_put_batch(&family, channel, records + at, count, &part);
         if (status == STATUS_AGAIN) {
             channel_wait_for_room(channel, &spin_wait, DEADLINE_NEVER);
             continue;
         }
         CHECK_EQUAL(status, STATUS_OK);
-        CHECK(done > 0);
-        count -= done;
-        at += bytes;
+        CHECK(part.count > 0);
+        count -= part.count;
+        at += part.bytes;
     }
 }

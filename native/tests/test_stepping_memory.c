@@ -110,9 +110,8 @@ static void compose_batch(void *with)
 static void put_batch(void *with)
 {
     struct queue *queue = with;
-    uint32_t done;
-    uint64_t bytes;
-    channel_try_put_batch(&family, queue->traffic.channel, queue->batch, BATCHED, &done, &bytes);
+    struct batch_part part;
+    channel_try_put_batch(&family, queue->traffic.channel, queue->batch, BATCHED, &part);
 }
 
 static void get_batch(void *with)
