@@ -1,6 +1,6 @@
 #include "arguments.h"
 
-/* Longer than any program runs, and far from overflow. */
+/* No program runs longer, and no sum overflows. */
 #define LONGEST_SECONDS 1e9
 
 bool parse_timeout(PyObject *timeout, deadline_t *deadline)
@@ -75,7 +75,7 @@ bool parse_wait(PyObject *const *args, Py_ssize_t nargs, PyObject *names, const 
     if (object)
         *object = given[0];
     int block = given[1] ? PyObject_IsTrue(given[1]) : 1;
-    /* A timeout of a wrong type is an error, waiting or not. */
+    /* A timeout of a wrong type is an error, whether the call waits or not. */
     if (block < 0 || !parse_timeout(given[2], deadline))
         return false;
     if (!block)

@@ -138,7 +138,7 @@ static enum barrier_result come(BarrierObject *self, struct barrier_wait *wait, 
     return result;
 }
 
-/* BARRIER_BUSY: the action has raised. */
+/* Runs the action. BARRIER_BUSY: it has raised. */
 static enum barrier_result act(BarrierObject *self, struct barrier_wait *wait)
 {
     PyObject *done = PyObject_CallNoArgs(self->action);
@@ -150,7 +150,7 @@ static enum barrier_result act(BarrierObject *self, struct barrier_wait *wait)
     return barrier_finish(barrier_of(self), wait);
 }
 
-/* Barrier.wait(timeout=None) -> how many had come before */
+/* Barrier.wait(timeout=None) -> how many parties had come before this one */
 static PyObject *Barrier_wait(BarrierObject *self, PyObject *const *args, Py_ssize_t nargs,
                               PyObject *names)
 {
@@ -230,7 +230,7 @@ static PyMethodDef methods[] = {
      "this one. BrokenBarrierError when that cannot be, or not in time."},
     {"abort", (PyCFunction)Barrier_abort, METH_NOARGS, "abort($self, /)\n--\n\nBreak the barrier."},
     {"reset", (PyCFunction)Barrier_reset, METH_NOARGS,
-     "reset($self, /)\n--\n\nMake it as new; who waits gets BrokenBarrierError."},
+     "reset($self, /)\n--\n\nMake it as new; parties that wait get BrokenBarrierError."},
     {"__reduce__", (PyCFunction)Barrier_reduce, METH_NOARGS, "Pickle as a reference."},
     {"__reduce_ex__", (PyCFunction)Barrier_reduce, METH_O, "Pickle as a reference."},
     {"__setstate__", (PyCFunction)Barrier_setstate, METH_O, NULL},
@@ -240,7 +240,7 @@ static PyMethodDef methods[] = {
 static PyGetSetDef getters[] = {
     {"parties", (getter)Barrier_parties, NULL, "How many must come.", NULL},
     {"n_waiting", (getter)Barrier_n_waiting, NULL, "How many have come.", NULL},
-    {"broken", (getter)Barrier_broken, NULL, "Whether nobody can pass.", NULL},
+    {"broken", (getter)Barrier_broken, NULL, "Whether no party can pass any more.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -250,8 +250,8 @@ static PyType_Slot slots[] = {
     {Py_tp_dealloc, Barrier_dealloc},
     {Py_tp_methods, methods},
     {Py_tp_getset, getters},
-    {Py_tp_doc, "Barrier(parties, action=None, timeout=None, *, ctx=None)\n--\n\nA place where "
-                "processes meet."},
+    {Py_tp_doc, "Barrier(parties, action=None, timeout=None, *, ctx=None)\n--\n\nA point at "
+                "which processes wait for one another."},
     {0, NULL},
 };
 

@@ -13,7 +13,7 @@
 
 /* ---- memory for records */
 
-/* Of a call of the core, and one record more. */
+/* As much as one call of the core can move, and one record more. */
 enum { BUFFER_BYTES = BATCH_BYTES + sizeof(struct record) + RECORD_DATA_LIMIT };
 
 static char *unused_buffer; /* kept to be used again; guarded by the GIL */
@@ -318,7 +318,7 @@ static bool take_many(ChannelObject *self, char *records, Py_ssize_t limit, dead
                                        rest < UINT32_MAX ? (uint32_t)rest : UINT32_MAX, got);
         if (status == STATUS_OK)
             continue;
-        if (got->count > 0) /* what is wrong, if anything, the next call will meet as well */
+        if (got->count > 0) /* an error of the channel is raised by the next call */
             return true;
         if (status != STATUS_AGAIN || deadline == 0) {
             channel_raise(status, CHANNEL_MESSAGES);
@@ -360,7 +360,7 @@ static PyObject *give(struct incoming *got)
     if (got->error == NULL)
         return Py_NewRef(got->list);
     if (PyObject_SetAttrString(got->error, "items", got->list) != 0)
-        PyErr_Clear(); /* an exception with slots of its own: better it than none */
+        PyErr_Clear(); /* an exception that takes no attributes is raised as it is */
     raise_object(got->error);
     return NULL;
 }

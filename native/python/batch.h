@@ -2,7 +2,7 @@
  * receive_batch of pools.
  *
  * Idea   Objects are encoded into records, which lie in a batch (channel/batch.h). A record with a
- *        payload has its own place between them, and changes hands by itself.
+ *        payload lies between the others, and is put and taken by itself.
  * Rule   put_many() encodes all objects first: one that cannot be pickled raises before anything is
  *        put. send_batch() puts what it has encoded as soon as the channel takes no more at once,
  *        so the workers begin while the rest is encoded.

@@ -23,7 +23,7 @@ static int Block_init(HandleObject *self, PyObject *args, PyObject *kwargs)
         handle_finish_init(self, handle_create(&family, (uint64_t)size, BLOCK_BYTES, NULL, NULL,
                                                &self->handle)) != 0)
         return -1;
-    memset(self->memory, 0, (size_t)size); /* not under the arena's mutex: it may take long */
+    memset(self->memory, 0, (size_t)size); /* outside of the arena's mutex, as it may take long */
     return 0;
 }
 

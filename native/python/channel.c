@@ -72,7 +72,7 @@ static PyObject *Channel_get(ChannelObject *self, PyObject *const *args, Py_ssiz
     return channel_get_message(self, &message, NULL, deadline) ? message_decode(&message) : NULL;
 }
 
-/* ---- done with */
+/* ---- messages that are done with */
 
 static PyObject *Channel_task_done(ChannelObject *self, PyObject *Py_UNUSED(unused))
 {
@@ -205,26 +205,27 @@ static PyMethodDef methods[] = {
     {"get_many", METHOD(Channel_get_many), METH_FASTCALL | METH_KEYWORDS,
      "get_many(limit, block=True, timeout=None): a list of what is there, one item at least."},
     {"task_done", (PyCFunction)Channel_task_done, METH_NOARGS,
-     "One message that was taken is done with; ValueError when more than were put."},
+     "One message that was got is done with; ValueError if it is called for more than were put."},
     {"wait_done", (PyCFunction)Channel_wait_done, METH_O,
-     "wait_done(timeout): whether each message was done with in time."},
+     "wait_done(timeout): whether all messages were done with in time."},
     {"close", (PyCFunction)Channel_close, METH_NOARGS,
      "No more put() or get() through this object; the messages stay for others."},
     {"shutdown", METHOD(Channel_shutdown), METH_VARARGS | METH_KEYWORDS,
-     "shutdown(immediate=False): nothing more can be put, by anyone; what is there is dropped if "
-     "immediate, else it can still be taken."},
+     "shutdown(immediate=False): no process can put any more; the messages that are there are "
+     "discarded if immediate, else they can still be got."},
     {"ready_fd", (PyCFunction)Channel_ready_fd, METH_NOARGS,
      "A descriptor that is readable while get() would not have to wait."},
     {"owned_lock", (PyCFunction)Channel_owned_lock, METH_O,
      "owned_lock(side): (offset, serial) of a lock that belongs to the channel."},
-    {"qsize", (PyCFunction)Channel_qsize, METH_NOARGS, "Messages put and not yet taken; exact."},
+    {"qsize", (PyCFunction)Channel_qsize, METH_NOARGS,
+     "Messages that were put and not got yet; exact."},
     {"empty", (PyCFunction)Channel_empty, METH_NOARGS, "qsize() == 0."},
     {"full", (PyCFunction)Channel_full, METH_NOARGS, "Whether put() would have to wait."},
     {NULL, NULL, 0, NULL},
 };
 
 static PyGetSetDef getters[] = {
-    {"got_count", (getter)Channel_got_count, NULL, "Messages ever taken.", NULL},
+    {"got_count", (getter)Channel_got_count, NULL, "Messages that were ever got.", NULL},
     {"closed", (getter)Channel_closed, NULL, "Whether close() was called on this object.", NULL},
     {"is_shut_down", (getter)Channel_is_shut_down, NULL, "Whether shutdown() was called.", NULL},
     {"maxsize", (getter)Channel_maxsize, NULL, "The most messages at a time; 0: no bound.", NULL},

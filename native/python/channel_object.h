@@ -10,7 +10,7 @@ typedef struct {
     struct spin_wait spin_wait;
     bool closed;          /* by this process: no more calls through this object */
     bool used;            /* something was put through this object */
-    word_t *task_word;    /* where receive() writes down what it takes; NULL: nowhere */
+    word_t *task_word;    /* where receive() writes which task it takes; NULL: nowhere */
     PyObject *task_block; /* the Block of that word, owned */
     PyObject *waker;      /* readable while a get() would not wait; NULL: not asked for */
 } ChannelObject;

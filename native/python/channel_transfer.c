@@ -21,7 +21,7 @@ bool channel_await(ChannelObject *self, enum channel_side side, deadline_t *dead
     Py_END_ALLOW_THREADS
     if (status != STATUS_TIMED_OUT)
         return may_go_on(status);
-    *deadline = 0; /* one last look */
+    *deadline = 0; /* the caller looks once more */
     return true;
 }
 
@@ -57,7 +57,7 @@ static bool put_message(ChannelObject *self, struct message *message, deadline_t
     return status == STATUS_OK;
 }
 
-/* Puts what *message* was encoded into, and *keep* (stolen) is to be kept for until then. */
+/* Puts *message*; *keep* (stolen) holds its data until then. False: exception set. */
 static bool put_encoded(ChannelObject *self, struct message *message, PyObject *keep,
                         deadline_t deadline)
 {

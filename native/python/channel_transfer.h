@@ -7,7 +7,7 @@
 /* Sleeps until there may be a message or room, or *deadline* has passed, which then is 0. False:
  * exception set. */
 bool channel_await(ChannelObject *self, enum channel_side side, deadline_t *deadline);
-/* Sets the exception for what a try came to. */
+/* Sets the exception for the *status* that a try has returned. */
 void channel_raise(enum status status, enum channel_side side);
 
 /* Until there is room or *deadline* has passed. False: exception set. */

@@ -18,7 +18,7 @@ static PyObject *mark_clean_exit(PyObject *Py_UNUSED(module), PyObject *Py_UNUSE
         uint32_t now = handle_list(&family, list = larger, count);
         count = now < count ? now : count;
     }
-    for (uint32_t i = 0; i < count; i++) { /* the GIL is held: no handle goes meanwhile */
+    for (uint32_t i = 0; i < count; i++) { /* the GIL is held: no handle is released meanwhile */
         void *payload = arena_at(&family, handle_at(&family, list[i]).payload);
         uint64_t kind = word_get(&block_of(payload)->kind);
         if (kind == BLOCK_SEMAPHORE)

@@ -4,7 +4,7 @@
 
 #include "exception.h"
 
-/* Deeper tuples are left to pickle. */
+/* Tuples that are nested deeper are pickled. */
 enum { DEPTH = 6 };
 
 enum letter {
@@ -56,7 +56,7 @@ static bool write_str(struct writer *writer, PyObject *object)
     Py_ssize_t size;
     const char *text = PyUnicode_AsUTF8AndSize(object, &size);
     if (text == NULL) {
-        PyErr_Clear(); /* lone surrogates, or no memory: pickle will say which */
+        PyErr_Clear(); /* lone surrogates, or no memory: pickling decides which */
         return false;
     }
     return write_bytes(writer, STR, text, size);
@@ -161,7 +161,7 @@ struct reader {
 
 static PyObject *read_value(struct reader *reader, int depth);
 
-/* What follows a letter: *size* bytes, to be read from the returned place. */
+/* The address of the next *size* bytes, which it passes; NULL: exception set. */
 static const char *read_bytes(struct reader *reader, size_t size)
 {
     const char *start = reader->at;

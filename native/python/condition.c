@@ -65,7 +65,7 @@ static PyObject *Condition_exit(PyObject *self, PyObject *const *args, Py_ssize_
     return lock_reference_exit(&((ConditionObject *)self)->lock, args, nargs);
 }
 
-static PyObject *Condition_of_lock(ConditionObject *self, void *name)
+static PyObject *Condition_lock_method(ConditionObject *self, void *name)
 {
     return lock_reference_method(&self->lock, name);
 }
@@ -87,8 +87,8 @@ static bool has_lock(ConditionObject *self, const char *complaint)
 
 /* ---- waiting */
 
-/* STATUS_OK, STATUS_TIMED_OUT; STATUS_OWNER_DIED: whoever had the lock died, perhaps on its way to
- * notify; STATUS_INTERRUPTED: exception set. */
+/* STATUS_OK, STATUS_TIMED_OUT; STATUS_OWNER_DIED: the holder of the lock died, perhaps before it
+ * could notify; STATUS_INTERRUPTED: exception set. */
 static enum status sleep_until_notified(ConditionObject *self, struct condition_wait *wait,
                                         deadline_t deadline)
 {
@@ -106,8 +106,8 @@ static enum status sleep_until_notified(ConditionObject *self, struct condition_
     return status;
 }
 
-/* Without the lock and back. The exception of a signal's handler is raised once the lock is held
- * again. */
+/* Releases the lock, waits, and takes the lock again. The exception of a signal handler is
+ * raised once the lock is held again. */
 static PyObject *wait(ConditionObject *self, deadline_t deadline)
 {
     struct condition_wait wait;
@@ -216,8 +216,8 @@ static PyMethodDef methods[] = {
 };
 
 static PyGetSetDef getters[] = {
-    {"acquire", (getter)Condition_of_lock, NULL, "The lock's method.", "acquire"},
-    {"release", (getter)Condition_of_lock, NULL, "The lock's method.", "release"},
+    {"acquire", (getter)Condition_lock_method, NULL, "The lock's method.", "acquire"},
+    {"release", (getter)Condition_lock_method, NULL, "The lock's method.", "release"},
     {"_lock", (getter)Condition_lock, NULL, "The lock.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };

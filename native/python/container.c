@@ -52,7 +52,8 @@ PyObject *Container_owned_lock(HandleObject *self, PyObject *Py_UNUSED(unused))
 
 bool snapshot_grow(struct snapshot *snapshot)
 {
-    uint64_t size = snapshot->needed + snapshot->needed / 4; /* others may put more meanwhile */
+    /* More than is needed now: other processes may put more meanwhile. */
+    uint64_t size = snapshot->needed + snapshot->needed / 4;
     char *bytes = PyMem_Realloc(snapshot->bytes, size);
     if (bytes == NULL) {
         PyErr_NoMemory();
@@ -70,7 +71,7 @@ static PyObject *value_of(struct snapshot_record *record)
     message.size = record->value_bytes;
     message.data = (char *)(record + 1) + record->key_bytes + record->form_bytes;
     message.payload = record->payload;
-    record->payload.payload = 0; /* whatever comes of it, it is consumed */
+    record->payload.payload = 0; /* decoding consumes it, even if it fails */
     return message_decode_private(&message);
 }
 
@@ -101,7 +102,7 @@ PyObject *snapshot_objects(struct snapshot *snapshot, unsigned parts)
         at += snapshot_record_bytes(record);
         PyObject *object = list ? object_of(record, parts) : NULL;
         if (object == NULL || PyList_Append(list, object) != 0)
-            Py_CLEAR(list); /* the rest is only let go */
+            Py_CLEAR(list); /* the payloads of the other records are only released */
         Py_XDECREF(object);
         handle_release(&family, &record->payload);
     }

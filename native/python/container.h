@@ -15,7 +15,8 @@ static inline struct container *container_of(HandleObject *self)
     return self->memory;
 }
 
-/* __init__ of either; *type* for its messages. */
+/* __init__ of mappings and lists; *type* is the word for its errors. 0, or -1 with an exception
+ * set. */
 int container_object_init(HandleObject *self, PyObject *args, PyObject *kwargs, const char *type);
 /* -1: exception set. */
 Py_ssize_t container_object_length(HandleObject *self);
@@ -35,7 +36,7 @@ PyObject *container_object_snapshot(HandleObject *self, unsigned parts,
                                     const struct list_range *range, uint64_t *version);
 /* More room for what did not fit. False: exception set. */
 bool snapshot_grow(struct snapshot *snapshot);
-/* What container_object_snapshot() makes of the copies; frees them. */
+/* A list of the objects in the snapshot, which is freed; NULL: exception set. */
 PyObject *snapshot_objects(struct snapshot *snapshot, unsigned parts);
 
 /* ---- write batches: what shall be put there at a time */

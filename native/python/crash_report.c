@@ -6,7 +6,7 @@
 /* keep_crash_report(block) */
 static PyObject *keep_crash_report(PyObject *Py_UNUSED(module), PyObject *block)
 {
-    static PyObject *kept; /* the handler of the signals writes into it */
+    static PyObject *kept; /* the signal handler writes into it */
     Py_ssize_t size = PyObject_TypeCheck(block, Block_Type) ? PyObject_Size(block) : 0;
     if (size <= 0)
         return PyErr_Format(PyExc_TypeError, "%R is no Block with room", block);

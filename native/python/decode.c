@@ -22,12 +22,12 @@ static void explain(PyObject *stream)
     if (name_culprit)
         Py_XDECREF(PyObject_CallFunctionObjArgs(name_culprit, error, stream, NULL));
     if (PyErr_Occurred())
-        PyErr_WriteUnraisable(error); /* the first error matters more */
+        PyErr_WriteUnraisable(error); /* the object's own error matters more */
     PyErr_SetObject((PyObject *)Py_TYPE(error), error);
     Py_DECREF(error);
 }
 
-/* memoryview(block)[start:start + size], read-only if the sender's buffer was. */
+/* memoryview(block)[start:start + size], read-only if the buffer of the sender was. */
 static PyObject *view_of_span(PyObject *whole, const struct payload_span *span)
 {
     PyObject *slice = NULL, *view = NULL;
@@ -47,7 +47,7 @@ static PyObject *view_of_span(PyObject *whole, const struct payload_span *span)
     return readonly;
 }
 
-/* A copy of it, which the receiver may change: others, too, will have what lies in the block. */
+/* A copy, which the receiver may change: other receivers share what lies in the block. */
 static PyObject *copy_of_span(PyObject *whole, const struct payload_span *span)
 {
     PyObject *view = view_of_span(whole, span);
@@ -58,7 +58,7 @@ static PyObject *copy_of_span(PyObject *whole, const struct payload_span *span)
     return copy;
 }
 
-/* Of the stream a view, of the buffers views or copies. */
+/* A list: a view of the stream, and views or copies of the buffers. */
 static PyObject *views_of_spans(PyObject *block, const struct payload_span *spans, uint32_t count,
                                 bool is_private)
 {

@@ -13,8 +13,8 @@ bool decode_prepare(void);
 
 /* The object; NULL: exception set. The message's payload, if any, is consumed. */
 PyObject *message_decode(struct message *message);
-/* Likewise of a message that others will have as well: nothing of the object lies in shared memory.
- * */
+/* The same for a message that other receivers get as well: no part of the object lies in shared
+ * memory. */
 PyObject *message_decode_private(struct message *message);
 /* (sequence, tag, extra, object, error): an object that cannot be rebuilt is None and its error the
  * exception, so that the tags still say whose message it was. NULL: exception set. */

@@ -62,7 +62,7 @@ static bool write_str(struct key *key, PyObject *object)
     const char *text = PyUnicode_AsUTF8AndSize(object, &size);
     if (text)
         return write_lettered(key, STR, text, (size_t)size);
-    PyErr_Clear(); /* lone surrogates */
+    PyErr_Clear(); /* lone surrogates have bytes of their own */
     PyObject *bytes = PyUnicode_AsEncodedString(object, "utf-8", "surrogatepass");
     bool done = bytes &&
                 write_lettered(key, STR, PyBytes_AsString(bytes), (size_t)PyBytes_Size(bytes));
@@ -95,7 +95,7 @@ static bool write_float(struct key *key, PyObject *object)
         return done;
     }
     if (isnan(value))
-        value = Py_NAN; /* one key, whatever its bits */
+        value = Py_NAN; /* every NaN is the same key */
     return write_lettered(key, FLOAT, &value, sizeof value);
 }
 
@@ -128,8 +128,7 @@ static bool write_tuple(struct key *key, PyObject *tuple)
     return done;
 }
 
-/* Shared objects are told apart by nothing but where they are, and the mapping would have to keep
- * them. */
+/* A shared object has no bytes but its address, and the mapping would have to keep it alive. */
 static bool has_no_handles(PyObject *handles)
 {
     if (PyList_Size(handles) == 0)
@@ -274,7 +273,7 @@ static PyObject *read_tuple(const char *bytes, size_t size)
 
 static PyObject *read_big_int(const char *bytes, size_t size)
 {
-    PyObject *text = PyBytes_FromStringAndSize(bytes, (Py_ssize_t)size); /* adds a zero */
+    PyObject *text = PyBytes_FromStringAndSize(bytes, (Py_ssize_t)size); /* ends with a zero */
     PyObject *number = text ? PyLong_FromString(PyBytes_AsString(text), NULL, 16) : NULL;
     Py_XDECREF(text);
     return number;

@@ -10,8 +10,8 @@
 #include "hooks.h"
 #include "is_simple.h"
 
-/* Whether pickle.dumps() does for every object what the package's own pickler would, except that it
- * refuses some: false once a program has registered reducers of its own. */
+/* Whether the standard pickler may be tried first. What it accepts, it writes as the package's
+ * own pickler would; that is over once a program has registered reducers of its own. */
 static bool standard_pickler_allowed = true;
 
 enum { PICKLE_PROTOCOL = 5 };
@@ -20,7 +20,7 @@ enum { PICKLE_PROTOCOL = 5 };
  * costs more than the copy. Python code reads it as _core.OUT_OF_BAND_BYTES. */
 enum { OUT_OF_BAND_BYTES = 4096 };
 
-/* From here on the GIL is given up for a copy. */
+/* A larger copy is made without the GIL. */
 #define LARGE_COPY (256 * 1024)
 
 /* ---- scalars */
@@ -73,7 +73,7 @@ static const char *text_of(PyObject *object, Py_ssize_t *size, uint16_t *kind)
     *kind = RECORD_STR;
     const char *text = PyUnicode_AsUTF8AndSize(object, size);
     if (text == NULL)
-        PyErr_Clear(); /* lone surrogates: pickle knows how */
+        PyErr_Clear(); /* lone surrogates, which pickle can write */
     return text;
 }
 
@@ -182,8 +182,8 @@ static bool encode_text(struct message *message, PyObject *object, const char *t
 
 /* ---- everything else */
 
-/* The pickler's buffer_callback; *buffers* is the list that it is bound to. True: keep it in band.
- * */
+/* The pickler's buffer_callback, bound to the list *buffers*. True: the pickler keeps it in the
+ * stream. */
 static PyObject *take_buffer(PyObject *buffers, PyObject *buffer)
 {
     PyObject *raw = PyObject_CallMethod(buffer, "raw", NULL);
@@ -220,8 +220,8 @@ static PyObject *pickle_by_standard(PyObject *object, PyObject *buffers)
     return stream;
 }
 
-/* Takes the exception away if it is one that pickle raises when it refuses an object: another
- * pickler may know better. */
+/* Whether the exception is one by which pickle refuses an object, which the package's pickler
+ * may accept. Then the exception is taken off the thread. */
 static bool was_refused(void)
 {
     PyObject *type, *value, *traceback;

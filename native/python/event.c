@@ -90,7 +90,7 @@ static PyMethodDef methods[] = {
     {"is_set", (PyCFunction)Event_is_set, METH_NOARGS,
      "is_set($self, /)\n--\n\nWhether the event is set."},
     {"set", (PyCFunction)Event_set, METH_NOARGS,
-     "set($self, /)\n--\n\nSet it, and wake all who wait for it."},
+     "set($self, /)\n--\n\nSet it, and wake all that wait for it."},
     {"clear", (PyCFunction)Event_clear, METH_NOARGS, "clear($self, /)\n--\n\nUnset it."},
     {"wait", METHOD(Event_wait), METH_FASTCALL | METH_KEYWORDS,
      "wait($self, /, timeout=None)\n--\n\nTrue once it is set, False when *timeout* seconds have "

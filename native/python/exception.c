@@ -34,7 +34,7 @@ PyObject *raise_status(enum status status)
     case STATUS_NO_MEMORY:
         PyErr_SetString(PyExc_MemoryError,
                         "the shared arena cannot grow: memory (or this container's limit, or the "
-                        "address space) is used up; drop what is no longer needed, or send less "
+                        "address space) is used up; free what is no longer needed, or send less "
                         "at a time");
         break;
     case STATUS_FULL_TABLE:
@@ -43,9 +43,10 @@ PyObject *raise_status(enum status status)
                      (int)SLOT_COUNT);
         break;
     case STATUS_STALE:
-        PyErr_SetString(PyExc_RuntimeError,
-                        "the shared object no longer exists: everyone who held it has let go of it "
-                        "or has died; keep a reference until the receiver has its own");
+        PyErr_SetString(
+            PyExc_RuntimeError,
+            "the shared object no longer exists: every process that held it has released "
+            "it or has died; keep a reference until the receiver has its own");
         break;
     case STATUS_CORRUPT:
         PyErr_SetString(PyExc_RuntimeError,

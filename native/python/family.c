@@ -47,7 +47,7 @@ bool family_ensure(void)
         if (family.tag != 0)
             return true;
         PyErr_SetString(PyExc_RuntimeError,
-                        "this process could not be given a place in its family's process table "
+                        "this process could not be given a slot in its family's process table "
                         "when it was forked: the table or the memory was full");
         return false;
     }

@@ -12,7 +12,7 @@
 #include "family.h"
 #include "waker.h"
 
-/* Of each thread, since code without the GIL may fork in two of them at once. */
+/* One for each thread: code without the GIL may fork in two threads at the same time. */
 static __thread uint32_t pending; /* tag of the slot reserved for the child of this fork */
 static __thread bool is_ours;     /* the fork is made by fork_process(), which learns the pid */
 
@@ -28,7 +28,7 @@ static void before_fork(void)
         return;
     uint32_t tag;
     if (table_reserve(&family, &tag) != STATUS_OK)
-        return; /* the child will find that it has no place */
+        return; /* the child will have no slot, and say so */
     if (table_copy_references(&family, tag) != STATUS_OK) {
         table_abandon(&family, tag);
         return;
@@ -36,7 +36,7 @@ static void before_fork(void)
     pending = tag;
 }
 
-/* Here nobody tells us whether the fork went well. */
+/* Whether the fork succeeded is not known here. */
 static void after_fork_in_parent(void)
 {
     parent_death_after_fork_in_parent();
@@ -192,7 +192,7 @@ static PyMethodDef functions[] = {
      "The read end of the pipe that this process's end closes."},
     {"fork_count", fork_count, METH_NOARGS, "How many forks lie behind this process."},
     {"open_death_link", open_death_link, METH_O,
-     "open_death_link(fd): a descriptor by which one process can be tied to that pipe."},
+     "open_death_link(fd): a link by which one process dies when that pipe is closed."},
     {"die_with", die_with, METH_O,
      "die_with(link): be killed when the write end of its pipe is closed."},
     {NULL, NULL, 0, NULL},

@@ -19,7 +19,7 @@ bool handle_is_ready(HandleObject *self)
         return true;
     PyErr_Format(PyExc_ValueError,
                  family.header != NULL && family.tag == 0
-                     ? "%R: this process could not be given a place in its family's process table"
+                     ? "%R: this process could not be given a slot in its family's process table"
                      : "%R was not initialised; its __init__ must be called",
                  Py_TYPE((PyObject *)self));
     return false;
@@ -68,7 +68,7 @@ static uint64_t serial_of(HandleObject *self)
     return word_get(&block_of(self->memory)->serial);
 }
 
-/* A message in the making takes the handle, else a launch, if there is one. */
+/* The handle goes to the message that is being made, else to the launch, if there is one. */
 static bool give_to_collector(PyObject *self)
 {
     if (handle_collector)

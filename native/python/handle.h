@@ -19,8 +19,7 @@ typedef struct {
 
 extern PyTypeObject *Handle_Type;
 
-/* A list that takes the handles which this thread pickles for a message; NULL: none is being made.
- * */
+/* The list of handles that this thread pickles for a message; NULL: no message is being made. */
 extern __thread PyObject *handle_collector;
 
 /* False, with ValueError set, when the object was never initialised. */

@@ -1,6 +1,6 @@
 #include "is_simple.h"
 
-/* Deeper ones are not taken for simple, nor are those that contain themselves. */
+/* Objects that are nested deeper, or contain themselves, count as not simple. */
 enum { DEEPEST = 20 };
 
 static bool all_simple(PyObject *iterable, int depth);

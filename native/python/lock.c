@@ -115,7 +115,7 @@ static PyObject *RLock_acquire(HandleObject *self, PyObject *const *args, Py_ssi
             rlock_taken(lock_of(self), thread, 1);
         return wait_result(status);
     }
-    CRASH_POINT("rlock.acquired"); /* for the first time, or once more */
+    CRASH_POINT("rlock.acquired"); /* for the first time or again */
     lock_record_site_if_wanted(lock_of(self));
     Py_RETURN_TRUE;
 }
@@ -126,7 +126,7 @@ static PyObject *RLock_release(HandleObject *self, PyObject *Py_UNUSED(unused))
         return NULL;
     if (rlock_release(lock_of(self), thread_id(family.tag)) != STATUS_OK)
         return raise_not_owner(lock_of(self));
-    CRASH_POINT("rlock.released"); /* altogether, or once */
+    CRASH_POINT("rlock.released"); /* completely or once */
     Py_RETURN_NONE;
 }
 
@@ -141,7 +141,7 @@ static PyObject *RLock_exit(PyObject *self, PyObject *const *args, Py_ssize_t na
     return exit_result(RLock_release((HandleObject *)self, NULL), args, nargs);
 }
 
-/* How often this thread has taken it and not released it yet. */
+/* How often this thread has acquired it and not released it yet. */
 static PyObject *RLock_count(HandleObject *self, PyObject *Py_UNUSED(unused))
 {
     if (!handle_is_ready(self))
@@ -167,7 +167,7 @@ static PyObject *reset(HandleObject *self, PyObject *Py_UNUSED(unused))
     return PyBool_FromLong(was_broken);
 }
 
-/* The holder's pid: 0 nobody, negative a dead one. */
+/* The holder's pid; 0: the lock is free; negative: the holder has died. */
 static PyObject *holder(HandleObject *self, PyObject *Py_UNUSED(unused))
 {
     if (!handle_is_ready(self))
@@ -187,18 +187,19 @@ static PyObject *holder(HandleObject *self, PyObject *Py_UNUSED(unused))
     "died."
 #define COMMON                                                                                     \
     {"locked", (PyCFunction)locked, METH_NOARGS,                                                   \
-     "locked($self, /)\n--\n\nWhether anybody holds the lock."},                                   \
+     "locked($self, /)\n--\n\nWhether the lock is held."},                                         \
         {"reset", (PyCFunction)reset, METH_NOARGS,                                                 \
          "reset($self, /)\n--\n\nMake a lock usable again whose holder died; True when it was "    \
          "broken."},                                                                               \
         {"holder", (PyCFunction)holder, METH_NOARGS,                                               \
-         "holder($self, /)\n--\n\nThe pid of the process that holds the lock; 0: nobody; "         \
-         "negative: it died."}
+         "holder($self, /)\n--\n\nThe pid of the process that holds the lock; 0: it is free; "     \
+         "negative: that process died."}
 
 static PyMethodDef lock_methods[] = {
     {"acquire", METHOD(Lock_acquire), METH_FASTCALL | METH_KEYWORDS, ACQUIRE_DOC},
     {"release", (PyCFunction)Lock_release, METH_NOARGS,
-     "release($self, /)\n--\n\nFree the lock, whoever holds it; ValueError when nobody does."},
+     "release($self, /)\n--\n\nRelease the lock, whichever process holds it; ValueError if it is "
+     "not held."},
     COMMON,
     {NULL, NULL, 0, NULL},
 };
@@ -206,8 +207,8 @@ static PyMethodDef lock_methods[] = {
 static PyMethodDef rlock_methods[] = {
     {"acquire", METHOD(RLock_acquire), METH_FASTCALL | METH_KEYWORDS, ACQUIRE_DOC},
     {"release", (PyCFunction)RLock_release, METH_NOARGS,
-     "release($self, /)\n--\n\nUndo one acquire; AssertionError when another thread holds the "
-     "lock, or nobody."},
+     "release($self, /)\n--\n\nUndo one acquire; AssertionError when this thread does not hold "
+     "the lock."},
     {"_count", (PyCFunction)RLock_count, METH_NOARGS,
      "_count($self, /)\n--\n\nHow often this thread holds it."},
     COMMON,

@@ -23,14 +23,15 @@ void lock_reference_clear(struct lock_reference *lock);
 bool lock_reference_acquire_slowly(struct lock_reference *lock);
 bool lock_reference_release_slowly(struct lock_reference *lock);
 
-/* Whether this process, or thread, has the lock; of a foreign lock that is not known: true. */
+/* Whether this process, or of an RLock this thread, holds the lock. True for a foreign lock, of
+ * which that is not known. */
 bool lock_reference_is_held(struct lock_reference *lock);
-/* Whether its holder has died and it was not reset since; of a foreign lock that is not known:
- * false. */
+/* Whether its holder has died and it was not reset since. False for a foreign lock, of which
+ * that is not known. */
 bool lock_reference_is_broken(struct lock_reference *lock);
-/* Releases it altogether; how often it was taken, or 0: exception set. */
+/* Releases it completely. Returns how often it was held; 0: exception set. */
 uint32_t lock_reference_release_all(struct lock_reference *lock);
-/* Undoes that. False: exception set. */
+/* Takes it again, so often. False: exception set. */
 bool lock_reference_acquire_again(struct lock_reference *lock, uint32_t depth);
 
 static inline bool lock_reference_acquire(struct lock_reference *lock)

@@ -6,7 +6,7 @@
 
 bool lock_sites_wanted;
 
-/* Best effort: it is for a message. */
+/* Errors are ignored: it is for a message. */
 void lock_record_site(struct lock *lock)
 {
     PyFrameObject *frame = PyThreadState_GetFrame(PyThreadState_Get());
@@ -21,7 +21,8 @@ void lock_record_site(struct lock *lock)
     Py_ssize_t size;
     const char *utf8 = text ? PyUnicode_AsUTF8AndSize(text, &size) : NULL;
     if (utf8) {
-        Py_ssize_t skip = size > LOCK_SITE_BYTES ? size - LOCK_SITE_BYTES : 0; /* the end tells */
+        /* Of a long text the end says more. */
+        Py_ssize_t skip = size > LOCK_SITE_BYTES ? size - LOCK_SITE_BYTES : 0;
         memset(lock->site, 0, LOCK_SITE_BYTES);
         memcpy(lock->site, utf8 + skip, (size_t)(size - skip));
         atomic_store(&lock->site_known, family.tag);

@@ -5,12 +5,12 @@
 #include "../sync/lock.h"
 #include "binding.h"
 
-extern bool lock_sites_wanted; /* at each acquire; else only after a sleep */
+extern bool lock_sites_wanted; /* a site is recorded at each acquire; else only after a sleep */
 
 /* Writes the Python line that is being executed into *lock*, which this process has taken. */
 void lock_record_site(struct lock *lock);
 
-/* After *lock* was taken. Of an RLock the first time counts, not those within. */
+/* Called after *lock* was taken. Of an RLock, only the outermost acquire counts. */
 static inline void lock_record_site_if_wanted(struct lock *lock)
 {
     if (lock_sites_wanted && atomic_load_explicit(&lock->depth, memory_order_relaxed) <= 1)

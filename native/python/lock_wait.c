@@ -9,7 +9,7 @@
 
 /* ---- when a holder died */
 
-/* Of at most *size* bytes. What was cut short may have lost a part of a character. */
+/* A str of at most *size* bytes of UTF-8. The last character may have been cut. */
 static PyObject *text_of(const char *bytes, size_t size)
 {
     return PyUnicode_DecodeUTF8(bytes, (Py_ssize_t)strnlen(bytes, size), "ignore");
@@ -21,7 +21,8 @@ static PyObject *call_with_death(enum hook hook, struct lock *lock)
     if (function == NULL)
         return NULL;
     char site[LOCK_SITE_BYTES] = {0};
-    /* The holder that died may have been killed before it wrote its own over its predecessor's. */
+    /* A holder that was killed before it wrote its own site has left that of the holder before
+     * it. */
     uint32_t dead = atomic_load(&lock->word) & LOCK_TAG;
     if (dead != 0 && atomic_load(&lock->site_known) == dead)
         memcpy(site, lock->site, LOCK_SITE_BYTES);
@@ -42,18 +43,18 @@ PyObject *raise_broken_lock(struct lock *lock)
 
 /* ---- taking */
 
-/* The lock was passed on by a process that died: the log shall say so. */
+/* Logs that the lock was passed on by a process that died. */
 static enum status report(struct lock *lock)
 {
     PyObject *done = call_with_death(HOOK_LOCK_RECOVERED, lock);
-    if (done == NULL) /* the lock is taken, whatever became of the report */
+    if (done == NULL) /* the lock is held even if the report fails */
         PyErr_WriteUnraisable(NULL);
     Py_XDECREF(done);
     return STATUS_OK;
 }
 
-/* A caller that only ever polls must learn of a holder's death, too; a look costs 10 us, so not
- * each time. */
+/* A caller that only polls must learn of a holder's death, too. Looking for it costs 10 us, so
+ * it is not done each time. */
 static enum status poll(struct lock *lock, struct lock_waiter *waiter)
 {
     static _Atomic deadline_t next;
@@ -91,7 +92,7 @@ enum status lock_take_slowly(struct lock *lock, deadline_t deadline)
         return status;
     if (waiter.recovered)
         return report(lock);
-    if (waiter.since) /* next to a sleep it costs nothing */
+    if (waiter.since) /* its cost does not count beside a sleep */
         lock_record_site(lock);
     return STATUS_OK;
 }
@@ -108,7 +109,7 @@ enum status lock_release_for_any(struct lock *lock)
     return status;
 }
 
-/* An RLock is released by its owner only. */
+/* Only a Lock: an RLock is released by its owner alone. */
 void lock_mark_clean_exit(struct lock *lock)
 {
     if (lock_is_of(lock, family.tag) && atomic_load(&lock->owner) == 0)

@@ -55,7 +55,7 @@ static void fill(void *memory, uint64_t size, const void *Py_UNUSED(with))
     }
 }
 
-/* ---- life */
+/* ---- making */
 
 static PyObject *PipeEnd_new(PyTypeObject *type, PyObject *Py_UNUSED(args),
                              PyObject *Py_UNUSED(kwargs))
@@ -81,7 +81,8 @@ static PyObject *new_pipe_end(enum stream_kind kind, unsigned side)
 
 static void share(PipeEndObject *first, PipeEndObject *second, unsigned ways)
 {
-    /* A pipe works without: whoever meets the full table or memory next can say so better. */
+    /* A pipe works without a hand-off. The next call that needs the table or memory raises the
+     * error. */
     if (handle_create(&family, ways * sizeof(struct handoff), BLOCK_PIPE, fill, NULL,
                       &first->base.handle) != STATUS_OK)
         return;
@@ -141,7 +142,8 @@ static ssize_t write_parts(PipeEndObject *self, int fd, const struct iovec *part
     return done;
 }
 
-/* Writes one message, as far as that goes at once. None: all of it; else how much of its frame. */
+/* Writes what it can of one message without waiting. None: all of it; else how many bytes of its
+ * frame. */
 static PyObject *send_frame(PipeEndObject *self, int fd, const Py_buffer *view)
 {
     struct handoff *outbox = handoff_from(self, self->side);
@@ -179,9 +181,9 @@ static PyObject *PipeEnd_send(PipeEndObject *self, PyObject *const *args, Py_ssi
 
 /* ---- receive */
 
-/* Waits for the start of a message: bytes of the header read, 0 at the end of the stream; or, with
- * a message from the hand-off instead, its size in *came. -1: errno, or an exception where that is
- * 0. */
+/* Waits for the start of a message. How many bytes of its header were read; 0: the end of the
+ * stream, or, if *came says so, the size of a message that came by the hand-off. -1: errno is
+ * set, or it is 0 and an exception is set. */
 static ssize_t await_header(PipeEndObject *self, int fd, char *header, char *buffer, size_t *came)
 {
     ssize_t count;
@@ -191,7 +193,7 @@ static ssize_t await_header(PipeEndObject *self, int fd, char *header, char *buf
     *came = handoff_await(&family, inbox(self), &self->spin_wait, fd, buffer);
     Py_END_ALLOW_THREADS
     while (*came == HANDOFF_NOTHING) {
-        /* A signal during the spin has interrupted no system call. */
+        /* A signal that came during the spin has interrupted no system call. */
         if (PyErr_CheckSignals() != 0) {
             errno = 0;
             return -1;
@@ -220,8 +222,8 @@ static ssize_t read_body(PipeEndObject *self, int fd, char *body, size_t size)
     return count;
 }
 
-/* After its header: the message, its size where it is large or impossible, or what of it was there.
- * */
+/* After the header: the message; or its size, if it is large or impossible; or the part that was
+ * there. */
 static PyObject *receive_body(PipeEndObject *self, int fd, const char *header)
 {
     const unsigned char *bytes = (const unsigned char *)header;
@@ -231,7 +233,7 @@ static PyObject *receive_body(PipeEndObject *self, int fd, const char *header)
         return PyLong_FromLong((int32_t)length);
     PyObject *body = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)length);
     if (body == NULL) {
-        PyErr_Clear(); /* the Connection will see it, and knows that a message has begun */
+        PyErr_Clear(); /* the Connection meets it again, and knows that a message has begun */
         return PyLong_FromLong((int32_t)length);
     }
     ssize_t count = length ? read_body(self, fd, PyBytes_AsString(body), length) : 0;

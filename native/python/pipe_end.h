@@ -3,8 +3,8 @@
  * and is given with each call.
  *
  * Idea   A call here does what can be done without waiting, and waits for the start of a message at
- *        most. All else (large messages, short reads and writes, full pipes) is said in the result,
- *        and the Connection goes on from there. The GIL is given up only to wait. */
+ *        most. All else (large messages, short reads and writes, full pipes) is reported in the
+ *        result, and the Connection goes on from there. The GIL is given up only to wait. */
 #ifndef PROCESSION_PYTHON_PIPE_END_H
 #define PROCESSION_PYTHON_PIPE_END_H
 

@@ -7,7 +7,7 @@
 #include "family.h"
 #include "handle.h"
 
-/* Entries that were there when this process joined, until release_given_references(). */
+/* The entries that this process had when it joined the family, until release_given_references(). */
 static uint32_t *given;
 static uint32_t given_count;
 

@@ -9,7 +9,7 @@ void channel_update_waker(ChannelObject *self)
     WakerObject *waker = (WakerObject *)self->waker;
     struct channel *channel = channel_of(self);
     if (waker->link == NULL || channel_can_get(channel))
-        return; /* it rings, or is about to */
+        return; /* the descriptor is readable, or will be in a moment */
     wake_socket_drain(waker->waker.fd);
     waker_arm(&family, &waker->waker,
               WATCH_EXACT | channel_key(&family, channel, CHANNEL_MESSAGES));
@@ -24,7 +24,7 @@ PyObject *Channel_ready_fd(ChannelObject *self, PyObject *Py_UNUSED(unused))
     if (!channel_is_open(self))
         return NULL;
     if (self->waker && ((WakerObject *)self->waker)->link == NULL)
-        Py_CLEAR(self->waker); /* a parent's */
+        Py_CLEAR(self->waker); /* it was the parent's */
     if (self->waker == NULL) {
         self->waker = PyObject_CallFunctionObjArgs((PyObject *)Waker_Type, NULL);
         if (self->waker == NULL)

@@ -52,7 +52,7 @@ static PyObject *acquire_slowly(WaitingObject *self, deadline_t deadline)
         status = semaphore_wait(&family, semaphore, &self->spin_wait, deadline);
         Py_END_ALLOW_THREADS
         if (status == STATUS_TIMED_OUT)
-            deadline = 0; /* one last try */
+            deadline = 0; /* the loop tries once more */
         else if (!may_go_on(status))
             return NULL;
         status = semaphore_try(&family, semaphore);

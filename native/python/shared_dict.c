@@ -10,7 +10,7 @@
 
 /* ---- errors */
 
-/* KeyError(key), also of a tuple. */
+/* Raises KeyError(key), also for a tuple. */
 static PyObject *raise_missing(PyObject *key)
 {
     PyObject *arguments = PyTuple_Pack(1, key);
@@ -37,8 +37,8 @@ static bool encode(HandleObject *self, PyObject *object, struct key *key)
 
 /* ---- one key */
 
-/* What dict_get() or dict_pop() finds; STATUS_OK: then *value* is the object, or NULL with an
- * exception. */
+/* Calls dict_get() or dict_pop(). STATUS_OK: *value* is the object, or NULL with an exception
+ * set. */
 static enum status look_up(HandleObject *self, PyObject *object,
                            enum status (*act)(struct arena *, struct container *,
                                               const struct item_key *, struct message *),
@@ -126,7 +126,8 @@ static int delete(HandleObject *self, PyObject *object)
     return -1;
 }
 
-/* Sets the key; with *found* only if it is missing, else *found* is the object that is there. */
+/* Sets the key. With *found*, only if the key is missing; else *found* is the object that is
+ * there. False: exception set. */
 static bool set(HandleObject *self, PyObject *object, PyObject *value, PyObject **found)
 {
     struct message message, there;

@@ -53,7 +53,7 @@ static PyObject *List_subscript(HandleObject *self, PyObject *index)
     return container_object_snapshot(self, SNAPSHOT_VALUES, &range, NULL);
 }
 
-/* Encodes the value, and puts it at *position*, or with NULL at the end. */
+/* Encodes the value and puts it at *position*; NULL: at the end. 0, or -1 with an exception set. */
 static int put(HandleObject *self, const int64_t *position, PyObject *value)
 {
     struct message message;
@@ -124,7 +124,7 @@ static HandleObject *pack_all(PyObject *values)
     return batch;
 }
 
-/* Puts *values*, a list or NULL, in the place of the range. */
+/* Replaces the range by *values*, a list; NULL: deletes it. 0, or -1 with an exception set. */
 static int splice(HandleObject *self, struct list_range range, PyObject *values)
 {
     if (!handle_is_ready(self))
@@ -219,7 +219,8 @@ static PyObject *List_version(HandleObject *self, PyObject *Py_UNUSED(unused))
     return Py_BuildValue("KK", (unsigned long long)count, (unsigned long long)version);
 }
 
-/* The numbers of *list*, if they are those from 0 on, each once; NULL: exception set. */
+/* The numbers of *list*, which must be those from 0 to *count* - 1, each once; NULL: exception
+ * set. */
 static uint64_t *parse_order(PyObject *list, Py_ssize_t count)
 {
     uint64_t *order = PyMem_Calloc((size_t)count + 1, sizeof *order);

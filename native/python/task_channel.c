@@ -90,7 +90,7 @@ static PyMethodDef methods[] = {
     {"receive", (PyCFunction)TaskChannel_receive, METH_O,
      "receive(timeout): (sequence, tag, extra, object, error)."},
     {"set_task_word", (PyCFunction)TaskChannel_set_task_word, METH_VARARGS,
-     "set_task_word(block, index): write down there what receive() takes, before it is taken."},
+     "set_task_word(block, index): write there which task receive() takes, before it is taken."},
     {NULL, NULL, 0, NULL},
 };
 

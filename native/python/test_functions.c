@@ -19,7 +19,7 @@ static void add_problem(void *list, const char *problem)
 {
     PyObject *text = PyUnicode_FromString(problem);
     if (text == NULL || PyList_Append(list, text) != 0)
-        PyErr_Clear(); /* no memory: list_problems() sees it */
+        PyErr_Clear(); /* no memory: list_problems() notices it */
     Py_XDECREF(text);
 }
 

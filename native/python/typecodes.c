@@ -36,34 +36,34 @@ static bool is_signed(char code)
     return code >= 'a' && code <= 'z';
 }
 
-uint64_t read_bits(const void *place, Py_ssize_t bytes)
+uint64_t read_bits(const void *address, Py_ssize_t bytes)
 {
     switch (bytes) {
     case 1:
-        return __atomic_load_n((const uint8_t *)place, __ATOMIC_RELAXED);
+        return __atomic_load_n((const uint8_t *)address, __ATOMIC_RELAXED);
     case 2:
-        return __atomic_load_n((const uint16_t *)place, __ATOMIC_RELAXED);
+        return __atomic_load_n((const uint16_t *)address, __ATOMIC_RELAXED);
     case 4:
-        return __atomic_load_n((const uint32_t *)place, __ATOMIC_RELAXED);
+        return __atomic_load_n((const uint32_t *)address, __ATOMIC_RELAXED);
     default:
-        return __atomic_load_n((const uint64_t *)place, __ATOMIC_RELAXED);
+        return __atomic_load_n((const uint64_t *)address, __ATOMIC_RELAXED);
     }
 }
 
-void write_bits(void *place, Py_ssize_t bytes, uint64_t bits)
+void write_bits(void *address, Py_ssize_t bytes, uint64_t bits)
 {
     switch (bytes) {
     case 1:
-        __atomic_store_n((uint8_t *)place, (uint8_t)bits, __ATOMIC_RELAXED);
+        __atomic_store_n((uint8_t *)address, (uint8_t)bits, __ATOMIC_RELAXED);
         break;
     case 2:
-        __atomic_store_n((uint16_t *)place, (uint16_t)bits, __ATOMIC_RELAXED);
+        __atomic_store_n((uint16_t *)address, (uint16_t)bits, __ATOMIC_RELAXED);
         break;
     case 4:
-        __atomic_store_n((uint32_t *)place, (uint32_t)bits, __ATOMIC_RELAXED);
+        __atomic_store_n((uint32_t *)address, (uint32_t)bits, __ATOMIC_RELAXED);
         break;
     default:
-        __atomic_store_n((uint64_t *)place, bits, __ATOMIC_RELAXED);
+        __atomic_store_n((uint64_t *)address, bits, __ATOMIC_RELAXED);
     }
 }
 

@@ -7,17 +7,17 @@
 #include "binding.h"
 
 bool code_is_integer(char code);
-/* Of the type *code*, which is one of ctypes' for a number, a truth value or a character. */
+/* The size of the type *code*, a typecode of ctypes for a number, a truth value or a character. */
 Py_ssize_t code_bytes(char code);
 
-uint64_t read_bits(const void *place, Py_ssize_t bytes);
+uint64_t read_bits(const void *address, Py_ssize_t bytes);
 /* One store, so that no process ever sees half a number, and a kill leaves none. */
-void write_bits(void *place, Py_ssize_t bytes, uint64_t bits);
+void write_bits(void *address, Py_ssize_t bytes, uint64_t bits);
 
 PyObject *from_bits(uint64_t bits, char code, Py_ssize_t bytes);
-/* The integer of so many *bytes*; what is above them does not count. */
+/* The integer in the lowest *bytes* bytes. */
 PyObject *integer_from_bits(uint64_t bits, char code, Py_ssize_t bytes);
-/* 1; 0: *value* is something that ctypes has to judge; -1: exception set. */
+/* 1: done; 0: ctypes has to convert *value*, or to refuse it; -1: exception set. */
 int to_bits(PyObject *value, char code, uint64_t *bits);
 
 #endif

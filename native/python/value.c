@@ -65,7 +65,7 @@ static PyObject *Locked_exit(PyObject *self, PyObject *const *args, Py_ssize_t n
     return lock_reference_exit(&((LockedObject *)self)->lock, args, nargs);
 }
 
-static PyObject *Locked_of_lock(LockedObject *self, void *name)
+static PyObject *Locked_lock_method(LockedObject *self, void *name)
 {
     return lock_reference_method(&self->lock, name);
 }
@@ -80,36 +80,36 @@ static PyObject *Locked_get_lock(LockedObject *self, void *Py_UNUSED(unused))
     return locked_is_ready(self) ? Py_NewRef(self->lock.object) : NULL;
 }
 
-/* ---- access to the place-th item */
+/* ---- access to one item */
 
-static char *place_of(LockedObject *self, Py_ssize_t place)
+static char *address_of(LockedObject *self, Py_ssize_t index)
 {
-    return (char *)self->view.buf + place * self->item_bytes;
+    return (char *)self->view.buf + index * self->item_bytes;
 }
 
-static PyObject *get_item(LockedObject *self, Py_ssize_t place)
+static PyObject *get_item(LockedObject *self, Py_ssize_t index)
 {
     if (!lock_reference_acquire(&self->lock))
         return NULL;
-    uint64_t bits = read_bits(place_of(self, place), self->item_bytes);
+    uint64_t bits = read_bits(address_of(self, index), self->item_bytes);
     if (!lock_reference_release(&self->lock))
         return NULL;
     return from_bits(bits, self->code, self->item_bytes);
 }
 
 /* With the lock held. One store: a process killed beside it has changed the item or has not. */
-static void commit(LockedObject *self, Py_ssize_t place, uint64_t bits)
+static void commit(LockedObject *self, Py_ssize_t index, uint64_t bits)
 {
     CRASH_POINT("value.before_commit");
-    write_bits(place_of(self, place), self->item_bytes, bits);
+    write_bits(address_of(self, index), self->item_bytes, bits);
     CRASH_POINT("value.committed");
 }
 
-static int set_item(LockedObject *self, Py_ssize_t place, uint64_t bits)
+static int set_item(LockedObject *self, Py_ssize_t index, uint64_t bits)
 {
     if (!lock_reference_acquire(&self->lock))
         return -1;
-    commit(self, place, bits);
+    commit(self, index, bits);
     return lock_reference_release(&self->lock) ? 0 : -1;
 }
 
@@ -216,27 +216,27 @@ static Py_ssize_t Array_length(LockedObject *self)
     return locked_is_ready(self) ? PyObject_Size(self->object) : -1;
 }
 
-/* The place of the item *key*, or -1: it is none, or the array is not simple, or too short. */
-static Py_ssize_t place_for(LockedObject *self, PyObject *key)
+/* The index of the item *key*; -1: ctypes has to find it, or the error for it. */
+static Py_ssize_t index_for(LockedObject *self, PyObject *key)
 {
     if (!self->code || !PyLong_CheckExact(key))
         return -1;
-    Py_ssize_t place = PyLong_AsSsize_t(key), length = self->view.len / self->item_bytes;
-    if (place == -1 && PyErr_Occurred()) {
-        PyErr_Clear(); /* ctypes finds the words for it */
+    Py_ssize_t index = PyLong_AsSsize_t(key), length = self->view.len / self->item_bytes;
+    if (index == -1 && PyErr_Occurred()) {
+        PyErr_Clear(); /* ctypes raises the error for it */
         return -1;
     }
-    place += place < 0 ? length : 0;
-    return place < length ? place : -1;
+    index += index < 0 ? length : 0;
+    return index < length ? index : -1;
 }
 
 static PyObject *Array_subscript(LockedObject *self, PyObject *key)
 {
     if (!locked_is_ready(self))
         return NULL;
-    Py_ssize_t place = place_for(self, key);
-    if (place >= 0)
-        return get_item(self, place);
+    Py_ssize_t index = index_for(self, key);
+    if (index >= 0)
+        return get_item(self, index);
     if (!locked_begin(self))
         return NULL;
     PyObject *value = PyObject_GetItem(self->object, key);
@@ -249,11 +249,11 @@ static int Array_assign(LockedObject *self, PyObject *key, PyObject *value)
 {
     if (!locked_is_ready(self))
         return -1;
-    Py_ssize_t place = value ? place_for(self, key) : -1;
+    Py_ssize_t index = value ? index_for(self, key) : -1;
     uint64_t bits;
-    int simple = place >= 0 ? to_bits(value, self->code, &bits) : 0;
+    int simple = index >= 0 ? to_bits(value, self->code, &bits) : 0;
     if (simple != 0)
-        return simple < 0 ? -1 : set_item(self, place, bits);
+        return simple < 0 ? -1 : set_item(self, index, bits);
     if (!locked_begin(self))
         return -1;
     int failed = value ? PyObject_SetItem(self->object, key, value)
@@ -261,7 +261,7 @@ static int Array_assign(LockedObject *self, PyObject *key, PyObject *value)
     return locked_end(self, failed != 0) ? 0 : -1;
 }
 
-/* For iteration. */
+/* The item at *index*, for iteration. */
 static PyObject *Array_item(LockedObject *self, Py_ssize_t index)
 {
     PyObject *key = PyLong_FromSsize_t(index);
@@ -273,8 +273,8 @@ static PyObject *Array_item(LockedObject *self, Py_ssize_t index)
 /* ---- types */
 
 static PyGetSetDef locked_getters[] = {
-    {"acquire", (getter)Locked_of_lock, NULL, "The lock's method.", "acquire"},
-    {"release", (getter)Locked_of_lock, NULL, "The lock's method.", "release"},
+    {"acquire", (getter)Locked_lock_method, NULL, "The lock's method.", "acquire"},
+    {"release", (getter)Locked_lock_method, NULL, "The lock's method.", "release"},
     {"_obj", (getter)Locked_get_obj, NULL, "The ctypes object.", NULL},
     {"_lock", (getter)Locked_get_lock, NULL, "The lock.", NULL},
     {NULL, NULL, NULL, NULL, NULL},

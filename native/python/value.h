@@ -10,10 +10,10 @@
 #include "lock_reference.h"
 
 typedef struct {
-    PyObject_HEAD PyObject *object; /* of ctypes; owned, NULL: not initialised */
+    PyObject_HEAD PyObject *object; /* a ctypes object, owned; NULL: not initialised */
     struct lock_reference lock;
     Py_buffer view; /* its bytes */
-    char code;      /* its type's, or its items', as ctypes has it; 0: not a simple one */
+    char code;      /* typecode of ctypes, of it or of its items; 0: not a simple type */
     Py_ssize_t item_bytes;
 } LockedObject;
 

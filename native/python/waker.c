@@ -12,7 +12,7 @@ static WakerObject *open_wakers; /* guarded by the GIL */
 
 /* ---- opening and closing */
 
-static void enlist(WakerObject *self)
+static void link_waker(WakerObject *self)
 {
     self->next = open_wakers;
     self->link = &open_wakers;
@@ -21,7 +21,7 @@ static void enlist(WakerObject *self)
     open_wakers = self;
 }
 
-static void strike_off(WakerObject *self)
+static void unlink_waker(WakerObject *self)
 {
     *self->link = self->next;
     if (self->next)
@@ -33,7 +33,7 @@ static void close_waker(WakerObject *self)
 {
     if (self->link == NULL)
         return;
-    strike_off(self);
+    unlink_waker(self);
     if (family.tag != 0)
         waker_close(&family, &self->waker);
     else
@@ -44,7 +44,7 @@ void wakers_after_fork_in_child(void)
 {
     while (open_wakers) {
         wake_socket_close(open_wakers->waker.fd);
-        strike_off(open_wakers);
+        unlink_waker(open_wakers);
     }
 }
 
@@ -74,7 +74,7 @@ static int Waker_init(WakerObject *self, PyObject *args, PyObject *kwargs)
         raise_status(status);
     if (status != STATUS_OK)
         return -1;
-    enlist(self);
+    link_waker(self);
     return 0;
 }
 
@@ -127,7 +127,7 @@ static uint64_t watches_of(PyObject *list, enum channel_side side)
     return watches;
 }
 
-static void tell(PyObject *list, enum channel_side side)
+static void mark_watched(PyObject *list, enum channel_side side)
 {
     for (Py_ssize_t i = 0; i < PyList_Size(list); i++) {
         struct channel *channel = channel_of((ChannelObject *)PyList_GetItem(list, i));
@@ -159,9 +159,9 @@ static PyObject *Waker_arm(WakerObject *self, PyObject *args)
     wake_socket_drain(self->waker.fd);
     waker_arm(&family, &self->waker,
               watches_of(gets, CHANNEL_MESSAGES) | watches_of(puts, CHANNEL_ROOM));
-    tell(gets, CHANNEL_MESSAGES);
-    tell(puts, CHANNEL_ROOM);
-    atomic_thread_fence(memory_order_seq_cst); /* armed and told, then looked at: bells.h */
+    mark_watched(gets, CHANNEL_MESSAGES);
+    mark_watched(puts, CHANNEL_ROOM);
+    atomic_thread_fence(memory_order_seq_cst); /* armed, then looked at: shm/waker.h */
     PyObject *can_get = ready_of(gets, CHANNEL_MESSAGES);
     PyObject *can_put = can_get ? ready_of(puts, CHANNEL_ROOM) : NULL;
     PyObject *result = can_put ? PyTuple_Pack(2, can_get, can_put) : NULL;

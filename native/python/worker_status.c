@@ -27,7 +27,7 @@ static PyObject *use_worker_status(PyObject *Py_UNUSED(module), PyObject *args)
     word_t *words = block_words(block, index, WORKER_STATUS_WORDS);
     if (words == NULL)
         return NULL;
-    PyObject *before = kept; /* of the pool that a forked worker's parent was a worker of */
+    PyObject *before = kept; /* a nested pool's worker has that of its parent */
     kept = Py_NewRef(block);
     status_words = words;
     bool watching = kill_signal_install(&status_words[WORKER_TASK],
@@ -48,7 +48,7 @@ static PyObject *begin_time_limit(PyObject *Py_UNUSED(module), PyObject *seconds
         PyErr_SetString(PyExc_RuntimeError, "only a pool's worker can be given a limit of time");
         return NULL;
     }
-    const double longest = 100.0 * 365 * 24 * 3600; /* a century; what is longer is no limit */
+    const double longest = 100.0 * 365 * 24 * 3600; /* a century; a longer limit is none */
     nanoseconds length = (nanoseconds)((limit < longest ? limit : longest) * (double)NS_PER_S);
     deadline_t deadline = clock_now() + length;
     atomic_store(&status_words[WORKER_LIMIT_NS], (uint64_t)length);
