@@ -9,32 +9,33 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "spinners watch the low half of the word at its address");
 
 /* The bits of the word and of an entry; both begin with the number. */
-#define NUMBER_BITS 19
+#define ANONYMOUS SEMAPHORE_ANONYMOUS
+#define INDEX_SHIFT 32
 #define INDEX_BITS 11
-#define OPERATION_SHIFT (NUMBER_BITS + INDEX_BITS)
-#define ANONYMOUS (UINT64_C(1) << 63)
-#define TURN_SHIFT (NUMBER_BITS + SLOT_GENERATION_BITS)
-#define TURN_BITS 7
-#define HELD_SHIFT (TURN_SHIFT + TURN_BITS)
-#define TURNS 127 /* a prime, so that turns and numbers do not come round together */
+#define OPERATION_SHIFT (INDEX_SHIFT + INDEX_BITS)
+#define VALUE_SHIFT SEMAPHORE_VALUE_SHIFT
+#define MOST_OWNED UINT32_C(0x3ffff) /* free permits in a word that is not anonymous */
+#define GENERATION_SHIFT 32
+#define HELD_SHIFT (GENERATION_SHIFT + SLOT_GENERATION_BITS)
 #define LOW_BITS(count) ((UINT64_C(1) << (count)) - 1)
 #define MOST_HELD LOW_BITS(64 - HELD_SHIFT)
-_Static_assert(OPERATION_SHIFT == 30, "see the bits of a word");
-_Static_assert(HELD_SHIFT == 44, "see the bits of an entry");
+_Static_assert(OPERATION_SHIFT + 2 == VALUE_SHIFT, "see the bits of a word");
+_Static_assert(MOST_OWNED == LOW_BITS(63 - VALUE_SHIFT), "see the bits of a word");
+_Static_assert(HELD_SHIFT == 50, "see the bits of an entry");
 _Static_assert(SLOT_COUNT <= 1 << INDEX_BITS, "the word can name each slot");
 _Static_assert(SLOT_COUNT <= SEMAPHORE_FIRST * ((1 << SEMAPHORE_PARTS) - 1),
                "each slot has an entry");
 
 /* ---- the word */
 
-static uint64_t number_of(uint64_t word_or_entry)
+static uint32_t number_of(uint64_t word_or_entry)
 {
-    return word_or_entry & LOW_BITS(NUMBER_BITS);
+    return (uint32_t)word_or_entry;
 }
 
 static uint32_t index_of(uint64_t word)
 {
-    return (uint32_t)((word >> NUMBER_BITS) & LOW_BITS(INDEX_BITS));
+    return (uint32_t)((word >> INDEX_SHIFT) & LOW_BITS(INDEX_BITS));
 }
 
 static enum semaphore_operation operation_of(uint64_t word)
@@ -44,20 +45,20 @@ static enum semaphore_operation operation_of(uint64_t word)
 
 static uint32_t value_of(uint64_t word)
 {
-    return (uint32_t)(word >> 32) & SEMAPHORE_MAX;
+    return semaphore_value_in(word);
 }
 
-/* The word after *word*: *value* free permits, after *operation* of the process of the slot
- * *index*, whose entry is *seen*. Its number must not be that of the entry, as it might be after
- * 2^19 operations. */
+/* The word after *word*, which is not anonymous: *value* free permits, after *operation* of the
+ * process of the slot *index*, whose entry is *seen*. Its number must not be that of the entry, as
+ * it might be after 2^32 operations. */
 static uint64_t next_word(uint64_t word, uint32_t value, enum semaphore_operation operation,
                           uint32_t index, uint64_t seen)
 {
-    uint64_t number = number_of(word + 1);
+    uint32_t number = number_of(word) + 1;
     if (number == number_of(seen))
-        number = number_of(number + 1);
-    return (word & ANONYMOUS) | (uint64_t)value << 32 | (uint64_t)operation << OPERATION_SHIFT |
-           (uint64_t)index << NUMBER_BITS | number;
+        number++;
+    return (uint64_t)value << VALUE_SHIFT | (uint64_t)operation << OPERATION_SHIFT |
+           (uint64_t)index << INDEX_SHIFT | number;
 }
 
 static _Atomic uint32_t *low_half(struct semaphore *semaphore)
@@ -76,17 +77,12 @@ static uint32_t held(uint64_t entry)
 
 static uint64_t generation_of(uint64_t entry)
 {
-    return (entry >> NUMBER_BITS) & LOW_BITS(SLOT_GENERATION_BITS);
+    return (entry >> GENERATION_SHIFT) & LOW_BITS(SLOT_GENERATION_BITS);
 }
 
-static uint64_t turn_of(uint64_t entry)
+static uint64_t make_entry(uint64_t count, uint64_t generation, uint32_t number)
 {
-    return (entry >> TURN_SHIFT) & LOW_BITS(TURN_BITS);
-}
-
-static uint64_t make_entry(uint64_t count, uint64_t turn, uint64_t generation, uint64_t number)
-{
-    return count << HELD_SHIFT | turn << TURN_SHIFT | generation << NUMBER_BITS | number;
+    return count << HELD_SHIFT | generation << GENERATION_SHIFT | number;
 }
 
 static uint64_t carried_over(uint64_t entry, uint64_t word)
@@ -105,7 +101,7 @@ static uint64_t carried_over(uint64_t entry, uint64_t word)
     case SEMAPHORE_UNNOTED:
         break;
     }
-    return make_entry(count, (turn_of(entry) + 1) % TURNS, generation_of(entry), number_of(word));
+    return make_entry(count, generation_of(entry), number_of(word));
 }
 
 static uint32_t entries_of(uint32_t part)
@@ -187,21 +183,26 @@ struct initial {
     uint32_t value, max;
 };
 
+static bool has_owners(const struct initial *plan)
+{
+    return plan->value > 0 && plan->value <= MOST_OWNED;
+}
+
 static void fill(void *memory, uint64_t size, const void *with)
 {
     const struct initial *plan = with;
     struct semaphore *semaphore = memory;
     memset(memory, 0, size);
     semaphore->max = plan->max;
-    atomic_init(&semaphore->word, (plan->value ? 0 : ANONYMOUS) | (uint64_t)plan->value << 32 |
-                                      (uint64_t)SEMAPHORE_UNNOTED << OPERATION_SHIFT);
+    uint64_t value = plan->value; /* of no operation */
+    atomic_init(&semaphore->word, has_owners(plan) ? value << VALUE_SHIFT : ANONYMOUS | value);
 }
 
 enum status semaphore_create(struct arena *arena, uint32_t value, uint32_t max,
                              struct handle *handle)
 {
     struct initial plan = {value, max};
-    size_t entries = value ? SEMAPHORE_FIRST * sizeof(entry_t) : 0;
+    size_t entries = has_owners(&plan) ? SEMAPHORE_FIRST * sizeof(entry_t) : 0;
     return handle_create(arena, sizeof(struct semaphore) + entries, BLOCK_SEMAPHORE, fill, &plan,
                          handle);
 }
@@ -298,7 +299,7 @@ static void claim_entry(struct arena *arena, struct semaphore *semaphore, entry_
             seen = atomic_load(entry);
             continue;
         }
-        uint64_t mine = make_entry(0, turn_of(seen), generation_in(arena->tag), number_of(seen));
+        uint64_t mine = make_entry(0, generation_in(arena->tag), number_of(seen));
         if (atomic_compare_exchange_strong(entry, &seen, mine))
             return;
     }
@@ -314,21 +315,26 @@ static void find_own(struct arena *arena, struct semaphore *semaphore, entry_t *
         claim_entry(arena, semaphore, *own);
 }
 
+/* The word after *word* when this process takes a permit. */
+static uint64_t word_after_take(struct arena *arena, struct semaphore *semaphore, uint64_t word)
+{
+    if (word & ANONYMOUS)
+        return word - 1;
+    entry_t *own;
+    find_own(arena, semaphore, &own);
+    uint64_t seen = own ? atomic_load(own) : 0;
+    bool noted = own && held(seen) < MOST_HELD;
+    return next_word(word, value_of(word) - 1, noted ? SEMAPHORE_TAKE : SEMAPHORE_UNNOTED,
+                     tag_index(arena->tag), seen);
+}
+
 enum status semaphore_try(struct arena *arena, struct semaphore *semaphore)
 {
     for (;;) {
-        uint64_t word = carried_word(arena, semaphore), seen = 0;
-        entry_t *own = NULL;
+        uint64_t word = carried_word(arena, semaphore);
         if (value_of(word) == 0)
             return STATUS_AGAIN;
-        if (!(word & ANONYMOUS))
-            find_own(arena, semaphore, &own);
-        if (own)
-            seen = atomic_load(own);
-        bool noted = own && held(seen) < MOST_HELD;
-        if (commit(arena, semaphore, word,
-                   next_word(word, value_of(word) - 1, noted ? SEMAPHORE_TAKE : SEMAPHORE_UNNOTED,
-                             tag_index(arena->tag), seen)))
+        if (commit(arena, semaphore, word, word_after_take(arena, semaphore, word)))
             return STATUS_OK;
     }
 }
@@ -352,21 +358,26 @@ enum status semaphore_wait(struct arena *arena, struct semaphore *semaphore,
 
 /* ---- releasing */
 
+/* The word after *word* when this process releases a permit. */
+static uint64_t word_after_release(struct arena *arena, struct semaphore *semaphore, uint64_t word)
+{
+    if (word & ANONYMOUS)
+        return word + 1;
+    entry_t *own = entry_at(arena, semaphore, tag_index(arena->tag));
+    uint64_t seen = own ? atomic_load(own) : 0;
+    if (held(seen) == 0 || !is_of(seen, arena->tag))
+        return ANONYMOUS | (value_of(word) + 1); /* it releases a permit that it did not take */
+    return next_word(word, value_of(word) + 1, SEMAPHORE_GIVE, tag_index(arena->tag), seen);
+}
+
 enum status semaphore_release(struct arena *arena, struct semaphore *semaphore)
 {
-    uint64_t word, next;
+    uint64_t word;
     do {
         word = carried_word(arena, semaphore);
         if (value_of(word) >= semaphore->max)
             return STATUS_NOT_HELD;
-        entry_t *own = word & ANONYMOUS ? NULL : entry_at(arena, semaphore, tag_index(arena->tag));
-        uint64_t seen = own ? atomic_load(own) : 0;
-        bool mine = held(seen) > 0 && is_of(seen, arena->tag);
-        next = next_word(word, value_of(word) + 1, mine ? SEMAPHORE_GIVE : SEMAPHORE_UNNOTED,
-                         tag_index(arena->tag), seen);
-        if (!mine)
-            next |= ANONYMOUS; /* it releases a permit that it did not take */
-    } while (!commit(arena, semaphore, word, next));
+    } while (!commit(arena, semaphore, word, word_after_release(arena, semaphore, word)));
     CRASH_POINT("semaphore.release.before_wake");
     event_count_advance(&semaphore->sleepers, 1);
     return STATUS_OK;

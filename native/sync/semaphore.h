@@ -6,15 +6,16 @@
  *           which lags behind by at most that last operation. A process that wants to change the
  *           word first carries the last operation over to its entry.
  *
- *           bits of the word   0-18 number of the operation
- *                              19-29 entry it concerns, if any: the index of the process's slot
- *                              30-31 what it was: see enum semaphore_operation
- *                              32-62 free permits
- *                              63 anonymous (see Owner)
- *           bits of an entry   0-18 number of the last operation carried over
- *                              19-36 generation of the process's slot
- *                              37-43 how many were carried over, modulo 127
- *                              44-63 permits it holds
+ *           bits of the word   0-31 number of the operation
+ *                              32-42 entry it concerns, if any: the index of the process's slot
+ *                              43-44 what it was: see enum semaphore_operation
+ *                              45-62 free permits
+ *                              63 0
+ *           if it is anonymous 0-30 free permits
+ *                              63 1 (see Owner)
+ *           bits of an entry   0-31 number of the last operation carried over
+ *                              32-49 generation of the process's slot
+ *                              50-63 permits it holds
  *
  * Room      The first entries are in the semaphore itself, those of higher slots in overflow blocks
  *           (overflow.h), linked before a process of such a slot takes its first permit.
@@ -26,20 +27,20 @@
  * Owner     A semaphore may also be a signal: taken by one process, released by another. Its
  *           permits belong to no process, and must not come back when one dies. So it becomes
  *           anonymous, for good, once a process releases what it does not hold; and it is anonymous
- *           from the start if it begins without permits. A process that ends normally keeps what it
- *           took, as in the standard library (semaphore_forget). If there is no memory for the
- *           entry of a process, its permits are not noted; when it releases one, the semaphore
- *           becomes anonymous. More than 2^20 - 1 permits of one process are not noted either.
- * ABA       Numbers return after 2^19 operations. An entry's number may have any age: a new
+ *           from the start if it begins without permits, or with more than 2^18 - 1. A process that
+ *           ends normally keeps what it took, as in the standard library (semaphore_forget). If
+ *           there is no memory for the entry of a process, its permits are not noted; when it
+ *           releases one, the semaphore becomes anonymous. More than 2^14 - 1 permits of one
+ *           process are not noted either.
+ * ABA       Numbers return after 2^32 operations. An entry's number may have any age: a new
  *           operation never takes the number that its entry has (next_word). A process that is
- *           stopped between a look and its swap for just so many operations may find what it had
- *           seen although it is not the same. If that is the word, then as many permits are free as
- *           it had seen, and its own entry is what it was but for what its other threads did: the
- *           swap is right. If it is the entry, an operation is carried over twice, and the death of
- *           that process gives back one permit too many or too few. But that takes, beside the
- *           2^19, a multiple of 127 operations on that entry, and as many permits held as then:
- *           where one process takes and releases in a loop, exactly 66,584,576 operations, or a
- *           multiple of that, while the other process is stopped between two instructions.
+ *           stopped between a look and its swap for just so many operations (more than a minute in
+ *           which nothing else is done) may find what it had seen although it is not the same. Then
+ *           its swap of the word replaces an operation that may not be carried over yet; its swap
+ *           of an entry carries an operation over twice. Either way an entry is wrong by one, which
+ *           matters when its process is killed. An anonymous word is only a count: there the swap
+ *           is right.
+ * Checked   native/models/semaphore.pml
  * Source    helping, as in M. Herlihy, Wait-Free Synchronization (1991), in its simplest form.
  */
 #ifndef PROCESSION_SYNC_SEMAPHORE_H
@@ -55,11 +56,14 @@ enum { SEMAPHORE_FIRST = 64, SEMAPHORE_PARTS = 6 };
 #define SEMAPHORE_MAX UINT32_C(0x7fffffff)
 
 enum semaphore_operation {
-    SEMAPHORE_TAKE = 0,   /* the process holds one more */
-    SEMAPHORE_GIVE = 1,   /* one less */
-    SEMAPHORE_FORGET = 2, /* none */
-    SEMAPHORE_UNNOTED = 3 /* concerns no entry */
+    SEMAPHORE_UNNOTED = 0, /* concerns no entry; so it is in an anonymous word */
+    SEMAPHORE_TAKE = 1,    /* the process holds one more */
+    SEMAPHORE_GIVE = 2,    /* one less */
+    SEMAPHORE_FORGET = 3,  /* none */
 };
+
+#define SEMAPHORE_ANONYMOUS (UINT64_C(1) << 63)
+enum { SEMAPHORE_VALUE_SHIFT = 45 }; /* of a word that is not anonymous */
 
 struct semaphore {
     _Atomic uint64_t word;
@@ -91,10 +95,14 @@ void semaphore_look_after(struct arena *arena, struct semaphore *semaphore);
 /* This process ends normally: from now on its permits belong to no process. */
 void semaphore_forget(struct arena *arena, struct semaphore *semaphore);
 
+static inline uint32_t semaphore_value_in(uint64_t word)
+{
+    return word & SEMAPHORE_ANONYMOUS ? (uint32_t)word : (uint32_t)(word >> SEMAPHORE_VALUE_SHIFT);
+}
+
 static inline uint32_t semaphore_value(struct semaphore *semaphore)
 {
-    uint64_t word = atomic_load_explicit(&semaphore->word, memory_order_relaxed);
-    return (uint32_t)(word >> 32) & SEMAPHORE_MAX;
+    return semaphore_value_in(atomic_load_explicit(&semaphore->word, memory_order_relaxed));
 }
 
 #endif

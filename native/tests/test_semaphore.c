@@ -143,7 +143,7 @@ TEST(there_are_never_more_permits_than_may_be)
     CHECK_EQUAL(semaphore_value(semaphore), 1);
 }
 
-/* The number of an operation has 19 bits; that of an entry may be as old as one likes. */
+/* The number of an operation has 32 bits; that of an entry may be as old as one likes. */
 TEST_WITHIN(30, an_operation_is_not_taken_for_one_long_ago)
 {
     family_found(SMALL_RESERVE);
@@ -152,14 +152,56 @@ TEST_WITHIN(30, an_operation_is_not_taken_for_one_long_ago)
     uint64_t entry = atomic_load(&semaphore->first[family.self]);
     uint64_t word = atomic_load(&semaphore->word);
     /* As if others had done all operations but one, up to the same number. */
-    uint64_t number = ((entry & 0x7ffff) - 1) & 0x7ffff;
-    uint64_t unnoted = (uint64_t)SEMAPHORE_UNNOTED << 30;
-    atomic_store(&semaphore->word, (word & ~UINT64_C(0xffffffff)) | unnoted | number);
+    uint64_t number = (uint32_t)(entry - 1), value = word >> SEMAPHORE_VALUE_SHIFT;
+    uint64_t unnoted = value << SEMAPHORE_VALUE_SHIFT | (uint64_t)SEMAPHORE_UNNOTED << 43;
+    atomic_store(&semaphore->word, unnoted | number);
     take(semaphore);
-    CHECK_EQUAL(atomic_load(&semaphore->first[family.self]) >> 44, 2);
+    CHECK_EQUAL(atomic_load(&semaphore->first[family.self]) >> 50, 2);
     CHECK_EQUAL(semaphore_release(&family, semaphore), STATUS_OK);
     CHECK_EQUAL(semaphore_release(&family, semaphore), STATUS_OK);
-    CHECK_EQUAL(atomic_load(&semaphore->first[family.self]) >> 44, 0);
+    CHECK_EQUAL(atomic_load(&semaphore->first[family.self]) >> 50, 0);
+}
+
+TEST(the_most_permits_are_counted_exactly)
+{
+    family_found(SMALL_RESERVE);
+    struct semaphore *semaphore = new_semaphore(SEMAPHORE_MAX, SEMAPHORE_MAX);
+    CHECK_EQUAL(semaphore_value(semaphore), SEMAPHORE_MAX);
+    CHECK_EQUAL(semaphore_release(&family, semaphore), STATUS_NOT_HELD);
+    take(semaphore);
+    CHECK_EQUAL(semaphore_value(semaphore), SEMAPHORE_MAX - 1);
+    CHECK_EQUAL(semaphore_release(&family, semaphore), STATUS_OK);
+    CHECK_EQUAL(semaphore_release(&family, semaphore), STATUS_NOT_HELD);
+}
+
+/* As many as a word with owners can say; then what is released beyond them. */
+TEST(the_most_permits_that_have_owners_come_back)
+{
+    enum { MOST = (1 << 18) - 1 };
+    family_found(SMALL_RESERVE);
+    struct semaphore *semaphore = new_semaphore(MOST, SEMAPHORE_MAX);
+    CHECK_EQUAL(family_end(family_start(take_two, semaphore)), 0);
+    CHECK_EQUAL(semaphore_value(semaphore), MOST);
+    CHECK_EQUAL(semaphore_release(&family, semaphore), STATUS_OK);
+    CHECK_EQUAL(semaphore_value(semaphore), MOST + 1);
+    semaphore = new_semaphore(MOST + 1, SEMAPHORE_MAX);
+    CHECK_EQUAL(family_end(family_start(take_two, semaphore)), 0);
+    CHECK_EQUAL(semaphore_value(semaphore), MOST - 1);
+}
+
+/* More than an entry can say are nobody's, until there is nothing left that it says. */
+TEST(more_permits_than_are_remembered_are_all_given_back)
+{
+    enum { MOST = (1 << 14) - 1, TAKEN = MOST + 3 };
+    family_found(SMALL_RESERVE);
+    struct semaphore *semaphore = new_semaphore(TAKEN, TAKEN);
+    for (unsigned i = 0; i < TAKEN; i++)
+        take(semaphore);
+    CHECK_EQUAL(atomic_load(&semaphore->first[family.self]) >> 50, MOST);
+    for (unsigned i = 0; i < TAKEN; i++)
+        CHECK_EQUAL(semaphore_release(&family, semaphore), STATUS_OK);
+    CHECK_EQUAL(semaphore_value(semaphore), TAKEN);
+    CHECK_EQUAL(semaphore_release(&family, semaphore), STATUS_NOT_HELD);
 }
 
 /* ---- high slots */
