@@ -44,10 +44,11 @@ enum { PART_MOST = BATCH_BYTES / sizeof(struct record) + 1 };
 struct outgoing {
     char *records; /* a record with a payload has the handle as its data */
     size_t size, capacity;
-    size_t at;      /* where the first record lies that was not put yet */
-    uint32_t count; /* how many were not put yet */
-    Py_ssize_t put; /* how many were */
-    uint64_t first; /* the number of the first that was put */
+    size_t at;         /* where the first record lies that was not put yet */
+    uint32_t count;    /* how many were not put yet */
+    uint32_t payloads; /* and of those, how many have one */
+    Py_ssize_t put;    /* how many were */
+    uint64_t first;    /* the number of the first that was put */
 };
 
 /* False: exception set. */
@@ -86,7 +87,8 @@ static bool add(struct outgoing *batch, PyObject *object, uint64_t tag, uint64_t
     PyObject *keep = message_encode(object, &message);
     if (keep == NULL)
         return false;
-    if (message.kind == RECORD_PAYLOAD) {
+    bool has_payload = message.kind == RECORD_PAYLOAD;
+    if (has_payload) {
         message.data = &message.payload;
         message.size = sizeof message.payload;
     }
@@ -94,6 +96,7 @@ static bool add(struct outgoing *batch, PyObject *object, uint64_t tag, uint64_t
     if (done) {
         batch->size += batch_write(batch->records + batch->size, &message);
         batch->count++;
+        batch->payloads += has_payload;
     } else
         message_discard(&message);
     Py_DECREF(keep);
@@ -127,8 +130,10 @@ static void end(struct outgoing *batch)
 /* How many records without a payload come first. */
 static uint32_t count_small(const struct outgoing *batch)
 {
-    uint32_t small = 0;
-    for (size_t at = batch->at; small < batch->count && small < PART_MOST; small++) {
+    uint32_t small = 0, most = batch->count < PART_MOST ? batch->count : PART_MOST;
+    if (batch->payloads == 0)
+        return most;
+    for (size_t at = batch->at; small < most; small++) {
         if (record_in(batch, at)->kind == RECORD_PAYLOAD)
             break;
         at += record_bytes(record_in(batch, at)->size);
@@ -154,13 +159,13 @@ static enum status put_part(ChannelObject *self, struct outgoing *batch)
         return status;
     batch->first = batch->put ? batch->first : part.sequence;
     batch->put += part.count;
+    batch->payloads -= small == 0;
     batch->count -= part.count;
     batch->at += part.bytes;
     return STATUS_OK;
 }
 
-/* Until all are put or *deadline* has passed; then STATUS_AGAIN. Any other status: exception set.
- * */
+/* Until all are put or *deadline* has passed, which is STATUS_AGAIN. Else: exception set. */
 static enum status put_all(ChannelObject *self, struct outgoing *batch, deadline_t deadline)
 {
     self->used = true;
@@ -330,12 +335,6 @@ static bool take_many(ChannelObject *self, char *records, Py_ssize_t limit, dead
     return true;
 }
 
-static void raise_object(PyObject *error)
-{
-    PyErr_SetObject((PyObject *)Py_TYPE(error), error);
-    Py_DECREF(error);
-}
-
 /* take_many() with a buffer. False: exception set. */
 static bool receive(ChannelObject *self, Py_ssize_t limit, deadline_t deadline,
                     struct incoming *got)
@@ -347,11 +346,11 @@ static bool receive(ChannelObject *self, Py_ssize_t limit, deadline_t deadline,
     if (self->waker)
         channel_update_waker(self);
     give_back(records);
-    if (got->failure == NULL)
-        return done;
-    Py_CLEAR(got->error);
-    raise_object(got->failure);
-    return false;
+    if (got->failure) {
+        Py_CLEAR(got->error);
+        raise_object(got->failure);
+    }
+    return done && !got->failure;
 }
 
 /* The list, or the error with the list in it. */

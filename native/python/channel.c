@@ -41,37 +41,6 @@ static int Channel_init(ChannelObject *self, PyObject *args, PyObject *kwargs)
         &self->base, channel_create(&family, max > 0 ? (uint64_t)max : 0, &self->base.handle));
 }
 
-/* Channel.put(obj, block=True, timeout=None) */
-static PyObject *Channel_put(ChannelObject *self, PyObject *const *args, Py_ssize_t nargs,
-                             PyObject *names)
-{
-    if (!channel_is_open(self))
-        return NULL;
-    deadline_t deadline = DEADLINE_NEVER;
-    PyObject *object = nargs ? args[0] : NULL;
-    if ((nargs != 1 || names) && !parse_wait(args, nargs, names, "put", &object, &deadline))
-        return NULL;
-    uint64_t sequence;
-    if (!channel_put_object(self, object, 0, 0, deadline, &sequence))
-        return NULL;
-    Py_RETURN_NONE;
-}
-
-/* ---- get */
-
-/* Channel.get(block=True, timeout=None) */
-static PyObject *Channel_get(ChannelObject *self, PyObject *const *args, Py_ssize_t nargs,
-                             PyObject *names)
-{
-    if (!channel_is_open(self))
-        return NULL;
-    deadline_t deadline = DEADLINE_NEVER;
-    if ((nargs || names) && !parse_wait(args, nargs, names, "get", NULL, &deadline))
-        return NULL;
-    struct message message;
-    return channel_get_message(self, &message, NULL, deadline) ? message_decode(&message) : NULL;
-}
-
 /* ---- messages that are done with */
 
 static PyObject *Channel_task_done(ChannelObject *self, PyObject *Py_UNUSED(unused))
@@ -161,8 +130,7 @@ static PyObject *Channel_qsize(ChannelObject *self, PyObject *Py_UNUSED(unused))
     return PyLong_FromUnsignedLongLong(channel_size(channel_of(self)));
 }
 
-/* The standard library's queue can still be asked after close() if nothing was ever put through it.
- * */
+/* As in the standard package, a closed queue answers if nothing was ever put through it. */
 static PyObject *Channel_empty(ChannelObject *self, PyObject *Py_UNUSED(unused))
 {
     if (!handle_is_ready(&self->base))

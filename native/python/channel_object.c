@@ -2,11 +2,9 @@
 
 PyTypeObject *Channel_Type;
 
-bool channel_is_open(ChannelObject *self)
+bool channel_raise_not_open(ChannelObject *self)
 {
-    if (!handle_is_ready(&self->base))
-        return false;
-    if (self->closed)
+    if (handle_is_ready(&self->base))
         PyErr_Format(PyExc_ValueError, "Queue %R is closed", self);
-    return !self->closed;
+    return false;
 }

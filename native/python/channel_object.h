@@ -22,7 +22,14 @@ static inline struct channel *channel_of(ChannelObject *self)
     return self->base.memory;
 }
 
+/* Sets the error of a channel that cannot be used; always false. */
+bool channel_raise_not_open(ChannelObject *self);
+
 /* False, with ValueError set: not initialised, or closed. */
-bool channel_is_open(ChannelObject *self);
+static inline bool channel_is_open(ChannelObject *self)
+{
+    return (self->base.memory != NULL && family.tag != 0 && !self->closed) ||
+           channel_raise_not_open(self);
+}
 
 #endif

@@ -1,5 +1,6 @@
 #include "channel_transfer.h"
 
+#include "arguments.h"
 #include "decode.h"
 #include "encode.h"
 #include "exception.h"
@@ -94,6 +95,20 @@ bool channel_put_simple(ChannelObject *self, PyObject *object, uint64_t tag, boo
     return put_encoded(self, &message, keep, DEADLINE_NEVER);
 }
 
+PyObject *Channel_put(ChannelObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
+{
+    if (!channel_is_open(self))
+        return NULL;
+    deadline_t deadline = DEADLINE_NEVER;
+    PyObject *object = nargs ? args[0] : NULL;
+    if ((nargs != 1 || names) && !parse_wait(args, nargs, names, "put", &object, &deadline))
+        return NULL;
+    uint64_t sequence;
+    if (!channel_put_object(self, object, 0, 0, deadline, &sequence))
+        return NULL;
+    Py_RETURN_NONE;
+}
+
 /* ---- get */
 
 bool channel_get_message(ChannelObject *self, struct message *message, word_t *task_word,
@@ -110,4 +125,15 @@ bool channel_get_message(ChannelObject *self, struct message *message, word_t *t
     if (status != STATUS_OK)
         channel_raise(status, CHANNEL_MESSAGES);
     return status == STATUS_OK;
+}
+
+PyObject *Channel_get(ChannelObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
+{
+    if (!channel_is_open(self))
+        return NULL;
+    deadline_t deadline = DEADLINE_NEVER;
+    if ((nargs || names) && !parse_wait(args, nargs, names, "get", NULL, &deadline))
+        return NULL;
+    struct message message;
+    return channel_get_message(self, &message, NULL, deadline) ? message_decode(&message) : NULL;
 }

@@ -22,4 +22,11 @@ bool channel_put_simple(ChannelObject *self, PyObject *object, uint64_t tag, boo
 bool channel_get_message(ChannelObject *self, struct message *message, word_t *task_word,
                          deadline_t deadline);
 
+/* Channel.put(obj, block=True, timeout=None) */
+PyObject *Channel_put(ChannelObject *self, PyObject *const *args, Py_ssize_t nargs,
+                      PyObject *names);
+/* Channel.get(block=True, timeout=None) */
+PyObject *Channel_get(ChannelObject *self, PyObject *const *args, Py_ssize_t nargs,
+                      PyObject *names);
+
 #endif

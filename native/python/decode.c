@@ -23,8 +23,7 @@ static void explain(PyObject *stream)
         Py_XDECREF(PyObject_CallFunctionObjArgs(name_culprit, error, stream, NULL));
     if (PyErr_Occurred())
         PyErr_WriteUnraisable(error); /* the object's own error matters more */
-    PyErr_SetObject((PyObject *)Py_TYPE(error), error);
-    Py_DECREF(error);
+    raise_object(error);
 }
 
 /* memoryview(block)[start:start + size], read-only if the buffer of the sender was. */

@@ -22,8 +22,8 @@ struct key {
     char local[KEY_LOCAL_BYTES];
 };
 
-/* False: exception set; TypeError for what cannot be hashed. key_clear() is called in either case.
- * */
+/* False: exception set, TypeError if *object* cannot be hashed. In either case, the caller calls
+ * key_clear(). */
 bool key_encode(PyObject *object, struct key *key);
 void key_clear(struct key *key);
 

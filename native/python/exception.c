@@ -16,6 +16,12 @@ PyObject *take_exception(void)
     return value;
 }
 
+void raise_object(PyObject *error)
+{
+    PyErr_SetObject((PyObject *)Py_TYPE(error), error);
+    Py_DECREF(error);
+}
+
 bool may_go_on(enum status status)
 {
     return status == STATUS_OK || (status == STATUS_INTERRUPTED && PyErr_CheckSignals() == 0);

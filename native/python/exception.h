@@ -12,6 +12,8 @@ bool check_status(enum status status);
 
 /* The exception that is set, taken off the thread. */
 PyObject *take_exception(void);
+/* Sets the exception *error*, and takes over the reference. */
+void raise_object(PyObject *error);
 
 /* After STATUS_INTERRUPTED: runs Python's signal handlers. False: one raised. */
 bool may_go_on(enum status status);

@@ -1,5 +1,4 @@
-/* The family of this process: its arena, its slot, and the slots of the processes that it starts.
- * */
+/* The family of this process: the arena, and the slot of this process in it. */
 #ifndef PROCESSION_PYTHON_FAMILY_H
 #define PROCESSION_PYTHON_FAMILY_H
 

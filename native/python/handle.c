@@ -13,10 +13,8 @@ __thread PyObject *handle_collector;
 
 static PyObject *attach_function; /* _core._attach, for __reduce__ */
 
-bool handle_is_ready(HandleObject *self)
+bool handle_raise_not_ready(HandleObject *self)
 {
-    if (self->memory != NULL && family.tag != 0)
-        return true;
     PyErr_Format(PyExc_ValueError,
                  family.header != NULL && family.tag == 0
                      ? "%R: this process could not be given a slot in its family's process table"

@@ -9,8 +9,7 @@
 #ifndef PROCESSION_PYTHON_HANDLE_H
 #define PROCESSION_PYTHON_HANDLE_H
 
-#include "../shm/process_table.h"
-#include "binding.h"
+#include "family.h"
 
 typedef struct {
     PyObject_HEAD struct handle handle;
@@ -19,11 +18,17 @@ typedef struct {
 
 extern PyTypeObject *Handle_Type;
 
+/* Sets the error of an object that cannot be used; always false. */
+bool handle_raise_not_ready(HandleObject *self);
+
 /* The list of handles that this thread pickles for a message; NULL: no message is being made. */
 extern __thread PyObject *handle_collector;
 
-/* False, with ValueError set, when the object was never initialised. */
-bool handle_is_ready(HandleObject *self);
+/* False, with ValueError set: the object was not initialised, or this process has no slot. */
+static inline bool handle_is_ready(HandleObject *self)
+{
+    return (self->memory != NULL && family.tag != 0) || handle_raise_not_ready(self);
+}
 
 PyObject *handle_new(PyTypeObject *type); /* without a block yet */
 void handle_dealloc(PyObject *self);

@@ -36,8 +36,7 @@ PyObject *raise_broken_lock(struct lock *lock)
     PyObject *error = call_with_death(HOOK_BROKEN_LOCK, lock);
     if (error == NULL)
         return NULL;
-    PyErr_SetObject((PyObject *)Py_TYPE(error), error);
-    Py_DECREF(error);
+    raise_object(error);
     return NULL;
 }
 
