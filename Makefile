@@ -33,7 +33,7 @@ TESTS   := $(wildcard tests/unit tests/property tests/compat tests/stress)
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help build build-crash run check test test-c test-python test-crash test-debug lint format bench conformance \
-        conformance-quick check-install clean models stepping docs plots compat
+        conformance-quick check-install clean models models-all stepping docs plots compat
 
 help: ## explain the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 19
@@ -176,6 +176,9 @@ conformance-quick: build ## a selection of them for one interpreter; says so whe
 
 models: ## the protocols of the C core, checked by Spin (apt-get install spin)
 	@native/models/run
+
+models-all: ## and the checks that need minutes and 6 GB each
+	@MODELS=all native/models/run
 
 bench: build ## benchmarks against the standard package, as ratios
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
