@@ -56,7 +56,7 @@ bool family_ensure(void)
 
 static PyObject *family_fd(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
 {
-    return family_ensure() ? PyLong_FromLong(family.mapping.fd) : NULL;
+    return family_ensure() ? PyLong_FromLong(family.mapping.file.fd) : NULL;
 }
 
 static PyObject *family_id(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))

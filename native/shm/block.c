@@ -31,11 +31,11 @@ static enum status make_room(struct arena *arena, uint64_t end)
     growth = growth < SMALLEST_GROWTH ? SMALLEST_GROWTH : growth;
     growth = growth > LARGEST_GROWTH ? LARGEST_GROWTH : growth;
     uint64_t target = committed + growth > end ? committed + growth : end;
-    target = (target + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
+    target = round_up(target, header->page_bytes);
     target = target > header->reserve ? header->reserve : target;
     enum status status = mapping_commit(&arena->mapping, committed, target);
     if (status == STATUS_NO_MEMORY && target > end) {
-        target = (end + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1); /* then no more than needed */
+        target = round_up(end, header->page_bytes); /* then no more than needed */
         status = mapping_commit(&arena->mapping, committed, target);
     }
     /* One store: killed before it, the same pages are committed again, which does no harm. */
@@ -44,20 +44,40 @@ static enum status make_room(struct arena *arena, uint64_t end)
     return status;
 }
 
+/* Where a block of *bytes* begins that comes after *top*. */
+static uint64_t place_after(const struct arena_header *header, uint64_t top, uint64_t bytes)
+{
+    if (bytes >= LARGE_BLOCK)
+        top = round_up(top, header->page_bytes);
+    bool straddles = top >> WINDOW_BITS != (top + bytes - 1) >> WINDOW_BITS;
+    return straddles && bytes <= IN_ONE_WINDOW ? round_up(top, WINDOW_BYTES) : top;
+}
+
+/* A gap must not look like a block that a killed process began: at its start, or on its first whole
+ * page. */
+static void mark_gap(struct arena *arena, uint64_t from, uint64_t to)
+{
+    uint64_t page = round_up(from, arena->header->page_bytes);
+    if (from < to)
+        ((struct block *)arena_at(arena, from))->magic = 0;
+    if (page < to)
+        ((struct block *)arena_at(arena, page))->magic = 0;
+}
+
 static enum status stage_new(struct arena *arena, uint32_t size_class, struct block **block)
 {
     struct arena_header *header = arena->header;
-    uint64_t bytes = size_class_bytes(size_class), top = word_get(&header->top), start = top;
-    if (bytes >= LARGE_BLOCK)
-        start = (top + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
+    uint64_t bytes = size_class_bytes(size_class), top = word_get(&header->top);
+    uint64_t start = place_after(header, top, bytes);
     if (bytes > header->reserve || start > header->reserve - bytes)
         return STATUS_NO_MEMORY;
-    enum status status = make_room(arena, start + bytes);
+    enum status status = arena_reach(arena, top, start + bytes - top);
+    if (status == STATUS_OK)
+        status = make_room(arena, start + bytes);
     if (status != STATUS_OK)
         return status;
+    mark_gap(arena, top, start);
     *block = arena_at(arena, start);
-    if (start != top) /* the gap must not look like a block that a killed process began */
-        ((struct block *)arena_at(arena, top))->magic = 0;
     (*block)->magic = BLOCK_MAGIC; /* no process looks above top */
     (*block)->size_class = size_class;
     journal_stage(arena, &header->top, start + bytes);
@@ -90,7 +110,8 @@ enum status block_stage_allocate(struct arena *arena, uint64_t size, enum block_
     uint32_t size_class = size_class_of(size + sizeof(struct block));
     offset_t free = word_get(&header->free[size_class]);
     enum status status;
-    if (free) {
+    /* A block of which this process cannot have the address space is left to others. */
+    if (free && arena_reach(arena, free, size_class_bytes(size_class)) == STATUS_OK) {
         *block = arena_at(arena, free);
         status = stage_reuse(arena, size_class, *block);
     } else
@@ -120,8 +141,7 @@ void block_stage_free(struct arena *arena, struct block *block)
         if (warm > WARM_LIMIT) {
             offset_t start = arena_offset(arena, block);
             /* Before the commit: after a kill in between, the next process discards again. */
-            mapping_discard(&arena->mapping, start + PAGE_BYTES,
-                            start + (bytes & ~(PAGE_BYTES - 1)));
+            mapping_discard(&arena->mapping, start + header->page_bytes, start + bytes);
             journal_stage(arena, &block->cold, 1);
         } else
             journal_stage(arena, &header->warm_bytes, warm);
@@ -158,11 +178,28 @@ void block_visit_children(struct arena *arena, struct block *block, child_visito
 
 /* ---- looking */
 
-struct block *block_find(struct arena *arena, offset_t payload, uint64_t serial)
+static bool is_plausible(const struct arena *arena, offset_t payload)
 {
     struct arena_header *header = arena->header;
-    if (payload % CACHE_LINE != 0 || payload < header->header_bytes + sizeof(struct block) ||
-        payload >= word_get(&header->top))
+    return payload % CACHE_LINE == 0 && payload >= header->header_bytes + sizeof(struct block) &&
+           payload < word_get(&header->top);
+}
+
+enum status block_reach(struct arena *arena, offset_t payload)
+{
+    if (!is_plausible(arena, payload))
+        return STATUS_OK;
+    enum status status = arena_reach(arena, payload - sizeof(struct block), sizeof(struct block));
+    if (status != STATUS_OK)
+        return status;
+    uint64_t size = word_get(&block_of(arena_at(arena, payload))->size);
+    return size > word_get(&arena->header->top) - payload ? STATUS_OK
+                                                          : arena_reach(arena, payload, size);
+}
+
+struct block *block_find(struct arena *arena, offset_t payload, uint64_t serial)
+{
+    if (!is_plausible(arena, payload))
         return NULL;
     struct block *block = block_of(arena_at(arena, payload));
     bool right = block->magic == BLOCK_MAGIC && word_get(&block->serial) == serial && serial != 0 &&

@@ -18,9 +18,8 @@
 #include "../os/mutex.h"
 
 #define ARENA_MAGIC UINT64_C(0x4e4f495353434f52)
-#define LAYOUT_VERSION 3u
+#define LAYOUT_VERSION 4u
 #define CACHE_LINE 64
-#define PAGE_BYTES UINT64_C(4096)
 
 typedef uint64_t offset_t; /* in bytes from the start of the arena; 0 names nothing */
 typedef _Atomic uint64_t word_t;
@@ -128,7 +127,8 @@ struct arena_header {
     uint32_t version;
     uint32_t header_bytes;
     uint8_t id[16]; /* random: tells this family's references from those of another */
-    uint64_t reserve;
+    uint64_t reserve;    /* the size of the file: no block lies beyond */
+    uint64_t page_bytes; /* of the machine */
     _Alignas(CACHE_LINE) struct mutex mutex;
     _Alignas(CACHE_LINE) struct journal journal;
     _Alignas(CACHE_LINE) word_t top; /* end of the last block */
@@ -156,9 +156,25 @@ struct arena {
     uint32_t tag;  /* and its tag: index and generation */
 };
 
+/* Maps the window of *offset*, or ends the process: see arena_at(). */
+void arena_must_reach(const struct arena *arena, offset_t offset);
+
+/* The address of *offset* in this process, and of the rest of its window. A window that the process does not have yet is mapped now. When address
+ * space is so short that this fails, the process cannot go on: so whoever can report an error calls
+ * arena_reach() first. */
 static inline void *arena_at(const struct arena *arena, offset_t offset)
 {
+    if (__builtin_expect(
+            offset >= atomic_load_explicit(&arena->mapping.reach, memory_order_relaxed), 0))
+        arena_must_reach(arena, offset);
     return arena->mapping.base + offset;
+}
+
+/* Maps [offset, offset + bytes), if it is not mapped yet. STATUS_NO_MEMORY: there is no room in the
+ * address space of this process; others may have it. */
+static inline enum status arena_reach(struct arena *arena, offset_t offset, uint64_t bytes)
+{
+    return mapping_reach(&arena->mapping, offset, offset + bytes);
 }
 
 static inline offset_t arena_offset(const struct arena *arena, const void *address)
