@@ -22,6 +22,9 @@
 #define PART_BYTES (UINT64_C(2) << 40)
 enum { PARTS = 8 };
 
+/* A limit of file sizes that leaves less is not kept: the memory has no file then. */
+#define SMALLEST_FILE (UINT64_C(1) << 30)
+
 /* A process maps a window at a time. What lies in the mapping's table is written under it. */
 static pthread_mutex_t mapping_mutex = PTHREAD_MUTEX_INITIALIZER;
 
@@ -233,14 +236,20 @@ static uint64_t wished_base(void)
     return FIRST_PART + atomic_fetch_add(&next, 1) % PARTS * PART_BYTES + start;
 }
 
+uint64_t mapping_limit(void)
+{
+    struct rlimit limit;
+    return getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX
+                                                                               : limit.rlim_cur;
+}
+
 /* How much one range may have where windows cannot be added. */
 static uint64_t range_bytes(const struct mapping *mapping)
 {
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+    uint64_t limit = mapping_limit();
+    if (limit == UINT64_MAX)
         return mapping->size;
-    uint64_t bytes = limit.rlim_cur / 100 > 6 * WINDOW_BYTES ? limit.rlim_cur / 100
-                                                             : 6 * WINDOW_BYTES;
+    uint64_t bytes = limit / 100 > 6 * WINDOW_BYTES ? limit / 100 : 6 * WINDOW_BYTES;
     return bytes < mapping->size ? bytes & ~(WINDOW_BYTES - 1) : mapping->size;
 }
 
@@ -313,8 +322,12 @@ enum status mapping_create(struct mapping *mapping, uint64_t size)
 {
     begin(mapping, size);
     enum status status = memory_file_create(&mapping->file, mapping->size);
-    if (status == STATUS_SYSTEM && errno == EFBIG)
-        return map_anonymous(mapping);
+    if (status == STATUS_SYSTEM && errno == EFBIG) {
+        if (memory_file_limit() < SMALLEST_FILE)
+            return map_anonymous(mapping);
+        mapping->size = memory_file_limit() & ~(mapping->page_bytes - 1);
+        status = memory_file_create(&mapping->file, mapping->size);
+    }
     if (status == STATUS_OK && (status = map_first(mapping)) != STATUS_OK)
         memory_file_close(&mapping->file);
     return status;

@@ -63,6 +63,9 @@ bool mapping_must_reach(struct mapping *mapping, uint64_t offset);
 /* Holds back again what was used. False: there is no room for all of it. */
 bool mapping_hold_back(struct mapping *mapping);
 
+/* How many bytes of address space this process may have; UINT64_MAX: no limit. */
+uint64_t mapping_limit(void);
+
 /* Backs [from, to) with pages. Does no harm when repeated. */
 enum status mapping_commit(struct mapping *mapping, uint64_t from, uint64_t to);
 /* Gives back the pages that lie whole in [from, to); they read as zero until they are committed

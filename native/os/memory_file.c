@@ -2,19 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum { FIRST_DESCRIPTOR = 64 }; /* out of the way of programs that dup2 onto small numbers */
-
-static bool is_same(const struct memory_file *file, int fd)
-{
-    struct stat now;
-    return fd >= 0 && fstat(fd, &now) == 0 && (uint64_t)now.st_dev == file->device &&
-           (uint64_t)now.st_ino == file->inode;
-}
 
 enum status memory_file_from(struct memory_file *file, int fd)
 {
@@ -50,6 +44,14 @@ static bool set_size(int fd, uint64_t size)
     return result == 0;
 }
 
+uint64_t memory_file_limit(void)
+{
+    struct rlimit limit;
+    return getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_max == RLIM_INFINITY
+               ? UINT64_MAX
+               : limit.rlim_max;
+}
+
 enum status memory_file_create(struct memory_file *file, uint64_t size)
 {
     int fd = memfd_create("procession", MFD_CLOEXEC);
@@ -68,17 +70,32 @@ enum status memory_file_create(struct memory_file *file, uint64_t size)
     return STATUS_SYSTEM;
 }
 
-bool memory_file_reopened(struct memory_file *file, int fd)
+/* Written through a mapping: the limit holds for write(2) even below the file's size. */
+enum status memory_file_create_with(struct memory_file *file, const void *data, uint64_t size)
 {
-    if (!is_same(file, fd))
-        return false;
-    file->fd = fd;
-    return true;
+    enum status status = memory_file_create(file, size);
+    if (status != STATUS_OK || size == 0)
+        return status;
+    bool done = fallocate(file->fd, 0, 0, (off_t)size) == 0;
+    void *memory = MAP_FAILED;
+    if (done)
+        memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, file->fd, 0);
+    if (memory == MAP_FAILED) {
+        int error = errno;
+        memory_file_close(file);
+        errno = error;
+        return STATUS_SYSTEM;
+    }
+    memcpy(memory, data, size);
+    munmap(memory, size);
+    return STATUS_OK;
 }
 
 bool memory_file_is_open(const struct memory_file *file)
 {
-    return is_same(file, file->fd);
+    struct stat now;
+    return file->fd >= 0 && fstat(file->fd, &now) == 0 && (uint64_t)now.st_dev == file->device &&
+           (uint64_t)now.st_ino == file->inode;
 }
 
 void memory_file_close(struct memory_file *file)

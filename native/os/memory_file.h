@@ -20,11 +20,12 @@ struct memory_file {
 
 /* A new file of *size* bytes. STATUS_SYSTEM with EFBIG: RLIMIT_FSIZE does not allow that size. */
 enum status memory_file_create(struct memory_file *file, uint64_t size);
+/* The largest size that RLIMIT_FSIZE allows. */
+uint64_t memory_file_limit(void);
+/* The same, with *size* bytes of *data* in it. */
+enum status memory_file_create_with(struct memory_file *file, const void *data, uint64_t size);
 /* Takes *fd* over. */
 enum status memory_file_from(struct memory_file *file, int fd);
-/* Another descriptor of the same file takes the place of one that was closed; false: it is not the
- * same file. */
-bool memory_file_reopened(struct memory_file *file, int fd);
 bool memory_file_is_open(const struct memory_file *file);
 void memory_file_close(struct memory_file *file);
 

@@ -28,14 +28,27 @@ bool check_status(enum status status)
     return status == STATUS_OK;
 }
 
+/* Names the limit of address space, if there is one: nothing else would tell of it. */
+static void raise_no_memory(void)
+{
+    uint64_t limit = mapping_limit();
+    if (limit == UINT64_MAX)
+        PyErr_SetString(PyExc_MemoryError,
+                        "the shared arena cannot grow: memory (or this container's limit) is used "
+                        "up; free what is no longer needed, or send less at a time");
+    else
+        PyErr_Format(PyExc_MemoryError,
+                     "the shared arena cannot grow: memory (or this container's limit) is used up, "
+                     "or this process's address space, which RLIMIT_AS limits to %llu bytes; free "
+                     "what is no longer needed, send less at a time, or raise the limit",
+                     (unsigned long long)limit);
+}
+
 PyObject *raise_status(enum status status)
 {
     switch (status) {
     case STATUS_NO_MEMORY:
-        PyErr_SetString(PyExc_MemoryError,
-                        "the shared arena cannot grow: memory (or this container's limit, or the "
-                        "address space) is used up; free what is no longer needed, or send less "
-                        "at a time");
+        raise_no_memory();
         break;
     case STATUS_FULL_TABLE:
         PyErr_Format(PyExc_RuntimeError,

@@ -49,15 +49,19 @@ enum status arena_create(struct arena *arena, uint64_t reserve)
     return status;
 }
 
-/* How large a range the arena behind *fd* needs. */
+/* As struct arena_header begins. */
+struct start {
+    uint64_t magic;
+    uint32_t version, header_bytes;
+    uint8_t id[16];
+    uint64_t reserve, page_bytes;
+};
+_Static_assert(offsetof(struct arena_header, page_bytes) == offsetof(struct start, page_bytes), "");
+
+/* How large the arena behind *fd* is. */
 static enum status read_reserve(int fd, uint64_t *reserve)
 {
-    struct {
-        uint64_t magic;
-        uint32_t version, header_bytes;
-        uint8_t id[16];
-        uint64_t reserve, page_bytes;
-    } start; /* as struct arena_header begins */
+    struct start start;
     ssize_t size = pread(fd, &start, sizeof start, 0);
     if (size < 0)
         return STATUS_SYSTEM;
@@ -78,6 +82,14 @@ enum status arena_open(struct arena *arena, int fd)
     if (status == STATUS_OK)
         arena->header = (struct arena_header *)arena->mapping.base;
     return status;
+}
+
+bool arena_reopened(struct arena *arena, int fd)
+{
+    struct start start;
+    return pread(fd, &start, sizeof start, 0) == sizeof start &&
+           memcmp(start.id, arena->header->id, sizeof start.id) == 0 &&
+           memory_file_from(&arena->mapping.file, fd) == STATUS_OK;
 }
 
 void arena_close(struct arena *arena)

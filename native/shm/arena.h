@@ -16,6 +16,8 @@ enum status arena_create(struct arena *arena, uint64_t reserve);
  * or of a machine with other pages. */
 enum status arena_open(struct arena *arena, int fd);
 void arena_close(struct arena *arena);
+/* Takes *fd* in the place of a descriptor that was closed. False: that is not this arena's file. */
+bool arena_reopened(struct arena *arena, int fd);
 
 void arena_lock(struct arena *arena); /* repairs what a dead owner left */
 void arena_unlock(struct arena *arena);
