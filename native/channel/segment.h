@@ -42,7 +42,8 @@ enum status segments_make_room(struct arena *arena, struct channel *channel, uin
  * record. STATUS_NO_MEMORY: this process has no room for one. */
 static inline enum status segments_reach_head(struct arena *arena, struct channel *channel)
 {
-    enum status status = arena_reach(arena, word_get(&channel->head_segment), sizeof(struct segment));
+    enum status status = arena_reach(arena, word_get(&channel->head_segment),
+                                     sizeof(struct segment));
     if (status != STATUS_OK)
         return status;
     offset_t next = word_get(&segment_at(arena, &channel->head_segment)->next);

@@ -5,19 +5,16 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
-#endif
-
 /* From 64 terabytes on there is nothing in an address space of 47 bits or more: the kernel's own
- * choices grow down from its end, or up from a third of it; programs lie at two thirds. Each arena of
- * this process gets a part of two terabytes, and begins at random in the first half of it. */
+ * choices grow down from its end, or up from a third of it; programs lie at two thirds. Each arena
+ * of this process gets a part of two terabytes, and begins at random in the first half of it. */
 #define FIRST_PART (UINT64_C(64) << 40)
 #define PART_BYTES (UINT64_C(2) << 40)
 enum { PARTS = 8 };
@@ -120,8 +117,8 @@ static uint64_t page_below(const struct mapping *mapping, uint64_t offset)
 }
 
 /* A mapping of the page at *offset*, without a descriptor. A shared mapping that mremap() is to
- * extend from an old size of 0 is mapped once more, as long as wanted: so from a page that is mapped
- * one gets to later ones, in steps as large as there is room for. Source: mremap(2). */
+ * extend from an old size of 0 is mapped once more, as long as wanted: so from a page that is
+ * mapped one gets to later ones, in steps as large as there is room for. Source: mremap(2). */
 static char *map_page(const struct mapping *mapping, uint64_t offset)
 {
     uint64_t page = mapping->page_bytes, at = page_below(mapping, offset), step = offset - at;
@@ -224,6 +221,18 @@ bool mapping_must_reach(struct mapping *mapping, uint64_t offset)
     return done;
 }
 
+void mapping_require(const struct mapping *mapping, uint64_t offset)
+{
+    /* Which windows are mapped is no part of the mapping that callers see. */
+    if (mapping_must_reach((struct mapping *)mapping, offset))
+        return;
+    static const char text[] = "procession: this process is out of address space (RLIMIT_AS) and "
+                               "cannot map shared memory that its family uses; raise the limit\n";
+    ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
+    (void)written; /* nothing else can be told */
+    abort();
+}
+
 /* ---- the first window */
 
 static uint64_t wished_base(void)
@@ -240,7 +249,7 @@ uint64_t mapping_limit(void)
 {
     struct rlimit limit;
     return getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX
-                                                                               : limit.rlim_cur;
+                                                                                : limit.rlim_cur;
 }
 
 /* How much one range may have where windows cannot be added. */
@@ -350,58 +359,4 @@ void mapping_close(struct mapping *mapping)
         if (mapping->held_back[i])
             munmap(mapping->held_back[i], WINDOW_BYTES);
     memory_file_close(&mapping->file);
-}
-
-/* ---- pages */
-
-static enum status commit_file(const struct mapping *mapping, uint64_t from, uint64_t to)
-{
-    int result;
-    do
-        result = fallocate(mapping->file.fd, 0, (off_t)from, (off_t)(to - from));
-    while (result != 0 && errno == EINTR);
-    if (result == 0)
-        return STATUS_OK;
-    return errno == ENOSPC || errno == ENOMEM || errno == EFBIG ? STATUS_NO_MEMORY : STATUS_SYSTEM;
-}
-
-/* Needs no descriptor, but takes longer: each page is also entered into this process's tables. */
-static enum status commit_mapped(struct mapping *mapping, uint64_t from, uint64_t to)
-{
-    enum status status = mapping_reach(mapping, from, to);
-    if (status != STATUS_OK)
-        return status;
-    int result;
-    do
-        result = madvise(mapping->base + from, to - from, MADV_POPULATE_WRITE);
-    while (result != 0 && errno == EINTR);
-    if (result == 0)
-        return STATUS_OK;
-    if (errno == ENOMEM || errno == EFAULT) /* EFAULT: an access would raise SIGBUS */
-        return STATUS_NO_MEMORY;
-    errno = EBADF; /* a kernel before 5.14 needs the descriptor */
-    return STATUS_SYSTEM;
-}
-
-enum status mapping_commit(struct mapping *mapping, uint64_t from, uint64_t to)
-{
-    if (to > mapping->size)
-        return STATUS_NO_MEMORY;
-    return memory_file_is_open(&mapping->file) ? commit_file(mapping, from, to)
-                                               : commit_mapped(mapping, from, to);
-}
-
-void mapping_discard(struct mapping *mapping, uint64_t from, uint64_t to)
-{
-    /* The kernel rounds a length up: the range must not reach into a page of another's. */
-    from = round_up(from, mapping->page_bytes);
-    to &= ~(mapping->page_bytes - 1);
-    if (from >= to)
-        return;
-    /* A failure keeps the pages, which wastes memory and breaks nothing. */
-    if (to <= atomic_load(&mapping->reach))
-        madvise(mapping->base + from, to - from, MADV_REMOVE);
-    else if (memory_file_is_open(&mapping->file)) /* needs no mapping of what lies there */
-        fallocate(mapping->file.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)from,
-                  (off_t)(to - from));
 }

@@ -19,9 +19,9 @@ enum status memory_file_from(struct memory_file *file, int fd)
     return STATUS_OK;
 }
 
-/* Sets the size, which RLIMIT_FSIZE would forbid, with the limit raised for that moment: by the hard
- * limit's leave, or by a privilege. The limit is meant for files on disks. A file that has its size
- * is never held against the limit again. */
+/* Sets the size, which RLIMIT_FSIZE would forbid, with the limit raised for that moment: by the
+ * hard limit's leave, or by a privilege. The limit is meant for files on disks. A file that has its
+ * size is never held against the limit again. */
 static bool set_size(int fd, uint64_t size)
 {
     struct rlimit limit;
@@ -47,9 +47,8 @@ static bool set_size(int fd, uint64_t size)
 uint64_t memory_file_limit(void)
 {
     struct rlimit limit;
-    return getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_max == RLIM_INFINITY
-               ? UINT64_MAX
-               : limit.rlim_max;
+    return getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_max == RLIM_INFINITY ? UINT64_MAX
+                                                                                   : limit.rlim_max;
 }
 
 enum status memory_file_create(struct memory_file *file, uint64_t size)

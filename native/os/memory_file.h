@@ -1,8 +1,8 @@
 /* A memory file: its size, its identity, its descriptor.
  *
- * Idea      A memfd has no name, so nothing is left in the file system, and the kernel frees it with
- *           the last process that maps it. Its size is set once, at creation; after that no limit
- *           of file sizes matters (RLIMIT_FSIZE holds for growth only).
+ * Idea      A memfd has no name, so nothing is left in the file system, and the kernel frees it
+ *           with the last process that maps it. Its size is set once, at creation; after that no
+ *           limit of file sizes matters (RLIMIT_FSIZE holds for growth only).
  * Invariant The descriptor is used only while it is the same file (device, inode) as at first: a
  *           program may close every descriptor, and the next file gets the number. */
 #ifndef PROCESSION_OS_MEMORY_FILE_H

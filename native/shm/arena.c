@@ -1,12 +1,12 @@
 #include "arena.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
 
 #include "../crash_point.h"
+#include "../os/pages.h"
 #include "journal.h"
 
 static uint64_t header_bytes(const struct mapping *mapping)
@@ -35,7 +35,7 @@ enum status arena_create(struct arena *arena, uint64_t reserve)
     enum status status = mapping_create(&arena->mapping, reserve);
     if (status != STATUS_OK)
         return status;
-    status = mapping_commit(&arena->mapping, 0, header_bytes(&arena->mapping));
+    status = pages_commit(&arena->mapping, 0, header_bytes(&arena->mapping));
     if (status == STATUS_OK) {
         arena->header = (struct arena_header *)arena->mapping.base;
         if (getrandom(arena->header->id, sizeof arena->header->id, 0) !=
@@ -96,20 +96,6 @@ void arena_close(struct arena *arena)
 {
     mapping_close(&arena->mapping);
     arena->header = NULL;
-}
-
-/* ---- windows */
-
-void arena_must_reach(const struct arena *arena, offset_t offset)
-{
-    /* Which windows are mapped is no part of the arena that callers see. */
-    if (mapping_must_reach((struct mapping *)&arena->mapping, offset))
-        return;
-    static const char text[] = "procession: this process is out of address space (RLIMIT_AS) and "
-                               "cannot map shared memory that its family uses; raise the limit\n";
-    ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
-    (void)written;
-    abort();
 }
 
 /* ---- the mutex */

@@ -1,5 +1,6 @@
 #include "block.h"
 
+#include "../os/pages.h"
 #include "journal.h"
 #include "size_class.h"
 
@@ -33,10 +34,10 @@ static enum status make_room(struct arena *arena, uint64_t end)
     uint64_t target = committed + growth > end ? committed + growth : end;
     target = round_up(target, header->page_bytes);
     target = target > header->reserve ? header->reserve : target;
-    enum status status = mapping_commit(&arena->mapping, committed, target);
+    enum status status = pages_commit(&arena->mapping, committed, target);
     if (status == STATUS_NO_MEMORY && target > end) {
         target = round_up(end, header->page_bytes); /* then no more than needed */
-        status = mapping_commit(&arena->mapping, committed, target);
+        status = pages_commit(&arena->mapping, committed, target);
     }
     /* One store: killed before it, the same pages are committed again, which does no harm. */
     if (status == STATUS_OK)
@@ -91,7 +92,7 @@ static enum status stage_reuse(struct arena *arena, uint32_t size_class, struct 
         uint64_t bytes = size_class_bytes(size_class);
         if (word_get(&block->cold)) {
             offset_t start = arena_offset(arena, block);
-            enum status status = mapping_commit(&arena->mapping, start, start + bytes);
+            enum status status = pages_commit(&arena->mapping, start, start + bytes);
             if (status != STATUS_OK)
                 return status;
         } else
@@ -141,7 +142,7 @@ void block_stage_free(struct arena *arena, struct block *block)
         if (warm > WARM_LIMIT) {
             offset_t start = arena_offset(arena, block);
             /* Before the commit: after a kill in between, the next process discards again. */
-            mapping_discard(&arena->mapping, start + header->page_bytes, start + bytes);
+            pages_discard(&arena->mapping, start + header->page_bytes, start + bytes);
             journal_stage(arena, &block->cold, 1);
         } else
             journal_stage(arena, &header->warm_bytes, warm);

@@ -126,7 +126,7 @@ struct arena_header {
     uint64_t magic;
     uint32_t version;
     uint32_t header_bytes;
-    uint8_t id[16]; /* random: tells this family's references from those of another */
+    uint8_t id[16];      /* random: tells this family's references from those of another */
     uint64_t reserve;    /* the size of the file: no block lies beyond */
     uint64_t page_bytes; /* of the machine */
     _Alignas(CACHE_LINE) struct mutex mutex;
@@ -156,17 +156,13 @@ struct arena {
     uint32_t tag;  /* and its tag: index and generation */
 };
 
-/* Maps the window of *offset*, or ends the process: see arena_at(). */
-void arena_must_reach(const struct arena *arena, offset_t offset);
-
-/* The address of *offset* in this process, and of the rest of its window. A window that the process does not have yet is mapped now. When address
- * space is so short that this fails, the process cannot go on: so whoever can report an error calls
- * arena_reach() first. */
+/* The address of *offset* in this process, and of the rest of its window. A window that the process
+ * does not have yet is mapped now. When address space is so short that this fails, the process
+ * cannot go on: so whoever can report an error calls arena_reach() first. */
 static inline void *arena_at(const struct arena *arena, offset_t offset)
 {
-    if (__builtin_expect(
-            offset >= atomic_load_explicit(&arena->mapping.reach, memory_order_relaxed), 0))
-        arena_must_reach(arena, offset);
+    if (__builtin_expect(offset >= mapping_reached(&arena->mapping), 0))
+        mapping_require(&arena->mapping, offset);
     return arena->mapping.base + offset;
 }
 

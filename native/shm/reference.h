@@ -35,7 +35,7 @@ void reference_stage_release(struct arena *arena, struct block *block);
 
 /* Takes the blocks of the reclaim list apart and frees them: at most *steps* transactions, so that
  * no other process waits long. The next call, in any process, does the rest. False: this one can do
- * no more, since all is done, or since it is short of address space for what it does not have yet. */
+ * no more: all is done, or it is short of address space for blocks that it does not have yet. */
 bool arena_reclaim(struct arena *arena, unsigned steps);
 enum { RECLAIM_STEPS = 256 };
 /* Reclaims all. Locks the arena, and lets others have it in between: there may be a million

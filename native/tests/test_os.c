@@ -18,6 +18,7 @@
 #include "../os/liveness.h"
 #include "../os/mapping.h"
 #include "../os/mutex.h"
+#include "../os/pages.h"
 #include "../os/parent_death.h"
 #include "harness.h"
 
@@ -100,13 +101,13 @@ TEST(memory_is_committed_or_refused)
 {
     struct mapping mapping;
     CHECK_EQUAL(mapping_create(&mapping, UINT64_C(64) << 20), STATUS_OK);
-    CHECK_EQUAL(mapping_commit(&mapping, 0, 1 << 20), STATUS_OK);
-    CHECK_EQUAL(mapping_commit(&mapping, 0, 1 << 20), STATUS_OK);
+    CHECK_EQUAL(pages_commit(&mapping, 0, 1 << 20), STATUS_OK);
+    CHECK_EQUAL(pages_commit(&mapping, 0, 1 << 20), STATUS_OK);
     memset(mapping.base, 7, 1 << 20);
-    mapping_discard(&mapping, 4096, 1 << 20);
+    pages_discard(&mapping, 4096, 1 << 20);
     CHECK_EQUAL(mapping.base[4095], 7);
     CHECK_EQUAL(mapping.base[4096], 0);
-    CHECK_EQUAL(mapping_commit(&mapping, 0, (UINT64_C(64) << 20) + 1), STATUS_NO_MEMORY);
+    CHECK_EQUAL(pages_commit(&mapping, 0, (UINT64_C(64) << 20) + 1), STATUS_NO_MEMORY);
     mapping_close(&mapping);
 }
 
@@ -115,7 +116,7 @@ TEST(a_file_is_no_larger_than_can_be_mapped)
     struct mapping mapping;
     CHECK_EQUAL(mapping_create(&mapping, UINT64_C(1) << 50), STATUS_OK);
     CHECK_EQUAL(mapping.size, MAPPING_LARGEST);
-    CHECK_EQUAL(mapping_commit(&mapping, 0, 4096), STATUS_OK);
+    CHECK_EQUAL(pages_commit(&mapping, 0, 4096), STATUS_OK);
     mapping_close(&mapping);
 }
 
@@ -139,7 +140,7 @@ TEST(address_space_is_used_in_proportion)
     CHECK(address_space() - before < 50 << 20);
 
     CHECK_EQUAL(mapping_reach(&mapping, FAR_OFFSET, FAR_OFFSET + 1), STATUS_OK);
-    CHECK_EQUAL(mapping_commit(&mapping, FAR_OFFSET, FAR_OFFSET + 4096), STATUS_OK);
+    CHECK_EQUAL(pages_commit(&mapping, FAR_OFFSET, FAR_OFFSET + 4096), STATUS_OK);
     mapping.base[FAR_OFFSET] = 7;
     CHECK(address_space() - before < 60 << 20);
     mapping_close(&mapping);
@@ -151,12 +152,12 @@ TEST(another_file_under_our_number_is_left_alone)
 {
     struct mapping mapping;
     CHECK_EQUAL(mapping_create(&mapping, UINT64_C(64) << 20), STATUS_OK);
-    CHECK_EQUAL(mapping_commit(&mapping, 0, 4096), STATUS_OK);
+    CHECK_EQUAL(pages_commit(&mapping, 0, 4096), STATUS_OK);
     char name[] = "/tmp/procession-test-XXXXXX";
     int other = mkstemp(name);
     CHECK(other >= 0 && unlink(name) == 0);
     CHECK_EQUAL(dup2(other, mapping.file.fd), mapping.file.fd);
-    CHECK_EQUAL(mapping_commit(&mapping, 4096, 8192), STATUS_OK);
+    CHECK_EQUAL(pages_commit(&mapping, 4096, 8192), STATUS_OK);
     memset(mapping.base, 1, 8192);
     CHECK_EQUAL(lseek(other, 0, SEEK_END), 0);
     int number = mapping.file.fd;
@@ -173,10 +174,10 @@ TEST(windows_are_mapped_and_pages_committed_without_the_descriptor)
     int fd = dup(mapping.file.fd);
     close(mapping.file.fd);
 
-    CHECK_EQUAL(mapping_commit(&mapping, FAR_OFFSET, FAR_OFFSET + 3 * WINDOW_BYTES), STATUS_OK);
+    CHECK_EQUAL(pages_commit(&mapping, FAR_OFFSET, FAR_OFFSET + 3 * WINDOW_BYTES), STATUS_OK);
     memset(mapping.base + FAR_OFFSET, 7, 3 * WINDOW_BYTES);
     CHECK_EQUAL(mapping_reach(&mapping, WINDOW_BYTES, 2 * WINDOW_BYTES), STATUS_OK);
-    CHECK_EQUAL(mapping_commit(&mapping, WINDOW_BYTES, WINDOW_BYTES + 4096), STATUS_OK);
+    CHECK_EQUAL(pages_commit(&mapping, WINDOW_BYTES, WINDOW_BYTES + 4096), STATUS_OK);
     mapping.base[WINDOW_BYTES] = 8;
 
     char byte = 0; /* what was written is in the file, where it belongs */
@@ -236,7 +237,7 @@ static void create_under_a_file_limit(void *with)
     CHECK_EQUAL(setrlimit(RLIMIT_FSIZE, &limit), 0);
     struct mapping mapping;
     CHECK_EQUAL(mapping_create(&mapping, MAPPING_LARGEST), STATUS_OK);
-    CHECK_EQUAL(mapping_commit(&mapping, 0, 2 * WINDOW_BYTES), STATUS_OK);
+    CHECK_EQUAL(pages_commit(&mapping, 0, 2 * WINDOW_BYTES), STATUS_OK);
     CHECK_EQUAL(mapping_reach(&mapping, 0, 2 * WINDOW_BYTES), STATUS_OK);
     memset(mapping.base, 1, 2 * WINDOW_BYTES);
     CHECK(getrlimit(RLIMIT_FSIZE, &after) == 0 && after.rlim_cur == limit.rlim_cur);

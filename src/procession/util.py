@@ -219,8 +219,8 @@ def spawnv_passfds(path: str | bytes, args: Sequence[str | bytes], passfds: Iter
 
     wanted = set(passfds)
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    # Opened before the limit was lowered. posix_spawn refuses actions about them, so for this moment
-    # a program that another thread starts inherits them, too.
+    # Opened before the limit was lowered. posix_spawn refuses actions about them, so for this
+    # moment a program that another thread starts inherits them, too.
     beyond = [fd for fd in wanted if limit != resource.RLIM_INFINITY and fd >= limit]
     actions = _pass_only(wanted, limit if limit != resource.RLIM_INFINITY else sys.maxsize)
     try:

@@ -1,8 +1,8 @@
 """The descriptor of the family's memory file, for a process that is to be started.
 
-Idea: a forked child inherits the mapping of the arena; a fresh interpreter needs a descriptor of its
-file. This process had one when it joined, but a program may close every descriptor that it does not
-know, as daemons and supervisors do. Then another member's descriptor of the same file is opened
+Idea: a forked child inherits the mapping of the arena; a fresh interpreter needs a descriptor of
+its file. This process had one when it joined, but a program may close every descriptor that it does
+not know, as daemons and supervisors do. Then another member's descriptor of the same file is opened
 through ``/proc``. The right file is known by the arena's random name at its start.
 
 Invariant: a descriptor that is not known to be of this family's file is never given to a child, nor
@@ -53,7 +53,7 @@ def _reopened() -> int:
         )
     raise OSError(
         errno.EBADF,
-        "the descriptor of this family's shared memory was closed (os.closerange, a daemon's start) "
+        "the descriptor of this family's shared memory was closed (os.closerange, as daemons do) "
         "and no other process of the family has it: start the fork server or another child before "
         "descriptors are closed, leave memfd:procession open, or use the start method fork",
     )

@@ -139,7 +139,11 @@ class ForkServer:
             pickle.dumps((self._preload_modules, self._on_error, chosen))
         )
         token = _core.reserve_slot()
-        fds = {"socket_fd": its_end, "family_fd": family_file.descriptor(), "preload_fd": preload_fd}
+        fds = {
+            "socket_fd": its_end,
+            "family_fd": family_file.descriptor(),
+            "preload_fd": preload_fd,
+        }
         arguments = ", ".join(f"{name}={number}" for name, number in fds.items())
         code = f"{spawn.import_statement('main', __name__)}; main({arguments}, token={token})"
         exe = spawn.executable()
