@@ -22,6 +22,8 @@ static enum status commit_file(const struct mapping *mapping, uint64_t from, uin
 /* Needs no descriptor, but takes longer: each page is also entered into this process's tables. */
 static enum status commit_mapped(struct mapping *mapping, uint64_t from, uint64_t to)
 {
+    from &= ~(mapping->page_bytes - 1); /* fallocate does so by itself */
+    to = round_up(to, mapping->page_bytes);
     enum status status = mapping_reach(mapping, from, to);
     if (status != STATUS_OK)
         return status;

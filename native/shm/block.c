@@ -1,5 +1,6 @@
 #include "block.h"
 
+#include "../crash_point.h"
 #include "../os/pages.h"
 #include "journal.h"
 #include "size_class.h"
@@ -39,40 +40,43 @@ static enum status make_room(struct arena *arena, uint64_t end)
         target = round_up(end, header->page_bytes); /* then no more than needed */
         status = pages_commit(&arena->mapping, committed, target);
     }
+    CRASH_POINT("arena.grow.before_commit");
     /* One store: killed before it, the same pages are committed again, which does no harm. */
     if (status == STATUS_OK)
         atomic_store_explicit(&header->committed, target, memory_order_release);
+    CRASH_POINT("arena.grow.committed");
     return status;
 }
 
 /* Where a block of *bytes* begins that comes after *top*. */
-static uint64_t place_after(const struct arena_header *header, uint64_t top, uint64_t bytes)
+static uint64_t place_after(uint64_t top, uint64_t bytes)
 {
     if (bytes >= LARGE_BLOCK)
-        top = round_up(top, header->page_bytes);
+        top = round_up(top, LARGE_ALIGNMENT);
     bool straddles = top >> WINDOW_BITS != (top + bytes - 1) >> WINDOW_BITS;
     return straddles && bytes <= IN_ONE_WINDOW ? round_up(top, WINDOW_BYTES) : top;
 }
 
-/* A gap must not look like a block that a killed process began: at its start, or on its first whole
- * page. */
+/* A gap must not look like a block that a killed process began: at its start, or where a large one
+ * would have begun. */
 static void mark_gap(struct arena *arena, uint64_t from, uint64_t to)
 {
-    uint64_t page = round_up(from, arena->header->page_bytes);
+    uint64_t large = round_up(from, LARGE_ALIGNMENT);
     if (from < to)
         ((struct block *)arena_at(arena, from))->magic = 0;
-    if (page < to)
-        ((struct block *)arena_at(arena, page))->magic = 0;
+    if (large < to)
+        ((struct block *)arena_at(arena, large))->magic = 0;
 }
 
 static enum status stage_new(struct arena *arena, uint32_t size_class, struct block **block)
 {
     struct arena_header *header = arena->header;
     uint64_t bytes = size_class_bytes(size_class), top = word_get(&header->top);
-    uint64_t start = place_after(header, top, bytes);
+    uint64_t start = place_after(top, bytes);
     if (bytes > header->reserve || start > header->reserve - bytes)
         return STATUS_NO_MEMORY;
     enum status status = arena_reach(arena, top, start + bytes - top);
+    CRASH_POINT("arena.grow.reached");
     if (status == STATUS_OK)
         status = make_room(arena, start + bytes);
     if (status != STATUS_OK)
@@ -142,7 +146,7 @@ void block_stage_free(struct arena *arena, struct block *block)
         if (warm > WARM_LIMIT) {
             offset_t start = arena_offset(arena, block);
             /* Before the commit: after a kill in between, the next process discards again. */
-            pages_discard(&arena->mapping, start + header->page_bytes, start + bytes);
+            pages_discard(&arena->mapping, start + sizeof *block, start + bytes);
             journal_stage(arena, &block->cold, 1);
         } else
             journal_stage(arena, &header->warm_bytes, warm);

@@ -64,12 +64,11 @@ static bool add_block(struct check *check, offset_t at)
     return true;
 }
 
-/* Large blocks begin on a page, and blocks that would reach from one window into the next on a
- * window; what lies before, if anything, is no block. Never below *at* + 1. */
-static uint64_t gap_end(struct check *check, uint64_t at)
+/* Where a block may begin after a gap that begins at *at*: see place_after() of block.c. */
+static uint64_t gap_end(uint64_t at)
 {
-    uint64_t page = round_up(at, check->arena->header->page_bytes);
-    return page > at ? page : round_up(at + 1, WINDOW_BYTES);
+    uint64_t large = round_up(at, LARGE_ALIGNMENT);
+    return large > at ? large : round_up(at + 1, WINDOW_BYTES);
 }
 
 static bool collect_blocks(struct check *check)
@@ -80,8 +79,8 @@ static bool collect_blocks(struct check *check)
         complain(check, "top, committed and reserve are out of order");
     while (at < top) {
         struct block *block = block_at(check, at);
-        if (block->magic != BLOCK_MAGIC && gap_end(check, at) < top) {
-            at = gap_end(check, at);
+        if (block->magic != BLOCK_MAGIC && gap_end(at) < top) {
+            at = gap_end(at);
             continue;
         }
         if (block->magic != BLOCK_MAGIC || block->size_class >= SIZE_CLASSES) {

@@ -70,7 +70,7 @@ struct block {
     word_t serial;     /* no other block of this arena has ever had it */
     word_t size;       /* of the payload, in bytes, as asked for */
     word_t next;       /* in the free list or the reclaim list */
-    word_t cold;       /* 1: free, and its pages but the first were given back */
+    word_t cold;       /* 1: free, and its pages but those of its ends were given back */
     word_t unsent;     /* 1: a message that its only holder has not sent yet; no fork inherits it */
 };
 _Static_assert(sizeof(struct block) == CACHE_LINE, "payloads must begin on a cache line");
