@@ -3,6 +3,7 @@
 #include "../channel/channel_block.h"
 #include "../channel/payload.h"
 #include "../container/container.h"
+#include "../os/memory_room.h"
 #include "../shm/waker.h"
 #include "../sync/barrier.h"
 #include "../sync/condition.h"
@@ -112,6 +113,12 @@ static PyObject *new_memory_file(PyObject *Py_UNUSED(module), PyObject *argument
     return PyLong_FromLong(file.fd);
 }
 
+/* memory_room() -> int */
+static PyObject *memory_room(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
+{
+    return PyLong_FromUnsignedLongLong(memory_room_below("").bytes);
+}
+
 /* ---- names */
 
 static PyObject *family_id(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
@@ -139,6 +146,8 @@ static PyMethodDef functions[] = {
     {"family_pids", family_pids, METH_NOARGS, "Pids in the process table, perhaps of the dead."},
     {"reopen_family", reopen_family, METH_O,
      "reopen_family(fd): take another descriptor of the arena's file; False: it is another file."},
+    {"memory_room", memory_room, METH_NOARGS,
+     "How many bytes of memory can be had: in the machine, and by its control groups."},
     {"memory_file", new_memory_file, METH_O,
      "memory_file(data): a new file in memory, even under a limit of file sizes if the system "
      "allows it."},

@@ -1,6 +1,7 @@
 #include "block.h"
 
 #include "../crash_point.h"
+#include "../os/memory_room.h"
 #include "../os/pages.h"
 #include "journal.h"
 #include "size_class.h"
@@ -8,6 +9,9 @@
 /* The file grows by an eighth of itself, within these bounds: fewer calls, little unused. */
 #define SMALLEST_GROWTH (UINT64_C(256) << 10)
 #define LARGEST_GROWTH (UINT64_C(64) << 20)
+
+/* So much is committed only after a look whether it can be had: see memory_room.h. */
+#define LARGE_COMMIT (UINT64_C(4) << 20)
 
 /* Large free blocks keep up to this much memory in all: fresh pages cost six times the copy. */
 #define WARM_LIMIT (UINT64_C(256) << 20)
@@ -20,6 +24,14 @@ void block_set_ops(enum block_kind kind, struct block_ops of_kind)
 }
 
 /* ---- taking */
+
+/* Commits [from, to), unless memory is short; *is_short* says to look though it is little. */
+static enum status commit(struct arena *arena, uint64_t from, uint64_t to, bool is_short)
+{
+    if ((is_short || to - from >= LARGE_COMMIT) && !memory_has_room(to - from))
+        return STATUS_NO_MEMORY;
+    return pages_commit(&arena->mapping, from, to);
+}
 
 static enum status make_room(struct arena *arena, uint64_t end)
 {
@@ -35,10 +47,10 @@ static enum status make_room(struct arena *arena, uint64_t end)
     uint64_t target = committed + growth > end ? committed + growth : end;
     target = round_up(target, header->page_bytes);
     target = target > header->reserve ? header->reserve : target;
-    enum status status = pages_commit(&arena->mapping, committed, target);
+    enum status status = commit(arena, committed, target, false);
     if (status == STATUS_NO_MEMORY && target > end) {
         target = round_up(end, header->page_bytes); /* then no more than needed */
-        status = pages_commit(&arena->mapping, committed, target);
+        status = commit(arena, committed, target, true);
     }
     CRASH_POINT("arena.grow.before_commit");
     /* One store: killed before it, the same pages are committed again, which does no harm. */
@@ -96,7 +108,7 @@ static enum status stage_reuse(struct arena *arena, uint32_t size_class, struct 
         uint64_t bytes = size_class_bytes(size_class);
         if (word_get(&block->cold)) {
             offset_t start = arena_offset(arena, block);
-            enum status status = pages_commit(&arena->mapping, start, start + bytes);
+            enum status status = commit(arena, start, start + bytes, false);
             if (status != STATUS_OK)
                 return status;
         } else

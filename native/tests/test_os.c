@@ -1,5 +1,4 @@
-/* The thin layer over the system: the mutex of a dead owner, the memory file, whether a process is
- * alive. */
+/* The thin layer over the system: the mutex of a dead owner, whether a process is alive. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -9,16 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "../os/clock.h"
 #include "../os/futex.h"
 #include "../os/liveness.h"
-#include "../os/mapping.h"
 #include "../os/mutex.h"
-#include "../os/pages.h"
 #include "../os/parent_death.h"
 #include "harness.h"
 
@@ -93,177 +89,6 @@ TEST_WITHIN(30, random_kills_neither_break_the_mutex_nor_stop_the_others)
     }
     for (unsigned i = 0; i < PROCESSES; i++)
         child_kill(pids[i]);
-}
-
-/* ---- the memory file */
-
-TEST(memory_is_committed_or_refused)
-{
-    struct mapping mapping;
-    CHECK_EQUAL(mapping_create(&mapping, UINT64_C(64) << 20), STATUS_OK);
-    CHECK_EQUAL(pages_commit(&mapping, 0, 1 << 20), STATUS_OK);
-    CHECK_EQUAL(pages_commit(&mapping, 0, 1 << 20), STATUS_OK);
-    memset(mapping.base, 7, 1 << 20);
-    pages_discard(&mapping, 4096, 1 << 20);
-    CHECK_EQUAL(mapping.base[4095], 7);
-    CHECK_EQUAL(mapping.base[4096], 0);
-    CHECK_EQUAL(pages_commit(&mapping, 0, (UINT64_C(64) << 20) + 1), STATUS_NO_MEMORY);
-    mapping_close(&mapping);
-}
-
-TEST(a_file_is_no_larger_than_can_be_mapped)
-{
-    struct mapping mapping;
-    CHECK_EQUAL(mapping_create(&mapping, UINT64_C(1) << 50), STATUS_OK);
-    CHECK_EQUAL(mapping.size, MAPPING_LARGEST);
-    CHECK_EQUAL(pages_commit(&mapping, 0, 4096), STATUS_OK);
-    mapping_close(&mapping);
-}
-
-/* The number of this process's pages of address space. */
-static uint64_t address_space(void)
-{
-    unsigned long pages = 0;
-    FILE *file = fopen("/proc/self/statm", "r");
-    CHECK(file && fscanf(file, "%lu", &pages) == 1);
-    fclose(file);
-    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
-#define FAR_OFFSET (UINT64_C(900) << 30)
-
-TEST(address_space_is_used_in_proportion)
-{
-    uint64_t before = address_space();
-    struct mapping mapping;
-    CHECK_EQUAL(mapping_create(&mapping, MAPPING_LARGEST), STATUS_OK);
-    CHECK(address_space() - before < 50 << 20);
-
-    CHECK_EQUAL(mapping_reach(&mapping, FAR_OFFSET, FAR_OFFSET + 1), STATUS_OK);
-    CHECK_EQUAL(pages_commit(&mapping, FAR_OFFSET, FAR_OFFSET + 4096), STATUS_OK);
-    mapping.base[FAR_OFFSET] = 7;
-    CHECK(address_space() - before < 60 << 20);
-    mapping_close(&mapping);
-    CHECK(address_space() - before < 1 << 20);
-}
-
-/* Daemons close all descriptors; the number may then belong to another file. */
-TEST(another_file_under_our_number_is_left_alone)
-{
-    struct mapping mapping;
-    CHECK_EQUAL(mapping_create(&mapping, UINT64_C(64) << 20), STATUS_OK);
-    CHECK_EQUAL(pages_commit(&mapping, 0, 4096), STATUS_OK);
-    char name[] = "/tmp/procession-test-XXXXXX";
-    int other = mkstemp(name);
-    CHECK(other >= 0 && unlink(name) == 0);
-    CHECK_EQUAL(dup2(other, mapping.file.fd), mapping.file.fd);
-    CHECK_EQUAL(pages_commit(&mapping, 4096, 8192), STATUS_OK);
-    memset(mapping.base, 1, 8192);
-    CHECK_EQUAL(lseek(other, 0, SEEK_END), 0);
-    int number = mapping.file.fd;
-    mapping_close(&mapping);
-    CHECK(fcntl(number, F_GETFD) >= 0); /* it is not ours to close */
-    close(number);
-    close(other);
-}
-
-TEST(windows_are_mapped_and_pages_committed_without_the_descriptor)
-{
-    struct mapping mapping;
-    CHECK_EQUAL(mapping_create(&mapping, MAPPING_LARGEST), STATUS_OK);
-    int fd = dup(mapping.file.fd);
-    close(mapping.file.fd);
-
-    CHECK_EQUAL(pages_commit(&mapping, FAR_OFFSET, FAR_OFFSET + 3 * WINDOW_BYTES), STATUS_OK);
-    memset(mapping.base + FAR_OFFSET, 7, 3 * WINDOW_BYTES);
-    CHECK_EQUAL(mapping_reach(&mapping, WINDOW_BYTES, 2 * WINDOW_BYTES), STATUS_OK);
-    CHECK_EQUAL(pages_commit(&mapping, WINDOW_BYTES, WINDOW_BYTES + 4096), STATUS_OK);
-    mapping.base[WINDOW_BYTES] = 8;
-
-    char byte = 0; /* what was written is in the file, where it belongs */
-    CHECK_EQUAL(pread(fd, &byte, 1, FAR_OFFSET + 2 * WINDOW_BYTES), 1);
-    CHECK_EQUAL(byte, 7);
-    CHECK_EQUAL(pread(fd, &byte, 1, WINDOW_BYTES), 1);
-    CHECK_EQUAL(byte, 8);
-    mapping_close(&mapping);
-    close(fd);
-}
-
-/* Leaves room for *bytes* more of address space. */
-static void limit_address_space(uint64_t bytes)
-{
-    struct rlimit limit = {address_space() + bytes, RLIM_INFINITY};
-    CHECK_EQUAL(setrlimit(RLIMIT_AS, &limit), 0);
-}
-
-static void reach_under_a_limit(void *with)
-{
-    bool *close_first = with;
-    struct mapping mapping;
-    CHECK_EQUAL(mapping_create(&mapping, MAPPING_LARGEST), STATUS_OK);
-    if (*close_first)
-        close(mapping.file.fd);
-    limit_address_space(4 * WINDOW_BYTES);
-    uint64_t before = address_space();
-
-    CHECK_EQUAL(mapping_reach(&mapping, FAR_OFFSET, FAR_OFFSET + 5 * WINDOW_BYTES),
-                STATUS_NO_MEMORY);
-    CHECK_EQUAL(address_space(), before); /* all or nothing */
-    CHECK_EQUAL(mapping_reach(&mapping, FAR_OFFSET, FAR_OFFSET + 3 * WINDOW_BYTES), STATUS_OK);
-    limit_address_space(0);
-    CHECK_EQUAL(mapping_reach(&mapping, WINDOW_BYTES, WINDOW_BYTES + 1), STATUS_NO_MEMORY);
-    for (uint64_t i = 1; i <= HELD_BACK - 1; i++) /* one more window: the steps need a page, too */
-        CHECK(mapping_must_reach(&mapping, i * WINDOW_BYTES));
-    CHECK(mapping.is_short && !mapping_hold_back(&mapping));
-    mapping_must_reach(&mapping, HELD_BACK * WINDOW_BYTES);
-    CHECK(!mapping_must_reach(&mapping, (HELD_BACK + 1) * WINDOW_BYTES));
-    limit_address_space(HELD_BACK * WINDOW_BYTES);
-    CHECK(mapping_hold_back(&mapping) && !mapping.is_short);
-}
-
-TEST(a_limit_of_address_space_is_an_error_and_some_is_held_back)
-{
-    for (int close_first = 0; close_first < 2; close_first++) {
-        bool with = close_first;
-        CHECK_EQUAL(child_end(child_start(reach_under_a_limit, &with)), 0);
-    }
-}
-
-static void create_under_a_file_limit(void *with)
-{
-    struct rlimit limit, after;
-    CHECK_EQUAL(getrlimit(RLIMIT_FSIZE, &limit), 0);
-    limit.rlim_cur = *(rlim_t *)with;
-    CHECK_EQUAL(setrlimit(RLIMIT_FSIZE, &limit), 0);
-    struct mapping mapping;
-    CHECK_EQUAL(mapping_create(&mapping, MAPPING_LARGEST), STATUS_OK);
-    CHECK_EQUAL(pages_commit(&mapping, 0, 2 * WINDOW_BYTES), STATUS_OK);
-    CHECK_EQUAL(mapping_reach(&mapping, 0, 2 * WINDOW_BYTES), STATUS_OK);
-    memset(mapping.base, 1, 2 * WINDOW_BYTES);
-    CHECK(getrlimit(RLIMIT_FSIZE, &after) == 0 && after.rlim_cur == limit.rlim_cur);
-}
-
-TEST(a_limit_of_file_sizes_does_not_matter)
-{
-    for (rlim_t limit = 0; limit <= 1 << 20; limit += 1 << 20)
-        CHECK_EQUAL(child_end(child_start(create_under_a_file_limit, &limit)), 0);
-}
-
-/* No privilege, and a hard limit: memory without a descriptor. */
-static void create_under_a_hard_file_limit(void *with)
-{
-    CHECK_EQUAL(setgid(65534), 0);
-    CHECK_EQUAL(setuid(65534), 0);
-    struct rlimit limit = {0, 0};
-    CHECK_EQUAL(setrlimit(RLIMIT_FSIZE, &limit), 0);
-    create_under_a_file_limit(with);
-}
-
-TEST(a_hard_limit_of_file_sizes_costs_the_descriptor)
-{
-    rlim_t none = 0;
-    if (geteuid() == 0)
-        CHECK_EQUAL(child_end(child_start(create_under_a_hard_file_limit, &none)), 0);
 }
 
 /* ---- clock, futex, liveness */
