@@ -80,14 +80,16 @@ static void mark_gap(struct arena *arena, uint64_t from, uint64_t to)
         ((struct block *)arena_at(arena, large))->magic = 0;
 }
 
-static enum status stage_new(struct arena *arena, uint32_t size_class, struct block **block)
+/* *needed* is how much of it this process will use: it maps no more. */
+static enum status stage_new(struct arena *arena, uint32_t size_class, uint64_t needed,
+                             struct block **block)
 {
     struct arena_header *header = arena->header;
     uint64_t bytes = size_class_bytes(size_class), top = word_get(&header->top);
     uint64_t start = place_after(top, bytes);
     if (bytes > header->reserve || start > header->reserve - bytes)
         return STATUS_NO_MEMORY;
-    enum status status = arena_reach(arena, top, start + bytes - top);
+    enum status status = arena_reach(arena, top, start + needed - top);
     CRASH_POINT("arena.grow.reached");
     if (status == STATUS_OK)
         status = make_room(arena, start + bytes);
@@ -124,15 +126,16 @@ enum status block_stage_allocate(struct arena *arena, uint64_t size, enum block_
     struct arena_header *header = arena->header;
     if (size > header->reserve)
         return STATUS_NO_MEMORY;
-    uint32_t size_class = size_class_of(size + sizeof(struct block));
+    uint64_t needed = size + sizeof(struct block);
+    uint32_t size_class = size_class_of(needed);
     offset_t free = word_get(&header->free[size_class]);
     enum status status;
     /* A block of which this process cannot have the address space is left to others. */
-    if (free && arena_reach(arena, free, size_class_bytes(size_class)) == STATUS_OK) {
+    if (free && arena_reach(arena, free, needed) == STATUS_OK) {
         *block = arena_at(arena, free);
         status = stage_reuse(arena, size_class, *block);
     } else
-        status = stage_new(arena, size_class, block);
+        status = stage_new(arena, size_class, needed, block);
     if (status != STATUS_OK)
         return status;
     atomic_store_explicit(&(*block)->unsent, 0, memory_order_relaxed);
