@@ -112,6 +112,32 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 @METHODS
+def test_a_hard_limit_of_file_sizes_leaves_fork(method: str) -> None:
+    """Nothing may raise the limit: there is no file that a new interpreter could be given."""
+    printed = program(
+        """
+    import ctypes
+    if "dropped" not in sys.argv:
+        for capability in (21, 24, 40):  # CAP_SYS_ADMIN, CAP_SYS_RESOURCE, CAP_CHECKPOINT_RESTORE
+            ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
+        os.execv(sys.executable, [sys.executable, *sys.argv, "dropped"])
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    try:
+        use_all(mp.get_context(sys.argv[1]))
+        print("works")
+    except OSError as error:
+        print(error)
+""",
+        method,
+    )
+
+    if method == "fork":
+        assert printed == "works\n"
+    else:
+        assert "raise the limit to 1 GiB or more before" in printed
+
+
+@METHODS
 def test_the_library_needs_little_address_space(method: str) -> None:
     """Fifty megabytes at most, of which most are held back for bad times."""
     program(
