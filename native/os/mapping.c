@@ -18,6 +18,11 @@
 #define FIRST_PART (UINT64_C(64) << 40)
 #define PART_BYTES (UINT64_C(2) << 40)
 enum { PARTS = 8 };
+#if defined(__SANITIZE_THREAD__)
+enum { ATTEMPTS = 0 }; /* it lets a program have no such address */
+#else
+enum { ATTEMPTS = PARTS };
+#endif
 
 /* A limit of file sizes that leaves less is not kept: the memory has no file then. */
 #define SMALLEST_FILE (UINT64_C(1) << 30)
@@ -280,7 +285,7 @@ static enum status map_range(struct mapping *mapping)
 static enum status map_first(struct mapping *mapping)
 {
     uint64_t bytes = mapping->size < WINDOW_BYTES ? mapping->size : WINDOW_BYTES;
-    for (unsigned i = 0; i < PARTS; i++) {
+    for (int i = 0; i < ATTEMPTS; i++) {
         char *wish = (char *)(uintptr_t)wished_base();
         void *got = map_file(mapping, wish, 0, bytes);
         if (got == wish) {
