@@ -138,11 +138,14 @@ static enum status get_batch_locked(struct arena *arena, struct channel *channel
     uint64_t there = atomic_load_explicit(&channel->put_count, memory_order_acquire) - got;
     if (there == 0)
         return STATUS_AGAIN;
+    enum status status = segments_reach_head(arena, channel);
+    if (status != STATUS_OK)
+        return status;
     struct segment *segment = segments_skip_end(arena, channel);
     if (segment == NULL)
         return STATUS_CORRUPT;
     uint64_t offset = word_get(&channel->head_offset);
-    enum status status = find_run(segment, offset, got, there < limit ? there : limit, run);
+    status = find_run(segment, offset, got, there < limit ? there : limit, run);
     if (status != STATUS_OK || run->count == 0)
         return status;
     memcpy(records, segment->data + offset, run->bytes);

@@ -159,9 +159,11 @@ static enum status commit_get_payload(struct arena *arena, struct channel *chann
     memcpy(&reference, message->buffer, sizeof reference);
     message->payload.payload = reference.payload;
     arena_lock(arena);
-    enum status status = reference_ensure_entry(arena, arena->self);
-    struct block *block = payload_named(arena, &reference, message->size);
-    if (block == NULL)
+    enum status status = block_reach(arena, reference.payload);
+    if (status == STATUS_OK)
+        status = reference_ensure_entry(arena, arena->self);
+    struct block *block = NULL;
+    if (status == STATUS_OK && (block = payload_named(arena, &reference, message->size)) == NULL)
         status = STATUS_CORRUPT;
     if (status == STATUS_OK) {
         message->payload.entry = reference_stage_entry(arena, arena->self, block);
@@ -180,6 +182,9 @@ static enum status take_locked(struct arena *arena, struct channel *channel,
     /* Acquire, pairs with commit_put: what was written before the count is visible. */
     if (atomic_load_explicit(&channel->put_count, memory_order_acquire) == count)
         return STATUS_AGAIN;
+    enum status reached = segments_reach_head(arena, channel);
+    if (reached != STATUS_OK)
+        return reached;
     struct segment *segment = segments_skip_end(arena, channel);
     if (segment == NULL)
         return STATUS_CORRUPT;

@@ -64,6 +64,9 @@ enum status segments_make_room(struct arena *arena, struct channel *channel, uin
 {
     offset_t tail = word_get(&channel->tail_segment);
     if (tail) {
+        enum status status = arena_reach(arena, tail, sizeof(struct segment));
+        if (status != STATUS_OK)
+            return status;
         struct segment *segment = arena_at(arena, tail);
         if (word_get(&channel->tail_offset) + bytes + sizeof(struct record) <= segment->bytes)
             return STATUS_OK;

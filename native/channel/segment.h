@@ -38,6 +38,18 @@ static inline void read_head(const struct record *record, struct message *messag
  *      locked. */
 enum status segments_make_room(struct arena *arena, struct channel *channel, uint64_t bytes);
 
+/* Maps the segments that segments_skip_end() may look at. Get side locked, and there is a next
+ * record. STATUS_NO_MEMORY: this process has no room for one. */
+static inline enum status segments_reach_head(struct arena *arena, struct channel *channel)
+{
+    enum status status = arena_reach(arena, word_get(&channel->head_segment),
+                                     sizeof(struct segment));
+    if (status != STATUS_OK)
+        return status;
+    offset_t next = word_get(&segment_at(arena, &channel->head_segment)->next);
+    return arena_reach(arena, next, sizeof(struct segment));
+}
+
 /* The segment of the next record, after removing one that has been read to its end. Get side
  * locked, and there is a next record. NULL: the chain ends here, so memory is damaged. */
 struct segment *segments_skip_end(struct arena *arena, struct channel *channel);

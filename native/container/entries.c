@@ -14,9 +14,12 @@ static struct block *block_at(struct arena *arena, offset_t offset, enum block_k
     if (offset % CACHE_LINE != 0 || offset < header->header_bytes + sizeof(struct block) ||
         offset >= top)
         return NULL;
+    bool is_mapped = block_reach(arena, offset) ==
+                     STATUS_OK; /* else arena_at() has room held back */
     struct block *block = block_of(arena_at(arena, offset));
+    uint64_t size = word_get(&block->size);
     bool right = block->magic == BLOCK_MAGIC && word_get(&block->kind) == kind &&
-                 word_get(&block->size) <= top - offset;
+                 size <= top - offset && (is_mapped || size + sizeof *block <= IN_ONE_WINDOW);
     return right ? block : NULL;
 }
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "../os/memory_room.h"
 #include "../shm/process_table.h"
 
 PyObject *take_exception(void)
@@ -34,14 +35,36 @@ bool check_status(enum status status)
     return status == STATUS_OK;
 }
 
+/* Names what is short, with numbers: nothing else would tell. */
+static void raise_no_memory(void)
+{
+    static const char remedy[] = "free what is no longer needed, send less at a time";
+    struct memory_room room = memory_room_below("");
+    uint64_t limit = mapping_limit();
+    if (limit != UINT64_MAX)
+        PyErr_Format(PyExc_MemoryError,
+                     "the shared arena cannot grow: memory (or this container's limit) is used up, "
+                     "or this process's address space, which RLIMIT_AS limits to %llu bytes; %s, "
+                     "or raise the limit",
+                     (unsigned long long)limit, remedy);
+    else if (room.limit != NO_MEMORY_LIMIT)
+        PyErr_Format(PyExc_MemoryError,
+                     "the shared arena cannot grow: of the %llu bytes of memory that this "
+                     "process's control group (a container's limit) allows, %llu are in use; %s, "
+                     "or raise the limit",
+                     (unsigned long long)room.limit, (unsigned long long)room.used, remedy);
+    else
+        PyErr_Format(PyExc_MemoryError,
+                     "the shared arena cannot grow: memory is used up, %llu bytes of it are "
+                     "available; %s",
+                     (unsigned long long)room.bytes, remedy);
+}
+
 PyObject *raise_status(enum status status)
 {
     switch (status) {
     case STATUS_NO_MEMORY:
-        PyErr_SetString(PyExc_MemoryError,
-                        "the shared arena cannot grow: memory (or this container's limit, or the "
-                        "address space) is used up; free what is no longer needed, or send less "
-                        "at a time");
+        raise_no_memory();
         break;
     case STATUS_FULL_TABLE:
         PyErr_Format(PyExc_RuntimeError,

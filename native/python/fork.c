@@ -200,7 +200,9 @@ static PyMethodDef functions[] = {
 
 int add_fork(PyObject *module)
 {
-    int error = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+    int error = mapping_register_fork();
+    if (error == 0)
+        error = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
     if (error == 0)
         return PyModule_AddFunctions(module, functions);
     errno = error;

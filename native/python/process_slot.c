@@ -36,7 +36,13 @@ static PyObject *join_family(PyObject *Py_UNUSED(module), PyObject *args)
         PyErr_SetString(PyExc_RuntimeError, "this process belongs to a family already");
         return NULL;
     }
-    if (!check_status(arena_open(&family, fd)))
+    enum status status = arena_open(&family, fd);
+    if (status == STATUS_CORRUPT)
+        return PyErr_Format(PyExc_RuntimeError,
+                            "descriptor %d is not the shared memory of a family of this version of "
+                            "procession, or it was made where memory pages have another size",
+                            fd);
+    if (!check_status(status))
         return NULL;
     if (table_adopt(&family, token) != STATUS_OK) {
         arena_close(&family);

@@ -6,19 +6,26 @@
 #include <unistd.h>
 
 #include "../crash_point.h"
+#include "../os/pages.h"
 #include "journal.h"
 
-#define HEADER_BYTES ((sizeof(struct arena_header) + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1))
+static uint64_t header_bytes(const struct mapping *mapping)
+{
+    return round_up(sizeof(struct arena_header), mapping->page_bytes);
+}
+_Static_assert(sizeof(struct arena_header) < WINDOW_BYTES / 2, "the first window has the header");
 
 static void fill_header(struct arena *arena)
 {
     struct arena_header *header = arena->header;
+    uint64_t bytes = header_bytes(&arena->mapping);
     header->version = LAYOUT_VERSION;
-    header->header_bytes = HEADER_BYTES;
-    header->reserve = arena->mapping.reserve;
+    header->header_bytes = (uint32_t)bytes;
+    header->reserve = arena->mapping.size;
+    header->page_bytes = arena->mapping.page_bytes;
     mutex_init(&header->mutex);
-    atomic_store(&header->top, HEADER_BYTES);
-    atomic_store(&header->committed, HEADER_BYTES);
+    atomic_store(&header->top, bytes);
+    atomic_store(&header->committed, bytes);
     header->magic = ARENA_MAGIC;
 }
 
@@ -28,7 +35,7 @@ enum status arena_create(struct arena *arena, uint64_t reserve)
     enum status status = mapping_create(&arena->mapping, reserve);
     if (status != STATUS_OK)
         return status;
-    status = mapping_commit(&arena->mapping, 0, HEADER_BYTES);
+    status = pages_commit(&arena->mapping, 0, header_bytes(&arena->mapping));
     if (status == STATUS_OK) {
         arena->header = (struct arena_header *)arena->mapping.base;
         if (getrandom(arena->header->id, sizeof arena->header->id, 0) !=
@@ -42,20 +49,24 @@ enum status arena_create(struct arena *arena, uint64_t reserve)
     return status;
 }
 
-/* How large a range the arena behind *fd* needs. */
+/* As struct arena_header begins. */
+struct start {
+    uint64_t magic;
+    uint32_t version, header_bytes;
+    uint8_t id[16];
+    uint64_t reserve, page_bytes;
+};
+_Static_assert(offsetof(struct arena_header, page_bytes) == offsetof(struct start, page_bytes), "");
+
+/* How large the arena behind *fd* is. */
 static enum status read_reserve(int fd, uint64_t *reserve)
 {
-    struct {
-        uint64_t magic;
-        uint32_t version, header_bytes;
-        uint8_t id[16];
-        uint64_t reserve;
-    } start; /* as struct arena_header begins */
+    struct start start;
     ssize_t size = pread(fd, &start, sizeof start, 0);
     if (size < 0)
         return STATUS_SYSTEM;
     if (size != sizeof start || start.magic != ARENA_MAGIC || start.version != LAYOUT_VERSION ||
-        start.header_bytes != HEADER_BYTES)
+        start.page_bytes != (uint64_t)sysconf(_SC_PAGESIZE) || start.reserve > MAPPING_LARGEST)
         return STATUS_CORRUPT;
     *reserve = start.reserve;
     return STATUS_OK;
@@ -68,8 +79,17 @@ enum status arena_open(struct arena *arena, int fd)
     enum status status = read_reserve(fd, &reserve);
     if (status == STATUS_OK)
         status = mapping_open(&arena->mapping, fd, reserve);
-    arena->header = (struct arena_header *)arena->mapping.base;
+    if (status == STATUS_OK)
+        arena->header = (struct arena_header *)arena->mapping.base;
     return status;
+}
+
+bool arena_reopened(struct arena *arena, int fd)
+{
+    struct start start;
+    return pread(fd, &start, sizeof start, 0) == sizeof start &&
+           memcmp(start.id, arena->header->id, sizeof start.id) == 0 &&
+           memory_file_from(&arena->mapping.file, fd) == STATUS_OK;
 }
 
 void arena_close(struct arena *arena)
@@ -82,6 +102,8 @@ void arena_close(struct arena *arena)
 
 void arena_lock(struct arena *arena)
 {
+    if (__builtin_expect(atomic_load_explicit(&arena->mapping.is_short, memory_order_relaxed), 0))
+        mapping_hold_back(&arena->mapping);
     struct mutex *mutex = &arena->header->mutex;
     if (mutex_lock(mutex) == MUTEX_ABANDONED) {
         journal_repair(arena);

@@ -8,14 +8,16 @@
 #include "../status.h"
 #include "layout.h"
 
-/* The default size of the address range; only what is used costs memory. */
-#define ARENA_RESERVE (UINT64_C(1) << 40)
+/* The default size of the file; only what is used costs memory and address space. */
+#define ARENA_RESERVE MAPPING_LARGEST
 
 enum status arena_create(struct arena *arena, uint64_t reserve);
-/* Joins the arena behind *fd*, which it then owns. STATUS_CORRUPT: that is no arena of this
- * layout. */
+/* Joins the arena behind *fd*, which it then owns. STATUS_CORRUPT: that is no arena of this layout,
+ * or of a machine with other pages. */
 enum status arena_open(struct arena *arena, int fd);
 void arena_close(struct arena *arena);
+/* Takes *fd* in the place of a descriptor that was closed. False: that is not this arena's file. */
+bool arena_reopened(struct arena *arena, int fd);
 
 void arena_lock(struct arena *arena); /* repairs what a dead owner left */
 void arena_unlock(struct arena *arena);

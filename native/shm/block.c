@@ -1,11 +1,17 @@
 #include "block.h"
 
+#include "../crash_point.h"
+#include "../os/memory_room.h"
+#include "../os/pages.h"
 #include "journal.h"
 #include "size_class.h"
 
 /* The file grows by an eighth of itself, within these bounds: fewer calls, little unused. */
 #define SMALLEST_GROWTH (UINT64_C(256) << 10)
 #define LARGEST_GROWTH (UINT64_C(64) << 20)
+
+/* So much is committed only after a look whether it can be had: see memory_room.h. */
+#define LARGE_COMMIT (UINT64_C(4) << 20)
 
 /* Large free blocks keep up to this much memory in all: fresh pages cost six times the copy. */
 #define WARM_LIMIT (UINT64_C(256) << 20)
@@ -19,6 +25,14 @@ void block_set_ops(enum block_kind kind, struct block_ops of_kind)
 
 /* ---- taking */
 
+/* Commits [from, to), unless memory is short; *is_short* says to look though it is little. */
+static enum status commit(struct arena *arena, uint64_t from, uint64_t to, bool is_short)
+{
+    if ((is_short || to - from >= LARGE_COMMIT) && !memory_has_room(to - from))
+        return STATUS_NO_MEMORY;
+    return pages_commit(&arena->mapping, from, to);
+}
+
 static enum status make_room(struct arena *arena, uint64_t end)
 {
     struct arena_header *header = arena->header;
@@ -31,33 +45,58 @@ static enum status make_room(struct arena *arena, uint64_t end)
     growth = growth < SMALLEST_GROWTH ? SMALLEST_GROWTH : growth;
     growth = growth > LARGEST_GROWTH ? LARGEST_GROWTH : growth;
     uint64_t target = committed + growth > end ? committed + growth : end;
-    target = (target + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
+    target = round_up(target, header->page_bytes);
     target = target > header->reserve ? header->reserve : target;
-    enum status status = mapping_commit(&arena->mapping, committed, target);
+    enum status status = commit(arena, committed, target, false);
     if (status == STATUS_NO_MEMORY && target > end) {
-        target = (end + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1); /* then no more than needed */
-        status = mapping_commit(&arena->mapping, committed, target);
+        target = round_up(end, header->page_bytes); /* then no more than needed */
+        status = commit(arena, committed, target, true);
     }
+    CRASH_POINT("arena.grow.before_commit");
     /* One store: killed before it, the same pages are committed again, which does no harm. */
     if (status == STATUS_OK)
         atomic_store_explicit(&header->committed, target, memory_order_release);
+    CRASH_POINT("arena.grow.committed");
     return status;
 }
 
-static enum status stage_new(struct arena *arena, uint32_t size_class, struct block **block)
+/* Where a block of *bytes* begins that comes after *top*. */
+static uint64_t place_after(uint64_t top, uint64_t bytes)
+{
+    if (bytes >= LARGE_BLOCK)
+        top = round_up(top, LARGE_ALIGNMENT);
+    bool straddles = top >> WINDOW_BITS != (top + bytes - 1) >> WINDOW_BITS;
+    return straddles && bytes <= IN_ONE_WINDOW ? round_up(top, WINDOW_BYTES) : top;
+}
+
+/* A gap must not look like a block that a killed process began: at its start, or where a large one
+ * would have begun. */
+static void mark_gap(struct arena *arena, uint64_t from, uint64_t to)
+{
+    uint64_t large = round_up(from, LARGE_ALIGNMENT);
+    if (from < to)
+        ((struct block *)arena_at(arena, from))->magic = 0;
+    if (large < to)
+        ((struct block *)arena_at(arena, large))->magic = 0;
+}
+
+/* *needed* is how much of it this process will use: it maps no more. */
+static enum status stage_new(struct arena *arena, uint32_t size_class, uint64_t needed,
+                             struct block **block)
 {
     struct arena_header *header = arena->header;
-    uint64_t bytes = size_class_bytes(size_class), top = word_get(&header->top), start = top;
-    if (bytes >= LARGE_BLOCK)
-        start = (top + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
+    uint64_t bytes = size_class_bytes(size_class), top = word_get(&header->top);
+    uint64_t start = place_after(top, bytes);
     if (bytes > header->reserve || start > header->reserve - bytes)
         return STATUS_NO_MEMORY;
-    enum status status = make_room(arena, start + bytes);
+    enum status status = arena_reach(arena, top, start + needed - top);
+    CRASH_POINT("arena.grow.reached");
+    if (status == STATUS_OK)
+        status = make_room(arena, start + bytes);
     if (status != STATUS_OK)
         return status;
+    mark_gap(arena, top, start);
     *block = arena_at(arena, start);
-    if (start != top) /* the gap must not look like a block that a killed process began */
-        ((struct block *)arena_at(arena, top))->magic = 0;
     (*block)->magic = BLOCK_MAGIC; /* no process looks above top */
     (*block)->size_class = size_class;
     journal_stage(arena, &header->top, start + bytes);
@@ -71,7 +110,7 @@ static enum status stage_reuse(struct arena *arena, uint32_t size_class, struct 
         uint64_t bytes = size_class_bytes(size_class);
         if (word_get(&block->cold)) {
             offset_t start = arena_offset(arena, block);
-            enum status status = mapping_commit(&arena->mapping, start, start + bytes);
+            enum status status = commit(arena, start, start + bytes, false);
             if (status != STATUS_OK)
                 return status;
         } else
@@ -87,14 +126,16 @@ enum status block_stage_allocate(struct arena *arena, uint64_t size, enum block_
     struct arena_header *header = arena->header;
     if (size > header->reserve)
         return STATUS_NO_MEMORY;
-    uint32_t size_class = size_class_of(size + sizeof(struct block));
+    uint64_t needed = size + sizeof(struct block);
+    uint32_t size_class = size_class_of(needed);
     offset_t free = word_get(&header->free[size_class]);
     enum status status;
-    if (free) {
+    /* A block of which this process cannot have the address space is left to others. */
+    if (free && arena_reach(arena, free, needed) == STATUS_OK) {
         *block = arena_at(arena, free);
         status = stage_reuse(arena, size_class, *block);
     } else
-        status = stage_new(arena, size_class, block);
+        status = stage_new(arena, size_class, needed, block);
     if (status != STATUS_OK)
         return status;
     atomic_store_explicit(&(*block)->unsent, 0, memory_order_relaxed);
@@ -120,8 +161,7 @@ void block_stage_free(struct arena *arena, struct block *block)
         if (warm > WARM_LIMIT) {
             offset_t start = arena_offset(arena, block);
             /* Before the commit: after a kill in between, the next process discards again. */
-            mapping_discard(&arena->mapping, start + PAGE_BYTES,
-                            start + (bytes & ~(PAGE_BYTES - 1)));
+            pages_discard(&arena->mapping, start + sizeof *block, start + bytes);
             journal_stage(arena, &block->cold, 1);
         } else
             journal_stage(arena, &header->warm_bytes, warm);
@@ -158,11 +198,28 @@ void block_visit_children(struct arena *arena, struct block *block, child_visito
 
 /* ---- looking */
 
-struct block *block_find(struct arena *arena, offset_t payload, uint64_t serial)
+static bool is_plausible(const struct arena *arena, offset_t payload)
 {
     struct arena_header *header = arena->header;
-    if (payload % CACHE_LINE != 0 || payload < header->header_bytes + sizeof(struct block) ||
-        payload >= word_get(&header->top))
+    return payload % CACHE_LINE == 0 && payload >= header->header_bytes + sizeof(struct block) &&
+           payload < word_get(&header->top);
+}
+
+enum status block_reach(struct arena *arena, offset_t payload)
+{
+    if (!is_plausible(arena, payload))
+        return STATUS_OK;
+    enum status status = arena_reach(arena, payload - sizeof(struct block), sizeof(struct block));
+    if (status != STATUS_OK)
+        return status;
+    uint64_t size = word_get(&block_of(arena_at(arena, payload))->size);
+    return size > word_get(&arena->header->top) - payload ? STATUS_OK
+                                                          : arena_reach(arena, payload, size);
+}
+
+struct block *block_find(struct arena *arena, offset_t payload, uint64_t serial)
+{
+    if (!is_plausible(arena, payload))
         return NULL;
     struct block *block = block_of(arena_at(arena, payload));
     bool right = block->magic == BLOCK_MAGIC && word_get(&block->serial) == serial && serial != 0 &&

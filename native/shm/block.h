@@ -44,6 +44,12 @@ void block_on_owner_death(struct arena *arena, struct block *block, uint32_t tag
 void block_visit_children(struct arena *arena, struct block *block, child_visitor visit,
                           void *with);
 
+/* Maps all of the block whose payload is at *payload*, if one can be there at all.
+ * STATUS_NO_MEMORY: this process has no room for it. Who uses a block of any size calls it first;
+ * those of at most IN_ONE_WINDOW bytes, header included, need no more than arena_at(). */
+enum status block_reach(struct arena *arena, offset_t payload);
+#define IN_ONE_WINDOW (WINDOW_BYTES / 8)
+
 /* The block whose payload is at *payload* if there is one and its serial is right, else NULL. */
 struct block *block_find(struct arena *arena, offset_t payload, uint64_t serial);
 

@@ -64,7 +64,13 @@ static bool add_block(struct check *check, offset_t at)
     return true;
 }
 
-/* Large blocks begin on a page; what lies before one, if anything, is no block. */
+/* Where a block may begin after a gap that begins at *at*: see place_after() of block.c. */
+static uint64_t gap_end(uint64_t at)
+{
+    uint64_t large = round_up(at, LARGE_ALIGNMENT);
+    return large > at ? large : round_up(at + 1, WINDOW_BYTES);
+}
+
 static bool collect_blocks(struct check *check)
 {
     struct arena_header *header = check->arena->header;
@@ -73,9 +79,8 @@ static bool collect_blocks(struct check *check)
         complain(check, "top, committed and reserve are out of order");
     while (at < top) {
         struct block *block = block_at(check, at);
-        uint64_t page = (at + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
-        if (block->magic != BLOCK_MAGIC && page > at && page < top) {
-            at = page;
+        if (block->magic != BLOCK_MAGIC && gap_end(at) < top) {
+            at = gap_end(at);
             continue;
         }
         if (block->magic != BLOCK_MAGIC || block->size_class >= SIZE_CLASSES) {
@@ -162,13 +167,14 @@ static uint32_t entries_of(struct check *check, uint32_t index, uint32_t *unused
         if (at == 0)
             continue;
         uint32_t entries = (uint32_t)REFERENCE_FIRST << part;
-        word_t *words = arena_at(check->arena, at);
         count_reference(check, at, "a slot's list");
-        for (uint32_t i = 0; i < entries; i++)
-            if ((word_get(&words[i]) & 1) == 0)
-                count_reference(check, word_get(&words[i]), "a slot's entry");
+        for (uint32_t i = 0; i < entries; i++) {
+            uint64_t value = word_get((word_t *)arena_at(check->arena, at + i * sizeof(word_t)));
+            if ((value & 1) == 0)
+                count_reference(check, value, "a slot's entry");
             else
                 ++*unused;
+        }
         all += entries;
     }
     return all;

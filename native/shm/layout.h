@@ -18,9 +18,8 @@
 #include "../os/mutex.h"
 
 #define ARENA_MAGIC UINT64_C(0x4e4f495353434f52)
-#define LAYOUT_VERSION 3u
+#define LAYOUT_VERSION 4u
 #define CACHE_LINE 64
-#define PAGE_BYTES UINT64_C(4096)
 
 typedef uint64_t offset_t; /* in bytes from the start of the arena; 0 names nothing */
 typedef _Atomic uint64_t word_t;
@@ -71,7 +70,7 @@ struct block {
     word_t serial;     /* no other block of this arena has ever had it */
     word_t size;       /* of the payload, in bytes, as asked for */
     word_t next;       /* in the free list or the reclaim list */
-    word_t cold;       /* 1: free, and its pages but the first were given back */
+    word_t cold;       /* 1: free, and its pages but those of its ends were given back */
     word_t unsent;     /* 1: a message that its only holder has not sent yet; no fork inherits it */
 };
 _Static_assert(sizeof(struct block) == CACHE_LINE, "payloads must begin on a cache line");
@@ -127,8 +126,9 @@ struct arena_header {
     uint64_t magic;
     uint32_t version;
     uint32_t header_bytes;
-    uint8_t id[16]; /* random: tells this family's references from those of another */
-    uint64_t reserve;
+    uint8_t id[16];      /* random: tells this family's references from those of another */
+    uint64_t reserve;    /* the size of the file: no block lies beyond */
+    uint64_t page_bytes; /* of the machine */
     _Alignas(CACHE_LINE) struct mutex mutex;
     _Alignas(CACHE_LINE) struct journal journal;
     _Alignas(CACHE_LINE) word_t top; /* end of the last block */
@@ -156,9 +156,21 @@ struct arena {
     uint32_t tag;  /* and its tag: index and generation */
 };
 
+/* The address of *offset* in this process, and of the rest of its window. A window that the process
+ * does not have yet is mapped now. When address space is so short that this fails, the process
+ * cannot go on: so whoever can report an error calls arena_reach() first. */
 static inline void *arena_at(const struct arena *arena, offset_t offset)
 {
+    if (__builtin_expect(offset >= mapping_reached(&arena->mapping), 0))
+        mapping_require(&arena->mapping, offset);
     return arena->mapping.base + offset;
+}
+
+/* Maps [offset, offset + bytes), if it is not mapped yet. STATUS_NO_MEMORY: there is no room in the
+ * address space of this process; others may have it. */
+static inline enum status arena_reach(struct arena *arena, offset_t offset, uint64_t bytes)
+{
+    return mapping_reach(&arena->mapping, offset, offset + bytes);
 }
 
 static inline offset_t arena_offset(const struct arena *arena, const void *address)

@@ -110,7 +110,8 @@ static void reap(struct arena *arena, uint32_t index)
     CRASH_POINT("table.reap.begun");
     if (reap_hook)
         reap_hook(arena, tag);
-    references_release(arena, index, tag);
+    if (!references_release(arena, index, tag))
+        return; /* the slot stays what it is: the next one that looks goes on */
     journal_stage(arena, &slot->state, state_word(next_generation(generation), SLOT_FREE));
     journal_stage(arena, &slot->next_free, word_get(&arena->header->free_slot));
     journal_stage(arena, &arena->header->free_slot, index + 1);

@@ -28,10 +28,21 @@ void reference_stage_release(struct arena *arena, struct block *block)
     }
 }
 
-void arena_reclaim(struct arena *arena, unsigned steps)
+/* Whether this process may go on to blocks that it does not have yet: it has them all, or address
+ * space is held back for some. */
+static bool has_room(struct arena *arena)
 {
-    offset_t first;
-    while (steps-- > 0 && (first = word_get(&arena->header->reclaim_list)) != 0) {
+    return !atomic_load(&arena->mapping.is_short) || mapping_hold_back(&arena->mapping) ||
+           word_get(&arena->header->top) <= atomic_load(&arena->mapping.reach);
+}
+
+bool arena_reclaim(struct arena *arena, unsigned steps)
+{
+    while (steps-- > 0) {
+        offset_t first = word_get(&arena->header->reclaim_list);
+        if (first == 0 || !has_room(arena) ||
+            arena_reach(arena, first, sizeof(struct block)) != STATUS_OK)
+            return false;
         struct block *block = arena_at(arena, first), *child = block_pop_child(arena, block);
         if (child)
             reference_stage_release(arena, child);
@@ -39,13 +50,15 @@ void arena_reclaim(struct arena *arena, unsigned steps)
             block_stage_free(arena, block);
         journal_commit(arena);
     }
+    return true;
 }
 
 void arena_reclaim_all(struct arena *arena)
 {
-    while (word_get(&arena->header->reclaim_list)) {
+    bool more = true;
+    while (more && word_get(&arena->header->reclaim_list)) {
         arena_lock(arena);
-        arena_reclaim(arena, RECLAIM_STEPS);
+        more = arena_reclaim(arena, RECLAIM_STEPS);
         arena_unlock(arena);
     }
 }
@@ -67,11 +80,17 @@ static uint32_t part_entries(uint32_t part)
     return (uint32_t)REFERENCE_FIRST << part;
 }
 
+/* A part may be larger than what lies in one window. */
+static word_t *word_of_part(struct arena *arena, offset_t part, uint32_t number)
+{
+    return arena_at(arena, part + number * sizeof(word_t));
+}
+
 static word_t *entry_word(struct arena *arena, uint32_t index, uint32_t entry)
 {
     uint32_t part = part_of(entry);
-    word_t *words = arena_at(arena, word_get(&arena_slot(arena, index)->parts[part]));
-    return words + (entry - part_start(part));
+    return word_of_part(arena, word_get(&arena_slot(arena, index)->parts[part]),
+                        entry - part_start(part));
 }
 
 uint64_t reference_entry(struct arena *arena, uint32_t index, uint32_t entry)
@@ -182,10 +201,11 @@ enum status handle_attach(struct arena *arena, offset_t payload, uint64_t serial
                           struct handle *handle)
 {
     arena_lock(arena);
-    struct block *block = block_find(arena, payload, serial);
-    enum status status = STATUS_STALE;
-    if (block)
-        status = reference_hold(arena, arena->self, block, &handle->entry);
+    enum status status = block_reach(arena, payload);
+    if (status == STATUS_OK) {
+        struct block *block = block_find(arena, payload, serial);
+        status = block ? reference_hold(arena, arena->self, block, &handle->entry) : STATUS_STALE;
+    }
     if (status == STATUS_OK)
         handle->payload = payload;
     arena_unlock(arena);
@@ -250,12 +270,12 @@ static void copy_part(struct arena *arena, uint32_t from, uint32_t to, uint32_t 
                       uint64_t *free_entry)
 {
     struct slot *source = arena_slot(arena, from), *target = arena_slot(arena, to);
-    word_t *have = arena_at(arena, word_get(&source->parts[part]));
-    word_t *give = arena_at(arena, word_get(&target->parts[part]));
+    offset_t have = word_get(&source->parts[part]), give = word_get(&target->parts[part]);
     for (uint32_t i = 0; i < part_entries(part); i++) {
-        uint64_t value = word_get(&have[i]);
+        uint64_t value = word_get(word_of_part(arena, have, i));
+        word_t *copy = word_of_part(arena, give, i);
         if (is_inherited(arena, value)) {
-            journal_stage(arena, &give[i], value);
+            journal_stage(arena, copy, value);
             reference_stage_add(arena, block_of(arena_at(arena, value)));
             journal_commit(arena);
             CRASH_POINT("references.copied_one");
@@ -265,7 +285,7 @@ static void copy_part(struct arena *arena, uint32_t from, uint32_t to, uint32_t 
             value = unused_before(*free_entry);
             *free_entry = part_start(part) + i + 1;
         }
-        atomic_store_explicit(&give[i], value, memory_order_relaxed);
+        atomic_store_explicit(copy, value, memory_order_relaxed);
     }
 }
 
@@ -284,28 +304,34 @@ enum status references_copy(struct arena *arena, uint32_t from, uint32_t to)
     return STATUS_OK;
 }
 
-void references_release(struct arena *arena, uint32_t index, uint32_t tag)
+static void release_entry(struct arena *arena, word_t *word, uint32_t tag)
+{
+    struct block *block = block_of(arena_at(arena, word_get(word)));
+    block_on_owner_death(arena, block, tag); /* may be done again by the next reaper */
+    journal_stage(arena, word, unused_before(0));
+    reference_stage_release(arena, block);
+    journal_commit(arena);
+    CRASH_POINT("references.released_one");
+    arena_reclaim(arena, RECLAIM_STEPS);
+}
+
+bool references_release(struct arena *arena, uint32_t index, uint32_t tag)
 {
     struct slot *slot = arena_slot(arena, index);
     for (uint32_t part = 0; part < REFERENCE_PARTS; part++) {
         offset_t at = word_get(&slot->parts[part]);
         if (at == 0)
             continue;
-        word_t *words = arena_at(arena, at);
         for (uint32_t i = 0; i < part_entries(part); i++) {
-            uint64_t value = word_get(&words[i]);
-            if (!is_used(value))
-                continue;
-            struct block *block = block_of(arena_at(arena, value));
-            block_on_owner_death(arena, block, tag); /* may be done again by the next reaper */
-            journal_stage(arena, &words[i], unused_before(0));
-            reference_stage_release(arena, block);
-            journal_commit(arena);
-            CRASH_POINT("references.released_one");
-            arena_reclaim(arena, RECLAIM_STEPS);
+            if (!has_room(arena))
+                return false;
+            word_t *word = word_of_part(arena, at, i);
+            if (is_used(word_get(word)))
+                release_entry(arena, word, tag);
         }
         journal_stage(arena, &slot->parts[part], 0);
-        reference_stage_release(arena, block_of(words));
+        reference_stage_release(arena, block_of(arena_at(arena, at)));
         journal_commit(arena);
     }
+    return true;
 }

@@ -34,8 +34,9 @@ void reference_stage_add(struct arena *arena, struct block *block);
 void reference_stage_release(struct arena *arena, struct block *block);
 
 /* Takes the blocks of the reclaim list apart and frees them: at most *steps* transactions, so that
- * no other process waits long. The next call, in any process, does the rest. */
-void arena_reclaim(struct arena *arena, unsigned steps);
+ * no other process waits long. The next call, in any process, does the rest. False: this one can do
+ * no more: all is done, or it is short of address space for blocks that it does not have yet. */
+bool arena_reclaim(struct arena *arena, unsigned steps);
 enum { RECLAIM_STEPS = 256 };
 /* Reclaims all. Locks the arena, and lets others have it in between: there may be a million
  * blocks. */
@@ -74,7 +75,8 @@ enum status reference_hold(struct arena *arena, uint32_t index, struct block *bl
                            uint32_t *entry);
 /* Lists in the slot *to*, which lists nothing, what the slot *from* lists and a fork inherits. */
 enum status references_copy(struct arena *arena, uint32_t from, uint32_t to);
-/* Releases all that the slot of the dead process *tag* lists, then the list itself. */
-void references_release(struct arena *arena, uint32_t index, uint32_t tag);
+/* Releases all that the slot of the dead process *tag* lists, then the list itself. False: this
+ * process is short of address space; another one, or a later call, goes on. */
+bool references_release(struct arena *arena, uint32_t index, uint32_t tag);
 
 #endif

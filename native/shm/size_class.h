@@ -9,8 +9,11 @@
 
 enum { SMALLEST_BLOCK = 128, SMALLEST_BITS = 7 };
 
-/* Whole blocks from here on begin on a page, so that their pages can be given back. */
+/* The pages of blocks from here on are given back when they are free. They begin so that on most
+ * machines all but their first page can be; where pages are larger, those that lie whole in the
+ * block. */
 #define LARGE_BLOCK (UINT64_C(64) << 10)
+#define LARGE_ALIGNMENT UINT64_C(4096)
 
 static inline uint64_t size_class_bytes(uint32_t size_class)
 {

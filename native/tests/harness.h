@@ -17,6 +17,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* A size for what tests share; no page of any machine is smaller. */
+#define PAGE_BYTES UINT64_C(4096)
+
 #ifndef PROCESSION_CRASH_POINTS
 #error "the C tests need -Dcrash_points=true"
 #endif

@@ -222,7 +222,7 @@ TEST(a_process_that_joins_by_the_descriptor_sees_the_same)
     struct handle block = family_block(100);
     strcpy(arena_at(&family, block.payload), "the same");
     struct arena other;
-    CHECK_EQUAL(arena_open(&other, dup(family.mapping.fd)), STATUS_OK);
+    CHECK_EQUAL(arena_open(&other, dup(family.mapping.file.fd)), STATUS_OK);
 
     CHECK(other.mapping.base != family.mapping.base);
     CHECK(strcmp(arena_at(&other, block.payload), "the same") == 0);

@@ -1,5 +1,4 @@
-/* The thin layer over the system: the mutex of a dead owner, the memory file, whether a process is
- * alive. */
+/* The thin layer over the system: the mutex of a dead owner, whether a process is alive. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -15,7 +14,6 @@
 #include "../os/clock.h"
 #include "../os/futex.h"
 #include "../os/liveness.h"
-#include "../os/mapping.h"
 #include "../os/mutex.h"
 #include "../os/parent_death.h"
 #include "harness.h"
@@ -91,49 +89,6 @@ TEST_WITHIN(30, random_kills_neither_break_the_mutex_nor_stop_the_others)
     }
     for (unsigned i = 0; i < PROCESSES; i++)
         child_kill(pids[i]);
-}
-
-/* ---- the memory file */
-
-TEST(memory_is_committed_or_refused)
-{
-    struct mapping mapping;
-    CHECK_EQUAL(mapping_create(&mapping, UINT64_C(64) << 20), STATUS_OK);
-    CHECK_EQUAL(mapping_commit(&mapping, 0, 1 << 20), STATUS_OK);
-    CHECK_EQUAL(mapping_commit(&mapping, 0, 1 << 20), STATUS_OK);
-    memset(mapping.base, 7, 1 << 20);
-    mapping_discard(&mapping, 4096, 1 << 20);
-    CHECK_EQUAL(mapping.base[4095], 7);
-    CHECK_EQUAL(mapping.base[4096], 0);
-    CHECK_EQUAL(mapping_commit(&mapping, 0, (UINT64_C(64) << 20) + 1), STATUS_NO_MEMORY);
-    mapping_close(&mapping);
-}
-
-TEST(too_large_a_range_is_halved)
-{
-    struct mapping mapping;
-    CHECK_EQUAL(mapping_create(&mapping, UINT64_C(1) << 50), STATUS_OK);
-    CHECK(mapping.reserve >= UINT64_C(64) << 20);
-    CHECK_EQUAL(mapping_commit(&mapping, 0, 4096), STATUS_OK);
-    mapping_close(&mapping);
-}
-
-/* Daemons close all descriptors; the number may then belong to another file. */
-TEST(another_file_under_our_number_is_left_alone)
-{
-    struct mapping mapping;
-    CHECK_EQUAL(mapping_create(&mapping, UINT64_C(64) << 20), STATUS_OK);
-    CHECK_EQUAL(mapping_commit(&mapping, 0, 4096), STATUS_OK);
-    char name[] = "/tmp/procession-test-XXXXXX";
-    int other = mkstemp(name);
-    CHECK(other >= 0 && unlink(name) == 0);
-    CHECK_EQUAL(dup2(other, mapping.fd), mapping.fd);
-    CHECK_EQUAL(mapping_commit(&mapping, 4096, 8192), STATUS_SYSTEM);
-    CHECK_EQUAL(errno, EBADF);
-    CHECK_EQUAL(lseek(other, 0, SEEK_END), 0);
-    close(mapping.fd);
-    CHECK_EQUAL(mapping_commit(&mapping, 4096, 8192), STATUS_SYSTEM);
-    mapping.base[0] = 1; /* what is mapped stays */
 }
 
 /* ---- clock, futex, liveness */

@@ -15,7 +15,7 @@ import os
 
 from . import _core, spawn, util
 from ._base import runtime
-from ._launch import parent_death, start_data
+from ._launch import family_file, parent_death, start_data
 from ._launch.popen import BasePopen
 from ._launch.sentinel import Sentinel
 
@@ -69,7 +69,7 @@ class Popen(BasePopen):
         start_fd = start_data.in_memory_file(data)
         fds = {
             "start_fd": start_fd,
-            "family_fd": _core.family_fd(),
+            "family_fd": family_file.descriptor(),
             "parent_pipe": parent_death.pipe_fd(),
             "sentinel": sentinel.fd_for_child,
         }

@@ -152,7 +152,12 @@ def _main(fd: int, parent_sentinel: int | None) -> int:
     from . import _core
 
     with open(fd, "rb", closefd=True) as from_parent:
-        return run(from_parent, parent_sentinel, _core.release_given_references)
+
+        def release() -> None:
+            from_parent.close()  # now: the program may close every descriptor before it ends
+            _core.release_given_references()
+
+        return run(from_parent, parent_sentinel, release)
 
 
 def run(

@@ -215,19 +215,36 @@ def spawnv_passfds(path: str | bytes, args: Sequence[str | bytes], passfds: Iter
     Returns:
         The process id of the new child.
     """
-    return os.posix_spawn(path, list(args), os.environ, file_actions=_pass_only(passfds))
+    import resource  # saves start-up time of processes that start none
+
+    wanted = set(passfds)
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    # Opened before the limit was lowered. posix_spawn refuses actions about them, so for this
+    # moment a program that another thread starts inherits them, too.
+    beyond = [fd for fd in wanted if limit != resource.RLIM_INFINITY and fd >= limit]
+    actions = _pass_only(wanted, limit if limit != resource.RLIM_INFINITY else sys.maxsize)
+    try:
+        for fd in beyond:
+            os.set_inheritable(fd, True)
+        return os.posix_spawn(path, list(args), os.environ, file_actions=actions)
+    finally:
+        for fd in beyond:
+            os.set_inheritable(fd, False)
 
 
-def _pass_only(passfds: Iterable[int]) -> list[tuple[Any, ...]]:
-    """Return file actions for posix_spawn, after which only *passfds* are open in the child.
+def _pass_only(wanted: set[int], limit: int) -> list[tuple[Any, ...]]:
+    """Return file actions for posix_spawn, after which only *wanted* are open in the child.
 
     A descriptor that is duplicated to itself loses its close-on-exec flag, in the child alone.
-    Descriptors without the flag, which other code has opened, have to be closed one by one.
+    Descriptors without the flag, which other code has opened, have to be closed one by one; what is
+    not below *limit* cannot be.
     """
-    wanted = set(passfds)
-    actions: list[tuple[Any, ...]] = [(os.POSIX_SPAWN_DUP2, fd, fd) for fd in sorted(wanted)]
+    actions: list[tuple[Any, ...]] = [
+        (os.POSIX_SPAWN_DUP2, fd, fd) for fd in sorted(wanted) if fd < limit
+    ]
     for fd in _inheritable_fds() - wanted:
-        actions.append((os.POSIX_SPAWN_CLOSE, fd))
+        if fd < limit:
+            actions.append((os.POSIX_SPAWN_CLOSE, fd))
     return actions
 
 

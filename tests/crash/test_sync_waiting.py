@@ -6,6 +6,7 @@ Idea: as in test_sync.py: a process is killed, and one that waits beside it is n
 import contextlib
 import resource
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -186,7 +187,9 @@ def use_up_memory() -> list[_core.Block]:
     """Have no block of any size left for this process; what it returns must be kept."""
     room = [_core.Block(1) for _ in range(1000)]  # so that the list of what is held need not grow
     room.clear()
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # the arena's file cannot grow
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = pages * resource.getpagesize() + (4 << 20)  # enough for Python, too little for a window
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     taken = []
     for size in (1 << 16, 1 << 12, 1 << 9, 1 << 6):
         with contextlib.suppress(MemoryError):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from procession import resource_tracker, shared_memory
+from procession import _core, resource_tracker, shared_memory
 from procession.shared_memory import ShareableList, SharedMemory
 
 pytestmark = pytest.mark.usefixtures("tracker")
@@ -123,6 +123,35 @@ def test_no_room_is_a_memory_error() -> None:
         SharedMemory(create=True, size=room.f_bavail * room.f_frsize * 2 + 2**20)
 
     assert set(os.listdir(FOLDER)) <= before
+
+
+def test_no_room_in_a_control_group_is_a_memory_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel would not refuse the memory: it would kill the program."""
+    monkeypatch.setattr(_core, "memory_room", lambda: 2**21)
+    before = set(os.listdir(FOLDER))
+
+    with pytest.raises(MemoryError, match="2,097,152 bytes are left"):
+        SharedMemory(create=True, size=2**21 + 1)
+
+    assert set(os.listdir(FOLDER)) <= before
+
+
+@pytest.mark.parametrize(
+    ("size", "commit", "committed"),
+    [(2**20, None, True), (2**24, None, False), (2**24, True, True), (2**20, False, False)],
+)
+def test_a_large_segment_has_no_pages_unless_asked_for(
+    size: int, commit: bool | None, committed: bool
+) -> None:
+    segment = SharedMemory(create=True, size=size, commit=commit)
+    try:
+        used = (FOLDER / segment.name).stat().st_blocks * 512
+        assert used == (size if committed else 0)
+        segment.buf[-1] = 7
+        assert segment.buf[-1] == 7
+    finally:
+        segment.close()
+        segment.unlink()
 
 
 def test_only_its_user_may_open_it(segment: SharedMemory) -> None:

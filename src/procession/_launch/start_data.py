@@ -13,6 +13,8 @@ Layer: process; imports base, ipc and the core.
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 
 from .. import _core
@@ -60,7 +62,38 @@ def in_memory_file(data: bytes) -> int:
         while view:
             view = view[os.write(fd, view) :]
         os.lseek(fd, 0, os.SEEK_SET)
+    except OSError as error:
+        os.close(fd)
+        if error.errno == errno.EFBIG:
+            return _under_a_limit(data)
+        raise
     except BaseException:
         os.close(fd)
         raise
     return fd
+
+
+def _under_a_limit(data: bytes) -> int:
+    """Return such a descriptor where RLIMIT_FSIZE forbids to write to a file of that size."""
+    try:
+        return _core.memory_file(data)
+    except OSError as error:
+        if error.errno != errno.EFBIG:
+            raise
+    reader, writer = os.pipe()
+    try:
+        # A pipe that has room for all of it: then a write does not wait.
+        if fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, max(len(data), 1)) < len(data):
+            raise OSError(errno.EFBIG, "a pipe smaller than was asked for")
+        os.write(writer, data)
+    except OSError as error:
+        os.close(reader)
+        raise OSError(
+            errno.EFBIG,
+            f"the start data of {len(data):,} bytes are over the limit of file sizes "
+            "(RLIMIT_FSIZE) and do not fit into a pipe: raise the limit, or send large arguments "
+            "through a queue",
+        ) from error
+    finally:
+        os.close(writer)
+    return reader

@@ -20,7 +20,7 @@ from _thread import allocate_lock
 
 from .. import _core, spawn, util
 from .._base import finalize, log, poll, runtime
-from .._launch import sigint_mask, start_data
+from .._launch import family_file, sigint_mask, start_data
 from .._launch.sentinel import have_pidfd, wait_ended
 from ._protocol import MAX_DESCRIPTORS as MAXFDS_TO_SEND
 from ._protocol import Descriptors, Request, send
@@ -139,7 +139,11 @@ class ForkServer:
             pickle.dumps((self._preload_modules, self._on_error, chosen))
         )
         token = _core.reserve_slot()
-        fds = {"socket_fd": its_end, "family_fd": _core.family_fd(), "preload_fd": preload_fd}
+        fds = {
+            "socket_fd": its_end,
+            "family_fd": family_file.descriptor(),
+            "preload_fd": preload_fd,
+        }
         arguments = ", ".join(f"{name}={number}" for name, number in fds.items())
         code = f"{spawn.import_statement('main', __name__)}; main({arguments}, token={token})"
         exe = spawn.executable()

@@ -1,9 +1,11 @@
 """Shared memory that has a name, for programs of every kind.
 
 Idea: the C library keeps such memory as files of one folder. So the segments here are files of that
-folder, which every program finds. A segment is made without a name, given its size and its pages,
-registered with the tracker and named last: other processes see it complete or not at all, and a
-process that is killed meanwhile leaves nothing.
+folder, which every program finds. A segment is made without a name, given its size, registered with
+the tracker and named last: other processes see it complete or not at all, and a process that is
+killed meanwhile leaves nothing. It is made only if its bytes can be had now. A small one gets its
+pages at once; a large one only if that is asked for, since programs make segments of which they use
+a part.
 
 Invariant: a process that attaches a segment never removes it, unless it was asked to
 (``track=True``). The mapping exists as long as a view of it: ``close`` releases the reference of
@@ -18,15 +20,17 @@ import errno
 import math
 import mmap
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
-from .. import resource_tracker
+from .. import _core, resource_tracker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _SHM_NAME_PREFIX = "/psm_"
 _FOLDER = resource_tracker.SHARED_MEMORY_FOLDER
+_SMALL = 1 << 20  # a segment of so many bytes gets its pages at once
 
 
 def _make_filename() -> str:
@@ -43,6 +47,9 @@ class SharedMemory:
         size: bytes, at least 1 to create; ignored when a segment is attached.
         track: whether the segment is removed when the last process of this family ends, if it was
             not before. None: only if it was created here.
+        commit: whether to give a new segment all its pages now. If not, pages come as they are
+            written to; should memory be used up by then, the kernel ends the process that writes
+            (SIGBUS, SIGKILL). None: only if it is small.
     Raises:
         FileExistsError: it was to be created, and exists.
         FileNotFoundError: it was to be attached, and does not exist.
@@ -66,6 +73,7 @@ class SharedMemory:
         size: int = 0,
         *,
         track: bool | None = None,
+        commit: bool | None = None,
     ):
         if size < 0:
             raise ValueError(f"'size' must be a positive integer, not {size}")
@@ -74,7 +82,9 @@ class SharedMemory:
         if name is None and not create:
             raise ValueError("'name' can only be None if create=True")
         self._track = create if track is None else track
-        fd = self._create(name, size) if create else self._attach(name or "")
+        if commit is None:
+            commit = size <= _SMALL
+        fd = self._create(name, size, commit) if create else self._attach(name or "")
         try:
             self._size = os.fstat(fd).st_size
             self._mmap = mmap.mmap(fd, self._size)
@@ -161,11 +171,15 @@ class SharedMemory:
             self._register(fd)
         return fd
 
-    def _create(self, name: str | None, size: int) -> int:
+    def _create(self, name: str | None, size: int, commit: bool) -> int:
         """Make a segment of *size* bytes; return its descriptor."""
         fd = _open_unnamed(self._mode)
         try:
-            _commit(fd, size)
+            _check_room(size)
+            if commit:
+                _commit(fd, size)
+            else:
+                os.ftruncate(fd, size)
             if name is not None:
                 self._name = self._full(name)
                 self._publish(fd)
@@ -220,18 +234,43 @@ def _open_unnamed(mode: int) -> int:
     return os.open(_FOLDER, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, mode)
 
 
+def _check_room(size: int) -> None:
+    """Look whether *size* bytes can be had now; the file system does not say so for a sparse file.
+
+    Raises: MemoryError: they cannot.
+    """
+    folder = _free_bytes()
+    if size > folder:
+        raise _no_room(size, folder)
+    if size > _SMALL and size > (memory := _core.memory_room()):
+        raise MemoryError(
+            f"no room for {size:,} bytes of shared memory: {memory:,} bytes are left of what this "
+            "machine has, or this process's control group (a container's limit) allows"
+        )
+
+
 def _commit(fd: int, size: int) -> None:
     """Give the file its size and all its pages; a lack of memory would later be a SIGBUS."""
     try:
         os.posix_fallocate(fd, 0, size)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EFBIG):
+        if error.errno != errno.ENOSPC:
             raise
-        room = os.statvfs(_FOLDER)
-        raise MemoryError(
-            f"no room for {size:,} bytes in {_FOLDER}, of which {room.f_bavail * room.f_frsize:,} "
-            f"are free (in a container, see the option that sets the size of {_FOLDER})"
-        ) from error
+        raise _no_room(size, _free_bytes()) from error
+
+
+def _free_bytes() -> int:
+    room = os.statvfs(_FOLDER)
+    if room.f_blocks == 0:  # a file system without a limit of its own
+        return sys.maxsize
+    return room.f_bavail * room.f_frsize
+
+
+def _no_room(size: int, free: int) -> MemoryError:
+    return MemoryError(
+        f"no room for {size:,} bytes in {_FOLDER}, of which {free:,} are free (in a container, see "
+        f"the option that sets the size of {_FOLDER})"
+    )
 
 
 def _link(fd: int, path: str) -> None:

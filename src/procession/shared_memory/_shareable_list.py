@@ -135,7 +135,7 @@ class ShareableList:
             offsets.append(offsets[-1] + size)
         self._offsets = tuple(offsets)
         total = self._kinds_start + len(elements)
-        self.shm = SharedMemory(name, create=True, size=total)
+        self.shm = SharedMemory(name, create=True, size=total, commit=True)
         struct.pack_into(f"q{len(offsets)}q", self.shm.buf, 0, len(elements), *offsets)
         try:
             rows = zip(formats, kinds, values, strict=True)
