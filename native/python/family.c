@@ -70,8 +70,8 @@ static PyObject *family_id(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unus
 static PyObject *set_process_name(PyObject *Py_UNUSED(module), PyObject *argument)
 {
     PyObject *text = PyObject_Str(argument);
-    PyObject *name =
-        text == NULL ? NULL : PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace");
+    PyObject *name = text == NULL ? NULL
+                                  : PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace");
     if (name == NULL)
         PyErr_WriteUnraisable(argument);
     else if (family.tag != 0)

@@ -74,9 +74,30 @@ def forget_frames(error: BaseException) -> None:
     BaseException.with_traceback(error, None)
 
 
+def callable_name(function: object) -> str:
+    """Return what messages call *function*, anything that can be called."""
+    return text_of(function, _qualified_name)
+
+
+def _qualified_name(function: object) -> str:
+    return getattr(function, "__qualname__", None) or repr(function)
+
+
+def add_note(error: BaseException, note: str) -> None:
+    """Add *note* to *error*, which need not take new attributes."""
+    try:
+        error.add_note(note)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001 - its `__setattr__` raises; its dictionary is ours to change
+        object.__getattribute__(error, "__dict__")["__notes__"] = [note]
+
+
 def _encodable(text: str) -> str:
     """Return *text* without lone surrogates, which cannot be written or sent."""
-    return str(text.encode("utf-8", "backslashreplace"), "utf-8")
+    if type(text) is str and text.isascii():
+        return text
+    return str(str.encode(text, "utf-8", "backslashreplace"), "utf-8")
 
 
 def _clipped(text: str, most: int) -> str:

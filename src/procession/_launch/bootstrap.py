@@ -102,17 +102,29 @@ def _show(text: str) -> None:
 
 
 def _flush(process_obj: BaseProcess, code: int) -> int:
-    """Write out what the standard streams buffer; return the exit code, 1 if that fails."""
-    try:
-        util._flush_std_streams()
-    except Exception as error:  # noqa: BLE001 - a full disk, a broken pipe, an object of the program
-        if code == 0:
-            from .._base import safe_text
-            from .result import send_exception
+    """Write out what the standard streams buffer; return the exit code, 1 if that fails.
 
-            send_exception(process_obj, error, safe_text.traceback_of(error))
-        return code or 1
+    A stream that fails is set aside: the interpreter would flush it again when it ends, and have
+    its failure for the exit code.
+    """
+    for name in ("stdout", "stderr"):
+        try:
+            getattr(sys, name).flush()
+        except (AttributeError, ValueError):  # missing, closed
+            continue
+        except Exception as error:  # noqa: BLE001 - a full disk, a broken pipe, the program's own
+            setattr(sys, name, None)
+            if code == 0:
+                _tell_failed_flush(process_obj, error)
+            code = code or 1
     return code
+
+
+def _tell_failed_flush(process_obj: BaseProcess, error: Exception) -> None:
+    from .._base import safe_text  # only for an error
+    from .result import send_exception
+
+    send_exception(process_obj, error, safe_text.traceback_of(error))
 
 
 _SIMPLE = (int, float, str, bytes, bool)  # types that a channel sends without a pickle

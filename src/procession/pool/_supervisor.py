@@ -23,7 +23,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .. import _core
-from .._base import log, runtime
+from .._base import log, runtime, safe_text
 from .._base.deadline import Deadline
 from .._base.wakeup import Wakeup
 from .._launch import sigint_mask
@@ -199,8 +199,8 @@ class Supervisor:
             with self._lock:
                 if not self._stopped.is_set():
                     self._start_worker(index)
-        except Exception as error:  # noqa: BLE001 - the callers get it; the others are still watched
-            said = f"a worker that had ended could not be replaced: {error!r}"
+        except BaseException as error:  # noqa: BLE001 - the callers get it; the others are still watched
+            said = f"a worker that had ended could not be replaced: {safe_text.text_of(error)}"
             self._dispatcher.fail_all(lambda: RuntimeError(said))
 
     def _on_death_at_start(self, exitcode: int) -> None:

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from .._base import safe_text
 from .._base.deadline import Deadline
 from . import _time_limit
 from ._dispatcher import Dispatcher
@@ -121,7 +122,7 @@ class LocalFunction:
 
     def __init__(self, function: Function, mode: str):
         self.serial = next(self._serials)
-        self.name = getattr(function, "__qualname__", None) or repr(function)
+        self.name = safe_text.callable_name(function)
         self.run = MODES[mode](function)
 
 

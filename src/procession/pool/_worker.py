@@ -4,7 +4,8 @@ Idea: get a task, get its function, call it, put the result; the tags of the mes
 and which function it is. Before a task counts as received its number stands in the worker's status
 (the core writes it), so the parent of a worker that dies knows which task it had.
 
-Invariant: for each task received there is exactly one result, unless the process dies.
+Invariant: for each task received there is a result, unless the process dies. Each step that calls
+methods of the program's objects is guarded: what cannot be told is replaced by a text about it.
 
 Layer: pool; runs in the workers.
 """
@@ -27,7 +28,7 @@ from . import _worker_setup, _worker_status
 from ._functions import FunctionCache
 from ._options import WorkerOptions
 from ._protocols import CANCELLED, FAILED, OK, SETUP_FAILED, STOP, Message
-from ._remote_errors import MaybeEncodingError, portable
+from ._remote_errors import MaybeEncodingError, portable, portable_text
 from ._trace_spans import SpanRecorder
 
 
@@ -67,7 +68,7 @@ def main(arguments: WorkerArguments) -> None:
     try:
         _worker_setup.prepare(options, arguments.number)
     except BaseException as error:  # noqa: BLE001 - the pool tells the caller
-        arguments.results.send(portable(error), 0, SETUP_FAILED)
+        _put_error(arguments.results.send, portable, error, (0, SETUP_FAILED))
         sys.exit(1)
     _worker_status.write_status_of(arguments.tasks, arguments.status, arguments.index)
     get_task = arguments.tasks.receive
@@ -138,11 +139,29 @@ def run_tasks(
                 raise error
             value = get_function(serial, offset)(task)
         except BaseException as exc:  # noqa: BLE001 - SystemExit and the like end the task, no more
-            put_result(wrap(exc), number, FAILED)
+            _put_error(put_result, wrap, exc, (number, FAILED))
         else:
             try:
                 put_result(value, number, OK)
-            except Exception as exc:  # noqa: BLE001 - the value's own pickling code
-                put_result(wrap(MaybeEncodingError(exc, value)), number, FAILED)
+            except BaseException as exc:  # noqa: BLE001 - the value's own pickling code; or no memory
+                _put_error(put_result, wrap, _unsent(exc, value), (number, FAILED))
         task = value = error = None  # not kept alive until the next task comes
     return done
+
+
+def _unsent(error: BaseException, value: object) -> BaseException:
+    """Return the error for the caller of a task whose *value* could not be sent for *error*."""
+    return error if isinstance(error, MemoryError) else MaybeEncodingError(error, value)
+
+
+def _put_error(
+    put_result: Callable[[Any, int, int], object],
+    wrap: Callable[[BaseException], Any],
+    error: BaseException,
+    tags: tuple[int, int],
+) -> None:
+    """Send *error* for a task; if that cannot be sent, a short text that tells of it."""
+    try:
+        put_result(wrap(error), *tags)
+    except BaseException as reason:  # noqa: BLE001 - the exception's own methods; or no memory
+        put_result(portable_text(error, reason), *tags)
