@@ -309,6 +309,10 @@ class Dispatcher:
         self._retries.pop(number, None)
         job.set_cancelled(number, error)
 
+    def is_open(self, number: int) -> bool:
+        """Whether that task was sent and its end is not known yet."""
+        return number in self._open
+
     def has_begun(self, number: int) -> bool:
         """Whether a worker has received that task."""
         return number < self._tasks.got_count

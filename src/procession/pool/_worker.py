@@ -25,6 +25,7 @@ from .._base import log, runtime
 from .._launch import sigint_mask
 from .._pickling import settings
 from . import _worker_setup, _worker_status
+from ._cancel_table import PoolEnded
 from ._functions import FunctionCache
 from ._options import WorkerOptions
 from ._protocols import CANCELLED, FAILED, OK, SETUP_FAILED, STOP, Message
@@ -60,7 +61,7 @@ class WorkerArguments:
 
 def main(arguments: WorkerArguments) -> None:
     """Run tasks until told to stop, or until as many are done as the pool's owner allows."""
-    _leave_interrupts_to_the_parent()
+    _have_own_signal_handlers()
     settings.refused_goes_by_value = False  # it is an error of the task
     runtime.cpu_sharers = arguments.cpu_sharers
     arguments.threads.apply()
@@ -76,15 +77,18 @@ def main(arguments: WorkerArguments) -> None:
     if arguments.spans is not None:
         recorder = SpanRecorder(arguments.spans, arguments.number, get_task, put_result)
         get_task, put_result = recorder.get_task, recorder.put_result
-    done = run_tasks(
-        get_task,
-        FunctionCache().get,
-        put_result,
-        _make_is_enough(options),
-        portable,
-        _worker_status.cancel_table_reader(arguments.status).has,
-    )
-    log.debug("worker exiting after %d tasks", done)
+    try:
+        done = run_tasks(
+            get_task,
+            FunctionCache().get,
+            put_result,
+            _make_is_enough(options),
+            portable,
+            _worker_status.cancel_table_reader(arguments.status).has,
+        )
+        log.debug("worker exiting after %d tasks", done)
+    except PoolEnded:
+        log.debug("worker exiting, as the pool is terminated")
     if options.worker_exit is not None:
         options.worker_exit(_worker_setup.worker_state())
 
@@ -98,14 +102,18 @@ def _make_is_enough(options: WorkerOptions) -> Callable[[int], bool]:
     return lambda done: done >= most or (done > 0 and resident.bytes() > limit)
 
 
-def _leave_interrupts_to_the_parent() -> None:
-    """Do nothing on Ctrl-C, which reaches the whole process group: the parent decides.
+def _have_own_signal_handlers() -> None:
+    """Do nothing on Ctrl-C, which reaches the whole process group; end by SIGTERM.
 
-    A handler that does nothing, not SIG_IGN, which programs started by a task would inherit.
+    The parent decides what becomes of a pool on Ctrl-C. For it there is a handler that does
+    nothing, not SIG_IGN, which programs started by a task would inherit. A forked worker has
+    inherited its parent's handler of SIGTERM and its wake-up descriptor, which are not for it.
     """
     if threading.current_thread() is threading.main_thread():
+        signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGINT, lambda number, frame: None)
-        sigint_mask.unblock()  # blocked since before the start: see `Supervisor`
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        sigint_mask.unblock(signal.SIGTERM)  # blocked since before the start: see `_ProcessStarter`
 
 
 def run_tasks(
