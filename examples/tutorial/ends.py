@@ -30,7 +30,7 @@ if __name__ == "__main__":
     if sys.argv[1:]:
         procession.set_start_method(sys.argv[1])
     programs = [
-        procession.Process(name="returns", target=double, args=(21,)),
+        procession.Process(name="returns", target=double, args=(21,), returns=True),
         procession.Process(name="exits", target=exit_with, args=(3,)),
         procession.Process(name="raises", target=fail),
         procession.Process(name="is terminated", target=wait),

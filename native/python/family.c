@@ -128,13 +128,18 @@ static PyObject *family_id(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unus
     return PyBytes_FromStringAndSize((const char *)family.header->id, sizeof family.header->id);
 }
 
+/* A name is for people: one that is no str, or has no UTF-8, ends nothing. */
 static PyObject *set_process_name(PyObject *Py_UNUSED(module), PyObject *argument)
 {
-    const char *name = PyUnicode_AsUTF8AndSize(argument, NULL);
+    PyObject *text = PyObject_Str(argument);
+    PyObject *name = text == NULL ? NULL
+                                  : PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace");
     if (name == NULL)
-        return NULL;
-    if (family.tag != 0)
-        table_set_name(&family, name);
+        PyErr_WriteUnraisable(argument);
+    else if (family.tag != 0)
+        table_set_name(&family, PyBytes_AsString(name));
+    Py_XDECREF(name);
+    Py_XDECREF(text);
     Py_RETURN_NONE;
 }
 

@@ -210,6 +210,10 @@ def get_preparation_data(name: str) -> dict[str, Any]:
     _check_not_importing_main()
     parent_death.pipe_fd()  # enters the root's among the inherited ones, if this is the root
     context: Any = hooks.default_context
+    if not isinstance(name, str):  # any object, whose class the child may not find yet
+        from ._base import safe_text
+
+        name = safe_text.text_of(name, str)
     data = interpreter_state() | {
         "name": name,
         "authkey": runtime.current_process().authkey,

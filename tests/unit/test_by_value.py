@@ -40,17 +40,18 @@ def test_functions_and_classes_of_all_kinds_go(ctx: Any) -> None:
         (functools.partial(factorial, 5), 120),
         (lambda: Local.kind, "local"),
     ):
-        process = ctx.Process(target=given, args=(obj,))
+        process = ctx.Process(target=given, args=(obj,), returns=True)
         process.start()
         assert process.result(TIMEOUT) == result
 
 
 def test_importable_things_go_by_name(ctx: Any) -> None:
     """They are the child's own, and come back as the parent's."""
-    process = ctx.Process(target=programs.give, args=([programs.Told, programs.give, len],))
+    things = [programs.Told, programs.give, len]
+    process = ctx.Process(target=programs.give, args=(things,), returns=True)
     process.start()
 
-    assert process.result(TIMEOUT) == [programs.Told, programs.give, len]
+    assert process.result(TIMEOUT) == things
 
 
 class Methods:
@@ -82,10 +83,11 @@ class Methods:
 def test_methods_go_by_name_even_beside_what_goes_by_value(ctx: Any, by_value: bool) -> None:
     """Their code is that of the file they are in, so a traceback can show its lines."""
     for method in (Methods.of_class, Methods.of_nothing, Methods().of_object):
-        process = ctx.Process(target=first_of, args=(method, (lambda: 1) if by_value else None))
+        arguments = method, (lambda: 1) if by_value else None
+        process = ctx.Process(target=first_of, args=arguments, returns=True)
         process.start()
         assert process.result(TIMEOUT) == __file__
-    process = ctx.Process(target=first_of, args=(Methods().private(), lambda: 1))
+    process = ctx.Process(target=first_of, args=(Methods().private(), lambda: 1), returns=True)
     process.start()
     assert process.result(TIMEOUT) == "private"
 
@@ -104,7 +106,7 @@ def test_a_local_class_that_comes_back_is_the_same(ctx: Any) -> None:
         type(thing).changed = True
         return thing
 
-    process = ctx.Process(target=change, args=(Local(),))
+    process = ctx.Process(target=change, args=(Local(),), returns=True)
     process.start()
     thing = process.result(TIMEOUT)
 

@@ -24,7 +24,7 @@ def facts():
     return flags, sys._xoptions, sys.warnoptions, filters, sys.path, sys.argv, os.getcwd()
 
 if __name__ == "__main__":
-    process = procession.get_context(sys.argv[1]).Process(target=facts)
+    process = procession.get_context(sys.argv[1]).Process(target=facts, returns=True)
     process.start()
     for mine, its in zip(facts(), process.result(30), strict=True):
         if mine != its:
@@ -92,7 +92,7 @@ def test_a_child_has_path_arguments_and_folder_of_the_moment(method: str, tmp_pa
         f"    os.chdir({str(tmp_path)!r})\n"
         f"    sys.path.insert(0, 'inside')\n"
         f"    from helper import answer\n"
-        f"    helper = procession.get_context(method).Process(target=answer)\n"
+        f"    helper = procession.get_context(method).Process(target=answer, returns=True)\n"
         f"    helper.start()\n"
         f"    print(helper.result())\n"
         f"    process = ",

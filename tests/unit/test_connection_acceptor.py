@@ -97,16 +97,33 @@ def test_a_silent_peer_is_disconnected_in_the_end(
 def test_many_silent_peers_do_not_use_up_the_descriptors(
     listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Those above the limit wait in the kernel's queue; each has its turn when one has ended."""
     monkeypatch.setattr(_acceptor, "MAX_PENDING", 3)
+    monkeypatch.setattr(_handshake, "HANDSHAKE_TIMEOUT_S", 0.3)
     with contextlib.ExitStack() as silent:
         peers = [silent.enter_context(SocketClient(listener.address)) for _ in range(8)]
         with pytest.raises(TimeoutError):
             listener.accept(0.1)
-        dropped = [each for each in peers if each.recv_bytes() and each.poll(0)]
-        assert dropped == peers[:5]
+        assert [each.poll(0) for each in peers] == [True] * 3 + [False] * 5
         with beside(Client, listener.address, authkey=KEY) as client:
-            accepted = listener.accept(5)
+            accepted = listener.accept(20)
         assert_connected(client.result(), accepted)
+
+
+def test_no_honest_peer_is_dropped_however_many_connect_at_once(
+    listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They answer one after the other, in the order in which they have connected or in another."""
+    monkeypatch.setattr(_acceptor, "MAX_PENDING", 4)
+    with contextlib.ExitStack() as stack:
+        peers = [stack.enter_context(SocketClient(listener.address)) for _ in range(12)]
+        accepted = []
+        with beside(lambda: [_finish_handshake(each) for each in peers]):
+            while len(accepted) < len(peers):
+                accepted.append(stack.enter_context(contextlib.closing(listener.accept(20))))
+        for each in accepted:
+            each.send("welcome")
+        assert [each.recv() for each in peers] == ["welcome"] * 12
 
 
 def test_a_peer_that_has_gone_is_not_accepted(listener: Listener) -> None:

@@ -97,7 +97,7 @@ def test_an_unknown_method_is_refused_and_changes_nothing(default: Any, name: An
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_child_has_the_method_of_its_parent(method: str) -> None:
-    process = procession.get_context(method).Process(target=programs.start_method)
+    process = procession.get_context(method).Process(target=programs.start_method, returns=True)
     process.start()
 
     assert process.result(TIMEOUT) == method
@@ -229,7 +229,8 @@ def test_children_are_started_with_the_executable_set(
     if __name__ == "__main__":
         kind = {"str": str, "encode": str.encode, "Path": Path}[sys.argv[3]]
         procession.set_executable(kind(sys.argv[2]))
-        process = procession.get_context(sys.argv[1]).Process(target=os.getenv, args=("WRAPPED",))
+        context = procession.get_context(sys.argv[1])
+        process = context.Process(target=os.getenv, args=("WRAPPED",), returns=True)
         process.start()
         print(process.result(30))
     """
@@ -291,7 +292,7 @@ if __name__ == "__main__":
     names, reaction = sys.argv[1].split(","), sys.argv[2]
     context = procession.get_context("forkserver")
     context.set_forkserver_preload(names, on_error=reaction)
-    process = context.Process(target=loaded)
+    process = context.Process(target=loaded, returns=True)
     try:
         process.start()
     except Exception as error:
@@ -355,7 +356,7 @@ def test_children_are_pickled_by_the_reducer_set(method: str) -> None:
     ctx.reducer = reducer
     try:
         assert ctx.reducer is context.reduction is reducer
-        process = ctx.Process(target=programs.give, args=(5,))
+        process = ctx.Process(target=programs.give, args=(5,), returns=True)
         process.start()
         assert process.result(TIMEOUT) == 5
     finally:

@@ -43,7 +43,7 @@ if __name__ == "__main__":
 """
 
 PROCESS = """
-    process = context.Process(target=look)
+    process = context.Process(target=look, returns=True)
     process.start()
     print(process.result(timeout=20))
     process.close()

@@ -38,7 +38,7 @@ if __name__ == "__main__":
     context = procession.get_context("forkserver")
     names, reaction = sys.argv[1].split(","), sys.argv[2]
     context.set_forkserver_preload(names, on_error=reaction)
-    process = context.Process(target=where_it_was_imported)
+    process = context.Process(target=where_it_was_imported, returns=True)
     try:
         process.start()
     except EOFError as error:

@@ -36,7 +36,7 @@ def server() -> int:
 
 def run(target: Callable[..., object], *args: Any) -> Any:
     """Run *target* in a process; return its id and its result."""
-    process = CONTEXT.Process(target=target, args=args)
+    process = CONTEXT.Process(target=target, args=args, returns=True)
     process.start()
     result = process.result(30)
     pid = process.pid

@@ -35,11 +35,11 @@ def twice(thing):
 def work(method):
     Thing.made = 1
     context = procession.get_context(method)
-    process = context.Process(target=twice, args=(Thing(21),))
+    process = context.Process(target=twice, args=(Thing(21),), returns=True)
     process.start()
     thing = process.result(30)
     print(thing.value, type(thing) is Thing, Thing.made)
-    process = context.Process(target=lambda x: x + thing.value, args=(1,))
+    process = context.Process(target=lambda x: x + thing.value, args=(1,), returns=True)
     process.start()
     print(process.result(30))
 

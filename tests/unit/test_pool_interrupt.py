@@ -196,13 +196,13 @@ def _handler_and_mask() -> tuple[bool, set[int]]:
 
 @pytest.mark.usefixtures("sigint_is_blocked")
 def test_a_child_inherits_that_sigint_is_blocked(ctx: Any) -> None:
-    process = ctx.Process(target=_mask)
+    process = ctx.Process(target=_mask, returns=True)
     process.start()
     assert signal.SIGINT in process.result(30)
 
 
 def test_a_child_receives_sigint_otherwise(ctx: Any) -> None:
-    process = ctx.Process(target=_mask)
+    process = ctx.Process(target=_mask, returns=True)
     process.start()
     assert signal.SIGINT not in process.result(30)
 

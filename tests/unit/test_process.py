@@ -304,7 +304,7 @@ def test_a_child_has_no_descriptor_that_is_not_its_own() -> None:
     try:
         from tests.support.programs_process import descriptors
 
-        process = procession.get_context("spawn").Process(target=descriptors)
+        process = procession.get_context("spawn").Process(target=descriptors, returns=True)
         process.start()
         ours = os.readlink(f"/proc/self/fd/{writer}")
         assert not any(ours in each for each in process.result(TIMEOUT))

@@ -57,7 +57,9 @@ def has_handlers(how):
     return faulthandler.is_enabled()
 
 def run(target, how):
-    process = procession.get_context(sys.argv[1]).Process(target=target, args=(how,))
+    process = procession.get_context(sys.argv[1]).Process(
+        target=target, args=(how,), returns=True
+    )
     process.start()
     return process.exception() or process.result()
 

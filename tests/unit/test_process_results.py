@@ -27,19 +27,63 @@ def fail_to_make(words: str) -> None:
 
 
 def started(ctx: Any, target: Any, *args: Any) -> Any:
-    process = ctx.Process(target=target, args=args)
+    process = ctx.Process(target=target, args=args, returns=True)
     process.start()
     return process
 
 
 def test_result_is_what_the_target_returned(ctx: Any) -> None:
     """It can be asked for again and again."""
-    process = ctx.Process(target=programs.give, args=({"a": [1, 2]},))
-    process.start()
+    process = started(ctx, programs.give, {"a": [1, 2]})
 
     assert process.result(TIMEOUT) == {"a": [1, 2]}
     assert process.result() == {"a": [1, 2]}
     assert process.exception() is None
+
+
+class Watched:
+    """Notes in a shared value that it was pickled; its pickle would end the process."""
+
+    def __init__(self, pickled: Any) -> None:
+        self.pickled = pickled
+
+    def __reduce__(self) -> Any:
+        self.pickled.value += 1
+        raise SystemExit(7)
+
+
+def make_watched(pickled: Any) -> Watched:
+    return Watched(pickled)
+
+
+def test_what_a_target_returns_is_ignored_unless_asked_for(ctx: Any) -> None:
+    """It is neither pickled nor kept; asking for it says how to have it kept."""
+    pickled = ctx.Value("i", 0)
+    process = ctx.Process(target=make_watched, args=(pickled,))
+    process.start()
+
+    with pytest.raises(ValueError, match="returns=True"):
+        process.result(TIMEOUT)
+
+    assert (process.exitcode, pickled.value, process.exception()) == (0, 0, None)
+
+
+def test_without_a_result_the_error_of_the_target_is_still_raised(ctx: Any, capfd: Any) -> None:
+    process = ctx.Process(target=programs.fail, args=("all the same",))
+    process.start()
+
+    with pytest.raises(ValueError, match="all the same"):
+        process.result(TIMEOUT)
+
+
+def test_a_result_whose_pickling_exits_is_an_error_and_ends_nothing(ctx: Any) -> None:
+    pickled = ctx.Value("i", 0)
+    process = started(ctx, make_watched, pickled)
+
+    with pytest.raises(procession.ProcessLostError, match="SystemExit: 7"):
+        process.result(TIMEOUT)
+
+    assert process.exitcode == 0
 
 
 def test_result_raises_what_the_target_raised(ctx: Any, capfd: Any) -> None:
@@ -68,8 +112,7 @@ def test_result_says_why_there_is_none(
     ctx: Any, capfd: Any, target: Any, args: tuple[Any, ...], words: str
 ) -> None:
     """The error names a signal, an exit code, or what cannot be sent."""
-    process = ctx.Process(target=target, args=args)
-    process.start()
+    process = started(ctx, target, *args)
 
     with pytest.raises(procession.ProcessLostError, match=words) as caught:
         process.result(TIMEOUT)

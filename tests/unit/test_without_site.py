@@ -10,7 +10,8 @@ from tests.support.structure import ROOT
 
 CODE = """
 import operator, procession
-process = procession.get_context({method!r}).Process(target=operator.add, args=(1, 2))
+context = procession.get_context({method!r})
+process = context.Process(target=operator.add, args=(1, 2), returns=True)
 process.start()
 print(process.result())
 """

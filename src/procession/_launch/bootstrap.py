@@ -31,22 +31,28 @@ def prepare(start_method: str | None) -> None:
 def run(process_obj: BaseProcess) -> int:
     """Run the process and return its exit code."""
     try:
-        _take_identity(process_obj)
-        log.info("child process calling self.run()")
-        result = process_obj.run()
-        if result is not None:
-            _send_result(process_obj, result)
-        code = 0
-    except SystemExit as end:
-        code = _exit_code(end)
-    except BaseException as error:  # noqa: BLE001 - the child ends here, whatever it was
-        _report(process_obj, error)
-        code = 1
+        code = _run_target(process_obj)
     finally:
         _join_threads()
-        util._flush_std_streams()
+    code = _flush(process_obj, code)
     log.info("process exiting with exitcode %d", code)
     return code
+
+
+def _run_target(process_obj: BaseProcess) -> int:
+    try:
+        _take_identity(process_obj)
+        log.info("child process calling self.run()")
+        if process_obj._returns:
+            _send_result(process_obj, process_obj.run())
+        else:
+            process_obj.run()  # what it returns is nobody's: not pickled, not kept
+    except SystemExit as end:
+        return _exit_code(end)
+    except BaseException as error:  # noqa: BLE001 - the child ends here, whatever it was
+        _report(process_obj, error)
+        return 1
+    return 0
 
 
 def _take_identity(process_obj: BaseProcess) -> None:
@@ -64,29 +70,69 @@ def _take_identity(process_obj: BaseProcess) -> None:
 
 def _exit_code(end: SystemExit) -> int:
     """Return what sys.exit means: None is success, a number itself, anything else a message."""
-    if end.code is None:
+    code = SystemExit.__dict__["code"].__get__(end)  # a subclass may have one that raises
+    if code is None:
         return 0
-    if isinstance(end.code, int):
-        return end.code
-    sys.stderr.write(f"{end.code}\n")
+    if issubclass(type(code), int):
+        return int.__and__(code, 0xFF)  # all that the kernel keeps
+    from .._base import safe_text  # only for an error
+
+    _show(safe_text.text_of(code, str))
     return 1
 
 
 def _report(process_obj: BaseProcess, error: BaseException) -> None:
-    """Show the exception that ended the process, as the interpreter would, and tell the parent."""
-    import traceback  # only for an error
-
+    """Show the exception that ended the process, and tell the parent."""
+    from .._base import safe_text
     from .result import send_exception
 
-    sys.stderr.write(f"Process {process_obj.name}:\n")
-    traceback.print_exception(error)
-    send_exception(process_obj, error)
+    text = safe_text.traceback_of(error)
+    name = safe_text.text_of(process_obj._name, str)
+    _show(f"Process {name}:\n{text}".rstrip("\n"))
+    send_exception(process_obj, error, text)
+
+
+def _show(text: str) -> None:
+    """Write *text* to standard error, which may be missing, closed, full or broken."""
+    try:
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+    except Exception as error:  # noqa: BLE001 - the parent is told in any case
+        log.debug("standard error took no report: %r", error)
+
+
+def _flush(process_obj: BaseProcess, code: int) -> int:
+    """Write out what the standard streams buffer; return the exit code, 1 if that fails.
+
+    A stream that fails is set aside: the interpreter would flush it again when it ends, and have
+    its failure for the exit code.
+    """
+    for name in ("stdout", "stderr"):
+        try:
+            getattr(sys, name).flush()
+        except (AttributeError, ValueError):  # missing, closed
+            continue
+        except Exception as error:  # noqa: BLE001 - a full disk, a broken pipe, the program's own
+            setattr(sys, name, None)
+            if code == 0:
+                _tell_failed_flush(process_obj, error)
+            code = code or 1
+    return code
+
+
+def _tell_failed_flush(process_obj: BaseProcess, error: Exception) -> None:
+    from .._base import safe_text  # only for an error
+    from .result import send_exception
+
+    send_exception(process_obj, error, safe_text.traceback_of(error))
 
 
 _SIMPLE = (int, float, str, bytes, bool)  # types that a channel sends without a pickle
 
 
 def _send_result(process_obj: BaseProcess, result: object) -> None:
+    if result is None:
+        return
     if type(result) in _SIMPLE and process_obj._result_channel is not None:
         process_obj._result_channel.put(result)
         return

@@ -1,7 +1,8 @@
 """The result of a process, or its exception, sent from child to parent.
 
 Idea: each process has a channel to its parent, which costs nothing until something is put into it,
-and what was put there stays when the child is gone. A child that returns None puts nothing.
+and what was put there stays when the child is gone. What `run` returns is put there only if the
+process was made with ``returns=True``, and not if it is None.
 
 Invariant: `receive` always gives a value or an exception. What cannot be pickled arrives as an
 error that says so. A child that was killed arrives as an error that says how it ended.
@@ -15,7 +16,7 @@ import os
 import pickle
 from _thread import RLock
 
-from .._base import launch_state
+from .._base import launch_state, safe_text
 from .._base.errors import ProcessLostError
 from .._pickling import by_value, diagnose
 from . import crash_report, exit_reason
@@ -24,6 +25,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from .._core import Channel
     from ..process import BaseProcess
 
 _RESULT, _EXCEPTION, _UNSENDABLE = range(3)
@@ -44,17 +46,20 @@ class RemoteTraceback(Exception):
 
 
 def send_result(process_obj: BaseProcess, result: object) -> None:
-    """Send the parent what `run` returned."""
+    """Send the parent what `run` returned, or why that cannot be sent."""
     channel = process_obj._result_channel
-    if result is None or channel is None:
+    if channel is None:
         return
     try:
         data, handles = _dumps(result)
-    except Exception as error:  # noqa: BLE001 - the parent is told, if it asks
-        why = diagnose.explanation("result", result, _dumps)
-        channel.put((_UNSENDABLE, f"{error}: {why}", None, None))
-    else:
         channel.put((_RESULT, data, handles, None))
+    except KeyboardInterrupt:
+        raise
+    except MemoryError as error:
+        _send_text(channel, f"there is no memory for its result: {safe_text.name_of(error)}", None)
+    except BaseException as error:  # noqa: BLE001 - the result's own methods raised it
+        why = diagnose.explanation("result", result, _dumps)
+        _send_text(channel, f"{safe_text.name_of(error)}: {why}", None)
 
 
 def _dumps(obj: object) -> tuple[bytes, list[Any]]:
@@ -63,23 +68,25 @@ def _dumps(obj: object) -> tuple[bytes, list[Any]]:
         return by_value.dumps(obj, for_parent=True), handles
 
 
-def send_exception(process_obj: BaseProcess, error: BaseException) -> None:
-    """Send the parent the exception that ended `run`, with its traceback as text."""
+def send_exception(process_obj: BaseProcess, error: BaseException, text: str) -> None:
+    """Send the parent the exception that ended `run`; *text* is its traceback."""
     channel = process_obj._result_channel
     if channel is None:
         return
-    import traceback  # only for an error
-
-    text = "".join(traceback.format_exception(error))
     try:
         data, handles = _dumps(error)
-        pickle.loads(data)  # many an exception pickles but cannot be made from its pickle
-    except Exception as reason:  # noqa: BLE001 - whatever its own methods raise
-        what = "".join(traceback.format_exception_only(error)).strip()
-        said = f"{what} (the exception itself cannot be sent: {type(reason).__name__}: {reason})"
-        channel.put((_UNSENDABLE, said, None, text))
-    else:
+        rebuilt = pickle.loads(data)  # many an exception pickles but cannot be made from its pickle
+        if not isinstance(rebuilt, BaseException):
+            raise TypeError(f"its pickle gives a {type(rebuilt).__name__}")
         channel.put((_EXCEPTION, data, handles, text))
+    except BaseException as reason:  # noqa: BLE001 - whatever its own methods raise; or no memory
+        what, why = safe_text.name_of(error), safe_text.name_of(reason)
+        _send_text(channel, f"{what} (the exception itself cannot be sent: {why})", text)
+
+
+def _send_text(channel: Channel, said: str, text: str | None) -> None:
+    """Send the parent a text in place of an object."""
+    channel.put((_UNSENDABLE, said, None, text))
 
 
 # ------------------------------------------------------------------------------------ in the parent
@@ -119,20 +126,37 @@ def _receive(process_obj: BaseProcess, exitcode: int) -> Result:
     if kind == _RESULT:
         return _unpickled(process_obj, data, exitcode)
     if kind == _EXCEPTION:
-        error: BaseException = pickle.loads(data)
+        error = _rebuilt(process_obj, data, exitcode)
     else:
         error = ProcessLostError(f"{process_obj.name}: {data}", process_obj.pid, exitcode)
     del handles
     if text is not None:
-        error.__cause__ = RemoteTraceback(f'\n"""\n{text}"""')
+        safe_text.set_cause(error, RemoteTraceback(f'\n"""\n{text}"""'))
     return Result(None, error)
 
 
-def _unpickled(process_obj: BaseProcess, data: bytes, exitcode: int) -> Result:
+def _rebuilt(process_obj: BaseProcess, data: bytes, exitcode: int) -> BaseException:
+    """Return the exception that *data* are the pickle of, or one that says why there is none."""
+    unpickled = _unpickled(process_obj, data, exitcode, "exception")
+    if unpickled.error is None and isinstance(unpickled.value, BaseException):
+        return unpickled.value
+    return unpickled.error or ProcessLostError(
+        f"the exception of {process_obj.name} became a {type(unpickled.value).__name__}",
+        process_obj.pid,
+        exitcode,
+    )
+
+
+def _unpickled(
+    process_obj: BaseProcess, data: bytes, exitcode: int, what: str = "result"
+) -> Result:
     try:
         return Result(pickle.loads(data), None)
-    except Exception as reason:  # noqa: BLE001 - whatever the result's own methods raise
-        said = f"the result of {process_obj.name} cannot be unpickled: {reason!r}"
+    except KeyboardInterrupt:
+        raise
+    except BaseException as reason:  # noqa: BLE001 - whatever the object's own methods raise
+        why = safe_text.name_of(reason)
+        said = f"the {what} of {process_obj.name} cannot be unpickled: {why}"
         error = ProcessLostError(said, process_obj.pid, exitcode)
         error.__cause__ = reason
         return Result(None, error)

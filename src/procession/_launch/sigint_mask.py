@@ -1,9 +1,11 @@
-"""Ctrl-C while a process starts.
+"""Signals while a process starts: Ctrl-C, and for a forked worker SIGTERM.
 
 Idea: a terminal sends SIGINT to parent and children alike. A process that has just started has not
 decided yet what to do with it. So the parent of a worker or server blocks the signal in the thread
 that starts it. The child inherits that, installs its handler and unblocks the signal. This also
-keeps a KeyboardInterrupt out of the moment between a start and the note of it.
+keeps a KeyboardInterrupt out of the moment between a start and the note of it. A forked worker
+begins with its parent's handlers, which write to the parent's wake-up descriptor: there SIGTERM is
+blocked likewise, until the worker has its own.
 
 Invariant: a thread's mask is what it was when the ``with`` block is left; a signal that came
 meanwhile is delivered then.
@@ -20,10 +22,17 @@ _SIGINT = frozenset((signal.SIGINT,))
 
 
 class blocked:
-    """While the body of this ``with`` runs, SIGINT is blocked in this thread."""
+    """While the body of this ``with`` runs, SIGINT is blocked in this thread.
+
+    Args:
+        also: other signals to block.
+    """
+
+    def __init__(self, *also: int) -> None:
+        self._signals = _SIGINT.union(also)
 
     def __enter__(self) -> None:
-        self._before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGINT)
+        self._before = signal.pthread_sigmask(signal.SIG_BLOCK, self._signals)
 
     def __exit__(self, *_: object) -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, self._before)
@@ -33,7 +42,7 @@ class unblocked(blocked):
     """The opposite, for a wait within a start: an interrupt there leaves nothing behind."""
 
     def __enter__(self) -> None:
-        self._before = signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGINT)
+        self._before = signal.pthread_sigmask(signal.SIG_UNBLOCK, self._signals)
 
 
 def is_blocked() -> bool:
@@ -46,6 +55,6 @@ def block() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGINT)
 
 
-def unblock() -> None:
-    """Unblock SIGINT in this thread."""
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGINT)
+def unblock(*also: int) -> None:
+    """Unblock SIGINT in this thread, and other signals."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGINT.union(also))

@@ -78,7 +78,12 @@ def explained(
 
 def explanation(name: str, obj: Any, dumps: Callable[[Any], Any]) -> str:
     """Return where in *obj*, called *name*, the part is that *dumps* refuses, and a remedy."""
-    path, culprit = find_culprit(name, obj, dumps)
+    try:
+        path, culprit = find_culprit(name, obj, dumps)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001 - the objects' own methods: the whole is told of instead
+        path, culprit = name, obj
     kind = type(culprit).__name__
     remedy = _REMEDIES.get(kind, _REMEDY)
     return f"{path} is {_article(kind)} {kind}, which cannot be sent: {remedy}"
@@ -109,7 +114,9 @@ def find_culprit(name: str, obj: Any, dumps: Callable[[Any], Any]) -> tuple[str,
 def _works(dumps: Callable[[Any], Any], obj: Any) -> bool:
     try:
         dumps(obj)
-    except Exception:  # noqa: BLE001 - whatever it raises is the answer
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001 - whatever it raises is the answer
         return False
     return True
 

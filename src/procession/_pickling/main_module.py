@@ -26,7 +26,7 @@ replaced: list[ModuleType] = []
 
 def describe() -> dict[str, str]:
     """Return how a child finds the main module: one entry of preparation data, or none."""
-    main = sys.modules["__main__"]
+    main = sys.modules.get("__main__")  # a program that embeds Python may have removed it
     name = getattr(getattr(main, "__spec__", None), "name", None)
     if name is not None:
         return {"init_main_from_name": name}
@@ -65,7 +65,7 @@ def make(description: dict[str, str]) -> None:
 
 def from_name(name: str) -> None:
     """Make the main module from a module's name."""
-    current = sys.modules["__main__"]
+    current = sys.modules.get("__main__")
     if _runs_unguarded(name):
         return
     if getattr(getattr(current, "__spec__", None), "name", None) == name:
@@ -80,7 +80,7 @@ def from_name(name: str) -> None:
 
 def from_path(path: str) -> None:
     """Make the main module from a file, or from a folder or archive with a ``__main__.py``."""
-    current = sys.modules["__main__"]
+    current = sys.modules.get("__main__")
     if _is_ipython(path) or getattr(current, "__file__", None) == path:
         return
     if path.endswith(".pyc") or not os.path.isfile(path):
@@ -94,7 +94,8 @@ def from_path(path: str) -> None:
 
 
 def _install(main: ModuleType) -> None:
-    replaced.append(sys.modules["__main__"])
+    if "__main__" in sys.modules:
+        replaced.append(sys.modules["__main__"])
     sys.modules["__main__"] = sys.modules["__mp_main__"] = main
 
 

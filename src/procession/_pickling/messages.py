@@ -22,6 +22,7 @@ from itertools import repeat
 from typing import Any
 
 from .. import _core
+from .._base import safe_text
 from . import settings
 from .pickler import pickle_parts, with_explanation
 
@@ -124,7 +125,8 @@ def name_culprit(error: BaseException, stream: bytes | memoryview) -> None:
     except Exception as also:  # noqa: BLE001  a stream that is no pickle at all, perhaps
         reader.names.append(f"(then: {also})")
     names = ", ".join(dict.fromkeys(reader.names)) or "no types"
-    error.add_note(
+    safe_text.add_note(
+        error,
         f"This came of rebuilding a received object, which names {names}. The object is gone; what "
-        f"else was sent is not. Can this process import what it names?"
+        f"else was sent is not. Can this process import what it names?",
     )

@@ -4,10 +4,11 @@ Idea: a handshake with a peer begins as soon as the peer has connected; one poll
 listening socket and all handshakes that are under way. The first peer whose handshake is complete
 is returned; the other handshakes go on in the next call.
 
-Invariant: at most `MAX_PENDING` handshakes are under way, each within its time limit. A peer that
-closes its end or sends nothing is disconnected; one with a wrong key is told so and reported. Only
-one thread at a time is in `accept`, and it waits for nothing but poll(2); this also watches a
-wake-up, which `close` sets, so `close` waits for that thread only briefly.
+Invariant: at most `MAX_PENDING` handshakes are under way, each within its time limit. Meanwhile
+others wait in the kernel's queue; none is disconnected for them, as an honest peer may be slow. A
+peer that closes its end or sends nothing is disconnected; one with a wrong key is told so and
+reported. Only one thread at a time is in `accept`, and it waits for nothing but poll(2); this also
+watches a wake-up, which `close` sets, so `close` waits for that thread only briefly.
 
 Layer: ipc; imports the base layer.
 """
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
     _Peer = tuple[Handshake, Any]
 
-# Above that the peer that connected first is disconnected.
+# So many handshakes at once; the next peer is accepted when one of them has ended.
 MAX_PENDING = 128
 
 # accept(2) found no peer, or one that is no longer connected. Source: accept(2), "Error handling":
@@ -165,7 +166,8 @@ class Acceptor:
             raise OSError("listener is closed")
         poller = select.poll()
         poller.register(self._wakeup.fileno(), select.POLLIN)
-        poller.register(listening, select.POLLIN)
+        if len(self._peers) < MAX_PENDING:
+            poller.register(listening, select.POLLIN)
         for fd, (handshake, _) in self._peers.items():
             poller.register(fd, handshake.link.events)
         limits = [handshake.limit for handshake, _ in self._peers.values()]
@@ -188,8 +190,6 @@ class Acceptor:
             return None
         if accepted is None:
             return None  # another process accepted it, or it has closed its end
-        if len(self._peers) >= MAX_PENDING:
-            self._disconnect_first("too many are waiting")
         handshake = self._begin(*accepted)
         return None if handshake is None else self._advance(handshake.link.fileno())
 

@@ -33,6 +33,7 @@ from ._protocol import (
     FETCH,
     RETURN,
     SIMPLE_ERRORS,
+    ManagerLostError,
     RemoteError,
     Reply,
     Token,
@@ -159,7 +160,19 @@ class ManagerClient:
     # -------------------------------------------------------------------------------- the manager
 
     def call_server(self, name: str, *args: Any, **kwds: Any) -> Any:
-        """Call a function of the server. Raises: as `dispatch`."""
+        """Call a function of the server.
+
+        Raises:
+            ManagerLostError: the manager is gone.
+            Exception: as `dispatch`.
+        """
+        try:
+            return self.reach(name, *args, **kwds)
+        except (ConnectionRefusedError, FileNotFoundError) as error:
+            raise self._gone(error) from error
+
+    def reach(self, name: str, *args: Any, **kwds: Any) -> Any:
+        """Call a function of a server that may not be there yet. Raises: also as `connect`."""
         self._connect_control()
         if self._control.same_library:
             return self._control.call(name, args, kwds)
@@ -183,10 +196,17 @@ class ManagerClient:
 
     def _connect(self) -> MessageConnection:
         """Return a connection for this thread's calls."""
-        # The control connection first: while it is open, the manager knows that the process lives.
-        self._connect_control()
-        conn, self._thread.conn = self._thread.conn, None
-        return self.transport.connect_for_calls() if conn is None else conn
+        try:
+            # The control connection first: by it the manager knows that the process lives.
+            self._connect_control()
+            conn, self._thread.conn = self._thread.conn, None
+            return self.transport.connect_for_calls() if conn is None else conn
+        except (ConnectionRefusedError, FileNotFoundError) as error:
+            raise self._gone(error) from error
+
+    def _gone(self, error: OSError) -> OSError:
+        """Return the error for a call that found nobody at the manager's address."""
+        return error if isinstance(error, ManagerLostError) else self.transport.gone_error()
 
     def _connect_control(self) -> None:
         """Make the control connection, unless there is one or the manager has another library."""

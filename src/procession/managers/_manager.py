@@ -17,12 +17,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from .. import util
-from .._base import hooks, log, runtime
+from .._base import hooks, log, runtime, safe_text
 from .._base.errors import AuthenticationError, ProcessError
 from .._launch.authkey import AuthenticationString
 from ..connection import Pipe
 from ..pool._remote_errors import portable
-from ._protocol import Token
+from ._protocol import RemoteError, Token
 from ._proxy import STARTED, AutoProxy, make_counted_proxy
 from ._registry import client_for, forget, set_ssl_context
 from ._server import Registry, Server
@@ -117,7 +117,7 @@ class BaseManager:
         """
         set_ssl_context(self._address, _context_for(self._ssl_context, server_side=False))
         self._client = client_for(self._serializer, self._address, self._authkey)
-        self._client.call_server("dummy")
+        self._client.reach("dummy")
         self._state.value = State.STARTED
 
     def start(
@@ -205,9 +205,12 @@ class BaseManager:
             context = _context_for(ssl_context, server_side=True)
             options = {} if context is None else {"ssl_context": context}
             server = cls._Server(registry, address, authkey, serializer, **options)
-        except Exception as error:  # noqa: BLE001 - `start` raises it
+        except BaseException as error:  # noqa: BLE001 - `start` raises it, or its text
+            said: BaseException = error
+            if not isinstance(error, Exception):
+                said = RemoteError(safe_text.traceback_of(error))
             with writer:
-                writer.send((False, portable(error)))
+                writer.send((False, portable(said)))
             return
         with writer:
             writer.send((True, server.address))

@@ -70,8 +70,13 @@ class RemoteError(Exception):
         return f"\n{line}\n{self.args[0]}{line}"
 
 
-class ManagerLostError(ProcessError, EOFError, ConnectionResetError):
-    """The manager ended, or closed the connection, in the middle of a call."""
+class ManagerLostError(
+    ProcessError, EOFError, ConnectionResetError, ConnectionRefusedError, BrokenPipeError
+):
+    """The manager ended, before a call or in the middle of it, or closed the connection.
+
+    It is each of the errors by which the standard package tells that.
+    """
 
 
 def convert_to_error(kind: str, result: Any) -> BaseException:

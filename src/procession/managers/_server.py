@@ -15,12 +15,11 @@ from __future__ import annotations
 
 import sys
 import threading
-import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NoReturn
 
 from .. import _core
-from .._base import log, runtime
+from .._base import log, runtime, safe_text
 from .._base.errors import AuthenticationError
 from ._connection import MessageConnection
 from ._objects import Holder, Referent, Referents
@@ -29,7 +28,7 @@ from ._replies import error_reply
 from ._sessions import PROTOCOL, Caller, Sessions, is_hello
 from ._shm_server import ChannelService
 from ._transport import connect_to_self, listen
-from ._wait_queue import ClientGone, current_call
+from ._wait_queue import ClientGone, MustWait, current_call
 
 # typeid -> what makes the referent, exposed methods, methods that return referents, proxy type
 Registry = Mapping[
@@ -158,7 +157,7 @@ class Server:
         """Answer the first request, which calls a function of the server."""
         reply: Reply
         try:
-            hello, name, args, kwds = conn.recv()
+            hello, name, args, kwds = self._receive(conn)
             if name == "accept_connection":
                 threading.current_thread().name = str(*args)
                 if is_hello(hello):
@@ -167,10 +166,10 @@ class Server:
                 reply = RETURN, (PROTOCOL, _core.family_id()) if caller.client else None
             else:
                 reply = RETURN, self._public_function(name)(conn, *args, **kwds)
-        except (EOFError, OSError, ClientGone):
+        except ClientGone:
             raise
-        except Exception:  # noqa: BLE001 - the client gets it
-            name, reply = "", (TRACEBACK, traceback.format_exc())
+        except BaseException as error:  # noqa: BLE001 - the client gets it, sys.exit() too
+            name, reply = "", (TRACEBACK, safe_text.traceback_of(error))
         _deliver(conn, reply)
         if name == "accept_connection":
             conn.same_library = caller.client is not None
@@ -183,11 +182,11 @@ class Server:
         while True:
             current_call.undo = None
             try:
-                request = conn.recv()
-            except (EOFError, OSError):
+                request = self._receive(conn)
+            except ClientGone:
                 return
-            except Exception:  # noqa: BLE001 - something in it cannot be unpickled here
-                _deliver(conn, (TRACEBACK, traceback.format_exc()))
+            except BaseException as error:  # noqa: BLE001 - what the classes named in it raise
+                _deliver(conn, (TRACEBACK, safe_text.traceback_of(error)))
                 continue
             reply = self._reply_to(conn, request)
             # Nothing of this call stays alive while the thread waits for the next.
@@ -199,6 +198,15 @@ class Server:
                 self.stop_event.set()
                 return
 
+    @staticmethod
+    def _receive(conn: MessageConnection) -> Any:
+        """Return the next request. Raises: ClientGone: there is none; what unpickling raises."""
+        try:
+            message = conn.recv_encoded()
+        except (EOFError, OSError) as error:
+            raise ClientGone from error
+        return conn.decode(message)
+
     def _reply_to(self, conn: MessageConnection, request: Any) -> Reply | None:
         """Do what *request* asks for; return the reply, None if it wants none."""
         try:
@@ -206,8 +214,10 @@ class Server:
             if ident is None and conn.same_library:
                 return self._call_function(conn, name, args, kwds)
             return self._call_method(ident, name, args, kwds, current_call.client)
-        except Exception:  # noqa: BLE001 - the client gets it
-            return TRACEBACK, traceback.format_exc()
+        except (ClientGone, MustWait):
+            raise
+        except BaseException as error:  # noqa: BLE001 - the client gets it
+            return TRACEBACK, safe_text.traceback_of(error)
 
     def _call_function(
         self, conn: MessageConnection, name: str, args: Any, kwds: Any
@@ -241,7 +251,9 @@ class Server:
         method = getattr(referent.obj, name)
         try:
             result = method(*args, **kwds)
-        except Exception as error:  # noqa: BLE001 - the client gets it
+        except (ClientGone, MustWait):
+            raise
+        except BaseException as error:  # noqa: BLE001 - the client gets it
             return error_reply(error)
         typeid = (referent.method_to_typeid or {}).get(name)
         if typeid is None:
@@ -262,8 +274,10 @@ class Server:
         """
         try:
             return self._call_method(ident, name, args, kwds, None)
-        except Exception:  # noqa: BLE001 - the caller gets it
-            return TRACEBACK, traceback.format_exc()
+        except (ClientGone, MustWait):
+            raise
+        except BaseException as error:  # noqa: BLE001 - the caller gets it
+            return TRACEBACK, safe_text.traceback_of(error)
 
     # ----------------------------------------------- functions that clients call; c: the connection
 
@@ -338,7 +352,8 @@ class Server:
     def debug_info(self, c: Any) -> str:
         """Return a text with each referent: its id, the count of its references, what it is."""
         return "\n".join(
-            f"  {referent.id}:       refcount={referent.count}\n    {str(referent.obj)[:75]}"
+            f"  {referent.id}:       refcount={referent.count}\n"
+            f"    {safe_text.text_of(referent.obj, str)[:75]}"
             for referent in self.referents.list()
         )
 
@@ -365,8 +380,8 @@ def _deliver(conn: MessageConnection, reply: Reply) -> None:
     """Send *reply*, or the error that keeps it from being sent. Raises: OSError: as `send`."""
     try:
         message = conn.encode(reply)
-    except Exception:  # noqa: BLE001 - the client gets it
-        message = conn.encode((UNSERIALIZABLE, traceback.format_exc()))
+    except BaseException as error:  # noqa: BLE001 - the client gets it
+        message = conn.encode((UNSERIALIZABLE, safe_text.traceback_of(error)))
     try:
         conn.send_encoded(message)
     except OSError:

@@ -161,7 +161,7 @@ class ChannelService:
             last.undo = None  # its client has received the result
         try:
             self._carry_out(session, request, error)
-        except Exception as trouble:  # noqa: BLE001 - no memory for a reply, say
+        except BaseException as trouble:  # noqa: BLE001 - no memory for a reply, say
             log.sub_warning("manager cannot answer a client: %r", trouble)
             session.pending = TRACEBACK, ""
             session.replies.shutdown()  # which tells the client
@@ -181,7 +181,7 @@ class ChannelService:
             result = method(*args, **dict(kwds)) if kwds else method(*args)
         except MustWait:
             session.replies.send_simple(None, CALL_BY_CONNECTION)
-        except Exception as problem:  # noqa: BLE001 - the client gets it
+        except BaseException as problem:  # noqa: BLE001 - the client gets it
             self._send_error(session, problem)
         else:
             session.undo = current_call.undo
@@ -213,7 +213,7 @@ class ChannelService:
         session.pending = RETURN, result
         session.replies.send_simple(None, FETCH)
 
-    def _send_error(self, session: _Session, error: Exception) -> None:
+    def _send_error(self, session: _Session, error: BaseException) -> None:
         kind, what = error_reply(error)
         simple = SIMPLE_ERRORS.get(type(what).__name__) is type(what) and kind == ERROR
         if simple and session.replies.send_simple((type(what).__name__, what.args), RAISED):

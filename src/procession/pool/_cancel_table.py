@@ -7,7 +7,7 @@ When two numbers share an entry the table grows: a new one, twice as large, is f
 published by one store of the generation. The older tables stay, for workers that are just reading
 them; together they are no larger than the newest.
 
-    COUNT       how many numbers are in the table.
+    COUNT       how many numbers are in the table; ENDED: the pool is terminated.
     GENERATION  index of the current table in the list that follows: (offset, serial) of each block.
 
 Invariant: only the parent writes, with the dispatcher's lock held. A worker writes a task's number
@@ -34,6 +34,12 @@ _BYTES_OF_WORD = 8
 WORDS = TABLES + 2 * _GENERATIONS
 """The length of the header."""
 
+ENDED = 2**64 - 1
+
+
+class PoolEnded(Exception):
+    """No task is to be begun any more."""
+
 
 class SharedCancelTable:
     """The parent's side of the table.
@@ -47,6 +53,7 @@ class SharedCancelTable:
         self._blocks: list[_core.Block] = []
         self._entries: Any = None
         self._numbers: set[int] = set()
+        self._ended = False
 
     def add(self, number: int) -> bool:
         """Cancel task *number*; always True, as a worker that runs it can be ended."""
@@ -57,14 +64,22 @@ class SharedCancelTable:
             self._publish(self._large_enough())
         else:
             self._entries[number % len(self._entries)] = number + 1
-        self._header[COUNT] = len(self._numbers)
+        self._write_count()
         return True
 
     def remove(self, number: int) -> None:
         """Forget task *number*, which has ended: no worker will look for it any more."""
         self._numbers.discard(number)
         self._entries[number % len(self._entries)] = 0
-        self._header[COUNT] = len(self._numbers)
+        self._write_count()
+
+    def end(self) -> None:
+        """Have each worker leave before it begins another task."""
+        self._ended = True
+        self._write_count()
+
+    def _write_count(self) -> None:
+        self._header[COUNT] = ENDED if self._ended else len(self._numbers)
 
     def _large_enough(self) -> int:
         """Return the size of a table in which each number has an entry of its own."""
@@ -96,9 +111,16 @@ class CancelTableReader:
         self._entries: Any = None
 
     def has(self, number: int) -> bool:
-        """Whether task *number*, which this worker has received, must not be begun."""
-        if not self._header[COUNT]:
+        """Whether task *number*, which this worker has received, must not be begun.
+
+        Raises:
+            PoolEnded: no task must be begun.
+        """
+        count = self._header[COUNT]
+        if not count:
             return False
+        if count == ENDED:
+            raise PoolEnded
         generation = self._header[GENERATION]
         if generation != self._generation:
             index = TABLES + 2 * generation

@@ -16,7 +16,6 @@ Layer: pool. It knows no processes: the channels may as well be those of threads
 
 from __future__ import annotations
 
-import sys
 import threading
 import weakref
 from collections.abc import Callable
@@ -26,7 +25,7 @@ from typing import Any
 
 from .._base.deadline import Deadline
 from .._pickling import core_hooks
-from . import _protocols, _remote_errors, _time_limit
+from . import _callbacks, _protocols, _remote_errors, _time_limit
 from ._functions import SharedFunction
 from ._protocols import (
     BackloggedJob,
@@ -147,7 +146,8 @@ class Dispatcher:
         function = retry.function
         try:
             new = self._tasks.send(retry.task, function.serial, function.offset)
-        except Exception:  # noqa: BLE001 - it was pickled before: no memory, or it has changed since
+        # It was pickled before: there is no memory, or it has changed since.
+        except (Exception, SystemExit):  # noqa: BLE001 - the loss is told instead
             return False
         self._open[new] = job
         if retry.left > 1:
@@ -167,7 +167,7 @@ class Dispatcher:
         """Do what is to be done now that *job* has got further."""
         callback = job.pop_callback()
         if callback is not None:
-            _run(callback)
+            _callbacks.run([callback])
 
     def stop_workers(self, count: int) -> None:
         """Let *count* workers end after the tasks that were sent before."""
@@ -258,13 +258,12 @@ class Dispatcher:
                     done += 1
             finally:
                 del inbox[:done]
-        for callback in callbacks:
-            _run(callback)
+        _callbacks.run(callbacks)
 
     def _hand_out(self, message: Message, callbacks: list[Callable[[], object]]) -> None:
         _, number, kind, value, error = message
         if kind == _protocols.SETUP_FAILED:
-            self.fail_all(lambda: error or value)
+            self.fail_all(lambda: value if error is None else error)
             return
         job = self._open.pop(number, None)
         if job is None:  # it was cancelled; or lost before; or this is a loss after the result
@@ -301,7 +300,7 @@ class Dispatcher:
             return False
         self.cancel_running(ended)
         if callback is not None:
-            _run(callback)
+            _callbacks.run([callback])
         self.wake()
         return True
 
@@ -309,6 +308,10 @@ class Dispatcher:
         del self._open[number]
         self._retries.pop(number, None)
         job.set_cancelled(number, error)
+
+    def is_open(self, number: int) -> bool:
+        """Whether that task was sent and its end is not known yet."""
+        return number in self._open
 
     def has_begun(self, number: int) -> bool:
         """Whether a worker has received that task."""
@@ -356,10 +359,10 @@ class Dispatcher:
             for unsent in {*self.unsent_jobs, *self.backlogged_jobs}:
                 unsent.give_up(error())
                 callbacks.append(unsent.pop_callback())
-        for callback in callbacks:
-            if callback is not None:
-                _run(callback)
-        self.wake()
+        try:
+            _callbacks.run([callback for callback in callbacks if callback is not None])
+        finally:
+            self.wake()
 
     def close(self) -> None:
         """Release what is kept open, after `fail_all`: here nothing."""
@@ -376,14 +379,3 @@ class Dispatcher:
     def has_failed(self) -> bool:
         """Whether nothing can be sent any more."""
         return self._failure is not None
-
-
-def _run(callback: Callable[[], object]) -> None:
-    """Run a callback. If it raises, that is reported like a thread that ends so."""
-    try:
-        callback()
-    except Exception:  # noqa: BLE001 - it is the user's
-        kind, value, tb = sys.exc_info()
-        thread = threading.current_thread()
-        assert kind is not None
-        threading.excepthook(threading.ExceptHookArgs((kind, value, tb, thread)))

@@ -22,6 +22,7 @@ from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 from .. import _core
+from .._base import safe_text
 from .._pickling import by_value, core_hooks
 from . import _time_limit
 
@@ -101,7 +102,7 @@ class SharedFunction:
         _time_limit.check(limit)
         data = by_value.dumps((mode, function, limit))
         self.function = function  # keeps alive what the pickle refers to
-        self.name = getattr(function, "__qualname__", None) or repr(function)
+        self.name = safe_text.callable_name(function)
         self._block = _core.Block(len(data))
         memoryview(self._block)[:] = data
         self.serial = self._block.serial

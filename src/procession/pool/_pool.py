@@ -17,6 +17,7 @@ import os
 import threading
 import warnings
 from collections.abc import Callable, Iterable
+from signal import SIGTERM
 from types import GenericAlias, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -24,12 +25,13 @@ from .. import _core
 from .._base import hooks, log
 from .._base.deadline import Deadline
 from .._base.finalize import Finalize
+from .._launch import sigint_mask
 from ._dispatcher import Dispatcher
 from ._functions import SharedFunctions
 from ._options import WorkerOptions
 from ._stats import PoolStats
 from ._submit import PoolCalls
-from ._supervisor import Supervisor
+from ._supervisor import TERMINATE_TIMEOUT, Supervisor
 from ._worker_setup import LibraryThreads
 
 if TYPE_CHECKING:
@@ -150,9 +152,17 @@ class Pool(PoolCalls):
         if self._state == RUN:
             self._state = CLOSE
 
-    def terminate(self) -> None:
-        """End the workers at once; open calls raise ``ProcessError`` for their callers."""
+    def terminate(self, timeout: float | None = TERMINATE_TIMEOUT) -> None:
+        """End the workers at once; open calls raise ``ProcessError`` for their callers.
+
+        Workers are asked to leave by a message, those with a task by SIGTERM besides.
+
+        Args:
+            timeout: seconds that the handlers of SIGTERM in workers may take; then what is left is
+                killed. None: they are waited for. Threads cannot be killed.
+        """
         log.debug("terminating pool")
+        self._end.check(timeout)
         self._state = TERMINATE
         self._terminate()
         self._end()  # if it was interrupted before
@@ -231,9 +241,13 @@ class _ProcessStarter:
             process.name = process.name.replace("Process", "PoolWorker")
         else:
             process.name = f"{self._name}-{number}"
-        with self._threads.inherited():
+        with self._threads.inherited(), sigint_mask.blocked(*self._inherited_handlers()):
             process.start()
         return process
+
+    def _inherited_handlers(self) -> tuple[int, ...]:
+        """Return the signals whose handlers in a new worker are those of this process at first."""
+        return (SIGTERM,) if self._context.get_start_method() == "fork" else ()
 
 
 def _size(processes: int | None) -> int:
@@ -256,12 +270,22 @@ class _End:
     def __init__(self, dispatcher: Dispatcher, supervisor: Any):
         self._dispatcher, self._supervisor = dispatcher, supervisor
         self._is_done = False
+        self._timeout: float | None = TERMINATE_TIMEOUT
+
+    def check(self, timeout: float | None) -> None:
+        """Use *timeout* for the workers' end.
+
+        Raises:
+            TypeError, ValueError: it is no length of time.
+        """
+        Deadline(timeout)
+        self._timeout = timeout
 
     def __call__(self) -> None:
         if self._is_done:
             return
         try:
-            self._supervisor.end()
+            self._supervisor.end(self._timeout)
             self._dispatcher.fail_all(_terminated)
             self._dispatcher.close()
         except BaseException:  # Ctrl-C, most likely: the rest is done at exit at the latest

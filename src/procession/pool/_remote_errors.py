@@ -3,7 +3,8 @@
 Idea: an exception loses its traceback when it is pickled, so the text of the traceback is sent with
 it and becomes the exception's cause in the parent. An exception that cannot be pickled, or cannot
 be rebuilt from its pickle, is found out in the worker and replaced by an error that says so: the
-caller always gets an exception.
+caller always gets an exception. Texts are cut to a bounded length, so that they fit into memory
+where the object did not.
 
 A worker that has died sends nothing. The supervisor knows how it ended, the dispatcher knows which
 task it had; so the supervisor puts plain values into the channel of results, and the dispatcher
@@ -17,11 +18,10 @@ Layer: pool.
 from __future__ import annotations
 
 import pickle
-import traceback
 from types import TracebackType
 from typing import Any
 
-from .._base import errors
+from .._base import errors, safe_text
 from .._launch import crash_report, exit_reason
 from .._launch.result import RemoteTraceback as RemoteTraceback
 
@@ -37,8 +37,8 @@ class MaybeEncodingError(Exception):
     """
 
     def __init__(self, exc: object, value: object):
-        self.exc = exc if isinstance(exc, str) else repr(exc)
-        self.value = value if isinstance(value, str) else _safe_repr(value)
+        self.exc = exc if isinstance(exc, str) else safe_text.text_of(exc)
+        self.value = value if isinstance(value, str) else safe_text.text_of(value)
         super().__init__(self.exc, self.value)
 
     def __str__(self) -> str:
@@ -52,24 +52,28 @@ class ExceptionWithTraceback:
     """An exception to be pickled: unpickled it is itself again, its remote traceback the cause.
 
     Args:
-        exc: the exception.
+        exc: the exception; it need not take new attributes.
         tb: its traceback in this process.
     """
 
     def __init__(self, exc: BaseException, tb: TracebackType | None):
-        lines = traceback.format_exception(type(exc), exc, tb)
+        BaseException.with_traceback(exc, tb)
         self.exc = exc
-        self.tb = f'\n"""\n{"".join(lines)}"""'
+        self.tb = f'\n"""\n{safe_text.traceback_of(exc)}"""'
         # The frames would keep everything alive that the task had.
-        self.exc.__traceback__ = None
+        safe_text.forget_frames(exc)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return rebuild_exc, (self.exc, self.tb)
 
 
 def rebuild_exc(exc: BaseException, tb: str) -> BaseException:
-    """Give *exc* its remote traceback as the cause."""
-    exc.__cause__ = RemoteTraceback(tb)
+    """Give *exc* its remote traceback as the cause.
+
+    Raises:
+        TypeError: *exc* is no exception: its pickle gives something else.
+    """
+    safe_text.set_cause(exc, RemoteTraceback(tb))
     return exc
 
 
@@ -78,22 +82,27 @@ def portable(exc: BaseException) -> ExceptionWithTraceback:
     wrapped = ExceptionWithTraceback(exc, exc.__traceback__)
     try:
         pickle.loads(pickle.dumps(wrapped))
-    except Exception as reason:  # noqa: BLE001 - whatever its own methods raise
-        what = "".join(traceback.format_exception_only(exc)).strip()
-        substitute = MaybeEncodingError(
-            f"{type(reason).__name__}: {reason} (an exception must be rebuilt from its args: see "
+    except BaseException as reason:  # noqa: BLE001 - whatever its own methods raise
+        wrapped.exc = _substitute(
+            exc,
+            f"{safe_text.name_of(reason)} (an exception must be rebuilt from its args: see "
             f"__reduce__ of {type(exc).__qualname__})",
-            what,
         )
-        wrapped.exc = substitute
     return wrapped
 
 
-def _safe_repr(value: object) -> str:
-    try:
-        return repr(value)
-    except Exception as error:  # noqa: BLE001 - a broken __repr__ must not hide the real trouble
-        return f"<{type(value).__name__}, whose repr raises {type(error).__name__}>"
+def portable_text(exc: BaseException, reason: BaseException) -> ExceptionWithTraceback:
+    """Return what tells of *exc*, which could not be sent for *reason*: a few words, all text."""
+    wrapped = ExceptionWithTraceback(exc, exc.__traceback__)
+    wrapped.exc = _substitute(exc, safe_text.name_of(reason))
+    return wrapped
+
+
+def _substitute(exc: BaseException, reason: str) -> BaseException:
+    """Return what is sent in place of *exc*: a MemoryError where memory is the reason."""
+    if isinstance(exc, MemoryError):
+        return MemoryError(safe_text.text_of(exc, str))
+    return MaybeEncodingError(reason, safe_text.name_of(exc))
 
 
 # ---------------------------------------------------------------------------- how a worker was lost

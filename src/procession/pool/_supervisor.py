@@ -15,7 +15,6 @@ Layer: pool.
 from __future__ import annotations
 
 import itertools
-import os
 import select
 import signal
 import threading
@@ -23,12 +22,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .. import _core
-from .._base import log, runtime
+from .._base import log, runtime, safe_text
 from .._base.deadline import Deadline
 from .._base.wakeup import Wakeup
 from .._launch import sigint_mask
 from . import _remote_errors, _time_limit, _trace_spans
-from ._protocols import LOST, TIMED_OUT
+from ._protocols import LOST, NO_TASK, STOP, TIMED_OUT
 from ._stats import WorkerSnapshot
 from ._worker import WorkerArguments, main
 from ._worker_setup import LibraryThreads
@@ -42,8 +41,11 @@ if TYPE_CHECKING:
 CANCEL_GRACE = 0.3
 """Seconds that a worker gets to end for a cancelled task before it is killed whatever it does."""
 
-TERMINATE_GRACE = 0.4
-"""Seconds that workers get to end after SIGTERM before they are killed."""
+TERMINATE_TIMEOUT = 5.0
+"""Seconds that workers get to end in order, or by SIGTERM, before they are killed."""
+
+_LEAVE_GRACE = 0.1
+"""Seconds in which a worker without a task takes the message that asks it to leave."""
 
 _DEATHS_AT_START = 5
 """So many deaths in a row, for each worker, before any task was taken: then the pool gives up."""
@@ -89,6 +91,7 @@ class Supervisor:
         self._deaths_at_start = 0
         self._lock = threading.RLock()  # the collector may end a forgotten pool anywhere
         self._terminating: dict[int, tuple[int, Deadline]] = {}  # by index: the task, until when
+        self._signalled: set[int] = set()  # the pids that were sent SIGTERM, once each
         self._wakeup = Wakeup()  # of the watcher
         self._watching = threading.Lock()  # taken by one thread, the watcher, for good
         self._watcher: threading.Thread | None = None
@@ -110,7 +113,10 @@ class Supervisor:
         self.workers = [None] * len(self.workers)
         for worker in started:
             worker.terminate()
+        deadline = Deadline(TERMINATE_TIMEOUT)
         for worker in started:
+            worker.join(deadline.remaining())
+            worker.kill()
             worker.join()
 
     def _start_watcher(self) -> None:
@@ -199,8 +205,8 @@ class Supervisor:
             with self._lock:
                 if not self._stopped.is_set():
                     self._start_worker(index)
-        except Exception as error:  # noqa: BLE001 - the callers get it; the others are still watched
-            said = f"a worker that had ended could not be replaced: {error!r}"
+        except BaseException as error:  # noqa: BLE001 - the callers get it; the others are still watched
+            said = f"a worker that had ended could not be replaced: {safe_text.text_of(error)}"
             self._dispatcher.fail_all(lambda: RuntimeError(said))
 
     def _on_death_at_start(self, exitcode: int) -> None:
@@ -286,22 +292,62 @@ class Supervisor:
         if self._finished.wait(timeout) and watcher is not None:
             watcher.join()
 
-    def end(self) -> None:
-        """End all workers now, whatever they do; afterwards none is left."""
+    def end(self, timeout: float | None = TERMINATE_TIMEOUT) -> None:
+        """End all workers; afterwards none is left.
+
+        Each is asked to leave by a message. One with a task, or that is not set up yet, gets
+        SIGTERM at once; any other one that does not take the message gets it soon. Whatever is
+        there after *timeout* seconds is killed; None: nothing is.
+        """
+        deadline = Deadline(timeout)
         self._ended = True
         self.stop_replacing()
         if self._watcher is None:  # the start was interrupted: the workers there must be watched
             self._start_watcher()
-        self._signal(signal.SIGTERM)
-        self.join(TERMINATE_GRACE)
+        first_message = self._ask_to_leave()
+        self._signal(signal.SIGTERM, self._takes_no_message)
+        self.join(_LEAVE_GRACE if timeout is None else min(_LEAVE_GRACE, timeout))
+        self._signal(signal.SIGTERM, lambda index: not self._took(index, first_message))
+        self.join(deadline.remaining())
         if not self.is_finished:
             self._signal(signal.SIGKILL)
             self.join()
 
-    def _signal(self, number: int) -> None:
-        for worker in list(self.workers):
-            if worker is not None:
-                try:
-                    os.kill(worker.pid, number)
-                except (ProcessLookupError, ValueError):
-                    continue  # it has ended, and the watcher knows by now
+    def _ask_to_leave(self) -> int:
+        """Have each worker leave before its next task; return the number of the first message."""
+        self.cancel_table.end()
+        numbers = []
+        try:
+            for _ in self.workers:  # wakes those that wait for a task
+                numbers.append(self._tasks.send(None, STOP, 0))
+        except MemoryError as error:  # then SIGTERM alone asks them
+            log.debug("no memory for a message to the workers: %s", error)
+        return numbers[0] if numbers else NO_TASK
+
+    def _takes_no_message(self, index: int) -> bool:
+        """Whether worker *index* is being set up, or has a task."""
+        task = self._status.task(index)
+        busy = task is not None and self._dispatcher.is_open(task)
+        return busy or not self._status.is_ready(index)
+
+    def _took(self, index: int, message: int) -> bool:
+        """Whether worker *index* has received that message, or a later one."""
+        task = self._status.task(index)
+        return task is not None and bool(task >= message)
+
+    def _signal(self, number: int, is_meant: Callable[[int], bool] = lambda index: True) -> None:
+        """Send a signal to those workers that are meant; SIGTERM to each once only.
+
+        A second SIGTERM would interrupt the handler of the first. A worker that was stopped is
+        continued, so that it can follow.
+        """
+        for index, worker in enumerate(list(self.workers)):
+            popen = None if worker is None else worker._popen
+            if popen is None or not is_meant(index):  # it has ended, and the watcher knows by now
+                continue
+            if number == signal.SIGTERM:
+                if popen.pid in self._signalled:
+                    continue
+                self._signalled.add(popen.pid)
+            popen._send_signal(number)
+            popen._send_signal(signal.SIGCONT)

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from .._base import safe_text
 from .._base.deadline import Deadline
 from . import _time_limit
 from ._dispatcher import Dispatcher
@@ -29,8 +30,10 @@ from ._options import WorkerOptions
 from ._pool import Pool
 from ._protocols import SETUP_FAILED, STOP, Message
 from ._stats import WorkerSnapshot
-from ._supervisor import TERMINATE_GRACE
 from ._worker import run_tasks
+
+TERMINATE_GRACE = 0.4
+"""Seconds that `join` waits for a thread's task after ``terminate``."""
 
 
 class LocalChannel:
@@ -121,7 +124,7 @@ class LocalFunction:
 
     def __init__(self, function: Function, mode: str):
         self.serial = next(self._serials)
-        self.name = getattr(function, "__qualname__", None) or repr(function)
+        self.name = safe_text.callable_name(function)
         self.run = MODES[mode](function)
 
 
@@ -213,8 +216,12 @@ class ThreadSupervisor:
             if worker is not threading.current_thread() and worker.ident is not None:
                 worker.join(deadline.remaining())
 
-    def end(self) -> None:
-        """Discard the tasks that no worker has begun, and end each worker after its task."""
+    def end(self, timeout: float | None = None) -> None:
+        """Discard the tasks that no worker has begun, and end each worker after its task.
+
+        Args:
+            timeout: not used, as a thread cannot be killed.
+        """
         self._ended = True
         self._tasks.clear()
         for _ in self.workers:

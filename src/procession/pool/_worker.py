@@ -4,7 +4,8 @@ Idea: get a task, get its function, call it, put the result; the tags of the mes
 and which function it is. Before a task counts as received its number stands in the worker's status
 (the core writes it), so the parent of a worker that dies knows which task it had.
 
-Invariant: for each task received there is exactly one result, unless the process dies.
+Invariant: for each task received there is a result, unless the process dies. Each step that calls
+methods of the program's objects is guarded: what cannot be told is replaced by a text about it.
 
 Layer: pool; runs in the workers.
 """
@@ -24,10 +25,11 @@ from .._base import log, runtime
 from .._launch import sigint_mask
 from .._pickling import settings
 from . import _worker_setup, _worker_status
+from ._cancel_table import PoolEnded
 from ._functions import FunctionCache
 from ._options import WorkerOptions
 from ._protocols import CANCELLED, FAILED, OK, SETUP_FAILED, STOP, Message
-from ._remote_errors import MaybeEncodingError, portable
+from ._remote_errors import MaybeEncodingError, portable, portable_text
 from ._trace_spans import SpanRecorder
 
 
@@ -59,7 +61,7 @@ class WorkerArguments:
 
 def main(arguments: WorkerArguments) -> None:
     """Run tasks until told to stop, or until as many are done as the pool's owner allows."""
-    _leave_interrupts_to_the_parent()
+    _have_own_signal_handlers()
     settings.refused_goes_by_value = False  # it is an error of the task
     runtime.cpu_sharers = arguments.cpu_sharers
     arguments.threads.apply()
@@ -67,7 +69,7 @@ def main(arguments: WorkerArguments) -> None:
     try:
         _worker_setup.prepare(options, arguments.number)
     except BaseException as error:  # noqa: BLE001 - the pool tells the caller
-        arguments.results.send(portable(error), 0, SETUP_FAILED)
+        _put_error(arguments.results.send, portable, error, (0, SETUP_FAILED))
         sys.exit(1)
     _worker_status.write_status_of(arguments.tasks, arguments.status, arguments.index)
     get_task = arguments.tasks.receive
@@ -75,15 +77,18 @@ def main(arguments: WorkerArguments) -> None:
     if arguments.spans is not None:
         recorder = SpanRecorder(arguments.spans, arguments.number, get_task, put_result)
         get_task, put_result = recorder.get_task, recorder.put_result
-    done = run_tasks(
-        get_task,
-        FunctionCache().get,
-        put_result,
-        _make_is_enough(options),
-        portable,
-        _worker_status.cancel_table_reader(arguments.status).has,
-    )
-    log.debug("worker exiting after %d tasks", done)
+    try:
+        done = run_tasks(
+            get_task,
+            FunctionCache().get,
+            put_result,
+            _make_is_enough(options),
+            portable,
+            _worker_status.cancel_table_reader(arguments.status).has,
+        )
+        log.debug("worker exiting after %d tasks", done)
+    except PoolEnded:
+        log.debug("worker exiting, as the pool is terminated")
     if options.worker_exit is not None:
         options.worker_exit(_worker_setup.worker_state())
 
@@ -97,14 +102,18 @@ def _make_is_enough(options: WorkerOptions) -> Callable[[int], bool]:
     return lambda done: done >= most or (done > 0 and resident.bytes() > limit)
 
 
-def _leave_interrupts_to_the_parent() -> None:
-    """Do nothing on Ctrl-C, which reaches the whole process group: the parent decides.
+def _have_own_signal_handlers() -> None:
+    """Do nothing on Ctrl-C, which reaches the whole process group; end by SIGTERM.
 
-    A handler that does nothing, not SIG_IGN, which programs started by a task would inherit.
+    The parent decides what becomes of a pool on Ctrl-C. For it there is a handler that does
+    nothing, not SIG_IGN, which programs started by a task would inherit. A forked worker has
+    inherited its parent's handler of SIGTERM and its wake-up descriptor, which are not for it.
     """
     if threading.current_thread() is threading.main_thread():
+        signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGINT, lambda number, frame: None)
-        sigint_mask.unblock()  # blocked since before the start: see `Supervisor`
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        sigint_mask.unblock(signal.SIGTERM)  # blocked since before the start: see `_ProcessStarter`
 
 
 def run_tasks(
@@ -138,11 +147,29 @@ def run_tasks(
                 raise error
             value = get_function(serial, offset)(task)
         except BaseException as exc:  # noqa: BLE001 - SystemExit and the like end the task, no more
-            put_result(wrap(exc), number, FAILED)
+            _put_error(put_result, wrap, exc, (number, FAILED))
         else:
             try:
                 put_result(value, number, OK)
-            except Exception as exc:  # noqa: BLE001 - the value's own pickling code
-                put_result(wrap(MaybeEncodingError(exc, value)), number, FAILED)
+            except BaseException as exc:  # noqa: BLE001 - the value's own pickling code; or no memory
+                _put_error(put_result, wrap, _unsent(exc, value), (number, FAILED))
         task = value = error = None  # not kept alive until the next task comes
     return done
+
+
+def _unsent(error: BaseException, value: object) -> BaseException:
+    """Return the error for the caller of a task whose *value* could not be sent for *error*."""
+    return error if isinstance(error, MemoryError) else MaybeEncodingError(error, value)
+
+
+def _put_error(
+    put_result: Callable[[Any, int, int], object],
+    wrap: Callable[[BaseException], Any],
+    error: BaseException,
+    tags: tuple[int, int],
+) -> None:
+    """Send *error* for a task; if that cannot be sent, a short text that tells of it."""
+    try:
+        put_result(wrap(error), *tags)
+    except BaseException as reason:  # noqa: BLE001 - the exception's own methods; or no memory
+        put_result(portable_text(error, reason), *tags)

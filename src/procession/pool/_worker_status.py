@@ -9,12 +9,13 @@ also of a worker that has died or that is stuck in C code.
     DEADLINE_NS  when the kernel will kill the worker for its time limit; 0: there is no limit.
     LIMIT_NS     the length of that limit; written before the deadline.
     CANCEL_TASK  the worker ends itself on CANCEL_SIGNAL if TASK has this value; the parent's.
+    READY        1: the worker is set up and receives tasks.
 
 Times are nanoseconds of the monotonic clock, which all processes share. The header of the cancel
 table follows the last row.
 
 Invariant: a worker writes only to its own row, and not its CANCEL_TASK. The core writes the words
-in the worker (native/python/worker_status.c).
+in the worker (native/python/worker_status.c), all but READY.
 
 Layer: pool.
 """
@@ -29,8 +30,9 @@ from . import _cancel_table
 TASK, CANCEL_TASK = _core.WORKER_TASK, _core.WORKER_CANCEL_TASK
 STARTED_NS, DEADLINE_NS = _core.WORKER_STARTED_NS, _core.WORKER_DEADLINE_NS
 LIMIT_NS = _core.WORKER_LIMIT_NS
+READY = _core.WORKER_STATUS_WORDS
 # At least a cache line, so that neighbours do not slow each other down.
-_WORDS = max(8, _core.WORKER_STATUS_WORDS)
+_WORDS = max(8, READY + 1)
 _BYTES_OF_WORD = 8
 
 
@@ -38,6 +40,7 @@ def write_status_of(tasks: _core.TaskChannel, block: _core.Block, index: int) ->
     """From now on the core writes in row *index* what this worker receives from *tasks*."""
     tasks.set_task_word(block, index * _WORDS)
     _core.use_worker_status(block, index * _WORDS)
+    memoryview(block).cast("Q")[index * _WORDS + READY] = 1
 
 
 def cancel_table_reader(block: _core.Block) -> _cancel_table.CancelTableReader:
@@ -83,6 +86,10 @@ class WorkerStatusTable:
         """Return the number of the latest task of worker *index*; None if there was none yet."""
         word = self._words[index * _WORDS + TASK]
         return word - 1 if word else None
+
+    def is_ready(self, index: int) -> bool:
+        """Whether worker *index* is set up and receives tasks."""
+        return bool(self._words[index * _WORDS + READY])
 
     def set_cancel_task(self, index: int, task: int) -> None:
         """Have worker *index* end itself if it is at *task* when CANCEL_SIGNAL comes."""

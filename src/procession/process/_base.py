@@ -70,9 +70,11 @@ class BaseProcess(ProcessInfo):
             SIGKILL included. None: daemons are, and so is every child of a process that is; others
             are killed when the first process of the family is gone. False: neither this process nor
             its descendants are.
+        returns: whether what `run` returns is kept for `result`; else it is ignored.
     """
 
     _start_method: str | None = None
+    _returns = False
 
     @staticmethod
     def _Popen(process_obj: Any) -> BasePopen:
@@ -89,6 +91,7 @@ class BaseProcess(ProcessInfo):
         *,
         daemon: bool | None = None,
         die_with_parent: bool | None = None,
+        returns: bool = False,
     ):
         _check(group is None, "group argument must be None for now")
         creator = runtime.current_process()
@@ -105,6 +108,7 @@ class BaseProcess(ProcessInfo):
         self._die_with_parent = die_with_parent
         if die_with_parent is False:
             self._config["outlives_family"] = True
+        self._returns = bool(returns)
         self._result_channel: Channel | None = None
         self._crash_report: Block | None = None
         self._received_result: Result | None = None
@@ -161,14 +165,20 @@ class BaseProcess(ProcessInfo):
             ProcessLostError: it was killed, or exited with a code other than 0, or its result
                 cannot be sent.
             BaseException: what `run` raised; its cause is the traceback in the child, as text.
+            ValueError: it has ended well, but was made without ``returns=True``.
         """
         result = self._wait_for_result(timeout)
         if result.error is not None:
             raise result.error
+        if not self._returns:
+            raise ValueError(
+                f"what {self.name} returned was not kept: make it with Process(..., returns=True). "
+                "Whether it failed tells exception()"
+            )
         return result.value
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
-        """Wait like `result`, and return what that would raise; None if it would return."""
+        """Wait for the end like `result`; return what ended `run`, or None if that returned."""
         return self._wait_for_result(timeout).error
 
     def _wait_for_result(self, timeout: float | None) -> Result:
