@@ -9,8 +9,8 @@
 #include "container.h"
 #include "snapshot.h"
 
-/* Instead of the version that the list must still have for a change; STATUS_AGAIN: it has
- * another. */
+/* A change names the version that the list must still have; if it has another, STATUS_AGAIN. This
+ * stands for every version. */
 #define LIST_ANY_VERSION UINT64_MAX
 
 /* Positions may be negative. STATUS_MISSING: there is no such position. */

@@ -222,9 +222,7 @@ def _launch(reader: int) -> int:
 
 def _interpreter() -> str | bytes:
     """Return the interpreter for children, which the program may have set."""
-    spawn = sys.modules.get(f"{__package__}.spawn")
-    named: str | bytes | None = spawn.get_executable() if spawn is not None else None
-    return named or sys.executable
+    return runtime.executable or sys.executable
 
 
 def _ignored_signals() -> tuple[int, ...]:
@@ -243,6 +241,7 @@ def _message(verb: str, name: str, rtype: str, identity: _Identity) -> bytes:
 
 
 _resource_tracker = ResourceTracker()
+runtime.stop_helper["resource tracker"] = _resource_tracker._stop
 ensure_running = _resource_tracker.ensure_running
 register = _resource_tracker.register
 unregister = _resource_tracker.unregister

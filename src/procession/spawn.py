@@ -41,8 +41,6 @@ __all__ = [
 WINEXE = False
 WINSERVICE = False
 
-_python_exe: bytes | None = os.fsencode(sys.executable) if sys.executable else None
-
 old_main_modules = main_module.replaced
 import_main_path = _fixup_main_from_path = main_module.from_path
 _fixup_main_from_name = main_module.from_name
@@ -50,13 +48,12 @@ _fixup_main_from_name = main_module.from_name
 
 def set_executable(exe: str | bytes | os.PathLike[str] | None) -> None:
     """Set the interpreter that children are started with."""
-    global _python_exe
-    _python_exe = None if exe is None else os.fsencode(exe)
+    runtime.executable = None if exe is None else os.fsencode(exe)
 
 
 def get_executable() -> bytes | None:
     """Return the interpreter that children are started with."""
-    return _python_exe
+    return runtime.executable
 
 
 # --------------------------------------------------------------------------------- the command line

@@ -357,10 +357,9 @@ def _flush_std_streams() -> None:
 
 def _cleanup_tests() -> None:
     """End all helper processes; CPython's own test suite calls this."""
-    for module, name in (("forkserver", "_forkserver"), ("resource_tracker", "_resource_tracker")):
-        helper = getattr(sys.modules.get(f"procession.{module}"), name, None)
-        if helper is not None:
-            helper._stop()
+    for helper in ("fork server", "resource tracker"):  # in this order: the server uses the tracker
+        if helper in runtime.stop_helper:
+            runtime.stop_helper[helper]()
     hooks.active_children()  # reaps those that have ended
     _run_finalizers()
     from test import support  # type: ignore[import-not-found]  # not in every interpreter

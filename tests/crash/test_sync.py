@@ -105,7 +105,7 @@ def test_a_waiter_gets_the_lock_that_was_released_without_a_wake_up(
 @pytest.mark.parametrize("point", ["lock.release.offer_cancelled"])
 @RECLAIM
 @LOCKS
-def test_a_lock_is_free_whose_offer_is_withdrawn_by_a_process_that_is_killed(
+def test_a_lock_is_free_whose_offer_is_taken_back_by_a_process_that_is_killed(
     kind: Any, point: str, reclaim: bool
 ) -> None:
     """Somebody has waited for long, and gone: the lock is offered to nobody, and taken back."""

@@ -62,7 +62,7 @@ def test_messages_of_the_dead_that_nobody_takes_go_with_their_queue() -> None:
 
 
 @pytest.mark.slow
-def test_processes_killed_unburied_are_reaped_by_whoever_starts_another() -> None:
+def test_killed_processes_are_reaped_when_another_is_started() -> None:
     """Without any call to reap(): the table's slots and the memory do not grow with the dead."""
     slots = []
     for death in range(300):

@@ -1,9 +1,8 @@
 """The C sources: what each header declares, who defines it, who uses it.
 
-Idea: a header and the `.c` of the same name are one unit, named by its path ("shm/block"). A file
-uses another if it names a function that the other defines: in the `.c` if the header only declares
-it, in the header itself if it is an inline one. Comments, strings and directives are blanked first,
-so that only code is read.
+Idea: a header and the `.c` of the same name are one unit, named by its path ("shm/block"). A unit
+uses another if it names a function, a macro or a variable of the other's header: in its own `.c` or
+in an inline function. Comments and strings are blanked first, so that only code is read.
 """
 
 import re
@@ -20,6 +19,10 @@ DIRECTIVE = re.compile(r"^[ \t]*#(?:[^\n]*\\\n)*[^\n]*", re.MULTILINE)
 INCLUDE = re.compile(r'^[ \t]*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 NAME = re.compile(r"(?<![\w.])(?<!->)[A-Za-z_]\w*")
 FUNCTION = re.compile(r"(?<!\()\b([A-Za-z_]\w*)\s*\(")  # the first name before a parenthesis
+MACRO = re.compile(r"^[ \t]*#\s*define\s+([A-Za-z_]\w*)", re.MULTILINE)
+# Of the interpreter: what imports, runs source, or gives the modules or `__import__`.
+IMPORTERS = ("PyImport_", "PyRun_", "Py_Compile", "PySys_Get", "PyEval_GetBuiltins")
+GUARDS = "PROCESSION_"  # how the macros begin that keep a header from being read twice
 PYTHON_HEADERS = frozenset({"Python.h", "structmember.h"})
 
 
@@ -31,21 +34,24 @@ class Unit:
     header: Path | None = None
     source: Path | None = None
     declared: set[str] = field(default_factory=set)  # in the header, and defined elsewhere
-    inline: set[str] = field(default_factory=set)  # defined in the header
+    inline: set[str] = field(default_factory=set)  # defined in the header, macros too
+    variables: set[str] = field(default_factory=set)  # declared in the header
     defined: set[str] = field(default_factory=set)  # in the source, for others to call
     private: set[str] = field(default_factory=set)  # defined in the source, for itself alone
-    used: dict[str, set[str]] = field(default_factory=dict)  # by ".h" or ".c": the names in it
+    foreign: set[str] = field(default_factory=set)  # declared in the source, not defined there
+    at_top: set[str] = field(default_factory=set)  # the names in the source's own variables
+    used: set[str] = field(default_factory=set)  # the names in header and source
 
 
 class CTree:
-    """The C files below a folder, the tests and models apart."""
+    """The C files below a folder, those in *without* apart."""
 
-    def __init__(self, native: Path) -> None:
+    def __init__(self, native: Path, without: tuple[str, ...] = ("tests", "models")) -> None:
         self.native = native
         self.files = sorted(
             path
             for path in native.rglob("*.[ch]")
-            if path.relative_to(native).parts[0] not in ("tests", "models")
+            if path.relative_to(native).parts[0] not in without
         )
 
     @cached_property
@@ -55,30 +61,36 @@ class CTree:
         for path in self.files:
             name = str(path.relative_to(self.native).with_suffix(""))
             unit = found.setdefault(name, Unit(name))
-            code = code_of(path.read_text())
-            unit.used[path.suffix] = set(NAME.findall(blanked(path.read_text())))
+            text = path.read_text()
+            code = code_of(text)
+            unit.used |= set(NAME.findall(blanked(text)))
             if path.suffix == ".h":
                 unit.header = path
-                unit.declared, unit.inline = set(declarations(code)), set(definitions(code))
+                macros = {each for each in MACRO.findall(text) if not each.startswith(GUARDS)}
+                unit.declared = set(declarations(code))
+                unit.inline = set(definitions(code)) | macros
+                unit.variables = set(variables(code))
             else:
                 unit.source = path
                 unit.defined = set(definitions(code))
                 unit.private = set(definitions(code, static=True))
+                unit.foreign = set(declarations(code)) - unit.defined
+                unit.at_top = set(variables(code, extern=False))
         return found
 
     @cached_property
     def uses(self) -> dict[str, set[str]]:
-        """Which file uses which other; files by their paths, as "shm/block.c"."""
-        home = {name: f"{unit.name}.c" for unit in self.units.values() for name in unit.declared}
-        for unit in self.units.values():
-            home |= dict.fromkeys(unit.inline, f"{unit.name}.h")
-        found = {}
-        for unit in self.units.values():
-            for suffix, names in unit.used.items():
-                file = f"{unit.name}{suffix}"
-                others = names - unit.private - unit.declared - unit.inline
-                found[file] = {home[name] for name in others if name in home}
-        return found
+        """Which unit uses which others."""
+        home = {
+            name: unit.name
+            for unit in self.units.values()
+            for name in unit.declared | unit.inline | unit.variables
+        }
+        return {
+            unit.name: {home[name] for name in unit.used - unit.private if name in home}
+            - {unit.name}
+            for unit in self.units.values()
+        }
 
 
 def blanked(text: str) -> str:
@@ -117,12 +129,34 @@ def definitions(code: str, *, static: bool = False) -> Iterator[str]:
             yield name.group(1)
 
 
+def variables(code: str, *, extern: bool = True) -> Iterator[str]:
+    """Yield the names in what declares a variable: as *extern*, or as a file's own for others."""
+    for statement in code.split(";"):
+        head = statement.partition("=")[0].rpartition("\0")[2]
+        words = head.split()
+        if not words or "(" in head or words[0] in ("static", "typedef"):
+            continue
+        if (words[0] == "extern") is extern:
+            for declarator in head.split(","):
+                names = [name for name in NAME.findall(declarator) if not name.isupper()]
+                yield from names[-1:]
+
+
 def misplaced_functions(tree: CTree) -> list[str]:
-    """Each function that a header declares is defined by the `.c` of the same name."""
+    """Each function or variable that a header declares is defined by the `.c` of the same name."""
     return [
         f"{unit.name}.h declares {name}, which {unit.name}.c does not define"
         for unit in tree.units.values()
-        for name in sorted(unit.declared - unit.defined)
+        for name in sorted((unit.declared - unit.defined) | (unit.variables - unit.at_top))
+    ]
+
+
+def foreign_declarations(tree: CTree) -> list[str]:
+    """A `.c` declares no function of another file: it includes the header."""
+    return [
+        f"{unit.name}.c declares {name}, and does not define it"
+        for unit in tree.units.values()
+        for name in sorted(unit.foreign)
     ]
 
 
@@ -146,7 +180,7 @@ def sources_without_header(tree: CTree) -> list[str]:
 
 
 def call_circles(tree: CTree) -> list[str]:
-    """No two files call one another, and there is no longer circle either."""
+    """No two `.c` files call one another, nor by their headers; no longer circle either."""
     return [" <-> ".join(group) for group in cycles(tree.uses)]
 
 
@@ -189,11 +223,10 @@ def _is_upward(path: Path, quote: str, name: str) -> bool:
 def imports_of_python(tree: CTree) -> list[str]:
     """The core imports no Python module: it is given what it needs, so it depends on none."""
     return [
-        f"{file} calls {name}"
+        f"{unit.name} calls {name}"
         for unit in tree.units.values()
-        for suffix, names in unit.used.items()
-        for file, name in ((f"{unit.name}{suffix}", name) for name in sorted(names))
-        if name.startswith("PyImport_")
+        for name in sorted(unit.used)
+        if name.startswith(IMPORTERS)
     ]
 
 

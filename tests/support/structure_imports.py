@@ -1,8 +1,10 @@
 """What one Python file imports, by statement or by string.
 
-Idea: an import by string is a call of ``import_module`` or ``__import__``, a look into
-``sys.modules``, or any other string that is a dotted name of the package: whatever takes it can
-import it. Only where a string gives a class its public path it is a name and no import.
+Idea: an import by string is a call of ``import_module`` or another function that imports, a look
+into ``sys.modules``, or any other string that is a dotted name of the package, or code that imports
+one: whatever takes it can import it. Strings are read with their f-strings and sums, as far as they
+are made of constants, ``__name__`` and ``__package__``. Only where a string gives a class its
+public path it is a name and no import.
 """
 
 import ast
@@ -12,11 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TYPE_CHECKING_NAMES = ("TYPE_CHECKING", "typing.TYPE_CHECKING")
-IMPORTERS = ("import_module", "__import__")
+# Functions whose first argument is the name of a module.
+IMPORTERS = frozenset({"import_module", "__import__", "find_spec", "resolve_name", "run_module"})
+METHODS = frozenset({"get", "pop", "setdefault"})  # of sys.modules, by name of a module
 
 # A string that is a dotted name of the package, or a line of code that imports one.
-DOTTED = re.compile(r"(procession(?:\.\w+)+)\Z")
-CODE = re.compile(r"\b(?:from|import) (procession(?:\.\w+)+)")
+DOTTED = re.compile(r"(procession(?:\.\w+)+)(?::[\w.]*)?\Z")
+CODE = re.compile(r"\b(?:from (procession[\w.]*) import (\w+)|import (procession(?:\.\w+)+))")
+UNKNOWN = "\0"  # in a string: what is known at run time alone
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,7 @@ class Import:
 
 def imports_of(path: Path, folder: str) -> Iterator[Import]:
     """Yield what the module in *path* imports; *folder* is the package it is in."""
-    visitor = _Visitor(folder)
+    visitor = _Visitor(folder, folder if path.name == "__init__.py" else f"{folder}.{path.stem}")
     visitor.visit(ast.parse(path.read_text(), str(path)))
     yield from visitor.found
 
@@ -38,8 +43,10 @@ def imports_of(path: Path, folder: str) -> Iterator[Import]:
 class _Visitor(ast.NodeVisitor):
     """Collects the imports of one module."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, module: str) -> None:
         self.folder = folder
+        self.known = {"__package__": folder, "__name__": module}
+        self.importers = set(IMPORTERS)  # with the names that the module gives them
         self.found: list[Import] = []
 
     def visit_If(self, node: ast.If) -> None:
@@ -55,14 +62,41 @@ class _Visitor(ast.NodeVisitor):
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         """``from a import b``: a.b where that is a module, else a; `Tree.resolve` decides."""
         base = self.absolute(node.level, node.module or "")
+        self.importers |= {
+            each.asname for each in node.names if each.asname and each.name in IMPORTERS
+        }
         self.found += [Import(f"{base}.{alias.name}", node.lineno) for alias in node.names]
 
     def visit_Call(self, node: ast.Call) -> None:
         """``import_module(name)``; of ``export("a.b", ...)`` the string is a public path."""
-        called = ast.unparse(node.func).rpartition(".")[2]
-        if called in IMPORTERS and node.args:
-            self.found.append(Import(self.written(node.args[0]), node.lineno, True))
+        of, _, called = ast.unparse(node.func).rpartition(".")
+        if called in self.importers or (of == "sys.modules" and called in METHODS):
+            names = node.args[:1] or [each.value for each in node.keywords if each.arg == "name"]
+            for name in names:
+                self.found.append(Import(self.written(name, _level(node)), node.lineno, True))
         elif called != "export":
+            self.generic_visit(node)
+
+    def visit_Subscript(self, node: ast.Subscript) -> None:
+        """``sys.modules[name]``."""
+        if ast.unparse(node.value) == "sys.modules":
+            self.found.append(Import(self.written(node.slice), node.lineno, True))
+        else:
+            self.generic_visit(node)
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
+        """An f-string, and what is in it."""
+        self.read_string(_text(node, self.known), node.lineno)
+        for part in node.values:
+            if not isinstance(part, ast.Constant):
+                self.visit(part)
+
+    def visit_BinOp(self, node: ast.BinOp) -> None:
+        """A sum of strings; any other operation is just visited."""
+        text = _text(node, self.known)
+        if text.strip(UNKNOWN):
+            self.read_string(text, node.lineno)
+        else:
             self.generic_visit(node)
 
     def visit_Assign(self, node: ast.Assign) -> None:
@@ -78,14 +112,25 @@ class _Visitor(ast.NodeVisitor):
     def visit_Constant(self, node: ast.Constant) -> None:
         """Any other string that names a module of the package, or imports it in another process."""
         if isinstance(node.value, str):
-            names = DOTTED.findall(node.value) or CODE.findall(node.value)
-            self.found += [Import(name, node.lineno, True) for name in names]
+            self.read_string(node.value, node.lineno)
 
-    def written(self, name: ast.expr) -> str:
+    def read_string(self, text: str, line: int) -> None:
+        """Find what is named in *text*; a name of the package with an unknown part is ""."""
+        names = DOTTED.findall(text)
+        for package, name, module in CODE.findall(text):
+            names.append(module or f"{package}.{name}")
+        if text.startswith("procession.") and UNKNOWN in text and " " not in text:
+            names.append("")
+        if text in ("import_module", "__import__"):  # to be looked up by getattr
+            names.append("")
+        self.found += [Import(name, line, True) for name in names]
+
+    def written(self, name: ast.expr, level: int = 0) -> str:
         """Return the absolute name that an importing function is given; "": made at run time."""
-        text = _text(name, self.folder)
-        level = len(text) - len(text.lstrip("."))
-        return self.absolute(level, text.lstrip("."))
+        text = _text(name, self.known)
+        inner = text.lstrip(".")
+        level = level or len(text) - len(inner)
+        return "" if UNKNOWN in text else self.absolute(level, inner.partition(":")[0])
 
     def absolute(self, level: int, name: str) -> str:
         """Return the absolute name of *name* seen through *level* leading dots."""
@@ -95,13 +140,24 @@ class _Visitor(ast.NodeVisitor):
         return ".".join([*parents, name] if name else parents)
 
 
-def _text(node: ast.expr, folder: str) -> str:
-    """Return what a constant or an f-string of constants says; "": that is not written there."""
-    if isinstance(node, ast.Constant):
-        return node.value if isinstance(node.value, str) else ""
+def _level(call: ast.Call) -> int:
+    """Return how far up ``__import__(..., level=n)`` begins; 0 for an absolute name."""
+    for each in call.keywords:
+        if each.arg == "level" and isinstance(each.value, ast.Constant):
+            return int(each.value.value)  # type: ignore[arg-type]
+    return 0
+
+
+def _text(node: ast.expr, known: dict[str, str]) -> str:
+    """Return what a string expression says, with `UNKNOWN` for what is not written there."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
     if isinstance(node, ast.FormattedValue):
-        return folder if ast.unparse(node.value) == "__package__" else ""
+        return _text(node.value, known)
+    if isinstance(node, ast.Name):
+        return known.get(node.id, UNKNOWN)
     if isinstance(node, ast.JoinedStr):
-        parts = [_text(part, folder) for part in node.values]
-        return "".join(parts) if all(parts) else ""
-    return ""
+        return "".join(_text(part, known) for part in node.values)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        return _text(node.left, known) + _text(node.right, known)
+    return UNKNOWN

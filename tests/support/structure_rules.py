@@ -34,10 +34,10 @@ def wrong_underscores(tree: Tree) -> list[str]:
 
 def _wrong_name(module: str) -> str:
     folder, _, name = module.rpartition(".")
-    private = name.startswith("_") and not name.startswith("__")
+    private = name.startswith("_") and not name.endswith("__")
     if module in ("", "__main__"):
         return ""
-    if folder.startswith("_"):
+    if any(part.startswith("_") for part in folder.split(".")):
         return "its package begins with an underscore already" if private else ""
     if module in PUBLIC_MODULES:
         return ""

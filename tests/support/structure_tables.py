@@ -46,8 +46,12 @@ BY_STRING: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "context._base": (("reduction",), "asks whether it was imported; imports nothing"),
     "forkserver._server": ((), "what the program wants to have imported before each fork"),
+    "_launch.import_locks": ((), "modules that another thread was importing, to forget them"),
     "_patching.install": ((), "the modules of the program's own imports, by their names here"),
     "_patching.loky": ((), "modules of the library, in the copy that the program uses"),
+    "_pickling.by_value": ((), "the module that an object of the program says it is from"),
+    "_pickling.main_module": ((), "the program's main module"),
+    "pool._progress": ((), "the libraries that draw bars, whichever is installed"),
 }
 
 # Of native/, from the bottom.

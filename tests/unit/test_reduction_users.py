@@ -191,7 +191,7 @@ def test_a_connection_goes_through_a_connection(ctx: Any) -> None:
 
 
 @pytest.mark.orphans  # the program's tracker ends after it
-def test_a_segment_can_be_withdrawn_from_the_tracker() -> None:
+def test_a_segment_can_be_taken_from_the_tracker() -> None:
     """The remedy for gh-82300 that programs carry: harmless where it is not needed."""
     outcome = run_python(
         """

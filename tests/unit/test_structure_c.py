@@ -8,13 +8,22 @@ from tests.support.structure import ROOT, assert_none
 pytestmark = pytest.mark.bare
 
 TREE = rules.CTree(ROOT / "native")
+TESTS = rules.CTree(ROOT / "native" / "tests", without=())
 
 
 def test_each_function_is_declared_and_defined_under_one_name() -> None:
     """Who reads a header finds the code in the `.c` beside it."""
     assert_none(rules.misplaced_functions(TREE))
     assert_none(rules.undeclared_functions(TREE))
+    assert_none(rules.foreign_declarations(TREE))
     assert_none(rules.sources_without_header(TREE))
+
+
+def test_the_same_holds_for_what_tests_share() -> None:
+    """A test itself is one file, which is its own table of contents."""
+    assert_none(rules.misplaced_functions(TESTS))
+    assert_none(rules.foreign_declarations(TESTS))
+    assert_none(rules.call_circles(TESTS))
 
 
 def test_no_files_call_one_another_in_a_circle() -> None:

@@ -7,7 +7,7 @@ ordered by (priority, age).
 Invariant: a finalizer runs at most once, only in the process that made it, and in the thread that
 removes it from the registry: one dictionary pop decides between threads.
 
-Layer: base; imports the standard library only.
+Layer: base.
 """
 
 from __future__ import annotations

@@ -12,6 +12,9 @@ Layer: base; imports the standard library only.
 
 from __future__ import annotations
 
+import os
+import sys
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +37,13 @@ cpu_sharers: int = 1
 # to the fork server, the resource tracker's pipe. The module that opens one enters it here. In a
 # child it is here, perhaps under another number, before that module is imported.
 inherited_fds: dict[str, int] = {}
+
+# The interpreter that children are started with; None: the program has said that there is none.
+executable: bytes | None = os.fsencode(sys.executable) if sys.executable else None
+
+# Ends a helper process of the family, if it runs: by "fork server" and "resource tracker". The
+# module that starts the helper enters its function here.
+stop_helper: dict[str, Callable[[], None]] = {}
 
 # The directory the program started in, which a relative entry of sys.path was relative to.
 original_dir: str | None = None

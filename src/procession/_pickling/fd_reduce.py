@@ -1,8 +1,7 @@
 """Descriptors and sockets in pickles.
 
 Idea: a pickle contains a stand-in for the descriptor, from which the receiver gets a descriptor of
-its
-own: a child that is being launched inherits it, any other process fetches it from the sender.
+its own: a child that is being launched inherits it, any other process fetches it from the sender.
 
 Invariant: the stand-in has a duplicate, so the sender may close the original as soon as the call
 that pickled it has returned.

@@ -60,7 +60,7 @@ export(__name__, BaseContext, DefaultContext, ForkContext, ForkServerContext, Sp
 export(__name__, Process, ForkProcess, ForkServerProcess, SpawnProcess)
 
 
-# Names of `launch_state`, which is imported when somebody looks for one of them.
+# Names of `launch_state`, which is imported when a program looks for one of them.
 _OF_LAUNCHES = {
     "assert_spawning": "assert_spawning",
     "get_spawning_popen": "spawning_popen",

@@ -222,6 +222,7 @@ def main(socket_fd: int, family_fd: int, preload_fd: int, token: int) -> None:
 
 
 _forkserver = ForkServer()
+runtime.stop_helper["fork server"] = _forkserver._stop
 ensure_running = _forkserver.ensure_running
 connect_to_new_process = _forkserver.connect_to_new_process
 disconnect = _forkserver.disconnect

@@ -1,4 +1,4 @@
-"""A lock with a list of work that anybody may add to at any moment, even the lock's own holder.
+"""A lock with a list of work, to which any thread may add at any moment, even the lock's holder.
 
 Idea: the end of a proxy is reported by the garbage collector, which runs anywhere: also in a thread
 that holds the very lock which the report needs. So the report is only written down, and carried out

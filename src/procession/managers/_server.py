@@ -125,7 +125,7 @@ class Server:
                 if self.stop_event.is_set() or self.listener._listener is None:
                     break
                 log.sub_warning("manager cannot accept: %s", error)
-                self._connection_closed.wait(1.0)  # as a rule no descriptor is free: one will be
+                self._connection_closed.wait(1.0)  # mostly no descriptor is free; one may be later
             else:
                 if self.stop_event.is_set():
                     conn.close()

@@ -64,7 +64,7 @@ class AdaptiveMapResult(MapResult):
         return results
 
     def give_up(self, error: BaseException) -> None:
-        """See `UnsentJob`. The dispatcher is locked by the caller."""
+        """Fail the items that were not sent yet. The dispatcher is locked by the caller."""
         self._dispatcher.unsent_jobs.discard(self)
         rest = self._chunks.cut_rest()
         if rest:

@@ -196,7 +196,7 @@ class Dispatcher:
                 return
 
     def start_receiver(self) -> None:
-        """Have a thread hand out results though nobody waits: for callbacks and event loops."""
+        """Have a thread hand out results while no caller waits: for callbacks and event loops."""
         with self.lock:
             if self.receiver is None:
                 self.receiver = threading.Thread(
@@ -368,7 +368,7 @@ class Dispatcher:
         """Release what is kept open, after `fail_all`: here nothing."""
 
     def drain(self) -> None:
-        """Have all items sent that are left, though nobody may take their results."""
+        """Send all items that are left, even if no caller takes their results."""
         for job in list(self.backlogged_jobs):
             job.drain()
 

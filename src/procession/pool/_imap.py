@@ -70,7 +70,7 @@ class ImapUnorderedJob(ImapInput):
         raise errors.TimeoutError(f"no result of {self.name} within {timeout} s")
 
     def cancel(self, begun: bool) -> bool:
-        """See `IMapUnorderedIterator`."""
+        """Draw no more items, and cancel the tasks that were sent; see `IMapUnorderedIterator`."""
         from concurrent.futures import CancelledError  # not cheap, and only for this
 
         with self._dispatcher.lock:

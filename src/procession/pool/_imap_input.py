@@ -16,9 +16,9 @@ What they have decided so far is one state, and each of their events changes it 
     ABANDONED. An event without an arrow changes nothing.
 
     NEW         The prefetch was not started yet.
-    UNREAD      Nobody has asked for a result. Items are drawn up to a bound. The caller may have
-                forgotten the iterator: tasks whose results nobody wants are given so, and they are
-                done at the latest when the pool is joined.
+    UNREAD      The caller has not asked for a result. Items are drawn up to a bound. The caller may
+                have forgotten the iterator, since it wants no results: the tasks are all done at
+                the latest when the pool is joined.
     READING     The iterator takes results, and items are drawn behind it. The job ends with its
                 iterator, for the input may have no end.
     DRAINING    The pool is closed and joined. All items are sent as results come back, whether the
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 
 class InputState(enum.Enum):
-    """See the head of this file.
+    """What was decided so far: the states that the head of this file explains.
 
     Attributes:
         wants_items: whether more items are to be drawn.
@@ -121,7 +121,7 @@ class ImapInput:
             self._stop_prefetch()
 
     def drain(self) -> None:
-        """The pool is closed and joined: send all items though nobody takes the results."""
+        """The pool is closed and joined: send all items even if no caller takes the results."""
         with self._dispatcher.lock:
             if self.state is READING or self.state is UNREAD:
                 self.state = DRAINING

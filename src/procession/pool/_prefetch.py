@@ -3,8 +3,8 @@
 Idea: an input whose items are there already (a list, a range) is drawn by the caller itself, many
 items at a time. Any other iterable may wait for something, even for the results of the same imap;
 it is drawn by a thread, item by item, so that results reach the caller meanwhile. Once the pool is
-closed and joined, all of the input is sent though nobody takes results: then items are sent as
-those before come back.
+closed and joined, all of the input is sent even if no caller takes results: an item is sent when
+the result of an earlier one arrives.
 
 Invariant: at most `bound` items are drawn whose results the caller has not taken; when the pool is
 joined, at most as many are under way. A prefetch ends when its job wants no more items (see

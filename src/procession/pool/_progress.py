@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 Report = Callable[[int, int | None], object]
-"""It is given how many items are done, and how many there are; None: nobody knows."""
+"""It is given how many items are done, and how many there are; None: that is not known."""
 
 ProgressOption = bool | Report
 """What a caller may pass as ``progress=``: True for a bar, False for nothing, or a callable."""

@@ -78,7 +78,7 @@ class BackloggedJob(UnsentJob, Protocol):
     """A job that sends more items only when its results are taken."""
 
     def drain(self) -> None:
-        """Send all items though nobody takes the results. The dispatcher is not locked."""
+        """Send all items even if no caller takes the results. The dispatcher is not locked."""
 
 
 class Channel(Protocol):

@@ -172,7 +172,7 @@ class Supervisor:
         exitcode, status = worker.exitcode, self._status.read(index)
         log.debug("worker %s ended with exit code %s", worker.name, exitcode)
         self._report_task(worker, index, status)
-        with self._lock:  # nobody sees a closed worker
+        with self._lock:  # no thread sees a closed worker
             self.workers[index] = None
             worker.close()
             self._terminating.pop(index, None)

@@ -70,7 +70,7 @@ class LocalChannel:
 
     @property
     def got_count(self) -> int:
-        """How many messages were received. Exact while nobody sends."""
+        """How many messages were received. Exact while no thread sends."""
         return self._put_count - self._queue.qsize()
 
     def qsize(self) -> int:
