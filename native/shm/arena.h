@@ -15,6 +15,8 @@ enum status arena_create(struct arena *arena, uint64_t reserve);
 /* Joins the arena behind *fd*, which it then owns. STATUS_CORRUPT: that is no arena of this layout,
  * or of a machine with other pages. */
 enum status arena_open(struct arena *arena, int fd);
+/* No thread may hold a mutex in it, that of its own slot included: the thread's list of robust
+ * mutexes would lead into memory that is not mapped any more. */
 void arena_close(struct arena *arena);
 /* Takes *fd* in the place of a descriptor that was closed. False: that is not this arena's file. */
 bool arena_reopened(struct arena *arena, int fd);

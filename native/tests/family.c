@@ -34,6 +34,12 @@ void family_found(uint64_t reserve)
     handle_release(&family, &first);
 }
 
+void family_leave(void)
+{
+    mutex_unlock(&arena_slot(&family, family.self)->liveness); /* held by the main thread, as adopted */
+    arena_close(&family);
+}
+
 /* ---- processes */
 
 struct start {

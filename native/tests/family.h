@@ -12,6 +12,8 @@ extern struct arena family; /* this process's view */
 
 /* An arena of that reserve, all kinds of blocks known, and this process in slot 0. */
 void family_found(uint64_t reserve);
+/* Leaves and closes it, so that this process can found another. By the main thread. */
+void family_leave(void);
 
 /* child_start() with a slot in the family; the child holds what this process holds. */
 pid_t family_start(void (*body)(void *with), void *with);

@@ -232,6 +232,6 @@ TEST(streams_of_each_kind_are_told_apart)
         CHECK_EQUAL(in, out);
         CHECK(in == kinds[i] || in == STREAM_BLOCKING); /* pipes before Linux 6.4 */
         pipe_pair_close(&pair);
-        arena_close(&family);
+        family_leave();
     }
 }

@@ -84,7 +84,7 @@ static bool sender_killed_at(const char *point, unsigned passage)
     CHECK((word & 7) == HANDOFF_IDLE || (word & 7) == HANDOFF_ABANDONED);
     handle_release(&family, &scene.pair.handle);
     family_check();
-    arena_close(&family);
+    family_leave();
     return killed;
 }
 
@@ -139,7 +139,7 @@ static bool receiver_killed_at(const char *point, unsigned passage, unsigned *re
     is_usable(&scene);
     scene.pair.writer = -1;
     pipe_pair_close(&scene.pair);
-    arena_close(&family);
+    family_leave();
     return killed;
 }
 
