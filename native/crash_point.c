@@ -11,15 +11,28 @@
 #include <unistd.h>
 
 static char armed_name[64];
+static int armed_signal;
 static atomic_uint passages_left; /* 0: nothing is armed */
 
-void crash_point_arm(const char *name, unsigned passages)
+static void arm(const char *name, unsigned passages, int number)
 {
     atomic_store(&passages_left, 0);
     if (name == NULL)
         return;
-    strncpy(armed_name, name, sizeof armed_name - 1);
+    memset(armed_name, 0, sizeof armed_name);
+    memcpy(armed_name, name, strnlen(name, sizeof armed_name - 1));
+    armed_signal = number;
     atomic_store(&passages_left, passages);
+}
+
+void crash_point_arm(const char *name, unsigned passages)
+{
+    arm(name, passages, SIGKILL);
+}
+
+void crash_point_arm_stop(const char *name, unsigned passages)
+{
+    arm(name, passages, SIGSTOP);
 }
 
 /* "name" or "name:n" from the environment, so that a child can be armed before it starts. */
@@ -50,7 +63,7 @@ void crash_point_reached(const char *name)
     if (atomic_load(&passages_left) == 0 || !is_armed(name))
         return;
     if (atomic_fetch_sub(&passages_left, 1) == 1)
-        kill(getpid(), SIGKILL);
+        kill(getpid(), armed_signal);
 }
 
 #endif

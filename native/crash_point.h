@@ -19,6 +19,8 @@
 #ifdef PROCESSION_CRASH_POINTS
 void crash_point_reached(const char *name);
 void crash_point_arm(const char *name, unsigned passages); /* NULL disarms */
+/* As crash_point_arm(); but there the process is stopped, until its parent lets it go on. */
+void crash_point_arm_stop(const char *name, unsigned passages);
 #define CRASH_POINT(name) crash_point_reached(name)
 #else
 #define CRASH_POINT(name) IN_PROGRAM_ORDER()

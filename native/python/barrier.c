@@ -7,7 +7,6 @@
 #include "exception.h"
 #include "family.h"
 #include "hooks.h"
-#include "type.h"
 #include "waiting.h"
 
 typedef struct {
@@ -264,5 +263,5 @@ static PyType_Spec spec = {
 
 int add_barrier(PyObject *module)
 {
-    return add_type(module, &spec, Handle_Type) ? 0 : -1;
+    return add_handle_type(module, &spec, BLOCK_BARRIER) ? 0 : -1;
 }

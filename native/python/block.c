@@ -4,7 +4,6 @@
 
 #include "exception.h"
 #include "family.h"
-#include "type.h"
 
 PyTypeObject *Block_Type;
 
@@ -86,6 +85,6 @@ static PyType_Spec spec = {
 
 int add_block(PyObject *module)
 {
-    Block_Type = add_type(module, &spec, Handle_Type);
+    Block_Type = add_handle_type(module, &spec, BLOCK_BYTES);
     return Block_Type ? 0 : -1;
 }

@@ -10,7 +10,6 @@
 #include "exception.h"
 #include "family.h"
 #include "ready_fd.h"
-#include "type.h"
 
 static PyObject *Channel_new(PyTypeObject *type, PyObject *Py_UNUSED(args),
                              PyObject *Py_UNUSED(kwargs))
@@ -219,6 +218,6 @@ static PyType_Spec spec = {
 
 int add_channel(PyObject *module)
 {
-    Channel_Type = add_type(module, &spec, Handle_Type);
+    Channel_Type = add_handle_type(module, &spec, BLOCK_CHANNEL);
     return Channel_Type ? 0 : -1;
 }

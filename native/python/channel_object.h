@@ -28,7 +28,7 @@ bool channel_raise_not_open(ChannelObject *self);
 /* False, with ValueError set: not initialised, or closed. */
 static inline bool channel_is_open(ChannelObject *self)
 {
-    return (self->base.memory != NULL && family.tag != 0 && !self->closed) ||
+    return (self->base.memory != NULL && family_is_joined() && !self->closed) ||
            channel_raise_not_open(self);
 }
 

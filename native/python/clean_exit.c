@@ -8,7 +8,7 @@
 static PyObject *mark_clean_exit(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
 {
     uint32_t entries[256], count = 0;
-    if (family.tag != 0)
+    if (family_is_joined())
         count = handle_list(&family, entries, sizeof entries / sizeof *entries);
     uint32_t *list = entries, *larger = NULL;
     if (count > sizeof entries / sizeof *entries) {

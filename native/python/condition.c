@@ -6,7 +6,6 @@
 #include "family.h"
 #include "lock_reference.h"
 #include "method_cache.h"
-#include "type.h"
 #include "waiting.h"
 
 typedef struct {
@@ -241,6 +240,6 @@ static PyType_Spec spec = {
 
 int add_condition(PyObject *module)
 {
-    PyTypeObject *type = add_type(module, &spec, Handle_Type);
+    PyTypeObject *type = add_handle_type(module, &spec, BLOCK_CONDITION);
     return type ? add_context_manager(type, Condition_enter, Condition_exit) : -1;
 }

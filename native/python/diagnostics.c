@@ -21,7 +21,7 @@ static PyObject *arena_usage(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(un
  * process waits for something that a dead one had. */
 static PyObject *reclaim_dead(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
 {
-    return PyLong_FromUnsignedLong(family.tag != 0 ? table_reap_dead(&family) : 0);
+    return PyLong_FromUnsignedLong(family_is_joined() ? table_reap_dead(&family) : 0);
 }
 
 static PyMethodDef functions[] = {

@@ -4,7 +4,6 @@
 #include "../sync/event.h"
 #include "arguments.h"
 #include "family.h"
-#include "type.h"
 #include "waiting.h"
 
 static struct event *event_of(WaitingObject *self)
@@ -115,5 +114,5 @@ static PyType_Spec spec = {
 
 int add_event(PyObject *module)
 {
-    return add_type(module, &spec, Handle_Type) ? 0 : -1;
+    return add_handle_type(module, &spec, BLOCK_EVENT) ? 0 : -1;
 }

@@ -82,6 +82,13 @@ PyObject *raise_status(enum status status)
                         "shared memory holds what no correct program writes; something has written "
                         "over it");
         break;
+    case STATUS_OTHER_NAMESPACE:
+        PyErr_SetString(PyExc_RuntimeError,
+                        "this process is in another PID namespace than the family of processes "
+                        "that it would join: shared locks know their owners by numbers that mean "
+                        "another process there; start it without unshare(CLONE_NEWPID) or "
+                        "'unshare --pid', or talk to it by a Listener and a Client");
+        break;
     case STATUS_NOT_HELD:
         PyErr_SetString(PyExc_ValueError, "semaphore or lock released too many times");
         break;

@@ -42,17 +42,39 @@ static enum status found_family(void)
     return status;
 }
 
-bool family_ensure(void)
+/* ---- processes without a slot */
+
+static enum status why_left;
+
+void family_left(enum status status)
 {
-    if (family.header != NULL) {
-        if (family.tag != 0)
-            return true;
+    family.tag = 0;
+    why_left = status;
+}
+
+void family_raise_not_joined(void)
+{
+    if (family.tag != 0)
+        PyErr_SetString(PyExc_RuntimeError,
+                        "this process was forked by C code that the C library does not know of "
+                        "(clone or vfork as a bare system call), so it has no place in its "
+                        "family's process table and cannot use what its parent shares; make it by "
+                        "os.fork(), fork() or a Process");
+    else if (why_left == STATUS_OTHER_NAMESPACE)
+        raise_status(why_left);
+    else
         PyErr_SetString(PyExc_RuntimeError,
                         "this process could not be given a slot in its family's process table "
                         "when it was forked: the table or the memory was full");
-        return false;
-    }
-    return check_status(found_family());
+}
+
+bool family_ensure(void)
+{
+    if (family.header == NULL)
+        return check_status(found_family());
+    if (!family_is_joined())
+        family_raise_not_joined();
+    return family_is_joined();
 }
 
 /* ---- its file */
@@ -136,7 +158,7 @@ static PyObject *set_process_name(PyObject *Py_UNUSED(module), PyObject *argumen
                                   : PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace");
     if (name == NULL)
         PyErr_WriteUnraisable(argument);
-    else if (family.tag != 0)
+    else if (family_is_joined())
         table_set_name(&family, PyBytes_AsString(name));
     Py_XDECREF(name);
     Py_XDECREF(text);

@@ -5,9 +5,19 @@
 #include "../shm/process_table.h"
 #include "binding.h"
 
-/* This process's arena; header is NULL until family_ensure() has run. A tag of 0: the process could
- * not be given a slot, and must not touch the arena. */
+/* This process's arena; header is NULL until family_ensure() has run. */
 extern struct arena family;
+
+/* Whether this process has a slot of its own. Else it must not touch the arena. */
+static inline bool family_is_joined(void)
+{
+    return arena_is_own(&family);
+}
+
+/* This process was forked from a member, and could not adopt its slot, which *status* says why. */
+void family_left(enum status status);
+/* For a process with an arena and without a slot: sets the exception that says why. */
+void family_raise_not_joined(void);
 
 /* Makes the arena if this process belongs to no family yet. False: exception set. */
 bool family_ensure(void);

@@ -9,31 +9,41 @@
 #include "../os/crash_report.h"
 #include "../os/liveness.h"
 #include "../os/parent_death.h"
+#include "exception.h"
 #include "family.h"
+#include "process_start.h"
 #include "waker.h"
 
 /* One for each thread: code without the GIL may fork in two threads at the same time. */
 static __thread uint32_t pending; /* tag of the slot reserved for the child of this fork */
-static __thread bool is_ours;     /* the fork is made by fork_process(), which learns the pid */
+static __thread bool is_ours;     /* the fork is made by fork_process(), which has reserved it */
 
 static unsigned forks; /* how many lie between this process and the one that loaded the core */
 
 /* ---- around fork */
 
+/* Reserves a slot that lists what this process holds. */
+static enum status reserve_for_fork(uint32_t *tag)
+{
+    enum status status = table_reserve(&family, tag);
+    if (status != STATUS_OK)
+        return status;
+    status = table_copy_references(&family, *tag);
+    if (status != STATUS_OK)
+        table_abandon(&family, *tag);
+    return status;
+}
+
 static void before_fork(void)
 {
     parent_death_before_fork();
-    pending = 0;
-    if (family.header == NULL || family.tag == 0)
+    if (is_ours)
         return;
     uint32_t tag;
-    if (table_reserve(&family, &tag) != STATUS_OK)
-        return; /* the child will have no slot, and say so */
-    if (table_copy_references(&family, tag) != STATUS_OK) {
-        table_abandon(&family, tag);
-        return;
-    }
-    pending = tag;
+    pending = 0;
+    /* A child that gets none will find that it has no place. */
+    if (family.header != NULL && family_is_joined() && reserve_for_fork(&tag) == STATUS_OK)
+        pending = tag;
 }
 
 /* Whether the fork succeeded is not known here. */
@@ -53,8 +63,9 @@ static void after_fork_in_child(void)
     wakers_after_fork_in_child();
     uint32_t tag = pending;
     pending = 0;
-    if (tag == 0 || table_adopt(&family, tag) != STATUS_OK)
-        family.tag = 0;
+    enum status status = tag == 0 ? STATUS_FULL_TABLE : table_adopt(&family, tag);
+    if (status != STATUS_OK)
+        family_left(status);
 }
 
 /* ---- the death pipe */
@@ -119,15 +130,18 @@ static int descriptors(PyObject *tuple, int *fds)
     return (int)count;
 }
 
-/* fork_process() after the fork, in the parent. */
-static PyObject *forked(pid_t pid, uint32_t tag)
+/* fork_process() after the fork, in the parent. The pid is noted first: what runs after a fork may
+ * run Python code, and so handlers of signals. */
+static PyObject *forked(pid_t pid, uint32_t tag, PyObject *start)
 {
     int error = errno;
-    PyOS_AfterFork_Parent();
-    if (pid > 0 && tag != 0)
+    if (pid > 0)
         table_launched(&family, tag, pid, START_UNKNOWN);
-    else if (tag != 0)
+    else
         table_abandon(&family, tag);
+    if (pid > 0 && start != NULL)
+        process_start_set((ProcessStartObject *)start, tag);
+    PyOS_AfterFork_Parent();
     errno = error;
     return pid < 0 ? PyErr_SetFromErrno(PyExc_OSError) : PyLong_FromLong(pid);
 }
@@ -156,20 +170,29 @@ static void disable(PyObject *faulthandler)
     Py_XDECREF(result);
 }
 
-/* fork(read_ends=(), faulthandler=None) -> pid. os.fork() also works; it warns of threads from 3.12
- * on, and its child's pid reaches the table only when the child runs. */
+/* fork(read_ends=(), faulthandler=None, start=None) -> pid. os.fork() also works. It warns of
+ * threads from 3.12 on. The pid of its child reaches the table only when the child runs. If the
+ * table is full, its child has no slot. */
 static PyObject *fork_process(PyObject *Py_UNUSED(module), PyObject *args)
 {
     int ends[DEATH_LINKS_MOST], count;
-    PyObject *read_ends = NULL, *faulthandler = Py_None;
-    if (!PyArg_ParseTuple(args, "|O!O", &PyTuple_Type, &read_ends, &faulthandler) ||
+    PyObject *read_ends = NULL, *faulthandler = Py_None, *start = NULL;
+    uint32_t tag;
+    if (!PyArg_ParseTuple(args, "|O!OO!", &PyTuple_Type, &read_ends, &faulthandler,
+                          ProcessStart_Type, &start) ||
         (count = descriptors(read_ends, ends)) < 0 || !family_ensure())
         return NULL;
     PyOS_BeforeFork();
+    enum status status = reserve_for_fork(&tag); /* after the program's own hooks */
+    if (status != STATUS_OK) {
+        PyOS_AfterFork_Parent();
+        return raise_status(status);
+    }
     if (!parent_death_prepare_fork(ends, count))
-        return forked(-1, 0);
+        return forked(-1, tag, NULL);
     bool enabled = enable_for_child(faulthandler);
     is_ours = true;
+    pending = tag;
     pid_t pid = fork();
     is_ours = false;
     if (pid == 0) {
@@ -180,13 +203,14 @@ static PyObject *fork_process(PyObject *Py_UNUSED(module), PyObject *args)
     if (enabled)
         disable(faulthandler);
     errno = error;
-    return forked(pid, pending);
+    return forked(pid, tag, start);
 }
 
 static PyMethodDef functions[] = {
     {"fork", fork_process, METH_VARARGS,
-     "fork(read_ends=(), faulthandler=None): like os.fork(). The child dies with the processes of "
-     "these death pipes, and has that module's handlers, if it is given."},
+     "fork(read_ends=(), faulthandler=None, start=None): like os.fork(). The child dies with the "
+     "processes of these death pipes, and has that module's handlers, if it is given. The "
+     "ProcessStart start is of this child."},
     {"is_dev_null", is_dev_null, METH_O, "Whether the descriptor is open, and of /dev/null."},
     {"death_pipe_fd", death_pipe_fd, METH_NOARGS,
      "The read end of the pipe that this process's end closes."},

@@ -15,11 +15,11 @@ static PyObject *attach_function; /* _core._attach, for __reduce__ */
 
 bool handle_raise_not_ready(HandleObject *self)
 {
-    PyErr_Format(PyExc_ValueError,
-                 family.header != NULL && family.tag == 0
-                     ? "%R: this process could not be given a slot in its family's process table"
-                     : "%R was not initialised; its __init__ must be called",
-                 Py_TYPE((PyObject *)self));
+    if (family.header != NULL && !family_is_joined())
+        family_raise_not_joined();
+    else
+        PyErr_Format(PyExc_ValueError, "%R was not initialised; its __init__ must be called",
+                     Py_TYPE((PyObject *)self));
     return false;
 }
 
@@ -27,7 +27,7 @@ void handle_dealloc(PyObject *object)
 {
     HandleObject *self = (HandleObject *)object;
     PyTypeObject *type = Py_TYPE(object);
-    if (family.tag != 0)
+    if (family_is_joined())
         handle_release(&family, &self->handle);
     freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
     release(object);
@@ -97,6 +97,60 @@ PyObject *handle_reduce_with(HandleObject *self, PyObject *state)
     return result;
 }
 
+/* ---- the kinds of blocks */
+
+enum { HANDLE_TYPES_MOST = 16 };
+
+static struct {
+    PyTypeObject *type;
+    enum block_kind kind;
+} handle_types[HANDLE_TYPES_MOST];
+
+PyTypeObject *add_handle_type(PyObject *module, PyType_Spec *spec, enum block_kind kind)
+{
+    PyTypeObject *type = add_type(module, spec, Handle_Type);
+    for (unsigned i = 0; type && i < HANDLE_TYPES_MOST; i++)
+        if (handle_types[i].type == NULL) {
+            handle_types[i].type = type;
+            handle_types[i].kind = kind;
+            return type;
+        }
+    if (type)
+        PyErr_SetString(PyExc_SystemError, "the core has too many types of handles");
+    return NULL;
+}
+
+/* Whether an object of *type* can stand for the block, to which a reference is held. A received
+ * payload is plain memory, too. */
+static bool is_of_kind(PyTypeObject *type, struct block *block)
+{
+    uint64_t kind = word_get(&block->kind);
+    for (unsigned i = 0; i < HANDLE_TYPES_MOST && handle_types[i].type; i++)
+        if (PyType_IsSubtype(type, handle_types[i].type))
+            return kind == handle_types[i].kind ||
+                   (kind == BLOCK_PAYLOAD && handle_types[i].kind == BLOCK_BYTES);
+    return false;
+}
+
+/* ---- unpickling */
+
+/* Attaches *self* to the block, if it can stand for it. False: exception set. */
+static bool attach_to(HandleObject *self, uint64_t offset, uint64_t serial)
+{
+    if (!check_status(handle_attach(&family, offset, serial, &self->handle)))
+        return false;
+    if (is_of_kind(Py_TYPE((PyObject *)self), block_of(arena_at(&family, offset)))) {
+        self->memory = arena_at(&family, offset);
+        return true;
+    }
+    handle_release(&family, &self->handle);
+    PyErr_Format(PyExc_TypeError,
+                 "the reference says that it is to a %R, but what is there in shared memory is of "
+                 "another kind: the pickle was changed or forged",
+                 Py_TYPE((PyObject *)self));
+    return false;
+}
+
 /* _attach(type, arena id, offset, serial): what a pickled handle calls. */
 static PyObject *attach(PyObject *Py_UNUSED(module), PyObject *args)
 {
@@ -108,6 +162,10 @@ static PyObject *attach(PyObject *Py_UNUSED(module), PyObject *args)
         return NULL;
     if (!PyType_IsSubtype(type, Handle_Type))
         return PyErr_Format(PyExc_TypeError, "%R is no handle of shared memory", type);
+    if (family.header != NULL && !family_is_joined()) {
+        family_raise_not_joined();
+        return NULL;
+    }
     if (family.header == NULL || id_size != sizeof family.header->id ||
         memcmp(id, family.header->id, sizeof family.header->id) != 0)
         return PyErr_Format(PyExc_RuntimeError,
@@ -129,12 +187,8 @@ static PyObject *attach(PyObject *Py_UNUSED(module), PyObject *args)
                             "called, so that a reference can be unpickled",
                             type);
     }
-    enum status status = handle_attach(&family, offset, serial, &self->handle);
-    if (status != STATUS_OK) {
-        Py_DECREF(self);
-        return raise_status(status);
-    }
-    self->memory = arena_at(&family, offset);
+    if (!attach_to(self, offset, serial))
+        Py_CLEAR(self);
     return (PyObject *)self;
 }
 

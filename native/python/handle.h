@@ -27,8 +27,12 @@ extern __thread PyObject *handle_collector;
 /* False, with ValueError set: the object was not initialised, or this process has no slot. */
 static inline bool handle_is_ready(HandleObject *self)
 {
-    return (self->memory != NULL && family.tag != 0) || handle_raise_not_ready(self);
+    return (self->memory != NULL && family_is_joined()) || handle_raise_not_ready(self);
 }
+
+/* Adds a type whose objects, and those of types derived from it, stand for blocks of *kind*. A
+ * pickle that says otherwise is refused. NULL: exception set. */
+PyTypeObject *add_handle_type(PyObject *module, PyType_Spec *spec, enum block_kind kind);
 
 PyObject *handle_new(PyTypeObject *type); /* without a block yet */
 void handle_dealloc(PyObject *self);

@@ -10,7 +10,6 @@
 #include "lock_site.h"
 #include "lock_wait.h"
 #include "method_cache.h"
-#include "type.h"
 
 PyTypeObject *Lock_Type, *RLock_Type;
 
@@ -247,8 +246,8 @@ static PyType_Spec rlock_spec = {
 
 int add_lock(PyObject *module)
 {
-    Lock_Type = add_type(module, &lock_spec, Handle_Type);
-    RLock_Type = add_type(module, &rlock_spec, Handle_Type);
+    Lock_Type = add_handle_type(module, &lock_spec, BLOCK_LOCK);
+    RLock_Type = add_handle_type(module, &rlock_spec, BLOCK_LOCK);
     if (Lock_Type == NULL || RLock_Type == NULL ||
         add_context_manager(Lock_Type, Lock_enter, Lock_exit) != 0)
         return -1;

@@ -36,7 +36,7 @@ bool lock_reference_acquire_again(struct lock_reference *lock, uint32_t depth);
 
 static inline bool lock_reference_acquire(struct lock_reference *lock)
 {
-    if (lock->kind == LOCK_KIND_RLOCK && !lock_sites_wanted && family.tag != 0 &&
+    if (lock->kind == LOCK_KIND_RLOCK && !lock_sites_wanted && family_is_joined() &&
         rlock_try(lock->memory, family.tag, thread_id(family.tag)))
         return true;
     return lock_reference_acquire_slowly(lock);

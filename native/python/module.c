@@ -19,6 +19,7 @@
 #include "method_cache.h"
 #include "pipe_end.h"
 #include "process_slot.h"
+#include "process_start.h"
 #include "semaphore.h"
 #include "shared_dict.h"
 #include "shared_list.h"
@@ -35,6 +36,7 @@ static const struct part {
 } parts[] = {
     {"hooks", add_hooks},
     {"family", add_family},
+    {"process start", add_process_start},
     {"fork", add_fork},
     {"handle", add_handle},
     {"process slot", add_process_slot},

@@ -6,7 +6,6 @@
 #include "../channel/pipe_fastpath.h"
 #include "family.h"
 #include "handle.h"
-#include "type.h"
 
 enum {
     HEADER_BYTES = 4,          /* the length: signed, most significant byte first */
@@ -29,7 +28,7 @@ static PyTypeObject *PipeEnd_Type;
 /* The hand-off of the messages that end *side* sends; a pipe of one way has one. */
 static struct handoff *handoff_from(PipeEndObject *self, unsigned side)
 {
-    if (self->base.memory == NULL || family.tag == 0)
+    if (self->base.memory == NULL || !family_is_joined())
         return NULL;
     uint64_t count = word_get(&block_of(self->base.memory)->size) / sizeof(struct handoff);
     return (struct handoff *)self->base.memory + (count > 1 ? side : 0);
@@ -392,7 +391,7 @@ static PyMethodDef functions[] = {
 
 int add_pipe_end(PyObject *module)
 {
-    PipeEnd_Type = add_type(module, &spec, Handle_Type);
+    PipeEnd_Type = add_handle_type(module, &spec, BLOCK_PIPE);
     bool done = PipeEnd_Type && !PyModule_AddFunctions(module, functions);
     return done ? PyModule_AddIntConstant(module, "ONE_WRITE_BYTES", ONE_WRITE_BYTES) : -1;
 }

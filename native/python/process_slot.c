@@ -44,8 +44,11 @@ static PyObject *join_family(PyObject *Py_UNUSED(module), PyObject *args)
                             fd);
     if (!check_status(status))
         return NULL;
-    if (table_adopt(&family, token) != STATUS_OK) {
+    status = table_adopt(&family, token);
+    if (status != STATUS_OK) {
         arena_close(&family);
+        if (status != STATUS_STALE)
+            return raise_status(status);
         PyErr_SetString(PyExc_RuntimeError,
                         "this process took so long to start that its family has given it up, or "
                         "its parent has died");
@@ -57,14 +60,6 @@ static PyObject *join_family(PyObject *Py_UNUSED(module), PyObject *args)
 }
 
 /* ---- starting others */
-
-static PyObject *reserve_slot(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
-{
-    uint32_t tag;
-    if (!family_ensure() || !check_status(table_reserve(&family, &tag)))
-        return NULL;
-    return PyLong_FromUnsignedLong(tag);
-}
 
 static PyObject *give_reference(PyObject *Py_UNUSED(module), PyObject *args)
 {
@@ -92,13 +87,12 @@ static PyObject *abandon_slot(PyObject *Py_UNUSED(module), PyObject *argument)
     unsigned long token = PyLong_AsUnsignedLong(argument);
     if (PyErr_Occurred() || !family_ensure())
         return NULL;
-    table_abandon(&family, (uint32_t)token);
-    Py_RETURN_NONE;
+    return PyBool_FromLong(table_abandon(&family, (uint32_t)token));
 }
 
 static PyObject *release_given_references(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
 {
-    if (family.tag != 0)
+    if (family_is_joined())
         for (uint32_t i = 0; i < given_count; i++) {
             struct handle handle = handle_at(&family, given[i]);
             handle_release(&family, &handle);
@@ -116,7 +110,7 @@ static PyObject *reclaim_process(PyObject *Py_UNUSED(module), PyObject *argument
     long pid = PyLong_AsLong(argument);
     if (PyErr_Occurred())
         return NULL;
-    if (family.tag != 0)
+    if (family_is_joined())
         table_reap_pid(&family, (int)pid);
     Py_RETURN_NONE;
 }
@@ -125,12 +119,12 @@ static PyMethodDef functions[] = {
     {"join_family", join_family, METH_VARARGS, "join_family(fd, token): take a reserved slot."},
     {"release_given_references", release_given_references, METH_NOARGS,
      "Release what give_reference() gave to this process before it began."},
-    {"reserve_slot", reserve_slot, METH_NOARGS, "A token of a slot for a process to be started."},
     {"give_reference", give_reference, METH_VARARGS,
      "give_reference(token, handle): the process to be started holds it, too."},
     {"set_slot_pid", set_slot_pid, METH_VARARGS,
      "set_slot_pid(token, pid): the process has been started."},
-    {"abandon_slot", abandon_slot, METH_O, "abandon_slot(token): the start failed; release it."},
+    {"abandon_slot", abandon_slot, METH_O,
+     "abandon_slot(token): release it. False: a process has it, or it was released before."},
     {"reclaim_process", reclaim_process, METH_O,
      "reclaim_process(pid): release what that dead child held."},
     {NULL, NULL, 0, NULL},

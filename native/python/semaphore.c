@@ -5,7 +5,6 @@
 #include "exception.h"
 #include "family.h"
 #include "method_cache.h"
-#include "type.h"
 #include "waiting.h"
 
 static struct semaphore *semaphore_of(WaitingObject *self)
@@ -151,6 +150,6 @@ static PyType_Spec spec = {
 
 int add_semaphore(PyObject *module)
 {
-    PyTypeObject *type = add_type(module, &spec, Handle_Type);
+    PyTypeObject *type = add_handle_type(module, &spec, BLOCK_SEMAPHORE);
     return type ? add_context_manager(type, Semaphore_enter, Semaphore_exit) : -1;
 }

@@ -6,7 +6,6 @@
 #include "encode.h"
 #include "exception.h"
 #include "family.h"
-#include "type.h"
 
 /* ---- positions */
 
@@ -314,5 +313,5 @@ static PyType_Spec spec = {
 
 int add_shared_list(PyObject *module)
 {
-    return add_type(module, &spec, Handle_Type) ? 0 : -1;
+    return add_handle_type(module, &spec, BLOCK_CONTAINER) ? 0 : -1;
 }

@@ -34,7 +34,7 @@ static void close_waker(WakerObject *self)
     if (self->link == NULL)
         return;
     unlink_waker(self);
-    if (family.tag != 0)
+    if (family_is_joined())
         waker_close(&family, &self->waker);
     else
         wake_socket_close(self->waker.fd);

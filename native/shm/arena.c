@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "../crash_point.h"
+#include "../os/liveness.h"
 #include "../os/pages.h"
 #include "journal.h"
 
@@ -23,6 +24,7 @@ static void fill_header(struct arena *arena)
     header->header_bytes = (uint32_t)bytes;
     header->reserve = arena->mapping.size;
     header->page_bytes = arena->mapping.page_bytes;
+    header->pid_namespace = process_pid_namespace();
     mutex_init(&header->mutex);
     atomic_store(&header->top, bytes);
     atomic_store(&header->committed, bytes);
@@ -116,4 +118,11 @@ void arena_lock(struct arena *arena)
 void arena_unlock(struct arena *arena)
 {
     mutex_unlock(&arena->header->mutex);
+}
+
+void arena_let_others(struct arena *arena)
+{
+    mutex_unlock_to_waiters(&arena->header->mutex);
+    CRASH_POINT("arena.let_others");
+    arena_lock(arena);
 }

@@ -23,5 +23,7 @@ bool arena_reopened(struct arena *arena, int fd);
 
 void arena_lock(struct arena *arena); /* repairs what a dead owner left */
 void arena_unlock(struct arena *arena);
+/* Unlocks the arena, lets others that wait have it, and locks it again. */
+void arena_let_others(struct arena *arena);
 
 #endif

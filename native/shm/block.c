@@ -81,8 +81,8 @@ static void mark_gap(struct arena *arena, uint64_t from, uint64_t to)
 }
 
 /* *needed* is how much of it this process will use: it maps no more. */
-static enum status stage_new(struct arena *arena, uint32_t size_class, uint64_t needed,
-                             struct block **block)
+static enum status stage_new(struct arena *arena, uint32_t size_class, uint32_t type_stable,
+                             uint64_t needed, struct block **block)
 {
     struct arena_header *header = arena->header;
     uint64_t bytes = size_class_bytes(size_class), top = word_get(&header->top);
@@ -98,14 +98,16 @@ static enum status stage_new(struct arena *arena, uint32_t size_class, uint64_t 
     mark_gap(arena, top, start);
     *block = arena_at(arena, start);
     (*block)->magic = BLOCK_MAGIC; /* no process looks above top */
-    (*block)->size_class = size_class;
+    (*block)->size_class = (uint16_t)size_class;
+    (*block)->type_stable = (uint16_t)type_stable;
     journal_stage(arena, &header->top, start + bytes);
     return STATUS_OK;
 }
 
-static enum status stage_reuse(struct arena *arena, uint32_t size_class, struct block *block)
+static enum status stage_reuse(struct arena *arena, word_t *list, struct block *block)
 {
     struct arena_header *header = arena->header;
+    uint32_t size_class = block->size_class;
     if (size_class_bytes(size_class) >= LARGE_BLOCK) {
         uint64_t bytes = size_class_bytes(size_class);
         if (word_get(&block->cold)) {
@@ -116,7 +118,7 @@ static enum status stage_reuse(struct arena *arena, uint32_t size_class, struct 
         } else
             journal_stage(arena, &header->warm_bytes, word_get(&header->warm_bytes) - bytes);
     }
-    journal_stage(arena, &header->free[size_class], word_get(&block->next));
+    journal_stage(arena, list, word_get(&block->next));
     return STATUS_OK;
 }
 
@@ -127,15 +129,16 @@ enum status block_stage_allocate(struct arena *arena, uint64_t size, enum block_
     if (size > header->reserve)
         return STATUS_NO_MEMORY;
     uint64_t needed = size + sizeof(struct block);
-    uint32_t size_class = size_class_of(needed);
-    offset_t free = word_get(&header->free[size_class]);
+    uint32_t size_class = size_class_of(needed), type_stable = type_stable_index(kind);
+    word_t *list = &header->free[type_stable][size_class];
+    offset_t free = word_get(list);
     enum status status;
     /* A block of which this process cannot have the address space is left to others. */
     if (free && arena_reach(arena, free, needed) == STATUS_OK) {
         *block = arena_at(arena, free);
-        status = stage_reuse(arena, size_class, *block);
+        status = stage_reuse(arena, list, *block);
     } else
-        status = stage_new(arena, size_class, needed, block);
+        status = stage_new(arena, size_class, type_stable, needed, block);
     if (status != STATUS_OK)
         return status;
     atomic_store_explicit(&(*block)->unsent, 0, memory_order_relaxed);
@@ -170,8 +173,9 @@ void block_stage_free(struct arena *arena, struct block *block)
     journal_stage(arena, &header->used_bytes, word_get(&header->used_bytes) - bytes);
     journal_stage(arena, &block->kind, BLOCK_FREE);
     journal_stage(arena, &block->serial, 0);
-    journal_stage(arena, &block->next, word_get(&header->free[block->size_class]));
-    journal_stage(arena, &header->free[block->size_class], arena_offset(arena, block));
+    word_t *list = &header->free[block->type_stable][block->size_class];
+    journal_stage(arena, &block->next, word_get(list));
+    journal_stage(arena, list, arena_offset(arena, block));
 }
 
 /* ---- what a kind does */

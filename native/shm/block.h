@@ -3,8 +3,11 @@
  * Idea      A block is in exactly one of three states: in use (references > 0), on the list of
  *           blocks to be reclaimed (its last reference is gone, but it may still own references to
  *           others), or on the free list of its class. Each move is one transaction.
+ * Stable    The kinds with robust mutexes (layout.h) have free lists of their own. What was once
+ *           taken for such a kind is never used for another.
  * Crash     Killed anywhere: the journal makes each move whole. A block that was staged but not
- *           committed is still where it was.
+ *           committed is still where it was. What a new block is for is written before top grows
+ *           over it.
  */
 #ifndef PROCESSION_SHM_BLOCK_H
 #define PROCESSION_SHM_BLOCK_H

@@ -83,7 +83,8 @@ static bool collect_blocks(struct check *check)
             at = gap_end(at);
             continue;
         }
-        if (block->magic != BLOCK_MAGIC || block->size_class >= SIZE_CLASSES) {
+        if (block->magic != BLOCK_MAGIC || block->size_class >= SIZE_CLASSES ||
+            block->type_stable > TYPE_STABLE_KINDS) {
             complain(check, "no block at %#llx, where one should be", (unsigned long long)at);
             return false;
         }
@@ -113,7 +114,8 @@ static struct finding *find(struct check *check, offset_t at)
 
 /* ---- the free lists and the list of blocks to be reclaimed */
 
-static void walk_list(struct check *check, offset_t at, enum list list, uint32_t size_class)
+static void walk_list(struct check *check, offset_t at, enum list list, uint32_t type_stable,
+                      uint32_t size_class)
 {
     while (at) {
         struct finding *finding = find(check, at);
@@ -124,9 +126,10 @@ static void walk_list(struct check *check, offset_t at, enum list list, uint32_t
         }
         struct block *block = block_at(check, at);
         finding->list = list;
-        if (list == ON_FREE_LIST && block->size_class != size_class)
-            complain(check, "a free block of class %u is on the list of class %u",
-                     block->size_class, size_class);
+        if (list == ON_FREE_LIST &&
+            (block->size_class != size_class || block->type_stable != type_stable))
+            complain(check, "a free block of class %u, %u is on the list of class %u, %u",
+                     block->type_stable, block->size_class, type_stable, size_class);
         at = word_get(&block->next);
     }
 }
@@ -212,12 +215,14 @@ static void check_slots(struct check *check)
         if (state == SLOT_LIVE)
             check_chain(check, i, all, unused);
     }
-    for (uint64_t at = word_get(&header->free_slot); at && listed <= free; listed++) {
-        struct slot *slot = arena_slot(check->arena, (uint32_t)at - 1);
-        if (at > used || (word_get(&slot->state) & 0xff) != SLOT_FREE)
-            complain(check, "slot %llu is on the free list", (unsigned long long)at - 1);
-        at = word_get(&slot->next_free);
-    }
+    uint64_t heads[] = {word_get(&header->free_slot), word_get(&header->worn_slot)};
+    for (unsigned list = 0; list < 2; list++)
+        for (uint64_t at = heads[list]; at && listed <= free; listed++) {
+            struct slot *slot = arena_slot(check->arena, (uint32_t)at - 1);
+            if (at > used || (word_get(&slot->state) & 0xff) != SLOT_FREE)
+                complain(check, "slot %llu is on the free list", (unsigned long long)at - 1);
+            at = word_get(&slot->next_free);
+        }
     if (listed != free)
         complain(check, "%llu slots are free, %llu on the list", (unsigned long long)free,
                  (unsigned long long)listed);
@@ -241,6 +246,9 @@ static void check_block(struct check *check, const struct finding *finding)
     if (free != (word_get(&block->kind) == BLOCK_FREE) || free != (word_get(&block->serial) == 0))
         complain(check, "block %#llx has kind %llu and serial %llu where it is", at,
                  number(&block->kind), number(&block->serial));
+    if (!free && block->type_stable != type_stable_index(word_get(&block->kind)))
+        complain(check, "block %#llx of kind %llu has memory of class %u", at, number(&block->kind),
+                 block->type_stable);
     if (!free && word_get(&block->size) + sizeof *block > size_class_bytes(block->size_class))
         complain(check, "block %#llx is larger than its class", at);
     if (word_get(&block->serial) > word_get(&check->arena->header->serial))
@@ -273,9 +281,10 @@ static void look_at_all(struct check *check)
     struct arena_header *header = check->arena->header;
     if (!collect_blocks(check))
         return;
-    for (uint32_t i = 0; i < SIZE_CLASSES; i++)
-        walk_list(check, word_get(&header->free[i]), ON_FREE_LIST, i);
-    walk_list(check, word_get(&header->reclaim_list), ON_RECLAIM_LIST, 0);
+    for (uint32_t i = 0; i <= TYPE_STABLE_KINDS; i++)
+        for (uint32_t j = 0; j < SIZE_CLASSES; j++)
+            walk_list(check, word_get(&header->free[i][j]), ON_FREE_LIST, i, j);
+    walk_list(check, word_get(&header->reclaim_list), ON_RECLAIM_LIST, 0, 0);
     check_slots(check);
     count_owned(check);
     check_blocks(check);

@@ -1,13 +1,22 @@
 #include "journal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "../crash_point.h"
+
+static _Noreturn void fail(const char *what)
+{
+    fprintf(stderr, "procession: internal journal: %s; this is a defect, please report it\n", what);
+    abort();
+}
 
 static void carry_out(struct arena *arena)
 {
     struct journal *journal = &arena->header->journal;
     uint64_t count = atomic_load_explicit(&journal->valid, memory_order_acquire);
+    if (count > JOURNAL_ENTRIES)
+        count = 0; /* something has written over it; no transaction is that long */
     for (uint64_t i = 0; i < count; i++) {
         word_t *word = arena_at(arena, journal->entries[i].where);
         /* Release: a reader of a channel's count, which has no mutex, sees the record as well. */
@@ -20,16 +29,15 @@ static void carry_out(struct arena *arena)
     journal->staged = 0;
 }
 
-/* Finds mistakes that would lose a change: too many words in a transaction, or one of them
- * twice. */
+/* Finds a mistake that would lose a change: one word twice in a transaction. */
 static void check_stage(const struct journal *journal, offset_t where)
 {
 #ifdef PROCESSION_DEBUG_CHECKS
-    bool wrong = journal->staged >= JOURNAL_ENTRIES || atomic_load(&journal->valid) != 0;
-    for (uint64_t i = 0; i < journal->staged && !wrong; i++)
-        wrong = journal->entries[i].where == where;
-    if (wrong)
-        abort();
+    if (atomic_load(&journal->valid) != 0)
+        fail("a word was staged while a transaction was carried out");
+    for (uint64_t i = 0; i < journal->staged; i++)
+        if (journal->entries[i].where == where)
+            fail("a word was staged twice");
 #else
     (void)journal, (void)where;
 #endif
@@ -39,7 +47,10 @@ void journal_stage(struct arena *arena, word_t *word, uint64_t value)
 {
     struct journal *journal = &arena->header->journal;
     check_stage(journal, arena_offset(arena, word));
-    uint64_t i = journal->staged++;
+    uint64_t i = journal->staged;
+    if (i >= JOURNAL_ENTRIES) /* in every build: what lies behind is the arena's own state */
+        fail("a transaction has too many words");
+    journal->staged = i + 1;
     journal->entries[i].where = arena_offset(arena, word);
     journal->entries[i].value = value;
 }

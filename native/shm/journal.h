@@ -6,6 +6,9 @@
  *           valid is void. So each change has happened whole or not at all, with no other repair.
  * Use       Lock the arena, stage each word, commit. Within one transaction a word is staged at
  *           most once, and at most one block is released.
+ * Bound     A transaction has at most JOURNAL_ENTRIES words. One more ends the process with a
+ *           message: what it had staged is void, and the next owner of the mutex goes on. What lies
+ *           behind the journal is never overwritten, in no build.
  * Source    Redo logging, as in ARIES (Mohan et al., 1992), in its simplest form.
  */
 #ifndef PROCESSION_SHM_JOURNAL_H

@@ -59,12 +59,40 @@ enum block_kind {
     BLOCK_KINDS,
 };
 
+/* Blocks with robust mutexes are type-stable: their memory is used again for the same kind only.
+ * A thread that dies right after it unlocked such a mutex, or right before it locks it, leaves the
+ * kernel the mutex's address. If the 32 bits there are the thread's number, the kernel changes
+ * them, though the block may have been freed meanwhile (glibc bug 14485). In a block of the same
+ * kind there is a mutex at that address, and its word is another thread's number, or 0: the kernel
+ * then changes nothing. */
+enum {
+    NOT_TYPE_STABLE = 0, /* of the kinds that share their memory */
+    TYPE_STABLE_KINDS = 4,
+};
+
+static inline uint32_t type_stable_index(enum block_kind kind)
+{
+    switch (kind) {
+    case BLOCK_CHANNEL:
+        return 1;
+    case BLOCK_CONDITION:
+        return 2;
+    case BLOCK_BARRIER:
+        return 3;
+    case BLOCK_CONTAINER:
+        return 4;
+    default:
+        return NOT_TYPE_STABLE;
+    }
+}
+
 #define BLOCK_MAGIC UINT32_C(0x424c4f43)
 
 /* Precedes the payload, which so begins on a cache line of its own. */
 struct block {
     uint32_t magic;
-    uint32_t size_class;
+    uint16_t size_class;
+    uint16_t type_stable; /* type_stable_index() of its kinds, for ever */
     word_t kind;
     word_t references; /* how many: from slots' entries, messages, owning blocks */
     word_t serial;     /* no other block of this arena has ever had it */
@@ -126,9 +154,10 @@ struct arena_header {
     uint64_t magic;
     uint32_t version;
     uint32_t header_bytes;
-    uint8_t id[16];      /* random: tells this family's references from those of another */
-    uint64_t reserve;    /* the size of the file: no block lies beyond */
-    uint64_t page_bytes; /* of the machine */
+    uint8_t id[16];         /* random: tells this family's references from those of another */
+    uint64_t reserve;       /* the size of the file: no block lies beyond */
+    uint64_t page_bytes;    /* of the machine */
+    uint64_t pid_namespace; /* of all its processes: see process_table.h; 0: not known */
     _Alignas(CACHE_LINE) struct mutex mutex;
     _Alignas(CACHE_LINE) struct journal journal;
     _Alignas(CACHE_LINE) word_t top; /* end of the last block */
@@ -138,10 +167,12 @@ struct arena_header {
     word_t used_bytes;               /* in blocks that are not free, headers included */
     word_t warm_bytes;               /* in large free blocks that keep their pages */
     word_t free_slot;                /* index + 1 */
-    word_t slots_used;               /* slots at and above were never used */
-    word_t reaper_hand;              /* where the search for dead processes goes on */
-    word_t wakers_used;              /* entries at and above were never used */
-    word_t free[SIZE_CLASSES];
+    word_t worn_slot;                /* index + 1: the first of those with all tags used */
+    word_t last_worn_slot;
+    word_t slots_used;  /* slots at and above were never used */
+    word_t reaper_hand; /* where the search for dead processes goes on */
+    word_t wakers_used; /* entries at and above were never used */
+    word_t free[TYPE_STABLE_KINDS + 1][SIZE_CLASSES]; /* by type_stable_index() */
     struct waker_entry wakers[WAKER_COUNT];
     struct slot slots[SLOT_COUNT];
 };
@@ -154,7 +185,17 @@ struct arena {
     struct arena_header *header;
     uint32_t self; /* index of this process's slot */
     uint32_t tag;  /* and its tag: index and generation */
+    /* The same tag, in memory that a fork wipes: see arena_is_own(). NULL: no slot was taken. */
+    const uint32_t *own_tag;
 };
+
+/* Whether the slot of *arena* is this process's. A child of a bare clone(2) or vfork(2), of which
+ * the C library tells nobody, has a copy of its parent's *arena*, and so seems to have its parent's
+ * slot; only *own_tag was wiped. Such a child must not touch what its parent holds. */
+static inline bool arena_is_own(const struct arena *arena)
+{
+    return arena->own_tag != NULL && *arena->own_tag != 0 && *arena->own_tag == arena->tag;
+}
 
 /* The address of *offset* in this process, and of the rest of its window. A window that the process
  * does not have yet is mapped now. When address space is so short that this fails, the process

@@ -1,6 +1,7 @@
 #include "process_table.h"
 
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -8,162 +9,41 @@
 #include "../os/clock.h"
 #include "../os/liveness.h"
 
-static void (*reap_hook)(struct arena *arena, uint32_t tag);
-
-void table_set_reap_hook(void (*hook)(struct arena *arena, uint32_t tag))
-{
-    reap_hook = hook;
-}
-
-/* How long a starting process may take to adopt its slot, when its parent is dead and its pid
- * unknown. */
-#define START_LIMIT_NS (10 * NS_PER_S)
-
-static enum slot_state state_of(struct slot *slot)
-{
-    return (enum slot_state)(atomic_load_explicit(&slot->state, memory_order_acquire) & 0xff);
-}
-
-static uint64_t generation_of(struct slot *slot)
-{
-    return word_get(&slot->state) >> 8;
-}
-
-static uint64_t state_word(uint64_t generation, enum slot_state state)
-{
-    return generation << 8 | (uint64_t)state;
-}
-
-/* Generation 0 is never used, so a tag is never 0. */
-static uint32_t tag_of(uint64_t state_word, uint32_t index)
-{
-    uint64_t generation = state_word >> 8;
-    return (uint32_t)(generation & ((1u << SLOT_GENERATION_BITS) - 1)) << SLOT_INDEX_BITS | index;
-}
-
-uint32_t table_tag(const struct arena *arena, uint32_t index)
-{
-    return tag_of(word_get(&arena_slot(arena, index)->state), index);
-}
-
-/* The tag and the state of a slot, read without the mutex: by one load, so that they belong
- * together. Acquire, pairs with the stores of the state, which come after those of all else in the
- * slot. What is read of the slot next belongs to that process, or to one that took the slot after
- * it; then the tag is not the slot's any more. */
-struct peek {
-    uint32_t tag;
-    enum slot_state state;
-};
-
-static struct peek peek_at(const struct arena *arena, uint32_t index)
-{
-    uint64_t word = atomic_load_explicit(&arena_slot(arena, index)->state, memory_order_acquire);
-    return (struct peek){.tag = tag_of(word, index), .state = (enum slot_state)(word & 0xff)};
-}
-
 static bool is_starting(const struct arena *arena, uint32_t tag)
 {
     struct peek seen = peek_at(arena, tag_index(tag));
     return seen.tag == tag && seen.state == SLOT_STARTING;
 }
 
-static uint64_t next_generation(uint64_t generation)
-{
-    generation++;
-    return (generation & ((1u << SLOT_GENERATION_BITS) - 1)) == 0 ? generation + 1 : generation;
-}
+/* ---- from reserved to released */
 
-static bool has_ended(struct arena *arena, struct peek seen)
+/* Stages that the first slot of the list is taken, if there is one. */
+static bool take_first(struct arena *arena, word_t *list, uint32_t *index)
 {
-    if (seen.state == SLOT_REAPING)
-        return true; /* perhaps its reaper has, too: the next owner of the mutex will see */
-    if (seen.state == SLOT_FREE)
+    uint64_t first = word_get(list);
+    if (first == 0)
         return false;
-    struct slot *slot = arena_slot(arena, tag_index(seen.tag));
-    /* Acquire, pairs with set_identity: the start time beside a pid is that process's. */
-    pid_t pid = (pid_t)atomic_load_explicit(&slot->pid, memory_order_acquire);
-    if (seen.state == SLOT_LIVE)
-        switch (mutex_owner(&slot->liveness)) {
-        case OWNER_HOLDS:
-            return false;
-        case OWNER_GONE:
-            return process_has_left(pid);
-        case OWNER_NONE:
-            break;
-        }
-    if (pid != 0)
-        return process_has_ended(pid, word_get(&slot->start));
-    uint32_t parent = (uint32_t)word_get(&slot->parent);
-    deadline_t late = (deadline_t)word_get(&slot->reserved_at) + START_LIMIT_NS;
-    return clock_now() > late && !table_is_alive(arena, parent);
-}
-
-/* ---- reaping; the arena is locked */
-
-static void reap(struct arena *arena, uint32_t index)
-{
-    struct slot *slot = arena_slot(arena, index);
-    uint64_t generation = generation_of(slot);
-    uint32_t tag = table_tag(arena, index);
-    /* One store: from here on the slot belongs to the owner of the mutex. */
-    atomic_store_explicit(&slot->state, state_word(generation, SLOT_REAPING), memory_order_release);
-    CRASH_POINT("table.reap.begun");
-    if (reap_hook)
-        reap_hook(arena, tag);
-    if (!references_release(arena, index, tag))
-        return; /* the slot stays what it is: the next one that looks goes on */
-    journal_stage(arena, &slot->state, state_word(next_generation(generation), SLOT_FREE));
-    journal_stage(arena, &slot->next_free, word_get(&arena->header->free_slot));
-    journal_stage(arena, &arena->header->free_slot, index + 1);
-    CRASH_POINT("table.reap.before_end");
-    journal_commit(arena);
-}
-
-/* Looks without the mutex, since a look is a system call. A dead process stays dead, and the tag
- * tells whether the slot is still its own once the mutex is held. */
-static bool reap_if_dead(struct arena *arena, uint32_t index)
-{
-    struct peek seen = peek_at(arena, index);
-    if (index == arena->self || !has_ended(arena, seen))
-        return false;
-    table_abandon(arena, seen.tag);
+    *index = (uint32_t)first - 1;
+    journal_stage(arena, list, word_get(&arena_slot(arena, *index)->next_free));
     return true;
 }
 
-unsigned table_reap_dead(struct arena *arena)
-{
-    unsigned count = 0;
-    for (uint32_t i = 0; i < word_get(&arena->header->slots_used); i++)
-        count += reap_if_dead(arena, i);
-    return count;
-}
-
-/* Looks at a few slots only, so that the cost of a start does not grow with the family. */
-static void reap_a_few(struct arena *arena, unsigned looks)
-{
-    uint64_t used = word_get(&arena->header->slots_used);
-    while (looks-- > 0 && used > 0) {
-        uint64_t hand = word_get(&arena->header->reaper_hand);
-        atomic_store_explicit(&arena->header->reaper_hand, hand + 1, memory_order_relaxed);
-        reap_if_dead(arena, (uint32_t)(hand % used));
-    }
-}
-
-/* ---- from reserved to released */
-
+/* A worn slot last of all: see reaper.h. */
 static enum status take_slot(struct arena *arena, uint32_t *index)
 {
     struct arena_header *header = arena->header;
-    uint64_t first = word_get(&header->free_slot), used = word_get(&header->slots_used);
-    if (first) {
-        *index = (uint32_t)first - 1;
-        journal_stage(arena, &header->free_slot, word_get(&arena_slot(arena, *index)->next_free));
+    uint64_t used = word_get(&header->slots_used);
+    if (take_first(arena, &header->free_slot, index))
+        return STATUS_OK;
+    if (used < SLOT_COUNT) {
+        *index = (uint32_t)used;
+        journal_stage(arena, &header->slots_used, used + 1);
         return STATUS_OK;
     }
-    if (used == SLOT_COUNT)
+    if (!take_first(arena, &header->worn_slot, index))
         return STATUS_FULL_TABLE;
-    *index = (uint32_t)used;
-    journal_stage(arena, &header->slots_used, used + 1);
+    if (word_get(&header->last_worn_slot) == *index + 1)
+        journal_stage(arena, &header->last_worn_slot, 0);
     return STATUS_OK;
 }
 
@@ -174,7 +54,7 @@ static enum status reserve_locked(struct arena *arena, uint32_t *tag)
     if (status != STATUS_OK)
         return status;
     struct slot *slot = arena_slot(arena, index);
-    uint64_t generation = generation_of(slot);
+    uint64_t generation = slot_generation(slot);
     if (generation == 0) { /* the slot was never used */
         generation = 1;
         mutex_init(&slot->liveness);
@@ -203,7 +83,7 @@ static enum status reserve(struct arena *arena, uint32_t *tag)
 
 enum status table_reserve(struct arena *arena, uint32_t *tag)
 {
-    reap_a_few(arena, 2);
+    table_reap_a_few(arena, 2);
     enum status status = reserve(arena, tag);
     if (status == STATUS_FULL_TABLE && table_reap_dead(arena) > 0)
         status = reserve(arena, tag);
@@ -246,18 +126,49 @@ void table_launched(struct arena *arena, uint32_t tag, int pid, uint64_t start)
     arena_unlock(arena);
 }
 
+/* Whether the child *pid* can be the one for which the slot was reserved: it is no member of the
+ * family under another tag, and it was started after that. */
+static bool can_be_child(struct arena *arena, pid_t pid, uint64_t reserved)
+{
+    uint64_t start = process_start_time(pid);
+    return table_find(arena, pid) == 0 && (start == START_UNKNOWN || start >= reserved);
+}
+
+enum { CHILDREN_LOOKED_AT = 512 };
+
+/* The child for which the slot was reserved; 0: there is none; CHILDREN_UNKNOWN: it cannot be told
+ * which one it is. */
+static pid_t find_child(struct arena *arena, uint32_t tag)
+{
+    pid_t pids[CHILDREN_LOOKED_AT], found = 0;
+    struct slot *slot = arena_slot(arena, tag_index(tag));
+    uint64_t reserved = process_start_ticks((int64_t)word_get(&slot->reserved_at));
+    int count = process_children(pids, CHILDREN_LOOKED_AT);
+    if (count == CHILDREN_UNKNOWN || count > CHILDREN_LOOKED_AT)
+        return CHILDREN_UNKNOWN;
+    for (int i = 0; i < count; i++) {
+        if (!can_be_child(arena, pids[i], reserved))
+            continue;
+        if (found != 0)
+            return CHILDREN_UNKNOWN; /* an orphan was given to this process at the same time */
+        found = pids[i];
+    }
+    return found;
+}
+
 void table_forked(struct arena *arena, uint32_t tag)
 {
-    pid_t pid = process_newest_child();
-    if (pid != CHILDREN_UNKNOWN) {
-        uint32_t known = pid ? table_find(arena, pid) : 0;
-        if (pid != 0 && known == 0)
-            table_launched(arena, tag, pid, process_start_time(pid));
-        else if (known != tag)
-            table_abandon(arena, tag); /* no child is new: the fork failed */
+    if (!is_starting(arena, tag))
+        return; /* the child has adopted it, and so said which process it is */
+    pid_t pid = find_child(arena, tag);
+    CRASH_POINT("table.forked.looked");
+    if (pid == 0)
+        table_abandon(arena, tag); /* the fork failed, or the child was reaped: else it is listed */
+    else if (pid != CHILDREN_UNKNOWN)
+        table_launched(arena, tag, pid, process_start_time(pid));
+    if (pid != CHILDREN_UNKNOWN)
         return;
-    }
-    /* Without a parent, has_ended() asks for the time alone. */
+    /* Without a parent, slot_has_ended() asks for the time alone. */
     arena_lock(arena);
     struct slot *slot = arena_slot(arena, tag_index(tag));
     if (is_starting(arena, tag) && word_get(&slot->pid) == 0)
@@ -266,79 +177,73 @@ void table_forked(struct arena *arena, uint32_t tag)
 }
 
 /* Any thread may found a family, and then end; only the end of the main thread means that the
- * process is gone. If another thread adopts the slot, the start time identifies the process
- * instead. The mutex belongs to the slot for ever: it may still be marked by the death of the
- * slot's last process. */
-static void hold_liveness(struct slot *slot, bool is_main_thread)
+ * process is gone. If another thread adopts the slot, or if another process still has the mutex,
+ * the start time identifies the process instead. The mutex belongs to the slot for ever: it may
+ * still be marked by the death of the slot's last process. */
+static void identify(struct slot *slot)
 {
-    if (mutex_try(&slot->liveness) && !is_main_thread)
-        mutex_unlock(&slot->liveness);
+    bool is_main_thread = syscall(SYS_gettid) == getpid();
+    set_identity(slot, getpid(), is_main_thread ? START_UNKNOWN : process_start_time(getpid()));
+    CRASH_POINT("table.adopt.named");
+    if (is_main_thread && !mutex_try(&slot->liveness))
+        atomic_store_explicit(&slot->start, process_start_time(getpid()), memory_order_relaxed);
+}
+
+/* What tells this process from a child of a bare clone(2): see arena_is_own(). One page, which
+ * forks inherit. NULL: no memory. Kernels before 4.14 do not wipe it; then such children are not
+ * noticed. */
+static uint32_t *own_tag_page(void)
+{
+    static uint32_t *page;
+    if (page != NULL)
+        return page;
+    size_t bytes = (size_t)sysconf(_SC_PAGESIZE);
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        return NULL;
+    madvise(memory, bytes, MADV_WIPEONFORK);
+    return page = memory;
+}
+
+/* Thread numbers, by which the kernel knows the owners of mutexes, mean something in one PID
+ * namespace only. Where no process can tell its namespace, the first one of another is known by
+ * having no parent. */
+static bool is_of_other_namespace(struct arena *arena)
+{
+    uint64_t theirs = arena->header->pid_namespace, ours = process_pid_namespace();
+    bool is_founder = word_get(&arena->header->slots_used) == 1 && arena->tag == 0;
+    return theirs != 0 && ours != 0 ? theirs != ours : getppid() == 0 && !is_founder;
+}
+
+static enum status adopt_locked(struct arena *arena, uint32_t tag, uint32_t *own_tag)
+{
+    struct slot *slot = arena_slot(arena, tag_index(tag));
+    if (!is_starting(arena, tag))
+        return STATUS_STALE;
+    if (word_get(&slot->parent) == 0) /* see table_forked; arena->tag is still the parent's */
+        atomic_store_explicit(&slot->parent, arena->tag, memory_order_relaxed);
+    identify(slot);
+    CRASH_POINT("table.adopt.before_commit");
+    atomic_store_explicit(&slot->state, state_word(slot_generation(slot), SLOT_LIVE),
+                          memory_order_release);
+    arena->self = tag_index(tag);
+    arena->tag = tag;
+    *own_tag = tag;
+    arena->own_tag = own_tag;
+    return STATUS_OK;
 }
 
 enum status table_adopt(struct arena *arena, uint32_t tag)
 {
+    uint32_t *own_tag = own_tag_page();
+    if (own_tag == NULL)
+        return STATUS_NO_MEMORY;
+    if (is_of_other_namespace(arena))
+        return STATUS_OTHER_NAMESPACE;
     arena_lock(arena);
-    struct slot *slot = arena_slot(arena, tag_index(tag));
-    bool ours = is_starting(arena, tag);
-    if (ours) {
-        if (word_get(&slot->parent) == 0) /* see table_forked; arena->tag is still the parent's */
-            atomic_store_explicit(&slot->parent, arena->tag, memory_order_relaxed);
-        bool is_main_thread = syscall(SYS_gettid) == getpid();
-        set_identity(slot, getpid(), is_main_thread ? START_UNKNOWN : process_start_time(getpid()));
-        CRASH_POINT("table.adopt.named");
-        hold_liveness(slot, is_main_thread);
-        CRASH_POINT("table.adopt.before_commit");
-        atomic_store_explicit(&slot->state, state_word(generation_of(slot), SLOT_LIVE),
-                              memory_order_release);
-        arena->self = tag_index(tag);
-        arena->tag = tag;
-    }
+    enum status status = adopt_locked(arena, tag, own_tag);
     arena_unlock(arena);
-    return ours ? STATUS_OK : STATUS_STALE;
-}
-
-void table_abandon(struct arena *arena, uint32_t tag)
-{
-    uint32_t index = tag_index(tag);
-    arena_lock(arena);
-    if (table_tag(arena, index) == tag && state_of(arena_slot(arena, index)) != SLOT_FREE)
-        reap(arena, index);
-    arena_reclaim(arena, RECLAIM_STEPS);
-    arena_unlock(arena);
-}
-
-uint32_t table_find(struct arena *arena, int pid)
-{
-    for (uint32_t i = 0; i < word_get(&arena->header->slots_used); i++) {
-        struct peek seen = peek_at(arena, i);
-        if ((pid_t)word_get(&arena_slot(arena, i)->pid) == pid &&
-            (seen.state == SLOT_LIVE || seen.state == SLOT_STARTING) && !has_ended(arena, seen))
-            return seen.tag;
-    }
-    return 0;
-}
-
-/* The pid may belong to another process by now, so the slot is checked before it is reaped. It is
- * enough that the main thread is gone, since the caller knows that the process is. */
-void table_reap_pid(struct arena *arena, int pid)
-{
-    for (uint32_t i = 0; i < word_get(&arena->header->slots_used); i++) {
-        struct peek seen = peek_at(arena, i);
-        struct slot *slot = arena_slot(arena, i);
-        if ((pid_t)word_get(&slot->pid) != pid || seen.tag == arena->tag)
-            continue;
-        bool main_is_gone = seen.state == SLOT_LIVE && mutex_owner(&slot->liveness) == OWNER_GONE;
-        if (main_is_gone || has_ended(arena, seen))
-            table_abandon(arena, seen.tag);
-    }
-}
-
-bool table_is_alive(struct arena *arena, uint32_t tag)
-{
-    struct peek seen = peek_at(arena, tag_index(tag));
-    if (seen.tag != tag || seen.state == SLOT_FREE || seen.state == SLOT_REAPING)
-        return false;
-    return tag == arena->tag || !has_ended(arena, seen);
+    return status;
 }
 
 void table_set_name(struct arena *arena, const char *name)

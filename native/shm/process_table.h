@@ -5,23 +5,26 @@
  *           them back.
  * State     A slot that is about to be used by a new process is starting: the parent fills it. The
  *           new process makes it live, by one store. Any process that sees that the process of a
- *           slot has ended may reap the slot. If the reaper dies, too, the next one goes on.
+ *           slot has ended may reap the slot (reaper.h).
  * Liveness  The main thread of a process holds a robust mutex in its slot as long as it runs. The
  *           kernel marks the mutex when the thread dies or another program replaces its own (exec).
  *           So one load shows that a process is alive. Only where it seems to be dead, /proc is
  *           asked for the rest: whether other threads of it run, and (without that mutex) whether
  *           the pid is still its own.
+ * Namespace All processes of a family are in one PID namespace: the kernel knows the owner of a
+ *           mutex by its number, which another thread has in another namespace. The first process
+ *           writes its namespace into the header; table_adopt() refuses one of another.
+ * Bare fork A child that is made behind the C library's back has a copy of its parent's tag, not of
+ *           the parent's slot. It is known by a page that each fork wipes (arena_is_own).
  * Tag       Index and generation of a slot in 30 bits: it tells a process from a later one in the
  *           same slot, and fits into the word of a lock.
  */
 #ifndef PROCESSION_SHM_PROCESS_TABLE_H
 #define PROCESSION_SHM_PROCESS_TABLE_H
 
+#include "reaper.h"
 #include "reference.h"
-
-/* Has *hook* called for each process that is reaped, before its references are released; the arena
- * is locked. Must be called before any other thread or process can see the arena. */
-void table_set_reap_hook(void (*hook)(struct arena *arena, uint32_t tag));
+#include "slot_state.h"
 
 /* ---- the process's own slot */
 
@@ -36,27 +39,15 @@ enum status table_give_reference(struct arena *arena, const struct handle *handl
  * that its pid cannot be used again before. */
 void table_launched(struct arena *arena, uint32_t tag, int pid, uint64_t start);
 /* After a fork that does not tell the child's pid (os.fork): if the child was killed before it
- * adopted its slot, no other process would ever know. The kernel is asked for the pid. If it does
- * not tell, the child has ten seconds to adopt its slot. If the fork has failed, the slot is
- * released. */
+ * adopted its slot, no other process would ever know. So the child is looked for among this
+ * thread's children. An orphan that this process was given meanwhile (it is a subreaper, or the
+ * first process of a container) is not taken for it: it is older, or has a slot. If more than one
+ * can be the child, or the kernel does not list them, the child has ten seconds to adopt its slot,
+ * and is told if it comes later. If the fork has failed, the slot is released. */
 void table_forked(struct arena *arena, uint32_t tag);
 /* Makes the slot this process's, and its main thread the owner of the slot's mutex. STATUS_STALE:
- * the slot was reaped. */
+ * the slot was reaped. STATUS_OTHER_NAMESPACE: see above. */
 enum status table_adopt(struct arena *arena, uint32_t tag);
-/* Releases a slot whose process was never made, or has ended and was waited for. */
-void table_abandon(struct arena *arena, uint32_t tag);
-/* Releases the slot of the process *pid*, for which this process has waited. */
-void table_reap_pid(struct arena *arena, int pid);
 void table_set_name(struct arena *arena, const char *name);
-
-/* ---- looking at others */
-
-uint32_t table_tag(const struct arena *arena, uint32_t index);
-/* False as well when the slot belongs to another process by now. */
-bool table_is_alive(struct arena *arena, uint32_t tag);
-/* The tag of the process *pid*; 0: there is none, or it is not alive. */
-uint32_t table_find(struct arena *arena, int pid);
-/* Reaps every slot whose process has ended; returns how many. */
-unsigned table_reap_dead(struct arena *arena);
 
 #endif

@@ -75,8 +75,17 @@ enum status reference_hold(struct arena *arena, uint32_t index, struct block *bl
                            uint32_t *entry);
 /* Lists in the slot *to*, which lists nothing, what the slot *from* lists and a fork inherits. */
 enum status references_copy(struct arena *arena, uint32_t from, uint32_t to);
-/* Releases all that the slot of the dead process *tag* lists, then the list itself. False: this
- * process is short of address space; another one, or a later call, goes on. */
-bool references_release(struct arena *arena, uint32_t index, uint32_t tag);
+/* Releases what the slot of the dead process *tag* lists, then the list itself: a part of it at a
+ * time, from *progress* on, so that no other process waits long. */
+struct release_progress {
+    uint32_t part, entry; /* first {0, 0} */
+};
+enum release {
+    RELEASED_ALL,
+    RELEASED_SOME, /* call it again */
+    RELEASE_SHORT, /* this process is short of address space; another one, or a later call, goes on */
+};
+enum release references_release(struct arena *arena, uint32_t index, uint32_t tag,
+                                struct release_progress *progress);
 
 #endif

@@ -16,13 +16,18 @@ struct run {
     void *stage;
 };
 
+void step_be_traced(void)
+{
+    CHECK_EQUAL(ptrace(PTRACE_TRACEME, 0, NULL, NULL), 0);
+    raise(SIGSTOP);
+}
+
 static void run_traced(void *with)
 {
     struct run *run = with;
     if (run->operation->enter)
         run->operation->enter(run->stage);
-    CHECK_EQUAL(ptrace(PTRACE_TRACEME, 0, NULL, NULL), 0);
-    raise(SIGSTOP);
+    step_be_traced();
     run->operation->run(run->stage);
     raise(SIGSTOP);
 }
@@ -37,17 +42,30 @@ static int await_stop(pid_t pid)
     return WSTOPSIG(status);
 }
 
+void step_await(pid_t pid)
+{
+    CHECK_EQUAL(await_stop(pid), SIGSTOP);
+}
+
+bool step_one(pid_t pid)
+{
+    CHECK_EQUAL(ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL), 0);
+    return await_stop(pid) != SIGSTOP;
+}
+
+void step_kill(pid_t pid)
+{
+    kill(pid, SIGKILL);
+    CHECK_EQUAL(child_end(pid), -SIGKILL);
+}
+
 /* Lets the child go up to *limit* instructions on; how many it went before the operation's end. */
 static uint64_t step(pid_t pid, uint64_t limit)
 {
-    CHECK_EQUAL(await_stop(pid), SIGSTOP);
+    step_await(pid);
     uint64_t steps = 0;
-    while (steps < limit) {
-        CHECK_EQUAL(ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL), 0);
-        if (await_stop(pid) == SIGSTOP)
-            break;
+    while (steps < limit && step_one(pid))
         steps++;
-    }
     return steps;
 }
 

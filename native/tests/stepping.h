@@ -21,6 +21,15 @@ struct operation {
     void (*check)(void *stage);
 };
 
+/* ---- a child that is led to one instruction, which shared memory tells */
+
+void step_be_traced(void);  /* in the child: stops there */
+void step_await(pid_t pid); /* until it has stopped */
+/* Lets the child do one instruction. False: it has stopped by its own will. */
+bool step_one(pid_t pid);
+/* SIGKILL, and waited for; what it held is not released. */
+void step_kill(pid_t pid);
+
 /* Tries the operation's positions, each with a stage of its own: *stage* is what set_up() fills. */
 void step_through(const struct operation *operation, void *stage);
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -111,17 +112,39 @@ static void end_at_once(void *unused)
     (void)unused;
 }
 
-TEST(the_kernel_tells_the_newest_child)
+TEST(the_kernel_tells_the_children_of_a_thread)
 {
-    CHECK_EQUAL(process_newest_child(), 0);
+    pid_t pids[3] = {0};
+    CHECK_EQUAL(process_children(pids, 3), 0);
     pid_t first = child_start(sleep_on, NULL), second = child_start(end_at_once, NULL);
-    CHECK_EQUAL(process_newest_child(), second);
+    CHECK_EQUAL(process_children(pids, 3), 2);
+    CHECK_EQUAL(pids[0], second);
+    CHECK_EQUAL(pids[1], first);
     siginfo_t info;
     CHECK_EQUAL(waitid(P_PID, (id_t)second, &info, WEXITED | WNOWAIT), 0);
-    CHECK_EQUAL(process_newest_child(), second); /* a zombie still is a child */
+    CHECK_EQUAL(process_children(pids, 1), 2); /* a zombie still is a child */
+    CHECK_EQUAL(pids[0], second);
     child_end(second);
-    CHECK_EQUAL(process_newest_child(), first);
+    CHECK_EQUAL(process_children(pids, 3), 1);
     child_kill(first);
+}
+
+TEST(a_child_is_not_older_than_the_moment_before_its_fork)
+{
+    for (unsigned i = 0; i < 20; i++) {
+        int64_t before = clock_now();
+        pid_t pid = child_start(sleep_on, NULL);
+        CHECK(process_start_time(pid) >= process_start_ticks(before));
+        CHECK(process_start_time(pid) <= process_start_ticks(clock_now()) + 1);
+        child_kill(pid);
+    }
+}
+
+TEST(a_process_is_in_one_pid_namespace)
+{
+    struct stat file;
+    CHECK_EQUAL(stat("/proc/self/ns/pid", &file), 0);
+    CHECK_EQUAL(process_pid_namespace(), file.st_ino);
 }
 
 TEST(a_process_lives_until_it_is_a_zombie)

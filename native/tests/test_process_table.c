@@ -205,19 +205,58 @@ TEST_WITHIN(30, a_full_table_says_so_and_reuses_the_slots_of_the_dead)
     family_check();
 }
 
-TEST(no_generation_of_a_slot_has_the_tag_zero)
+/* The tag of a slot after which its tags come round. */
+static uint32_t reserve_last_tag(void)
 {
-    family_found(SMALL_RESERVE);
-    uint32_t tag = family_reserve_slot(), index = tag_index(tag);
+    uint32_t tag = family_reserve_slot();
     uint64_t last = (UINT64_C(1) << SLOT_GENERATION_BITS) - 1;
     atomic_store(&family_slot(tag)->state, last << 8 | SLOT_STARTING);
-    tag = table_tag(&family, index);
-    table_abandon(&family, tag);
-    uint32_t next = family_reserve_slot();
+    return table_tag(&family, tag_index(tag));
+}
 
-    CHECK_EQUAL(tag_index(next), index);
-    CHECK(next >> SLOT_INDEX_BITS != 0);
-    CHECK(next != tag);
+/* A lock may still name a process that has died long ago. */
+TEST_WITHIN(30, a_worn_slot_is_used_again_after_all_others_only)
+{
+    family_found(SMALL_RESERVE);
+    uint32_t worn[3];
+    for (unsigned i = 0; i < 3; i++)
+        CHECK(table_abandon(&family, worn[i] = reserve_last_tag()));
+    family_check();
+    for (unsigned i = 0; i < 3; i++)
+        CHECK_EQUAL(tag_index(worn[i]), i + 1);
+    for (unsigned i = 4; i < SLOT_COUNT; i++)
+        CHECK_EQUAL(tag_index(family_reserve_slot()), i);
+    uint32_t none;
+    for (unsigned i = 0; i < 3; i++) { /* those that are worn for longest come first */
+        uint32_t tag = family_reserve_slot();
+        CHECK_EQUAL(tag_index(tag), i + 1);
+        CHECK_EQUAL(tag >> SLOT_INDEX_BITS, 1); /* not 0: no tag is 0 */
+        family_check();
+    }
+    CHECK_EQUAL(table_reserve(&family, &none), STATUS_FULL_TABLE);
+    CHECK(table_abandon(&family, table_tag(&family, 2)));
+    CHECK_EQUAL(tag_index(family_reserve_slot()), 2);
+    family_check();
+}
+
+static void wear_one_out(void *with)
+{
+    table_abandon(&family, *(uint32_t *)with);
+}
+
+TEST_WITHIN(30, a_kill_while_a_slot_is_put_aside)
+{
+    family_found(SMALL_RESERVE);
+    for (unsigned passage = 1;; passage++) {
+        uint32_t tag = reserve_last_tag();
+        bool killed = child_killed_at("*", passage, wear_one_out, &tag);
+        family_check();
+        table_abandon(&family, tag);
+        CHECK(!table_is_alive(&family, tag));
+        family_check();
+        if (!killed)
+            break;
+    }
 }
 
 /* ---- two at once */

@@ -44,7 +44,7 @@ class Popen(BasePopen):
         )
         sentinel = Sentinel()
         try:
-            self.pid = parent_death.fork(pipes)
+            self.pid = parent_death.fork(pipes, self._start)
         except BaseException:
             sentinel.abandon()
             raise

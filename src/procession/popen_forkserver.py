@@ -20,7 +20,7 @@ from ._base import poll, runtime
 from ._base.deadline import Deadline
 from ._launch import parent_death, sigint_mask, start_data
 from ._launch.popen import UNKNOWN_EXITCODE, BasePopen
-from .forkserver._protocol import ENDED, FAILED, Descriptors, Request, read_answer
+from .forkserver._protocol import ENDED, FAILED, STARTED, Descriptors, Request, read_answer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ class Popen(BasePopen):
 
     def __init__(self, process_obj: BaseProcess):
         self._fds: list[int] = []
+        self.pid, self.sentinel = 0, -1
         super().__init__(process_obj)
 
     def duplicate_for_child(self, fd: int) -> int:
@@ -71,6 +72,7 @@ class Popen(BasePopen):
             try:
                 self._attempt(process_obj)
             except _ServerLostError:
+                self.cancel()
                 continue
             return
         self._attempt(process_obj)
@@ -79,12 +81,9 @@ class Popen(BasePopen):
         """Have the server fork the child; raise _ServerLostError if there is no server."""
         forkserver.ensure_running()
         self._fds.clear()
-        token = _core.reserve_slot()
-        try:
-            self._start(self._request(process_obj, token))
-        except BaseException:
-            _core.abandon_slot(token)
-            raise
+        token = self._start.reserve()
+        self._ask(self._request(process_obj, token))
+        self._learn_pid()
         _core.set_slot_pid(token, self.pid)
         self.finalizer = util.Finalize(self, util.close_fds, (self.sentinel,))
 
@@ -103,22 +102,44 @@ class Popen(BasePopen):
             sigint_blocked=sigint_mask.is_blocked(),  # a child inherits this from the thread
         )
 
-    def _start(self, request: Request) -> None:
-        """Ask for the child and learn its process id."""
+    def _ask(self, request: Request) -> None:
+        """Ask for the child."""
         self.sentinel, status = os.pipe()
         try:
-            try:
-                self._send(request, Descriptors(status, parent_death.pipe_fd(), self._fds))
-            finally:
-                os.close(status)
-            if request.sigint_blocked:  # the server may still be starting, which takes long
-                with sigint_mask.unblocked():
-                    self._wait_for_answer(None)
-            self._learn_pid()
-        except BaseException:
-            # A child that is forked only now ends: it cannot write that it has started.
-            os.close(self.sentinel)
-            raise
+            self._send(request, Descriptors(status, parent_death.pipe_fd(), self._fds))
+        finally:
+            os.close(status)
+        if request.sigint_blocked:  # the server may still be starting, which takes long
+            with sigint_mask.unblocked():
+                self._wait_for_answer(None)
+
+    def cancel(self) -> bool:
+        """Give the start up: see `BasePopen.cancel`.
+
+        First the slot is released. A child that finds no slot ends, before it runs its target; one
+        that was faster has written its process id before. A child that is forked only later cannot
+        write that, and ends.
+        """
+        if not self._start.cancel():
+            return False
+        forkserver._forkserver.release_lock()
+        if self.sentinel >= 0:
+            self._end_unknown_child()
+            if self.finalizer is None:
+                os.close(self.sentinel)
+            self.sentinel = -1
+        self.close()
+        return True
+
+    def _end_unknown_child(self) -> None:
+        if self.pid == 0 and self._wait_for_answer(0):
+            with suppress(OSError, EOFError):  # there is no child
+                kind, pid, _ = read_answer(self.sentinel)
+                self.pid = pid if kind == STARTED else 0
+        if self.pid != 0 and self.returncode is None:
+            self._send_signal(signal.SIGKILL)
+            self._await_end()
+        self.pid, self.returncode = 0, None
 
     def _send(self, request: Request, fds: Descriptors) -> None:
         try:

@@ -53,17 +53,12 @@ class Popen(BasePopen):
         return fd
 
     def _launch(self, process_obj: BaseProcess) -> None:
-        token = _core.reserve_slot()
-        try:
-            preparation = spawn.get_preparation_data(process_obj.name)
-            data = start_data.build(process_obj, preparation, self, token)
-            self._start(data, token, process_obj.die_with_parent)
-        except BaseException:
-            _core.abandon_slot(token)
-            raise
-        _core.set_slot_pid(token, self.pid)
+        token = self._start.reserve()
+        preparation = spawn.get_preparation_data(process_obj.name)
+        data = start_data.build(process_obj, preparation, self, token)
+        self._spawn(data, token, process_obj.die_with_parent)
 
-    def _start(self, data: bytes, token: int, die_with_parent: bool) -> None:
+    def _spawn(self, data: bytes, token: int, die_with_parent: bool) -> None:
         """Start the interpreter, which reads *data* and has slot *token*."""
         sentinel = Sentinel()
         start_fd = start_data.in_memory_file(data)
@@ -77,7 +72,9 @@ class Popen(BasePopen):
         passed.update(self._fds, runtime.inherited_fds.values())
         command = spawn.get_command_line(**fds, token=token, die_with_parent=int(die_with_parent))
         try:
-            self.pid = util.spawnv_passfds(spawn.executable(), command, passed)
+            self.pid = util.spawnv_passfds(
+                spawn.executable(), command, passed, launch=self._start.launch
+            )
         except BaseException:
             sentinel.abandon()
             raise

@@ -209,8 +209,18 @@ def close_all_fds_except(fds: Iterable[int]) -> None:
         os.closerange(below + 1, above)
 
 
-def spawnv_passfds(path: str | bytes, args: Sequence[str | bytes], passfds: Iterable[int]) -> int:
+def spawnv_passfds(
+    path: str | bytes,
+    args: Sequence[str | bytes],
+    passfds: Iterable[int],
+    *,
+    launch: Callable[..., int] | None = None,
+) -> int:
     """Start the program *path* with *args*; from descriptor 3 on it inherits *passfds* only.
+
+    Args:
+        launch: calls the function that it is given with the other arguments; `_core.ProcessStart`
+            has such a method, which notes the child.
 
     Returns:
         The process id of the new child.
@@ -226,7 +236,9 @@ def spawnv_passfds(path: str | bytes, args: Sequence[str | bytes], passfds: Iter
     try:
         for fd in beyond:
             os.set_inheritable(fd, True)
-        return os.posix_spawn(path, list(args), os.environ, file_actions=actions)
+        if launch is None:
+            return os.posix_spawn(path, list(args), os.environ, file_actions=actions)
+        return launch(os.posix_spawn, path, list(args), os.environ, file_actions=actions)
     finally:
         for fd in beyond:
             os.set_inheritable(fd, False)

@@ -69,6 +69,16 @@ class collecting:
         _launch.collectors = self._before
 
 
+def state() -> tuple[Any, tuple[list[Any], ...]]:
+    """Return what `restore` puts back."""
+    return _launch.popen, _launch.collectors
+
+
+def restore(state: tuple[Any, tuple[list[Any], ...]]) -> None:
+    """Put back what `state` returned: an exception may have come within an ``__exit__``."""
+    _launch.popen, _launch.collectors = state
+
+
 def collect(handle: Any) -> bool:
     """Give *handle*, which is being pickled, to the innermost collector.
 

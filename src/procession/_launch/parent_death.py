@@ -54,18 +54,24 @@ def pipe_fds(*, die_with_parent: bool, die_with_root: bool) -> tuple[int, ...]:
     return (*root, parent) if die_with_parent else root
 
 
-def fork(read_ends: tuple[int, ...]) -> int:
+def fork(read_ends: tuple[int, ...], start: _core.ProcessStart | None = None) -> int:
     """Fork a child that is killed when the write end of one of these pipes is closed.
 
     `faulthandler` is enabled in it, see `crash_report`.
 
+    Args:
+        start: what knows the child until its start is complete; without one, the child lives
+            whatever is raised after the fork.
+
     Raises:
         OSError: no process, descriptor or memory is left.
+        RuntimeError: the family has too many processes.
     """
+    noted = () if start is None else (start,)
     try:
-        return _core.fork(read_ends, faulthandler)
+        return _core.fork(read_ends, faulthandler, *noted)
     except FileNotFoundError:  # no /proc here
-        pid = _core.fork((), faulthandler)
+        pid = _core.fork((), faulthandler, *noted)
         if pid == 0:
             for fd in read_ends:
                 start_new_thread(_kill_at_hang_up, (fd,))

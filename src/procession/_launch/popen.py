@@ -4,6 +4,10 @@ Idea: a child's exit status can be fetched once. Fetching (reaping) is therefore
 under a lock, after a wait that takes nothing away: any number of threads may wait for one child,
 and all of them learn its exit code.
 
+A start is an object of the core (`_core.ProcessStart`), which knows the child from the moment that
+it is made. Until `complete` it gives the start up when an exception passes, also one that the
+handler of a signal raises between two bytecodes: the child is killed and waited for.
+
 Invariant: the process id is signalled only while the child is not reaped, under the same lock, so a
 signal never reaches another process that was given the same id. What the child held of the shared
 arena is released at once when it is reaped.
@@ -17,7 +21,7 @@ import os
 from _thread import allocate_lock
 
 from .. import _core, util
-from .._base import log
+from .._base import launch_state, log
 from . import exit_reason
 from .sentinel import Sentinel, wait_ended
 
@@ -34,7 +38,8 @@ exit_reason.count_oom_kills()  # the first start imports this module, before the
 class BasePopen:
     """Starts a child for a process object and stands for it in the parent.
 
-    A subclass defines `_launch`, which must set `pid`, `sentinel` and `finalizer`.
+    A subclass defines `_launch`, which must set `pid`, `sentinel` and `finalizer`, and which tells
+    `_start` of the child. The start is complete when the process object says so.
     """
 
     method = ""
@@ -47,26 +52,40 @@ class BasePopen:
         self.returncode: int | None = None
         self.finalizer = None
         self._reaping = allocate_lock()
-        self._launch(process_obj)
+        self._start = _core.ProcessStart()
+        state = launch_state.state()
+        try:
+            self._launch(process_obj)
+        except BaseException:
+            launch_state.restore(state)
+            self.cancel()
+            raise
 
     def _launch(self, process_obj: BaseProcess) -> None:
         raise NotImplementedError
 
+    def complete(self) -> None:
+        """Note that the child is known: from now on its start is not given up any more."""
+        self._start.complete()
+
+    def cancel(self) -> bool:
+        """Give the start up: kill the child, wait for its end, close the descriptors.
+
+        Returns:
+            False if the start is complete; then nothing is done.
+        """
+        if not self._start.cancel():
+            return False
+        self.close()
+        return True
+
     def _open_sentinel(self, sentinel: Sentinel) -> None:
-        """Open the sentinel of the child just started; if that fails, kill the child.
+        """Open the sentinel of the child just started.
 
         Raises:
-            OSError: no descriptor is left; the child has been killed.
+            OSError: no descriptor is left.
         """
-        try:
-            self.sentinel = sentinel.in_parent(self.pid)
-        except BaseException:
-            from signal import SIGKILL
-
-            os.kill(self.pid, SIGKILL)
-            os.waitpid(self.pid, 0)
-            _core.reclaim_process(self.pid)
-            raise
+        self.sentinel = sentinel.in_parent(self.pid)
         self.finalizer = util.Finalize(self, os.close, (self.sentinel,))
 
     def duplicate_for_child(self, fd: int) -> int:

@@ -34,25 +34,20 @@ class _Popen(popen_spawn_posix.Popen):
 
     def _launch(self, process_obj: Any) -> None:
         backend = type(process_obj)._backend
-        token = _core.reserve_slot()
-        try:
-            with launch_state.spawning(self), launch_state.collecting() as handles:
-                preparation = spawn.get_preparation_data(process_obj.name)
-                if not process_obj.init_main_module:
-                    preparation.pop("init_main_from_name", None)
-                    preparation.pop("init_main_from_path", None)
-                dumps = import_module(f"{backend}.reduction").dumps
-                process_obj._tracker = _Tracker(f"{backend}.resource_tracker")
-                data = by_value.dumps_by_name(preparation) + dumps(process_obj)
-            for handle in handles:
-                _core.give_reference(token, handle)
-            env = {name: str(value) for name, value in process_obj.env.items()}
-            with environment.inherited(env):
-                self._start(data, token, process_obj.die_with_parent)
-        except BaseException:
-            _core.abandon_slot(token)
-            raise
-        _core.set_slot_pid(token, self.pid)
+        token = self._start.reserve()
+        with launch_state.spawning(self), launch_state.collecting() as handles:
+            preparation = spawn.get_preparation_data(process_obj.name)
+            if not process_obj.init_main_module:
+                preparation.pop("init_main_from_name", None)
+                preparation.pop("init_main_from_path", None)
+            dumps = import_module(f"{backend}.reduction").dumps
+            process_obj._tracker = _Tracker(f"{backend}.resource_tracker")
+            data = by_value.dumps_by_name(preparation) + dumps(process_obj)
+        for handle in handles:
+            _core.give_reference(token, handle)
+        env = {name: str(value) for name, value in process_obj.env.items()}
+        with environment.inherited(env):
+            self._spawn(data, token, process_obj.die_with_parent)
 
 
 class _Tracker:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 import pickle
 import socket
-from _thread import allocate_lock
+from _thread import RLock
 
 from .. import _core, spawn, util
 from .._base import finalize, log, poll, runtime
@@ -29,7 +29,7 @@ from ._server import Server, get_inherited_fds, preload
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import Literal
+    from typing import Any, Literal
 
     _OnError = Literal["ignore", "warn", "fail"]
 
@@ -50,14 +50,14 @@ class ForkServer:
     """A client's side of the server of its family."""
 
     def __init__(self) -> None:
-        self._lock = allocate_lock()
+        self._lock: Any = RLock()
         os.register_at_fork(after_in_child=self._after_fork_in_child)
         self._forkserver_pid: int | None = None  # only in the process that started it
         self._preload_modules = ["__main__"]
         self._on_error: _OnError = "ignore"
 
     def _after_fork_in_child(self) -> None:
-        self._lock = allocate_lock()
+        self._lock = RLock()
         self._forkserver_pid = None
 
     def set_forkserver_preload(
@@ -102,11 +102,13 @@ class ForkServer:
         """
         with self._lock:
             fd = self._ensure_running()
-            sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, fileno=fd)
+            sock = None
             try:
+                sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, fileno=fd)
                 send(sock, request, fds)
             finally:
-                sock.detach()
+                if sock is not None:
+                    sock.detach()
             return fd
 
     def disconnect(self, fd: int) -> None:
@@ -124,21 +126,23 @@ class ForkServer:
         with ours, its:
             # Before the first request: the kernel notes the sender only from now on.
             its.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-            self._forkserver_pid = self._spawn(its.fileno())
+            self._spawn(its.fileno())
             runtime.inherited_fds[_FD_NAME] = fd = ours.detach()
         if self._end_at_exit not in finalize.exit_callbacks:
             finalize.exit_callbacks.append(self._end_at_exit)
         log.debug("fork server started, pid %d", self._forkserver_pid)
         return fd
 
-    def _spawn(self, its_end: int) -> int:
+    def _spawn(self, its_end: int) -> None:
+        """Start the server, and note its process id."""
         wanted = ("sys_path", "sys_argv", "orig_dir", "dir", "stand_in")
         data = spawn.get_preparation_data("fork server")
         chosen = {k: v for k, v in data.items() if k in wanted or k.startswith("init_main")}
         preload_fd = start_data.in_memory_file(
             pickle.dumps((self._preload_modules, self._on_error, chosen))
         )
-        token = _core.reserve_slot()
+        start = _core.ProcessStart()  # gives the start up when it goes before complete()
+        token = start.reserve()
         fds = {
             "socket_fd": its_end,
             "family_fd": family_file.descriptor(),
@@ -153,20 +157,26 @@ class ForkServer:
                     exe,
                     [exe, *util._args_from_interpreter_flags(), "-c", code],
                     fds.values(),
+                    launch=start.launch,
                 )
-        except BaseException:
-            _core.abandon_slot(token)
-            raise
         finally:
             os.close(preload_fd)
-        _core.set_slot_pid(token, pid)
-        return pid
+        self._forkserver_pid = pid
+        start.complete()
+
+    def release_lock(self) -> None:
+        """Release the lock, which an exception in a ``with`` statement may leave to this thread."""
+        while self._lock._is_owned():
+            self._lock.release()
 
     def _disconnect(self) -> None:
         """Close this process's end of the socket; the server ends when no process has one."""
         fd = runtime.inherited_fds.pop(_FD_NAME, None)
         if fd is not None:
-            os.close(fd)
+            try:
+                os.close(fd)
+            except OSError:
+                log.debug("an exception has taken the socket to the fork server away")
 
     def _reap(self) -> None:
         """Wait for the end of the server that this process has started."""

@@ -184,7 +184,12 @@ def become(received: ReceivedRequest) -> int:
     global _fds_for_child
     _fds_for_child = received.fds.for_child
     forked_child.reseed_numpy()
-    release: Callable[[], object] = lambda: _core.abandon_slot(received.request.token)  # noqa: E731
+
+    def release() -> None:
+        """Give up the slot that holds what the child was given; it has references of its own."""
+        if not _core.abandon_slot(received.request.token):
+            sys.exit()  # the client has given the start up; see its `Popen.cancel`
+
     data = io.BytesIO(received.read_data())
     return spawn.run(data, received.fds.parent_pipe, release, received.fds.for_child)
 

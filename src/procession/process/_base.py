@@ -142,11 +142,25 @@ class BaseProcess(ProcessInfo):
         self._die_with_parent = self._config["die_with_parent"] = self.die_with_parent
         self._result_channel = bootstrap._core.Channel()  # the first one makes the family's arena
         self._crash_report = bootstrap.crash_report.new_page()
-        self._popen = self._Popen(self)
-        self._sentinel = self._popen.sentinel
+        try:
+            self._popen = self._Popen(self)
+            self._sentinel = self._popen.sentinel
+            _children.add(self)
+            self._popen.complete()
+        except BaseException:
+            self._cancel_start()
+            raise
         # The target may refer to this object: the cycle would keep both alive.
         del self._target, self._args, self._kwargs
-        _children.add(self)
+
+    def _cancel_start(self) -> None:
+        """Be a process that was not started, after an exception; its child is ended.
+
+        If the start was complete, the child is known, and goes on.
+        """
+        if self._popen is None or self._popen.cancel():
+            _children.discard(self)
+            self._popen = None
 
     def join(self, timeout: float | None = None) -> None:
         """Wait until the process has ended, or up to *timeout* seconds."""
