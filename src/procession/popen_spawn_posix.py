@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 
-from . import _core, spawn, util
+from . import spawn, util
 from ._base import runtime
 from ._launch import family_file, parent_death, start_data
 from ._launch.popen import BasePopen

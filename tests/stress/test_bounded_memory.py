@@ -42,8 +42,8 @@ def test_two_thousand_processes_killed_with_large_messages_leave_nothing() -> No
             if death % 100 == 99:
                 levels.add(memory_in_use())
                 committed = committed or _core.arena_usage()["committed"]
-        # A queue has one segment more at times: the next one, or one that it keeps. If there is just
-        # no room for it, the arena grows once, by an eighth.
+        # A queue has one segment more at times: the next one, or one that it keeps. If there is no
+        # room for it, the arena grows once, by an eighth.
         assert max(levels) - min(levels) <= 2 * SEGMENT, f"it went through {sorted(levels)}"
         assert _core.arena_usage()["committed"] <= committed * 9 // 8 + 2 * SEGMENT
         queue = None
