@@ -83,7 +83,7 @@ struct release_progress {
 enum release {
     RELEASED_ALL,
     RELEASED_SOME, /* call it again */
-    RELEASE_SHORT, /* this process is short of address space; another one, or a later call, goes on */
+    RELEASE_SHORT, /* no address space for the rest; another process, or a later call, goes on */
 };
 enum release references_release(struct arena *arena, uint32_t index, uint32_t tag,
                                 struct release_progress *progress);
