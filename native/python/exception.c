@@ -60,6 +60,15 @@ static void raise_no_memory(void)
                      (unsigned long long)room.bytes, remedy);
 }
 
+static void set_other_namespace(void)
+{
+    PyErr_SetString(PyExc_RuntimeError,
+                    "this process is in another PID namespace than the family of processes "
+                    "that it would join: shared locks know their owners by numbers that mean "
+                    "another process there; start it without unshare(CLONE_NEWPID) or "
+                    "'unshare --pid', or talk to it by a Listener and a Client");
+}
+
 PyObject *raise_status(enum status status)
 {
     switch (status) {
@@ -83,11 +92,7 @@ PyObject *raise_status(enum status status)
                         "over it");
         break;
     case STATUS_OTHER_NAMESPACE:
-        PyErr_SetString(PyExc_RuntimeError,
-                        "this process is in another PID namespace than the family of processes "
-                        "that it would join: shared locks know their owners by numbers that mean "
-                        "another process there; start it without unshare(CLONE_NEWPID) or "
-                        "'unshare --pid', or talk to it by a Listener and a Client");
+        set_other_namespace();
         break;
     case STATUS_NOT_HELD:
         PyErr_SetString(PyExc_ValueError, "semaphore or lock released too many times");
