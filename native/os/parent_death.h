@@ -5,6 +5,8 @@
  *        whatever way, the kernel closes that end. A process that has the read end sees it, or has
  *        asked the kernel to send SIGKILL on that event: this is a death link. No process has to
  *        watch. (PR_SET_PDEATHSIG takes the end of the parent's thread for that of the parent.)
+ * Root   The pipe of the family's root is opened once more, with a mark: a link to that one looks
+ *        how the root has ended before it kills, see root_end.h.
  * Fork   The child has the write end too, and closes it at once. No pipe and no link is made while
  *        another thread forks, so a child has none that it would not know of, and none that leads
  *        to a sibling.
@@ -22,11 +24,16 @@
  * -1, with errno. */
 int parent_death_read_end(void);
 
+/* Marks the pipe of this process as that of the root of its family: returns another read end,
+ * closed on exec; or -1, with errno. */
+int parent_death_root_end(void);
+
 /* Returns a link to the process whose pipe has the read end *fd*: a descriptor that one process can
  * arm; or -1, with errno: ENOENT where there is no /proc. */
 int death_link_open(int fd);
 
-/* Has this process killed when the process that the link leads to ends. The link stays open. */
+/* Has this process killed when the process that the link leads to ends; if it is the root, when it
+ * is killed. The link stays open. */
 void death_link_arm(int link);
 
 /* ---- around fork */

@@ -9,6 +9,7 @@
 #include "../os/crash_report.h"
 #include "../os/liveness.h"
 #include "../os/parent_death.h"
+#include "../os/root_end.h"
 #include "exception.h"
 #include "family.h"
 #include "process_start.h"
@@ -74,6 +75,28 @@ static PyObject *death_pipe_fd(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(
 {
     int end = parent_death_read_end();
     return end < 0 ? PyErr_SetFromErrno(PyExc_OSError) : PyLong_FromLong(end);
+}
+
+/* root_pipe_fd() -> descriptor */
+static PyObject *root_pipe_fd(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
+{
+    int end = parent_death_root_end();
+    return end < 0 ? PyErr_SetFromErrno(PyExc_OSError) : PyLong_FromLong(end);
+}
+
+static PyObject *root_pidfd(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
+{
+    return PyLong_FromLong(root_end_known_pidfd());
+}
+
+/* set_root_pidfd(fd) */
+static PyObject *set_root_pidfd(PyObject *Py_UNUSED(module), PyObject *argument)
+{
+    long fd = PyLong_AsLong(argument);
+    if (fd == -1 && PyErr_Occurred())
+        return NULL;
+    root_end_watch(0, (int)fd);
+    Py_RETURN_NONE;
 }
 
 static PyObject *fork_count(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
@@ -212,6 +235,10 @@ static PyMethodDef functions[] = {
      "processes of these death pipes, and has that module's handlers, if it is given. The "
      "ProcessStart start is of this child."},
     {"is_dev_null", is_dev_null, METH_O, "Whether the descriptor is open, and of /dev/null."},
+    {"root_pipe_fd", root_pipe_fd, METH_NOARGS,
+     "The read end of this process's death pipe, opened again and marked as the root's."},
+    {"root_pidfd", root_pidfd, METH_NOARGS, "The pidfd of the family's root, or -1."},
+    {"set_root_pidfd", set_root_pidfd, METH_O, "Tell the pidfd of the family's root."},
     {"death_pipe_fd", death_pipe_fd, METH_NOARGS,
      "The read end of the pipe that this process's end closes."},
     {"fork_count", fork_count, METH_NOARGS, "How many forks lie behind this process."},

@@ -59,3 +59,59 @@ def test_a_process_that_is_made_to_outlive_it_does(method: str) -> None:
         program.send_signal(signal.SIGKILL)
         program.wait()
         assert len(session_members(program.pid) - {program.pid}) >= 2
+
+
+OWN_WILL = """
+import os, sys, procession
+
+def outlive():
+    print("begun" if procession.parent_process().is_alive() else "late", flush=True)
+    procession.parent_process().join()
+    print("lived on", flush=True)
+
+if __name__ == "__main__":
+    ctx = procession.get_context({method!r})
+    ctx.Process(target=outlive).start()
+    if {wait!r}:
+        input()
+    {end}
+"""
+
+WAYS = {
+    "_exit": "os._exit(3)",
+    "exec": "os.execv(sys.executable, [sys.executable, '-c', 'pass'])",
+    "exit of the C library": "import ctypes; ctypes.CDLL(None).exit(3)",
+}
+
+
+@pytest.mark.parametrize("wait", [True, False])
+@pytest.mark.parametrize("end", WAYS)
+@pytest.mark.parametrize("method", METHODS)
+def test_a_child_lives_on_when_the_root_ends_by_its_own_will(
+    method: str, end: str, wait: bool
+) -> None:
+    """Also when the root has ended, and was reaped, before the child has begun."""
+    source = OWN_WILL.format(method=method, wait=wait, end=WAYS[end])
+    with start_python(source) as program:
+        if wait:
+            assert program.read_line() == "begun"
+            program.write_line("")
+            program.wait()
+        else:
+            program.wait()
+            assert program.read_line() in ("begun", "late")
+        assert program.read_line() == "lived on"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGABRT])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_child_dies_with_a_root_that_is_ended_by_a_signal(
+    method: str, number: signal.Signals
+) -> None:
+    source = OWN_WILL.format(method=method, wait=True, end="")
+    with start_python(source) as program:
+        assert program.read_line() == "begun"
+        program.send_signal(number)
+        program.wait()
+        wait_until(lambda: not session_members(program.pid), timeout=10)
+        assert program.read_line() == ""

@@ -11,7 +11,10 @@ parent's *thread* for the end of the parent.
 The first process of a family is its root. When the root is killed no process of the family shall
 stay. So the read end of its pipe is an inherited descriptor: every process that the family starts
 links itself to it as well, unless it was made to outlive its parent. (A child by plain `os.fork` is
-a root of its own.)
+a root of its own.) When the root ends by its own will, by `os._exit` or `os.execv`, the standard
+package leaves children alive that are no daemons. So this link does not kill at once: a handler in
+the core looks how the root has ended (native/os/root_end.h). For that the root's pidfd is inherited
+as well.
 
 Invariant: no process but its owner holds a write end once the core's hooks of a fork have run.
 After a plain fork the inherited descriptor is that of another family, which shows in the number of
@@ -33,6 +36,7 @@ from .. import _core
 from .._base import runtime
 
 ROOT = "root"  # the name of the root's descriptor among the inherited ones
+_ROOT_PIDFD = "root pidfd"
 
 _root_since = 0  # the number of forks behind this process when that descriptor was entered
 
@@ -43,8 +47,23 @@ def pipe_fd() -> int:
     fd, forks = _core.death_pipe_fd(), _core.fork_count()
     if _root_since != forks or ROOT not in runtime.inherited_fds:
         _root_since = forks
-        runtime.inherited_fds[ROOT] = os.dup(fd)
+        _become_root(fd)
     return fd
+
+
+def _become_root(fd: int) -> None:
+    """Enter what the family needs of this process, whose own pipe is *fd*, as its root."""
+    runtime.inherited_fds.pop(_ROOT_PIDFD, None)
+    try:
+        runtime.inherited_fds[ROOT] = _core.root_pipe_fd()
+    except (
+        OSError
+    ):  # no /proc here, or not for this user: then its children die with it in any case
+        runtime.inherited_fds[ROOT] = os.dup(fd)
+        return
+    pidfd = _core.root_pidfd()
+    if pidfd >= 0:
+        runtime.inherited_fds[_ROOT_PIDFD] = pidfd
 
 
 def pipe_fds(*, die_with_parent: bool, die_with_root: bool) -> tuple[int, ...]:
@@ -88,12 +107,15 @@ def inherit_root(*, die_with_root: bool) -> None:
     """In a child that was given the family's descriptors: note that its root is theirs.
 
     Args:
-        die_with_root: whether to be killed when the root is gone, however it ended.
+        die_with_root: whether to be killed when the root is killed.
     """
     global _root_since
     _root_since = _core.fork_count()
     root = runtime.inherited_fds.get(ROOT)
     if die_with_root and root is not None:
+        pidfd = runtime.inherited_fds.get(_ROOT_PIDFD)
+        if pidfd is not None:
+            _core.set_root_pidfd(pidfd)
         die_with(root)
 
 
