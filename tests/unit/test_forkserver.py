@@ -103,7 +103,7 @@ if __name__ == "__main__":
     context = procession.get_context("forkserver")
     context.set_forkserver_preload(["__main__", "marked"], on_error="fail")
     for _ in range(2):  # by a fork, then by the prefork child
-        process = context.Process(target=imported_since_the_preload)
+        process = context.Process(target=imported_since_the_preload, returns=True)
         process.start()
         print(process.result())
 """
