@@ -1,7 +1,32 @@
 #include "arguments.h"
 
-/* No program runs longer, and no sum overflows. */
+/* No program runs longer, and no sum overflows. As in _base/deadline.py, which tells the rule. */
 #define LONGEST_SECONDS 1e9
+
+/* The error of a conversion is set. An integer too large for a double is a long time, or none. */
+static bool is_too_large(PyObject *timeout, double *seconds)
+{
+    if (!PyErr_ExceptionMatches(PyExc_OverflowError))
+        return false;
+    PyErr_Clear();
+    PyObject *zero = PyLong_FromLong(0);
+    int positive = zero ? PyObject_RichCompareBool(timeout, zero, Py_GT) : -1;
+    Py_XDECREF(zero);
+    *seconds = positive > 0 ? LONGEST_SECONDS : 0;
+    return positive >= 0;
+}
+
+/* Has the error about what is no number say what is wrong with which argument. */
+static void refuse_type(PyObject *timeout)
+{
+    if (!PyErr_ExceptionMatches(PyExc_TypeError))
+        return;
+    PyErr_Clear();
+    PyObject *name = PyObject_GetAttrString((PyObject *)Py_TYPE(timeout), "__name__");
+    if (name)
+        PyErr_Format(PyExc_TypeError, "timeout must be a number of seconds, not %U", name);
+    Py_XDECREF(name);
+}
 
 bool parse_timeout(PyObject *timeout, deadline_t *deadline)
 {
@@ -10,10 +35,12 @@ bool parse_timeout(PyObject *timeout, deadline_t *deadline)
         return true;
     }
     double seconds = PyFloat_AsDouble(timeout);
-    if (seconds == -1.0 && PyErr_Occurred())
+    if (seconds == -1.0 && PyErr_Occurred() && !is_too_large(timeout, &seconds)) {
+        refuse_type(timeout);
         return false;
+    }
     if (seconds != seconds) {
-        PyErr_SetString(PyExc_ValueError, "timeout is not a number (NaN)");
+        PyErr_SetString(PyExc_ValueError, "timeout must be a number of seconds, not NaN");
         return false;
     }
     if (seconds <= 0)

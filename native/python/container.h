@@ -5,8 +5,8 @@
 #ifndef PROCESSION_PYTHON_CONTAINER_H
 #define PROCESSION_PYTHON_CONTAINER_H
 
-#include "../container/siphash.h"
 #include "../container/snapshot.h"
+#include "../os/siphash.h"
 #include "dict_key.h"
 #include "handle.h"
 

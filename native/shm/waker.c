@@ -2,23 +2,28 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "../crash_point.h"
-#include "../os/wake_socket.h"
+#include "../os/siphash.h"
 #include "process_table.h"
+
+/* A name that is taken already was not guessed: see waker.h. The next one will be free. */
+#define NAME_ATTEMPTS 8
 
 /* ---- names and keys */
 
-static size_t name_of(const struct arena *arena, uint32_t index, uint64_t owner,
-                      char name[WAKE_SOCKET_NAME_BYTES])
+size_t waker_name(const struct arena *arena, uint32_t index, uint64_t owner,
+                  char name[WAKE_SOCKET_NAME_BYTES])
 {
-    int size = snprintf(name, WAKE_SOCKET_NAME_BYTES, "procession:");
-    for (unsigned i = 0; i < sizeof arena->header->id; i++)
-        size += snprintf(name + size, WAKE_SOCKET_NAME_BYTES - (size_t)size, "%02x",
-                         arena->header->id[i]);
-    size += snprintf(name + size, WAKE_SOCKET_NAME_BYTES - (size_t)size, ":%u:%llx", index,
-                     (unsigned long long)owner);
-    return (size_t)size;
+    uint64_t seed[2], which[3] = {index, owner, 0}, half[2];
+    memcpy(seed, arena->header->id, sizeof seed);
+    for (unsigned i = 0; i < 2; i++) {
+        which[2] = i;
+        half[i] = siphash(seed, which, sizeof which);
+    }
+    return (size_t)snprintf(name, WAKE_SOCKET_NAME_BYTES, "procession:%016llx%016llx",
+                            (unsigned long long)half[0], (unsigned long long)half[1]);
 }
 
 uint64_t waker_key(offset_t payload, unsigned side)
@@ -84,7 +89,8 @@ static bool find_entry(struct arena *arena, struct waker *waker)
     return false;
 }
 
-enum status waker_open(struct arena *arena, struct waker *waker)
+/* One attempt, under a name that this process has not used before. */
+static enum status open_once(struct arena *arena, struct waker *waker)
 {
     static _Atomic uint32_t
         serial; /* so that no two wake sockets of a process have the same name */
@@ -95,7 +101,7 @@ enum status waker_open(struct arena *arena, struct waker *waker)
             return STATUS_FULL_TABLE;
     }
     char name[WAKE_SOCKET_NAME_BYTES];
-    size_t size = name_of(arena, waker->index, waker->owner, name);
+    size_t size = waker_name(arena, waker->index, waker->owner, name);
     waker->fd = wake_socket_open(name, size);
     if (waker->fd >= 0)
         return STATUS_OK;
@@ -103,6 +109,16 @@ enum status waker_open(struct arena *arena, struct waker *waker)
     release(&arena->header->wakers[waker->index], waker->owner);
     errno = error;
     return STATUS_SYSTEM;
+}
+
+enum status waker_open(struct arena *arena, struct waker *waker)
+{
+    enum status status;
+    unsigned attempts = NAME_ATTEMPTS;
+    do
+        status = open_once(arena, waker);
+    while (status == STATUS_SYSTEM && errno == EADDRINUSE && --attempts > 0);
+    return status;
 }
 
 void waker_close(struct arena *arena, struct waker *waker)
@@ -154,7 +170,7 @@ void waker_mark_watched(watch_count *watchers)
 static void send(struct arena *arena, uint32_t index, uint64_t owner)
 {
     char name[WAKE_SOCKET_NAME_BYTES];
-    size_t size = name_of(arena, index, owner, name);
+    size_t size = waker_name(arena, index, owner, name);
     CRASH_POINT("waker.before_send");
     if (!wake_socket_send(name, size) && !table_is_alive(arena, tag_of(owner)))
         release(&arena->header->wakers[index], owner);

@@ -4,6 +4,10 @@
  *           an entry of the waker table, opens a wake socket that is named after the entry, and
  *           writes down what it watches. A process that changes a block knows whether the block is
  *           watched (the block itself has a watch_count), and then wakes all that watch it.
+ * Names     Every process of the machine can see the names of the sockets that there are, and bind
+ *           names that are free. So a name is a hash of the entry and its owner under a key that
+ *           the family alone knows, the arena's id: whoever sees one name can neither guess the
+ *           next one nor find the key.
  * Watches   One word: a bit for each key watched, by a hash of it (so a wake-up may be in vain), or
  *           one key exactly. A wake-up clears the word: the next one needs a new arming.
  * Invariant Sleeper: arm, mark the block as watched, then look at the state. Waker: state, then the
@@ -15,6 +19,7 @@
 #ifndef PROCESSION_SHM_WAKER_H
 #define PROCESSION_SHM_WAKER_H
 
+#include "../os/wake_socket.h"
 #include "arena.h"
 
 /* An entry of this process. */
@@ -43,6 +48,10 @@ uint64_t waker_key(offset_t payload, unsigned side);
 /* The bit of a key; the bits of several keys can be combined. For one key alone: WATCH_EXACT |
  * key. */
 uint64_t waker_bit(uint64_t key);
+
+/* Writes the name of the socket of an entry; returns its length. */
+size_t waker_name(const struct arena *arena, uint32_t index, uint64_t owner,
+                  char name[WAKE_SOCKET_NAME_BYTES]);
 
 /* Takes an entry and opens its socket. STATUS_FULL_TABLE: there is no free one. STATUS_SYSTEM. */
 enum status waker_open(struct arena *arena, struct waker *waker);

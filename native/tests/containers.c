@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "../channel/payload.h"
-#include "../container/siphash.h"
+#include "../os/siphash.h"
 
 struct fixture fixture_open(void)
 {

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../container/siphash.h"
+#include "../os/siphash.h"
 #include "containers.h"
 
 /* ---- mappings */

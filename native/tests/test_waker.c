@@ -1,6 +1,8 @@
 /* The waker table: no process sleeps through what it watches. */
 #include <poll.h>
 #include <pthread.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "../os/wake_socket.h"
 #include "../shm/waker.h"
@@ -52,6 +54,61 @@ TEST(a_waker_wakes_once_for_each_arming)
     change(&thing);
     change(&thing);
     CHECK(!is_watched(&thing.watchers)); /* no sleeper was found: none is looked for */
+}
+
+static uint64_t next_owner(const struct waker *waker)
+{
+    return waker->owner + (UINT64_C(1) << 32);
+}
+
+/* Such a name shows all that the next one is made of. */
+static size_t readable_name(const struct waker *waker, char name[WAKE_SOCKET_NAME_BYTES])
+{
+    int size = snprintf(name, WAKE_SOCKET_NAME_BYTES, "procession:");
+    for (unsigned i = 0; i < sizeof family.header->id; i++)
+        size += snprintf(name + size, WAKE_SOCKET_NAME_BYTES - (size_t)size, "%02x",
+                         family.header->id[i]);
+    size += snprintf(name + size, WAKE_SOCKET_NAME_BYTES - (size_t)size, ":%u:%llx", waker->index,
+                     (unsigned long long)waker->owner);
+    return (size_t)size;
+}
+
+TEST(a_wake_socket_has_a_name_that_tells_nothing)
+{
+    family_found(SMALL_RESERVE);
+    struct waker waker;
+    CHECK_EQUAL(waker_open(&family, &waker), STATUS_OK);
+    char old[WAKE_SOCKET_NAME_BYTES], name[WAKE_SOCKET_NAME_BYTES], id[33];
+    size_t size = readable_name(&waker, old);
+    CHECK(!wake_socket_send(old, size)); /* no socket has it */
+    for (unsigned i = 0; i < sizeof family.header->id; i++)
+        snprintf(id + 2 * (size_t)i, 3, "%02x", family.header->id[i]);
+    size = waker_name(&family, waker.index, waker.owner, name);
+    CHECK(wake_socket_send(name, size));
+    CHECK(strstr(name, id) == NULL);
+    waker_close(&family, &waker);
+}
+
+TEST(a_name_that_is_taken_already_is_not_needed)
+{
+    family_found(SMALL_RESERVE);
+    struct waker waker;
+    CHECK_EQUAL(waker_open(&family, &waker), STATUS_OK);
+    waker_close(&family, &waker);
+    char name[WAKE_SOCKET_NAME_BYTES];
+    size_t size = waker_name(&family, waker.index, next_owner(&waker), name);
+    int taken = wake_socket_open(name, size);
+    CHECK(taken >= 0);
+    uint64_t refused = next_owner(&waker);
+    CHECK_EQUAL(waker_open(&family, &waker), STATUS_OK);
+    CHECK(waker.owner != refused);
+    struct thing thing = {.key = waker_key(4096, 0)};
+    watch(&waker, &thing);
+    change(&thing);
+    CHECK(is_woken(&waker, 0));
+    waker_close(&family, &waker);
+    CHECK_EQUAL(waker_count(&family), 0);
+    wake_socket_close(taken);
 }
 
 TEST(an_exact_watch_is_woken_for_its_key_alone)

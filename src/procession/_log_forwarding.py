@@ -23,6 +23,7 @@ from queue import Full
 from typing import TYPE_CHECKING, Any
 
 from ._base import finalize, log, runtime
+from ._base.deadline import Deadline
 from ._base.queue_shutdown import ShutDown
 from .queues import Queue
 
@@ -82,18 +83,19 @@ class LogForwarding:
         Returns:
             Whether they were.
         """
+        deadline = Deadline(timeout)
         if not self.is_active() or threading.current_thread() is self._thread:
             return not self.is_active()
         number, done = next(_numbers), threading.Event()
         self._flushes[number] = done
         try:
-            self._records.put(number, True, timeout)
+            self._records.put(number, True, deadline.remaining())
         except Full:
             return False
         except ShutDown:  # another thread calls `stop` at this moment
-            self._thread.join(timeout)
+            self._thread.join(deadline.remaining())
             return not self._thread.is_alive()
-        return done.wait(timeout)
+        return done.wait(deadline.remaining())
 
     def stop(self) -> None:
         """Handle the records that have been logged, and end.

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import pickle
 
+from .._base.deadline import seconds_of
 from .._base.errors import BufferTooShort
 from .._pickling.pickler import pickle_parts, with_explanation
 from . import _framing
@@ -227,7 +228,7 @@ class _ConnectionBase:
             OSError: the connection is closed or write-only.
         """
         self._source()
-        return self._poll(timeout)
+        return self._poll(timeout if timeout == 0.0 else seconds_of(timeout))
 
     # ------------------------------------------------------------------- what a subclass provides
 

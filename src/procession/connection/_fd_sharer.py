@@ -21,6 +21,7 @@ import threading
 
 from .. import util
 from .._base import runtime
+from .._base.deadline import seconds_of
 from .._base.errors import AuthenticationError
 from ._fd_messages import recv_handle, send_handle
 
@@ -116,7 +117,7 @@ class _ResourceSharer:
                 return
             with Client(self._listener.address, authkey=self._authkey) as connection:
                 connection.send(None)
-            self._thread.join(timeout)
+            self._thread.join(seconds_of(timeout))
             if self._thread.is_alive():
                 util.sub_warning("the thread that shares descriptors did not stop when asked")
             self._close_all()

@@ -14,6 +14,8 @@ from __future__ import annotations
 from queue import Queue
 from typing import Any, Self
 
+from .._base.deadline import seconds_of
+
 __all__ = ["Client", "Listener", "Pipe"]
 
 families = [None]
@@ -41,6 +43,7 @@ class Connection:
         Args:
             timeout: seconds; None waits for ever, 0 or less only looks.
         """
+        timeout = seconds_of(timeout)
         with self._in.not_empty:
             if timeout is None or timeout > 0:
                 self._in.not_empty.wait_for(self._in._qsize, timeout)

@@ -111,12 +111,17 @@ class ForkServer:
                     sock.detach()
             return fd
 
-    def disconnect(self, fd: int) -> None:
-        """Stop using the server that *fd* leads to: it has ended, or is about to."""
+    def disconnect(self, fd: int) -> bool:
+        """Stop using the server that *fd* leads to: it has ended, or is about to.
+
+        Returns:
+            Whether it was killed by a signal; False if this process cannot know.
+        """
         with self._lock:
-            if runtime.inherited_fds.get(_FD_NAME) == fd:
-                self._disconnect()
-                self._reap()
+            if runtime.inherited_fds.get(_FD_NAME) != fd:
+                return False
+            self._disconnect()
+            return self._reap()
 
     # ---------------------------------------------------------------------------- start and end
 
@@ -178,15 +183,18 @@ class ForkServer:
             except OSError:
                 log.debug("an exception has taken the socket to the fork server away")
 
-    def _reap(self) -> None:
-        """Wait for the end of the server that this process has started."""
-        if self._forkserver_pid is not None:
-            try:
-                os.waitpid(self._forkserver_pid, 0)
-            except ChildProcessError:
-                log.debug("fork server was reaped by other code of this program")
-            _core.reclaim_process(self._forkserver_pid)
-            self._forkserver_pid = None
+    def _reap(self) -> bool:
+        """Wait for the end of the server, if this process started it; return if it was killed."""
+        if self._forkserver_pid is None:
+            return False
+        status = 0
+        try:
+            _, status = os.waitpid(self._forkserver_pid, 0)
+        except ChildProcessError:
+            log.debug("fork server was reaped by other code of this program")
+        _core.reclaim_process(self._forkserver_pid)
+        self._forkserver_pid = None
+        return os.WIFSIGNALED(status)
 
     def _stop(self) -> None:
         """End the server, for tests."""

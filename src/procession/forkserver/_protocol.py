@@ -2,10 +2,10 @@
 
 Idea: one message of a sequenced-packet socket is one request: whole or absent, from whichever of
 the many processes that share the socket, with the child's descriptors attached. Start data that are
-too long for a message go in a memory file among the descriptors. The answers come by a pipe of the
-child's own: that it was started, from the child itself, or what went wrong; and at the end its exit
-code, from the server. So a pipe that closes without an answer means that there is no child, and the
-request may be repeated.
+too long for a message go in a memory file among the descriptors. The answers come by a socket of
+the child's own: that it was started, with its pidfd, from the child itself, or what went wrong; and
+at the end its exit code, from the server. So a socket that closes without an answer means that no
+child has begun its target, and the request may be repeated.
 
 Invariant: received data are not trusted: a message that is not a request raises ValueError, and the
 descriptors that came with it are closed. Those of a received request belong to the receiver.
@@ -19,6 +19,7 @@ import os
 import socket
 import struct
 from array import array
+from contextlib import suppress
 
 from .._launch import start_data
 
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 _HEADER = struct.Struct("=16sIBBBB")
 _NO_ROOT = 255  # more than there can be descriptors
 _ANSWER = struct.Struct("=bqq")
+
+_PEEK = socket.MSG_PEEK | socket.MSG_CMSG_CLOEXEC
+_ONE_FD_BYTES = socket.CMSG_SPACE(array("i").itemsize)
 
 # With the header this fits into any socket's buffer. The kernel copies it; a file would cost more.
 MAX_INLINE_BYTES = 32 * 1024
@@ -83,7 +87,7 @@ class Descriptors:
     """The descriptors of a request.
 
     Attributes:
-        status: the pipe that the answers are written to.
+        status: the socket that the answers are written to.
         parent_pipe: the client's death pipe.
         for_child: those that the child is given, which its start data name by their indexes.
         data_file: where the start data are, if they are not in the message; else -1.
@@ -257,25 +261,74 @@ STARTED, FAILED, ENDED = range(3)
 
 
 def read_answer(fd: int) -> tuple[int, int, int]:
-    """Return the next answer from the pipe *fd*: its kind, a process id, a number.
+    """Return the next answer from *fd*: its kind, a process id, a number.
 
-    The number of STARTED is 0, of FAILED the errno, of ENDED the exit code. If a child ends before
-    it could say that it has started, its end is the first answer, and has the process id too.
+    The number of FAILED is the errno, of ENDED the exit code. If a child ends before it could say
+    that it has started, its end is the first answer, and has the process id too.
 
     Raises:
         EOFError: no process is left that could answer: neither the server nor a child.
     """
-    data = os.read(fd, _ANSWER.size)  # whole: a write of so few bytes to a pipe is atomic
+    return _unpack_answer(os.read(fd, _ANSWER.size))
+
+
+def peek_start(fd: int) -> tuple[int, int, int, int | None]:
+    """Return what `read_answer` will, and the pidfd that came with it, if any.
+
+    The number of STARTED is 1 if the child has sent a pidfd. That none arrives means then that this
+    process has no descriptor left.
+    """
+    with _as_socket(fd) as sock:
+        data, ancillary, _, _ = sock.recvmsg(_ANSWER.size, _ONE_FD_BYTES, _PEEK)
+    fds = array("i")
+    for level, kind, content in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS) and len(content) >= fds.itemsize:
+            fds.frombytes(content[: fds.itemsize])
+    return *_unpack_answer(data), fds[0] if fds else None
+
+
+def _unpack_answer(data: bytes) -> tuple[int, int, int]:
     if not data:
         raise EOFError("the fork server ended before it answered")
-    kind, pid, number = _ANSWER.unpack(data)
+    kind, pid, number = _ANSWER.unpack(data)  # whole: a message of a socket that keeps them apart
     return kind, pid, number
 
 
+def write_start(fd: int, pid: int, pidfd: int | None) -> bool:
+    """Write that the child has started, with its pidfd; return False if the reader is gone."""
+    if pidfd is None:
+        return write_answer(fd, STARTED, pid)
+    try:
+        with _as_socket(fd) as sock:
+            _send(sock, _ANSWER.pack(STARTED, pid, 1), [pidfd])
+    except (BrokenPipeError, ConnectionResetError):
+        return False
+    return True
+
+
+def refuse_answers(fd: int) -> None:
+    """Have all later writes of answers fail; the earlier ones can still be read."""
+    with _as_socket(fd) as sock, suppress(OSError):  # both other ends are closed already
+        sock.shutdown(socket.SHUT_RD)
+
+
+class _as_socket:
+    """A socket object for a descriptor, for the body of a ``with``; the descriptor stays open."""
+
+    def __init__(self, fd: int):
+        self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, fileno=fd)
+
+    def __enter__(self) -> socket.socket:
+        return self._sock
+
+    def __exit__(self, *_: object) -> None:
+        self._sock.detach()
+
+
 def write_answer(fd: int, kind: int, pid: int, number: int = 0) -> bool:
-    """Write an answer to the pipe *fd*; return False if its reader is gone."""
+    """Write an answer to *fd*; return False if its reader is gone."""
     try:
         os.write(fd, _ANSWER.pack(kind, pid, number))
-    except BrokenPipeError:
+    except (BrokenPipeError, ConnectionResetError):
         return False
     return True

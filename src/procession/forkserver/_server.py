@@ -36,7 +36,7 @@ from .._launch import (
 )
 from .._pickling import core_hooks
 from ._prefork import PreforkChild
-from ._protocol import ENDED, FAILED, STARTED, ReceivedRequest, receive, write_answer
+from ._protocol import ENDED, FAILED, ReceivedRequest, receive, write_answer, write_start
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Server:
 
     def __init__(self, sock: socket.socket):
         self._sock = sock
-        self._status_fds: dict[int, int] = {}  # pid of a living child -> pipe to its client
+        self._status_fds: dict[int, int] = {}  # pid of a living child -> socket to its client
         self._wakeup = SignalWakeup()
         self._handlers: dict[int, Any] = {}  # those that the children get back
         self._prefork: PreforkChild | None = None
@@ -77,7 +77,7 @@ class Server:
             if self._sock.fileno() in ready:
                 try:
                     received = receive(self._sock)
-                except ValueError:  # no request; there is no pipe to answer to
+                except ValueError:  # no request; there is no socket to answer to
                     continue
                 if received is None:
                     return
@@ -169,14 +169,37 @@ class Server:
             if received.request.sigint_blocked:
                 sigint_mask.block()
             self._restore_signals()
-            is_awaited = write_answer(received.fds.status, STARTED, os.getpid())
-            os.close(received.fds.status)
-            if is_awaited:  # else the client was interrupted, and no process knows of this child
+            if report_start(
+                received.fds.status
+            ):  # else the client was interrupted, and has given it up
                 code = become(received)
         except Exception:  # noqa: BLE001 - shown; the child ends here
             sys.excepthook(*sys.exc_info())
         finally:
             forked_child.leave(code)
+
+
+def report_start(status: int) -> bool:
+    """In the child: tell the client of this process; return False if the client is gone.
+
+    Without a pidfd, the client learns the end of this process from the end of *status*, which stays
+    open therefore, in this process alone.
+    """
+    pidfd = _own_pidfd()
+    is_awaited = write_start(status, os.getpid(), pidfd)
+    if pidfd is None:
+        os.register_at_fork(after_in_child=lambda: util.close_fds(status))
+        return is_awaited
+    os.close(pidfd)
+    os.close(status)
+    return is_awaited
+
+
+def _own_pidfd() -> int | None:
+    try:
+        return os.pidfd_open(os.getpid())
+    except (OSError, AttributeError):  # an old kernel; a sandbox; a C library without it
+        return None
 
 
 def become(received: ReceivedRequest) -> int:

@@ -18,7 +18,6 @@ import os
 import signal
 import sys
 import threading
-import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
@@ -27,6 +26,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from .. import context, get_context, util
 from .._base import cpu_quota
+from .._base.deadline import Deadline
 from .._base.errors import TimeoutError as PoolTimeoutError
 from ..pool import IMapIterator, Pool
 from ._errors import translated
@@ -137,7 +137,7 @@ class ProcessPoolExecutor(Executor):
         if chunksize < 1:
             raise ValueError("chunksize must be >= 1.")
         _check_buffer(buffersize)
-        end = None if timeout is None else time.monotonic() + timeout
+        deadline = Deadline(timeout)
         calls: Iterable[Any] = zip(*iterables, strict=False)
         maps = self._buffered
         if buffersize is None:
@@ -147,7 +147,7 @@ class ProcessPoolExecutor(Executor):
             pool = self._running_pool()
             results = pool.imap(_StarCall(fn), calls, chunksize, buffersize=buffersize)
             maps.add(results)
-        return _results(results, end)
+        return _results(results, deadline)
 
     # -------------------------------------------------------------------------------------- the end
 
@@ -217,16 +217,16 @@ class _StarCall:
         return self._fn(*arguments)
 
 
-def _results(results: IMapIterator, end: float | None) -> Iterator[Any]:
-    """Yield *results* until *end*; cancel those that are left when the iterator is closed."""
+def _results(results: IMapIterator, deadline: Deadline) -> Iterator[Any]:
+    """Yield *results* until *deadline*; cancel those that are left when the iterator is closed."""
     try:
         while True:
             try:
-                yield results.next(None if end is None else max(0.0, end - time.monotonic()))
+                yield results.next(deadline.remaining())
             except StopIteration:
                 return
     except PoolTimeoutError:
-        if end is None or time.monotonic() < end:
+        if not deadline.expired:
             raise  # the call's own
         raise TimeoutError from None
     except Exception as error:

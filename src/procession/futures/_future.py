@@ -14,6 +14,7 @@ from __future__ import annotations
 from concurrent.futures import CancelledError, Future
 from typing import Any
 
+from .._base.deadline import seconds_of
 from ..pool import AsyncResult
 from ._errors import translated
 
@@ -22,6 +23,14 @@ class PoolFuture(Future[Any]):
     """The future of one call."""
 
     _call: AsyncResult | None = None
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Return what the call returned, waiting for it at most *timeout* seconds."""
+        return super().result(seconds_of(timeout))
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Return what the call raised, waiting for its end at most *timeout* seconds, or None."""
+        return super().exception(seconds_of(timeout))
 
     def cancel(self) -> bool:
         """Cancel the call if no worker has begun it; return whether it is cancelled now."""

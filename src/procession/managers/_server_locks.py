@@ -24,16 +24,13 @@ from ._wait_queue import WaitQueue, current_call
 
 
 def _deadline(blocking: bool, timeout: float | None) -> Deadline:
-    """The meaning of ``acquire(blocking, timeout)``, where -1 and None are no limit."""
-    if not blocking:
-        if timeout not in (None, -1):
-            raise ValueError("can't specify a timeout for a non-blocking call")
-        return Deadline(0)
-    if timeout is None or timeout == -1:
-        return Deadline(None)
-    if timeout < 0:
-        raise ValueError("timeout value must be a non-negative number")
-    return Deadline(timeout)
+    """Return the meaning of ``acquire(blocking, timeout)``."""
+    deadline = Deadline(timeout)
+    if blocking:
+        return deadline
+    if timeout is not None:
+        raise ValueError("can't specify a timeout for a non-blocking call")
+    return Deadline(0)
 
 
 class _Acquirable:
@@ -43,9 +40,9 @@ class _Acquirable:
         self._mutex = allocate_lock()
         self._waiters = WaitQueue(self._mutex)
 
-    def acquire(self, blocking: bool = True, timeout: float | None = -1) -> bool:
-        """Acquire it; return whether that was possible in time (seconds; -1 waits for ever)."""
-        deadline = _deadline(blocking, timeout)
+    def acquire(self, blocking: bool = True, timeout: float | None = None) -> bool:
+        """Acquire it; return whether that was possible in time (seconds; None waits for ever)."""
+        deadline = _deadline(blocking, self._without_limit(timeout))
         with self._mutex:
             if blocking:
                 self._waiters.check_not_overtaking()
@@ -55,6 +52,11 @@ class _Acquirable:
                 self._waiters.wait(deadline)
         current_call.undo = self._undo_acquire
         return True
+
+    @staticmethod
+    def _without_limit(timeout: float | None) -> float | None:
+        """Return None if *timeout* is what the kind of object documents as no limit."""
+        return timeout
 
     def _try_acquire(self) -> bool:
         """Acquire it, under the mutex, if it is free."""
@@ -81,6 +83,10 @@ class _Breakable(_Acquirable):
     def __init__(self) -> None:
         super().__init__()
         self._broken_by: str | None = None
+
+    @staticmethod
+    def _without_limit(timeout: float | None) -> float | None:
+        return None if timeout == -1 else timeout  # as `threading.Lock` documents it
 
     def _check(self) -> None:
         if self._broken_by is not None:

@@ -136,8 +136,5 @@ class Queue:
 
 
 def _deadline(block: bool, timeout: float | None) -> Deadline:
-    if not block:
-        return Deadline(0)
-    if timeout is not None and timeout < 0:
-        raise ValueError("'timeout' must be a non-negative number")
-    return Deadline(timeout)
+    deadline = Deadline(timeout)
+    return deadline if block else Deadline(0)

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from .._base import errors
-from .._base.deadline import Deadline
+from .._base.deadline import Deadline, seconds_of
 from ._chunking import describe_items
 from ._imap_input import DRAINING, INPUT_DONE, UNREAD, ImapInput
 from ._progress import Progress, both
@@ -211,6 +211,8 @@ class IMapUnorderedIterator:
             BaseException: what the call raised, with the remote traceback as its cause.
         """
         job = self._job
+        if timeout is not None:
+            timeout = seconds_of(timeout)
         if job.state is UNREAD:
             job.first_read()
         if not job.ready:

@@ -79,8 +79,9 @@ class ApplyResult:
 
     def wait(self, timeout: float | None = None) -> None:
         """Wait until the call has ended, at most *timeout* seconds."""
+        deadline = Deadline(timeout)  # a wrong one is an error, waiting or not
         if not self._done:
-            self._dispatcher.wait_until(self._is_done, Deadline(timeout))
+            self._dispatcher.wait_until(self._is_done, deadline)
 
     def get(self, timeout: float | None = None) -> Any:
         """Return the result, waiting for it at most *timeout* seconds.

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _core
 from .._base import errors
+from .._base.deadline import seconds_of
 
 if TYPE_CHECKING:
     from ._worker_status import WorkerStatus
@@ -70,6 +71,9 @@ def limited(function: Callable[..., Any], limit: float | None) -> Callable[..., 
     if limit is None:
         return function
     arm, disarm = _core.begin_time_limit, _core.end_time_limit
+    limit = seconds_of(limit)
+    if limit is None:  # too long to be one
+        return function
 
     @functools.wraps(function, updated=())
     def call(*args: Any, **kwargs: Any) -> Any:

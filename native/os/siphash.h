@@ -2,8 +2,8 @@
  *
  * Source SipHash-1-3 (Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012), with one
  *        round for each word and three at the end. */
-#ifndef PROCESSION_CONTAINER_SIPHASH_H
-#define PROCESSION_CONTAINER_SIPHASH_H
+#ifndef PROCESSION_OS_SIPHASH_H
+#define PROCESSION_OS_SIPHASH_H
 
 #include <stddef.h>
 #include <stdint.h>
