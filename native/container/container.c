@@ -52,6 +52,8 @@ void container_lock(struct arena *arena, struct container *container)
         return;
     arena_lock(arena); /* its repair comes first: the journal may hold words of ours */
     arena_unlock(arena);
+    block_require(arena, word_get(&container->links[CONTAINER_PENDING]));
+    block_require(arena, word_get(&container->links[CONTAINER_TABLE]));
     container_finish_pending(arena, container);
     container_release_scratch(arena, container);
     CRASH_POINT("container.repaired");
@@ -78,6 +80,10 @@ enum status container_table(struct arena *arena, struct container *container,
                             struct entry_table **table)
 {
     offset_t offset = word_get(&container->links[CONTAINER_TABLE]);
+    enum status status = block_reach(arena, offset);
+    *table = NULL;
+    if (status != STATUS_OK)
+        return status;
     *table = offset ? entries_at(arena, offset) : NULL;
     return offset && *table == NULL ? STATUS_CORRUPT : STATUS_OK;
 }
@@ -218,7 +224,8 @@ uint64_t container_count(struct arena *arena, struct container *container, uint6
 {
     struct entry_table *table;
     container_lock(arena, container);
-    container_table(arena, container, &table);
+    if (container_table(arena, container, &table) == STATUS_NO_MEMORY) /* its head has room */
+        table = arena_at(arena, word_get(&container->links[CONTAINER_TABLE]));
     uint64_t count = table ? word_get(&table->count) : 0;
     if (version)
         *version = word_get(&container->version);

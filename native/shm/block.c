@@ -221,6 +221,17 @@ enum status block_reach(struct arena *arena, offset_t payload)
                                                           : arena_reach(arena, payload, size);
 }
 
+void block_require(struct arena *arena, offset_t payload)
+{
+    if (block_reach(arena, payload) == STATUS_OK)
+        return;
+    uint64_t size = word_get(&block_of(arena_at(arena, payload))->size);
+    for (uint64_t at = 0; at < size; at += WINDOW_BYTES)
+        arena_at(arena, payload + at);
+    if (size > 0)
+        arena_at(arena, payload + size - 1);
+}
+
 struct block *block_find(struct arena *arena, offset_t payload, uint64_t serial)
 {
     if (!is_plausible(arena, payload))

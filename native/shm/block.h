@@ -52,6 +52,8 @@ void block_visit_children(struct arena *arena, struct block *block, child_visito
  * those of at most IN_ONE_WINDOW bytes, header included, need no more than arena_at(). */
 enum status block_reach(struct arena *arena, offset_t payload);
 #define IN_ONE_WINDOW (WINDOW_BYTES / 8)
+/* The same for a repair, which cannot report an error: with what is held back, or not at all. */
+void block_require(struct arena *arena, offset_t payload);
 
 /* The block whose payload is at *payload* if there is one and its serial is right, else NULL. */
 struct block *block_find(struct arena *arena, offset_t payload, uint64_t serial);

@@ -217,6 +217,42 @@ def receive(queue, told, go_on):
     assert code == "0"
 
 
+@METHODS
+def test_a_large_dict_does_not_fit_into_every_process(method: str) -> None:
+    """The error says so; it is not taken for damage, and the dict is as before."""
+    printed = program(
+        """
+    ctx = mp.get_context(sys.argv[1])
+    begin, told, numbers = ctx.SimpleQueue(), ctx.SimpleQueue(), shared.Dict()
+    process = ctx.Process(target=look, args=(begin, told, numbers))
+    process.start()
+    told.get()
+    numbers.update((n, n) for n in range(200_000))
+    begin.put(None)
+    print(told.get())
+    process.join()
+    print(process.exitcode, numbers[1000], len(numbers))
+""",
+        method,
+        setup=SETUP
+        + """
+from procession import shared
+
+def look(begin, told, numbers):
+    told.put("ready")
+    begin.get()
+    limit_address_space(1 << 20)
+    try:
+        told.put(numbers[1000])
+    except BaseException as error:
+        told.put(type(error).__name__)
+    assert len(numbers) == 200_000  # a little is held back for what cannot fail
+""",
+    )
+
+    assert printed.split() == ["MemoryError", "0", "1000", "200000"]
+
+
 # -------------------------------------------------------------------------- closed descriptors
 
 
