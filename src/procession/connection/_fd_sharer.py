@@ -23,6 +23,7 @@ from .. import util
 from .._base import runtime
 from .._base.deadline import seconds_of
 from .._base.errors import AuthenticationError
+from .._base.shortage import GrowingPause, is_shortage
 from ._fd_messages import recv_handle, send_handle
 
 TYPE_CHECKING = False
@@ -48,7 +49,11 @@ class DupFd:
         def send(connection: Any, pid: int) -> None:
             send_handle(connection, duplicate, pid)
 
-        self._id = _resource_sharer.register(send, lambda: os.close(duplicate))
+        try:
+            self._id = _resource_sharer.register(send, lambda: os.close(duplicate))
+        except BaseException:
+            os.close(duplicate)
+            raise
 
     def detach(self) -> int:
         """Return a new descriptor of this process; it can be fetched once.
@@ -142,23 +147,32 @@ class _ResourceSharer:
         util.debug("starting listener and thread for sending handles")
         name = f"\0procession-sharer-{os.getpid()}-{os.urandom(8).hex()}"
         self._authkey = bytes(runtime.current_process().authkey)
-        self._listener = Listener(name, backlog=128, authkey=self._authkey)
-        self._thread = threading.Thread(
-            target=self._serve, args=(self._listener,), name="procession-sharer", daemon=True
+        listener = Listener(name, backlog=128, authkey=self._authkey)
+        thread = threading.Thread(
+            target=self._serve, args=(listener,), name="procession-sharer", daemon=True
         )
-        self._thread.start()
+        try:
+            thread.start()
+        except BaseException:  # no thread is left: the next call tries again
+            listener.close()
+            raise
+        self._listener, self._thread = listener, thread
 
     def _serve(self, listener: Any) -> None:
         """Send resources to processes that ask for them, until asked to stop."""
         # The program's own threads handle its signals.
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        pause = GrowingPause()
         while True:
             try:
                 with listener.accept() as connection:
                     if not self._serve_one(connection):
                         return
+                pause.reset()
             except (AuthenticationError, EOFError, OSError) as error:
                 util.sub_warning("a process did not fetch its descriptor: %r", error)
+                if is_shortage(error):
+                    pause.wait()
             except Exception:  # noqa: BLE001 - one bad request must not end the thread
                 if util.is_exiting():
                     return

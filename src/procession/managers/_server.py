@@ -21,6 +21,7 @@ from typing import Any, ClassVar, NoReturn
 from .. import _core
 from .._base import log, runtime, safe_text
 from .._base.errors import AuthenticationError
+from . import _call_thread
 from ._connection import MessageConnection
 from ._objects import Holder, Referent, Referents
 from ._protocol import PROXY, RETURN, TRACEBACK, UNSERIALIZABLE, Reply, Token
@@ -130,9 +131,7 @@ class Server:
                 if self.stop_event.is_set():
                     conn.close()
                     break
-                threading.Thread(
-                    target=self.handle_request, args=(conn,), name="manager-call", daemon=True
-                ).start()
+                _call_thread.start(self.handle_request, conn)
         self.listener.close()
 
     # ---------------------------------------------------------------------------------- connections

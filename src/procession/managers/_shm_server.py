@@ -92,10 +92,11 @@ class ChannelService:
         number = next(self._numbers)
         with self._lock:
             if self._requests is None:
-                self._requests = _core.TaskChannel()
+                requests = _core.TaskChannel()
                 threading.Thread(
-                    target=self._serve, args=(self._requests,), name="manager-channel", daemon=True
+                    target=self._serve, args=(requests,), name="manager-channel", daemon=True
                 ).start()
+                self._requests = requests  # not before: without its thread no request is answered
             self._sessions[number] = _Session(caller, replies)
             self._by_caller[caller] = number
         return number, self._requests.offset, self._requests.serial
