@@ -21,9 +21,9 @@ static size_t name_of(const struct arena *arena, uint32_t index, uint64_t owner,
     return (size_t)size;
 }
 
-uint64_t waker_key(offset_t payload, unsigned side)
+uint64_t waker_key(offset_t offset, unsigned side)
 {
-    return payload | side; /* payloads begin on cache lines */
+    return offset | side; /* contents begin on cache lines */
 }
 
 uint64_t waker_bit(uint64_t key)

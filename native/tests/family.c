@@ -36,7 +36,8 @@ void family_found(uint64_t reserve)
 
 void family_leave(void)
 {
-    mutex_unlock(&arena_slot(&family, family.self)->liveness); /* held by the main thread, as adopted */
+    mutex_unlock(
+        &arena_slot(&family, family.self)->liveness); /* held by the main thread, as adopted */
     arena_close(&family);
 }
 
@@ -138,7 +139,7 @@ struct handle family_condition(void)
 
 uint64_t family_serial(struct handle handle)
 {
-    return word_get(&block_of(arena_at(&family, handle.payload))->serial);
+    return word_get(&block_of(arena_at(&family, handle.offset))->serial);
 }
 
 struct slot *family_slot(uint32_t tag)
@@ -155,5 +156,5 @@ uint32_t family_reserve_slot(void)
 
 uint64_t family_references(struct handle handle)
 {
-    return word_get(&block_of(arena_at(&family, handle.payload))->references);
+    return word_get(&block_of(arena_at(&family, handle.offset))->references);
 }
