@@ -11,7 +11,7 @@ uint64_t batch_write(char *records, const struct message *message)
     *record = (struct record){.size = message->size,
                               .kind = message->kind,
                               .sequence = RECORD_NO_SEQUENCE, /* see write_run() */
-                              .tag = message->tag,
+                              .label = message->label,
                               .extra = message->extra};
     memcpy(record + 1, message->data, message->size);
     return record_bytes(message->size);

@@ -73,11 +73,11 @@ static void write_record(struct arena *arena, struct segment *segment, uint64_t 
     record->size = message->size;
     record->kind = message->kind;
     record->sequence = message->sequence;
-    record->tag = message->tag;
+    record->label = message->label;
     record->extra = message->extra;
     if (message->kind == RECORD_PAYLOAD) {
-        struct block *block = block_of(arena_at(arena, message->payload.payload));
-        struct payload_reference reference = {message->payload.payload, word_get(&block->serial)};
+        struct block *block = block_of(arena_at(arena, message->payload.offset));
+        struct payload_reference reference = {message->payload.offset, word_get(&block->serial)};
         memcpy(record + 1, &reference, sizeof reference);
     } else
         memcpy(record + 1, message->data, message->size);
@@ -94,7 +94,7 @@ static void commit_put(struct arena *arena, struct channel *channel, const struc
         atomic_store_explicit(&channel->put_count, count, memory_order_release);
         return;
     }
-    struct block *block = block_of(arena_at(arena, message->payload.payload));
+    struct block *block = block_of(arena_at(arena, message->payload.offset));
     arena_lock(arena);
     /* The count of references stays: the reference passes to the channel. */
     reference_stage_no_entry(arena, arena->self, message->payload.entry);
@@ -157,7 +157,7 @@ static enum status commit_get_payload(struct arena *arena, struct channel *chann
 {
     struct payload_reference reference;
     memcpy(&reference, message->buffer, sizeof reference);
-    message->payload.payload = reference.payload;
+    message->payload.offset = reference.payload;
     arena_lock(arena);
     enum status status = block_reach(arena, reference.payload);
     if (status == STATUS_OK)
@@ -380,7 +380,7 @@ void channel_shut_down(struct arena *arena, struct channel *channel, bool at_onc
 /* ---- its locks */
 
 enum status channel_owned_lock(struct arena *arena, struct channel *channel, enum channel_side side,
-                               offset_t *payload, uint64_t *serial)
+                               offset_t *offset, uint64_t *serial)
 {
-    return owned_lock_at(arena, &channel->owned_locks[side], payload, serial);
+    return owned_lock_at(arena, &channel->owned_locks[side], offset, serial);
 }

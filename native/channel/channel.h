@@ -84,7 +84,7 @@ struct message {
     uint16_t kind;
     uint32_t size;
     uint64_t sequence; /* set by put and by get */
-    uint64_t tag, extra;
+    uint64_t label, extra;
     struct handle payload; /* RECORD_PAYLOAD: held by this process before a put, after a get */
     const void *data;      /* put: the bytes */
     char buffer[RECORD_DATA_LIMIT]; /* get: the bytes */
@@ -120,7 +120,7 @@ void channel_shut_down(struct arena *arena, struct channel *channel, bool at_onc
 
 /* Where the lock of a side is, and its serial number. It exists as long as the channel. */
 enum status channel_owned_lock(struct arena *arena, struct channel *channel, enum channel_side side,
-                               offset_t *payload, uint64_t *serial);
+                               offset_t *offset, uint64_t *serial);
 
 /* ---- what putting and taking of one message and of many have in common */
 

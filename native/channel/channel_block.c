@@ -20,7 +20,7 @@ static struct block *payload_of_record(struct arena *arena, const struct record 
 /* Skips messages that own nothing. Returns the next block that the channel owned, or NULL. */
 static struct block *pop_child(struct arena *arena, struct block *block)
 {
-    struct channel *channel = block_payload(block);
+    struct channel *channel = block_contents(block);
     for (unsigned side = 0; side < 2; side++) {
         offset_t lock = word_get(&channel->owned_locks[side]);
         if (lock) {
@@ -77,7 +77,7 @@ static void each_payload(struct arena *arena, struct channel *channel, child_vis
             continue;
         struct block *payload = payload_of_record(arena, record);
         if (payload)
-            visit(with, arena_offset(arena, block_payload(payload)));
+            visit(with, arena_offset(arena, block_contents(payload)));
         else if (record->kind == RECORD_PAYLOAD || record->sequence != next)
             visit(with, 0); /* this names no block: the record is wrong */
         next++;
@@ -87,7 +87,7 @@ static void each_payload(struct arena *arena, struct channel *channel, child_vis
 static void visit_children(struct arena *arena, struct block *block, child_visitor visit,
                            void *with)
 {
-    struct channel *channel = block_payload(block);
+    struct channel *channel = block_contents(block);
     if (word_get(&channel->cached_segment))
         visit(with, word_get(&channel->cached_segment));
     for (unsigned side = 0; side < 2; side++)

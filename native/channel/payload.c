@@ -57,8 +57,8 @@ void payload_add_reference(struct arena *arena, struct payload *payload, const s
 {
     arena_lock(arena);
     uint64_t count = word_get(&payload->owned);
-    reference_stage_add(arena, block_of(arena_at(arena, block->payload)));
-    journal_stage(arena, &payload->references[count], block->payload);
+    reference_stage_add(arena, block_of(arena_at(arena, block->offset)));
+    journal_stage(arena, &payload->references[count], block->offset);
     journal_stage(arena, &payload->owned, count + 1);
     CRASH_POINT("payload.add_reference.before_commit");
     journal_commit(arena);
@@ -67,7 +67,7 @@ void payload_add_reference(struct arena *arena, struct payload *payload, const s
 
 static struct block *pop_child(struct arena *arena, struct block *block)
 {
-    struct payload *payload = block_payload(block);
+    struct payload *payload = block_contents(block);
     uint64_t count = word_get(&payload->owned);
     if (count == 0)
         return NULL;
@@ -79,7 +79,7 @@ static void visit_children(struct arena *arena, struct block *block, child_visit
                            void *with)
 {
     (void)arena;
-    struct payload *payload = block_payload(block);
+    struct payload *payload = block_contents(block);
     for (uint64_t i = 0; i < word_get(&payload->owned); i++)
         visit(with, word_get(&payload->references[i]));
 }

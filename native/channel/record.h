@@ -36,7 +36,7 @@ struct record {
     uint16_t kind;
     uint16_t unused;
     uint64_t sequence; /* the message's number in its channel, from 0 */
-    uint64_t tag;      /* two words that the sender chose */
+    uint64_t label;    /* two words that the sender chose */
     uint64_t extra;
 };
 _Static_assert(sizeof(struct record) == 32, "records are laid out alike in all builds");

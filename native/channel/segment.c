@@ -26,7 +26,7 @@ static enum status stage_segment(struct arena *arena, struct channel *channel, u
                                                  BLOCK_SEGMENT, &block);
         if (status != STATUS_OK)
             return status;
-        *segment = block_payload(block);
+        *segment = block_contents(block);
     }
     make_empty(*segment, bytes); /* no other process sees it before the commit */
     return STATUS_OK;

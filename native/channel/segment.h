@@ -30,7 +30,7 @@ static inline void read_head(const struct record *record, struct message *messag
     message->kind = record->kind;
     message->size = record->size;
     message->sequence = record->sequence;
-    message->tag = record->tag;
+    message->label = record->label;
     message->extra = record->extra;
 }
 

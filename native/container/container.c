@@ -25,7 +25,7 @@ enum status container_create(struct arena *arena, struct handle *handle)
 
 static struct block *pop_child(struct arena *arena, struct block *block)
 {
-    struct container *container = block_payload(block);
+    struct container *container = block_contents(block);
     return overflow_pop_child(arena, container->links, CONTAINER_LINKS);
 }
 
@@ -33,7 +33,7 @@ static void visit_children(struct arena *arena, struct block *block, child_visit
                            void *with)
 {
     (void)arena;
-    struct container *container = block_payload(block);
+    struct container *container = block_contents(block);
     overflow_visit_children(container->links, CONTAINER_LINKS, visit, with);
 }
 
@@ -95,7 +95,7 @@ static enum status add_table(struct arena *arena, word_t *link, const struct ent
     enum status status = reference_stage_new(arena, bytes, BLOCK_ENTRY_TABLE, &block);
     if (status != STATUS_OK)
         return status;
-    *table = block_payload(block);
+    *table = block_contents(block);
     entries_init(*table, bytes, plan);
     journal_stage(arena, link, arena_offset(arena, *table));
     container_commit(arena);
@@ -213,7 +213,7 @@ enum status container_finish_pending(struct arena *arena, struct container *cont
     struct entry_table *table, *batch = entries_at(arena, pending);
     enum status status = container_table(arena, container, &table);
     if (status == STATUS_OK)
-        status = batch && table && table->slots ? carry_out(arena, table, batch) : STATUS_CORRUPT;
+        status = batch && table && table->cells ? carry_out(arena, table, batch) : STATUS_CORRUPT;
     release_link(arena, &container->links[CONTAINER_PENDING]);
     return status;
 }

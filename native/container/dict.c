@@ -14,7 +14,7 @@ static enum status find(struct arena *arena, struct container *container,
         return status;
     if (*table == NULL)
         return STATUS_MISSING;
-    return (*table)->slots ? index_find(arena, *table, key, lookup) : STATUS_CORRUPT;
+    return (*table)->cells ? index_find(arena, *table, key, lookup) : STATUS_CORRUPT;
 }
 
 enum status dict_get(struct arena *arena, struct container *container, const struct item_key *key,
@@ -193,22 +193,22 @@ static void hand_over(struct arena *arena, struct container *container, const st
 {
     arena_lock(arena);
     reference_stage_no_entry(arena, arena->self, batch->entry);
-    journal_stage(arena, &block_of(arena_at(arena, batch->payload))->unsent, 0);
-    journal_stage(arena, &container->links[CONTAINER_PENDING], batch->payload);
+    journal_stage(arena, &block_of(arena_at(arena, batch->offset))->unsent, 0);
+    journal_stage(arena, &container->links[CONTAINER_PENDING], batch->offset);
     container_commit(arena);
     arena_unlock(arena);
 }
 
 enum status dict_update(struct arena *arena, struct container *container, struct handle *batch)
 {
-    struct entry_table *table, *batch_table = arena_at(arena, batch->payload);
+    struct entry_table *table, *batch_table = arena_at(arena, batch->offset);
     container_lock(arena, container);
     enum status status = container_table(arena, container, &table);
     if (status == STATUS_OK)
         status = make_room(arena, container, word_get(&batch_table->used), &table);
     if (status == STATUS_OK) {
         hand_over(arena, container, batch);
-        batch->payload = 0;
+        batch->offset = 0;
         CRASH_POINT("dict.update.committed");
         status = container_finish_pending(arena, container);
     }

@@ -5,7 +5,7 @@
 #include "../channel/payload.h"
 #include "../crash_point.h"
 
-/* The block of that kind whose payload is at *offset*, all of it below the arena's top; else
+/* The block of that kind whose contents are at *offset*, all of it below the arena's top; else
  * NULL. */
 static struct block *block_at(struct arena *arena, offset_t offset, enum block_kind kind)
 {
@@ -27,7 +27,7 @@ static struct block *block_at(struct arena *arena, offset_t offset, enum block_k
 
 static bool item_is_sound(struct block *block)
 {
-    const struct item *item = block_payload(block);
+    const struct item *item = block_contents(block);
     uint64_t bytes = (uint64_t)item->key_bytes + item->form_bytes + item->value_bytes;
     return word_get(&block->size) >= sizeof *item + bytes && item->kind < RECORD_KINDS;
 }
@@ -35,7 +35,7 @@ static bool item_is_sound(struct block *block)
 struct item *item_at(struct arena *arena, offset_t offset)
 {
     struct block *block = block_at(arena, offset, BLOCK_ITEM);
-    return block && item_is_sound(block) ? block_payload(block) : NULL;
+    return block && item_is_sound(block) ? block_contents(block) : NULL;
 }
 
 static void write_item(struct item *item, const struct item_key *key, const struct message *message)
@@ -57,10 +57,10 @@ static void write_item(struct item *item, const struct item_key *key, const stru
 /* The count of references stays: the reference passes to the item. */
 static void stage_payload(struct arena *arena, struct item *item, const struct message *message)
 {
-    struct block *block = block_of(arena_at(arena, message->payload.payload));
+    struct block *block = block_of(arena_at(arena, message->payload.offset));
     reference_stage_no_entry(arena, arena->self, message->payload.entry);
     journal_stage(arena, &block->unsent, 0);
-    atomic_init(&item->payload, message->payload.payload);
+    atomic_init(&item->payload, message->payload.offset);
     item->serial = word_get(&block->serial);
 }
 
@@ -76,7 +76,7 @@ enum status item_stage(struct arena *arena, const struct item_key *key,
     enum status status = reference_stage_new(arena, size, BLOCK_ITEM, &block);
     if (status != STATUS_OK)
         return status;
-    struct item *item = block_payload(block);
+    struct item *item = block_contents(block);
     write_item(item, key, message); /* no other process sees it before the commit */
     if (message->kind == RECORD_PAYLOAD)
         stage_payload(arena, item, message);
@@ -101,7 +101,7 @@ enum status item_read(struct arena *arena, const struct item *item, struct messa
         struct block *block = item_payload(arena, item);
         if (block == NULL)
             return STATUS_CORRUPT;
-        return handle_attach(arena, arena_offset(arena, block_payload(block)), item->serial,
+        return handle_attach(arena, arena_offset(arena, block_contents(block)), item->serial,
                              &message->payload);
     }
     if (item->value_bytes > RECORD_DATA_LIMIT)
@@ -112,7 +112,7 @@ enum status item_read(struct arena *arena, const struct item *item, struct messa
 
 static struct block *pop_child_of_item(struct arena *arena, struct block *block)
 {
-    struct item *item = block_payload(block);
+    struct item *item = block_contents(block);
     if (!item_is_sound(block) || word_get(&item->payload) == 0)
         return NULL;
     struct block *payload = item_payload(arena, item);
@@ -125,7 +125,7 @@ static void visit_children_of_item(struct arena *arena, struct block *block, chi
                                    void *with)
 {
     (void)arena;
-    struct item *item = block_payload(block);
+    struct item *item = block_contents(block);
     if (word_get(&item->payload))
         visit(with, word_get(&item->payload));
 }
@@ -135,10 +135,10 @@ static void visit_children_of_item(struct arena *arena, struct block *block, chi
 uint64_t entries_bytes(const struct entries_plan *plan)
 {
     if (plan->capacity > ARENA_RESERVE ||
-        plan->slots > ARENA_RESERVE) /* before any sum overflows */
+        plan->cells > ARENA_RESERVE) /* before any sum overflows */
         return 0;
     return sizeof(struct entry_table) + plan->capacity * sizeof(struct entry) +
-           plan->slots * sizeof(word_t);
+           plan->cells * sizeof(word_t);
 }
 
 void entries_init(void *memory, uint64_t size, const void *with)
@@ -148,30 +148,30 @@ void entries_init(void *memory, uint64_t size, const void *with)
     struct entry_table *table = memory;
     memset(table, 0, sizeof *table);
     table->capacity = plan->capacity;
-    table->slots = plan->slots;
+    table->cells = plan->cells;
 }
 
 static bool table_is_sound(struct block *block)
 {
-    const struct entry_table *table = block_payload(block);
+    const struct entry_table *table = block_contents(block);
     if (word_get(&block->size) < sizeof *table)
         return false;
-    uint64_t bytes = entries_bytes(&(struct entries_plan){table->capacity, table->slots});
+    uint64_t bytes = entries_bytes(&(struct entries_plan){table->capacity, table->cells});
     return bytes > 0 && bytes <= word_get(&block->size) &&
            word_get((word_t *)&table->used) <= table->capacity &&
-           (table->slots & (table->slots - 1)) == 0;
+           (table->cells & (table->cells - 1)) == 0;
 }
 
 struct entry_table *entries_at(struct arena *arena, offset_t offset)
 {
     struct block *block = block_at(arena, offset, BLOCK_ENTRY_TABLE);
-    return block && table_is_sound(block) ? block_payload(block) : NULL;
+    return block && table_is_sound(block) ? block_contents(block) : NULL;
 }
 
 /* From the end: `used` says how far. No process can reach the table any more. */
 static struct block *pop_child_of_table(struct arena *arena, struct block *block)
 {
-    struct entry_table *table = block_payload(block);
+    struct entry_table *table = block_contents(block);
     if (!table_is_sound(block) || word_get(&table->owns) == 0)
         return NULL;
     for (uint64_t used; (used = word_get(&table->used)) > word_get(&table->start);) {
@@ -191,7 +191,7 @@ static void visit_children_of_table(struct arena *arena, struct block *block, ch
                                     void *with)
 {
     (void)arena;
-    struct entry_table *table = block_payload(block);
+    struct entry_table *table = block_contents(block);
     if (!table_is_sound(block) || word_get(&table->owns) == 0)
         return;
     for (uint64_t i = word_get(&table->start); i < word_get(&table->used); i++)

@@ -38,7 +38,7 @@ struct entry_table {
     word_t tail;        /* the entries from here to `used` are empty */
     word_t done;        /* of a write batch: how many entries were carried out (container.h) */
     uint64_t capacity;  /* entries */
-    uint64_t slots;     /* of the index; 0: there is none */
+    uint64_t cells;     /* of the index; 0: there is none */
     struct entry entries[];
 };
 
@@ -68,7 +68,7 @@ struct block *item_payload(struct arena *arena, const struct item *item);
 /* ---- tables */
 
 struct entries_plan {
-    uint64_t capacity, slots;
+    uint64_t capacity, cells;
 };
 
 /* The size of a table, in bytes; 0: more than an arena has. */

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-enum { FEWEST_SLOTS = 8 };
+enum { FEWEST_CELLS = 8 };
 
 #define ENTRY_MASK UINT64_C(0xffffffff)
 
@@ -13,10 +13,10 @@ static uint64_t word_for(uint64_t hash, uint64_t entry)
 
 struct entries_plan index_plan(uint64_t count)
 {
-    struct entries_plan plan = {.slots = FEWEST_SLOTS};
-    while (plan.slots / 3 * 2 < count && plan.slots < ARENA_RESERVE)
-        plan.slots *= 2;
-    plan.capacity = plan.slots / 3 * 2;
+    struct entries_plan plan = {.cells = FEWEST_CELLS};
+    while (plan.cells / 3 * 2 < count && plan.cells < ARENA_RESERVE)
+        plan.cells *= 2;
+    plan.capacity = plan.cells / 3 * 2;
     return plan;
 }
 
@@ -48,12 +48,12 @@ enum status index_find(struct arena *arena, struct entry_table *table, const str
                        struct lookup *lookup)
 {
     word_t *index = entries_index(table);
-    uint64_t mask = table->slots - 1;
+    uint64_t mask = table->cells - 1;
     lookup->item = NULL;
-    lookup->slot = key->hash & mask;
-    for (uint64_t tried = 0; tried < table->slots;
-         tried++, lookup->slot = (lookup->slot + 1) & mask) {
-        uint64_t word = word_get(&index[lookup->slot]);
+    lookup->cell = key->hash & mask;
+    for (uint64_t tried = 0; tried < table->cells;
+         tried++, lookup->cell = (lookup->cell + 1) & mask) {
+        uint64_t word = word_get(&index[lookup->cell]);
         if (word == 0)
             return STATUS_MISSING;
         if ((word ^ key->hash) & ~ENTRY_MASK)
@@ -69,17 +69,17 @@ enum status index_find(struct arena *arena, struct entry_table *table, const str
 static void add_to_index(struct entry_table *table, uint64_t entry, uint64_t hash)
 {
     word_t *index = entries_index(table);
-    uint64_t slot = hash & (table->slots - 1);
-    while (word_get(&index[slot]))
-        slot = (slot + 1) & (table->slots - 1);
-    atomic_store_explicit(&index[slot], word_for(hash, entry), memory_order_relaxed);
+    uint64_t cell = hash & (table->cells - 1);
+    while (word_get(&index[cell]))
+        cell = (cell + 1) & (table->cells - 1);
+    atomic_store_explicit(&index[cell], word_for(hash, entry), memory_order_relaxed);
 }
 
 void index_build(struct entry_table *to, struct entry_table *from)
 {
     uint64_t count = 0;
-    if (to->slots)
-        memset((void *)entries_index(to), 0, to->slots * sizeof(word_t));
+    if (to->cells)
+        memset((void *)entries_index(to), 0, to->cells * sizeof(word_t));
     for (uint64_t i = 0; from && i < word_get(&from->used) && count < to->capacity; i++) {
         struct entry *entry = &from->entries[i];
         offset_t item = word_get(&entry->item);
@@ -87,7 +87,7 @@ void index_build(struct entry_table *to, struct entry_table *from)
             continue;
         to->entries[count].hash = entry->hash;
         atomic_store_explicit(&to->entries[count].item, item, memory_order_relaxed);
-        if (to->slots)
+        if (to->cells)
             add_to_index(to, count, entry->hash);
         count++;
     }
@@ -102,7 +102,7 @@ void index_stage_new(struct arena *arena, struct entry_table *table, const struc
     uint64_t entry = word_get(&table->used);
     table->entries[entry].hash = hash; /* no process looks there before the commit */
     journal_stage(arena, &table->entries[entry].item, item);
-    journal_stage(arena, &entries_index(table)[lookup->slot], word_for(hash, entry));
+    journal_stage(arena, &entries_index(table)[lookup->cell], word_for(hash, entry));
     journal_stage(arena, &table->used, entry + 1);
     journal_stage(arena, &table->tail, entry + 1);
     journal_stage(arena, &table->count, word_get(&table->count) + 1);

@@ -16,7 +16,7 @@
 /* Where a key was found, or would be. */
 struct lookup {
     uint64_t entry;
-    uint64_t slot;     /* of the index: free, if the key is missing */
+    uint64_t cell;     /* of the index: free, if the key is missing */
     struct item *item; /* NULL: missing */
 };
 

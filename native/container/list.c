@@ -290,7 +290,7 @@ enum status list_splice(struct arena *arena, struct container *container, struct
 {
     struct splice splice = {.range = range, .assigns = assigns};
     if (batch) {
-        splice.batch = arena_at(arena, batch->payload);
+        splice.batch = arena_at(arena, batch->offset);
         splice.added = word_get(&splice.batch->used);
     }
     container_lock(arena, container);

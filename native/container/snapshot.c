@@ -18,7 +18,7 @@ static void copy_item(const struct item *item, unsigned parts, struct snapshot *
     if (parts & SNAPSHOT_VALUES)
         record.value_bytes = item->value_bytes;
     if (parts & SNAPSHOT_VALUES && item->kind == RECORD_PAYLOAD)
-        record.payload.payload = word_get((word_t *)&item->payload);
+        record.payload.offset = word_get((word_t *)&item->payload);
     uint64_t at = out->needed;
     out->needed += snapshot_record_bytes(&record);
     out->records++;
@@ -43,9 +43,8 @@ static enum status hold_payloads(struct arena *arena, struct snapshot *out)
     uint64_t held = 0, at = 0;
     for (; held < out->records && status == STATUS_OK; held++) {
         struct snapshot_record *record = (struct snapshot_record *)(out->bytes + at);
-        if (record->payload.payload)
-            status = handle_attach(arena, record->payload.payload, record->serial,
-                                   &record->payload);
+        if (record->payload.offset)
+            status = handle_attach(arena, record->payload.offset, record->serial, &record->payload);
         at += snapshot_record_bytes(record);
     }
     if (status == STATUS_OK)

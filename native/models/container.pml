@@ -38,7 +38,7 @@
 #else
 #define CAPACITY 6
 #endif
-#define SLOTS 8    /* of an index: more than entries, so it is never full */
+#define CELLS 8    /* of an index: more than entries, so it is never full */
 /* Blocks: the first may become the container's tables, the next the writers' batches, the others
  * items, each writer's its own: which block it is makes no difference. */
 #define TABLES (4 + WRITERS)
@@ -48,8 +48,8 @@
 #define FIRST_ITEM (TABLES + 3 + EACH * (me - 1))
 
 /* The words that the journal may change. 0 is no block. */
-byte word[TABLES * (5 + CAPACITY + SLOTS) + 2 * (BLOCKS + 1) + 4 + ALL];
-#define OF(t) (((t) - 1) * (5 + CAPACITY + SLOTS))
+byte word[TABLES * (5 + CAPACITY + CELLS) + 2 * (BLOCKS + 1) + 4 + ALL];
+#define OF(t) (((t) - 1) * (5 + CAPACITY + CELLS))
 #define OWNS(t) (OF(t) + 0)
 #define START(t) (OF(t) + 1)
 #define USED(t) (OF(t) + 2)
@@ -119,7 +119,7 @@ inline clear_free()
         if
         :: word[REFERENCES(b)] || word[DEAD(b)]
         :: !word[REFERENCES(b)] && !word[DEAD(b)] && IS_TABLE(b) ->
-            for (k : OWNS(b) .. INDEX(b, SLOTS - 1)) { word[k] = RUBBISH };
+            for (k : OWNS(b) .. INDEX(b, CELLS - 1)) { word[k] = RUBBISH };
             capacity[b] = RUBBISH
         :: else -> key[b] = RUBBISH; value[b] = RUBBISH
         fi
@@ -249,19 +249,19 @@ inline stage_new(from, to)
 #define MISSING CAPACITY
 #define IS_FULL(more) (word[USED(word[TABLE])] + (more) > capacity[word[TABLE]])
 
-/* index_find: the entry of key *k*, or MISSING; and the slot that is its, or free. */
+/* index_find: the entry of key *k*, or MISSING; and the cell that is its, or free. */
 inline find(sought)
 {
     d_step {
         found = MISSING;
-        slot = (sought) % SLOTS;
+        cell = (sought) % CELLS;
         do
-        :: word[INDEX(word[TABLE], slot)] == 0 -> break
-        :: word[INDEX(word[TABLE], slot)] >> 4 == (sought) ->
-            found = (word[INDEX(word[TABLE], slot)] & 15) - 1;
+        :: word[INDEX(word[TABLE], cell)] == 0 -> break
+        :: word[INDEX(word[TABLE], cell)] >> 4 == (sought) ->
+            found = (word[INDEX(word[TABLE], cell)] & 15) - 1;
             if :: word[ENTRY(word[TABLE], found)] -> break :: else -> found = MISSING fi;
-            slot = (slot + 1) % SLOTS
-        :: else -> slot = (slot + 1) % SLOTS
+            cell = (cell + 1) % CELLS
+        :: else -> cell = (cell + 1) % CELLS
         od
     }
 }
@@ -270,7 +270,7 @@ inline stage_new_key(item) /* index_stage_new, where find() has found that it is
     found = word[USED(word[TABLE])];
     assert(found < capacity[word[TABLE]]);
     stage(ENTRY(word[TABLE], found), item);
-    stage(INDEX(word[TABLE], slot), key[item] << 4 | (found + 1));
+    stage(INDEX(word[TABLE], cell), key[item] << 4 | (found + 1));
     stage(USED(word[TABLE]), found + 1);
     stage(COUNT(word[TABLE]), word[COUNT(word[TABLE])] + 1)
 }
@@ -329,26 +329,26 @@ inline copy_entry(from, position, to)
 inline build() /* index_build: what SCRATCH is to be, of TABLE's entries that are not empty */
 {
     d_step {
-        for (k : 0 .. SLOTS - 1) { word[INDEX(word[SCRATCH], k)] = 0 };
+        for (k : 0 .. CELLS - 1) { word[INDEX(word[SCRATCH], k)] = 0 };
         k = 0;
         do
         :: word[TABLE] && k < word[USED(word[TABLE])] ->
             n = word[ENTRY(word[TABLE], k)];
             if
             :: n ->
-                slot = key[n] % SLOTS;
+                cell = key[n] % CELLS;
                 do
-                :: word[INDEX(word[SCRATCH], slot)] -> slot = (slot + 1) % SLOTS
+                :: word[INDEX(word[SCRATCH], cell)] -> cell = (cell + 1) % CELLS
                 :: else -> break
                 od;
                 copy_entry(word[TABLE], k, word[SCRATCH]);
-                word[INDEX(word[SCRATCH], slot)] = key[n] << 4 | word[USED(word[SCRATCH])]
+                word[INDEX(word[SCRATCH], cell)] = key[n] << 4 | word[USED(word[SCRATCH])]
             :: else
             fi;
             k++
         :: else -> break
         od;
-        n = 0; k = 0; slot = 0
+        n = 0; k = 0; cell = 0
     }
 }
 inline replace_table() /* container_replace_table; *size*: entries of the new one */
@@ -435,14 +435,14 @@ inline check_contents()
     n = 0;
     for (k : 1 .. KEYS) {
         found = MISSING;
-        slot = k % SLOTS;
+        cell = k % CELLS;
         do
-        :: word[INDEX(word[TABLE], slot)] == 0 -> break
-        :: word[INDEX(word[TABLE], slot)] >> 4 == k ->
-            found = (word[INDEX(word[TABLE], slot)] & 15) - 1;
+        :: word[INDEX(word[TABLE], cell)] == 0 -> break
+        :: word[INDEX(word[TABLE], cell)] >> 4 == k ->
+            found = (word[INDEX(word[TABLE], cell)] & 15) - 1;
             if :: word[ENTRY(word[TABLE], found)] -> break :: else -> found = MISSING fi;
-            slot = (slot + 1) % SLOTS
-        :: else -> slot = (slot + 1) % SLOTS
+            cell = (cell + 1) % CELLS
+        :: else -> cell = (cell + 1) % CELLS
         od;
         if
         :: found == MISSING -> assert(wanted[k] == 0)
@@ -450,7 +450,7 @@ inline check_contents()
         fi
     };
     assert(n == word[COUNT(word[TABLE])]);
-    n = 0; k = 0; found = 0; slot = 0
+    n = 0; k = 0; found = 0; cell = 0
 #endif
 }
 inline container_lock()
@@ -751,7 +751,7 @@ inline list_extend()
 
 proctype writer(byte me)
 {
-    byte operations, at, new, other, size, found, slot, b, t, n, k;
+    byte operations, at, new, other, size, found, cell, b, t, n, k;
     bit abandoned;
 again:
     atomic {
@@ -777,12 +777,12 @@ again:
     MAY_DO(3) dict_update()
     fi;
 #endif
-    atomic { at = 0; new = 0; other = 0; found = 0; slot = 0 };
+    atomic { at = 0; new = 0; other = 0; found = 0; cell = 0 };
     goto again;
 gone:
     atomic {
         running--;
-        operations = 0; at = 0; new = 0; other = 0; size = 0; found = 0; slot = 0;
+        operations = 0; at = 0; new = 0; other = 0; size = 0; found = 0; cell = 0;
         b = 0; t = 0; n = 0; k = 0; abandoned = 0
     }
 }
@@ -800,7 +800,7 @@ gone:
 
 proctype last(byte me)
 {
-    byte size, found, slot, b, t, n, k;
+    byte size, found, cell, b, t, n, k;
     bit abandoned;
     running == 0;
     release_listed(1);

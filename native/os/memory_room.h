@@ -1,8 +1,8 @@
 /* How much more memory there is: in the machine, and in the control groups of this process.
  *
  * Idea      Where a control group (a container's limit) or the machine is full, the kernel does not
- *           refuse memory: it kills. So whoever is about to commit much looks first. What the
- *           kernel can take back (files in its cache) and swap count as room.
+ *           refuse memory: it kills. So a process that is about to commit much looks first. What
+ *           the kernel can take back (files in its cache) and swap count as room.
  * Promise   No more than holds: others may take the memory between the look and the use, and small
  *           amounts are not looked at.
  * Source    cgroups(7), proc_pid_mountinfo(5); the kernel's admin-guide/cgroup-v2.rst and

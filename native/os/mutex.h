@@ -29,8 +29,8 @@ void mutex_init(struct mutex *mutex);
 enum mutex_result mutex_lock(struct mutex *mutex);
 void mutex_repaired(struct mutex *mutex);
 void mutex_unlock(struct mutex *mutex);
-/* As mutex_unlock(), for one who will lock again at once. If others wait, they have up to 100 us to
- * take the mutex: the one that was woken would find it taken otherwise, each time. */
+/* As mutex_unlock(), for a thread that will lock again at once. If others wait, they have up to
+ * 100 us to take the mutex: the one that was woken would find it taken otherwise, each time. */
 void mutex_unlock_to_waiters(struct mutex *mutex);
 
 /* ---- a mutex that a thread holds as long as it runs, so that other processes see its death */

@@ -79,10 +79,10 @@ static bool make_space(struct outgoing *batch, size_t more)
 }
 
 /* False: exception set. */
-static bool add(struct outgoing *batch, PyObject *object, uint64_t tag, uint64_t extra)
+static bool add(struct outgoing *batch, PyObject *object, uint64_t label, uint64_t extra)
 {
     struct message message;
-    message.tag = tag;
+    message.label = label;
     message.extra = extra;
     PyObject *keep = message_encode(object, &message);
     if (keep == NULL)
@@ -221,14 +221,14 @@ PyObject *Channel_put_many(ChannelObject *self, PyObject *const *args, Py_ssize_
 
 /* Encodes objects of the list from *i* on, as many as one call of the core can take. False:
  * exception set; those before are in the batch. */
-static bool fill(struct outgoing *batch, PyObject *list, Py_ssize_t *i, uint64_t tag,
+static bool fill(struct outgoing *batch, PyObject *list, Py_ssize_t *i, uint64_t label,
                  uint64_t extra)
 {
     bool done = true;
     batch->size = batch->at = 0; /* all that was in it was put */
     while (done && *i < PyList_Size(list) && batch->size < BATCH_BYTES) {
         PyObject *object = Py_NewRef(PyList_GetItem(list, *i)); /* pickling may change the list */
-        done = add(batch, object, tag, extra);
+        done = add(batch, object, label, extra);
         Py_DECREF(object);
         *i += done;
     }
@@ -238,13 +238,13 @@ static bool fill(struct outgoing *batch, PyObject *list, Py_ssize_t *i, uint64_t
 PyObject *TaskChannel_send_batch(ChannelObject *self, PyObject *args)
 {
     PyObject *list, *error = NULL;
-    unsigned long long tag, extra;
+    unsigned long long label, extra;
     struct outgoing batch;
-    if (!PyArg_ParseTuple(args, "O!KK", &PyList_Type, &list, &tag, &extra) ||
+    if (!PyArg_ParseTuple(args, "O!KK", &PyList_Type, &list, &label, &extra) ||
         !channel_is_open(self) || !begin(&batch))
         return NULL;
     for (Py_ssize_t i = 0; error == NULL && i < PyList_Size(list);) {
-        bool done = fill(&batch, list, &i, tag, extra);
+        bool done = fill(&batch, list, &i, label, extra);
         if (!done)
             error = take_exception();
         if (put_all(self, &batch, DEADLINE_NEVER) != STATUS_OK) {
@@ -263,7 +263,7 @@ struct incoming {
     PyObject *list;
     Py_ssize_t count;  /* how many were appended to it */
     bool with_tags;    /* each as message_decode_with_tags() has it */
-    PyObject *error;   /* without tags: of the first object that could not be rebuilt */
+    PyObject *error;   /* without labels: of the first object that could not be rebuilt */
     PyObject *failure; /* the first that kept an object from being appended */
     bool one_by_one;   /* the last had a payload: the next may have one, too */
 };

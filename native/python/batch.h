@@ -21,7 +21,7 @@ PyObject *Channel_put_many(ChannelObject *self, PyObject *const *args, Py_ssize_
 PyObject *Channel_get_many(ChannelObject *self, PyObject *const *args, Py_ssize_t nargs,
                            PyObject *names);
 
-/* TaskChannel.send_batch(items, tag, extra) -> (number of the first, how many were put, error)
+/* TaskChannel.send_batch(items, label, extra) -> (number of the first, how many were put, error)
  *
  * Stops at the first object that cannot be put; *error* is then the exception, else None. The
  * numbers are consecutive if no other process puts at the same time. */

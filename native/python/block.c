@@ -34,7 +34,7 @@ PyObject *block_from_handle(struct handle handle)
         return NULL;
     }
     self->handle = handle;
-    self->memory = arena_at(&family, handle.payload);
+    self->memory = arena_at(&family, handle.offset);
     return (PyObject *)self;
 }
 

@@ -7,7 +7,7 @@
 
 extern PyTypeObject *Block_Type;
 
-/* A Block object that takes over *handle*. Its buffer is the whole payload. NULL: exception set. */
+/* A Block object that takes over *handle*. Its buffer is the contents. NULL: exception set. */
 PyObject *block_from_handle(struct handle handle);
 
 /* The *count* 64-bit words of a Block from the index-th on; NULL: exception set. */

@@ -70,11 +70,11 @@ static bool put_encoded(ChannelObject *self, struct message *message, PyObject *
     return done;
 }
 
-bool channel_put_object(ChannelObject *self, PyObject *object, uint64_t tag, uint64_t extra,
+bool channel_put_object(ChannelObject *self, PyObject *object, uint64_t label, uint64_t extra,
                         deadline_t deadline, uint64_t *sequence)
 {
     struct message message;
-    message.tag = tag;
+    message.label = label;
     message.extra = extra;
     PyObject *keep = message_encode(object, &message);
     if (keep == NULL || !put_encoded(self, &message, keep, deadline))
@@ -83,10 +83,10 @@ bool channel_put_object(ChannelObject *self, PyObject *object, uint64_t tag, uin
     return true;
 }
 
-bool channel_put_simple(ChannelObject *self, PyObject *object, uint64_t tag, bool *simple)
+bool channel_put_simple(ChannelObject *self, PyObject *object, uint64_t label, bool *simple)
 {
     struct message message;
-    message.tag = tag;
+    message.label = label;
     message.extra = 0;
     PyObject *keep = message_encode_simple(object, &message);
     *simple = keep != NULL;

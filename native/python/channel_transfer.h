@@ -11,11 +11,11 @@ bool channel_await(ChannelObject *self, enum channel_side side, deadline_t *dead
 void channel_raise(enum status status, enum channel_side side);
 
 /* Until there is room or *deadline* has passed. False: exception set. */
-bool channel_put_object(ChannelObject *self, PyObject *object, uint64_t tag, uint64_t extra,
+bool channel_put_object(ChannelObject *self, PyObject *object, uint64_t label, uint64_t extra,
                         deadline_t deadline, uint64_t *sequence);
 
 /* Waits for room; puts *object* if it is simple, and nothing if it is not. False: exception set. */
-bool channel_put_simple(ChannelObject *self, PyObject *object, uint64_t tag, bool *simple);
+bool channel_put_simple(ChannelObject *self, PyObject *object, uint64_t label, bool *simple);
 
 /* Until there is a message or *deadline* has passed. Of a message that is taken, its number + 1 is
  * written to *task_word* before, if that is not NULL. False: exception set. */

@@ -19,14 +19,14 @@ static PyObject *mark_clean_exit(PyObject *Py_UNUSED(module), PyObject *Py_UNUSE
         count = now < count ? now : count;
     }
     for (uint32_t i = 0; i < count; i++) { /* the GIL is held: no handle is released meanwhile */
-        void *payload = arena_at(&family, handle_at(&family, list[i]).payload);
-        uint64_t kind = word_get(&block_of(payload)->kind);
+        void *contents = arena_at(&family, handle_at(&family, list[i]).offset);
+        uint64_t kind = word_get(&block_of(contents)->kind);
         if (kind == BLOCK_SEMAPHORE)
-            semaphore_forget(&family, payload);
+            semaphore_forget(&family, contents);
         else if (kind == BLOCK_BARRIER)
-            barrier_forget(&family, payload);
+            barrier_forget(&family, contents);
         else if (kind == BLOCK_LOCK)
-            lock_mark_clean_exit(payload);
+            lock_mark_clean_exit(contents);
     }
     PyMem_Free(larger);
     Py_RETURN_NONE;

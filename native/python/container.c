@@ -71,7 +71,7 @@ static PyObject *value_of(struct snapshot_record *record)
     message.size = record->value_bytes;
     message.data = (char *)(record + 1) + record->key_bytes + record->form_bytes;
     message.payload = record->payload;
-    record->payload.payload = 0; /* decoding consumes it, even if it fails */
+    record->payload.offset = 0; /* decoding consumes it, even if it fails */
     return message_decode_private(&message);
 }
 

@@ -103,7 +103,7 @@ static PyObject *decode_pickle(PyObject *block, const struct payload_span *spans
 
 static PyObject *decode_payload(struct message *message, bool is_private)
 {
-    struct payload *payload = arena_at(&family, message->payload.payload);
+    struct payload *payload = arena_at(&family, message->payload.offset);
     uint64_t size = word_get(&block_of(payload)->size);
     PyObject *block = block_from_handle(message->payload);
     if (block == NULL)
@@ -188,6 +188,6 @@ PyObject *message_decode_with_tags(struct message *message)
         object = Py_NewRef(Py_None);
     }
     return Py_BuildValue("(KKKNN)", (unsigned long long)message->sequence,
-                         (unsigned long long)message->tag, (unsigned long long)message->extra,
+                         (unsigned long long)message->label, (unsigned long long)message->extra,
                          object, error ? error : Py_NewRef(Py_None));
 }

@@ -16,8 +16,8 @@ PyObject *message_decode(struct message *message);
 /* The same for a message that other receivers get as well: no part of the object lies in shared
  * memory. */
 PyObject *message_decode_private(struct message *message);
-/* (sequence, tag, extra, object, error): an object that cannot be rebuilt is None and its error the
- * exception, so that the tags still say whose message it was. NULL: exception set. */
+/* (sequence, label, extra, object, error): an object that cannot be rebuilt is None, and its error
+ * the exception, so that the labels still say whose message it was. NULL: exception set. */
 PyObject *message_decode_with_tags(struct message *message);
 
 #endif

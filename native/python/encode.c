@@ -134,12 +134,12 @@ static enum status make_payload(struct message *message, uint16_t kind, const st
     status = payload_create(&family, kind, (uint32_t)references, spans, (uint32_t)parts->count,
                             &message->payload);
     if (status == STATUS_OK)
-        copy_parts(arena_at(&family, message->payload.payload), parts, spans);
+        copy_parts(arena_at(&family, message->payload.offset), parts, spans);
     if (save)
         PyEval_RestoreThread(save);
     if (status != STATUS_OK)
         return status;
-    struct payload *payload = arena_at(&family, message->payload.payload);
+    struct payload *payload = arena_at(&family, message->payload.offset);
     for (Py_ssize_t i = 0; i < references; i++)
         payload_add_reference(&family, payload,
                               &((HandleObject *)PyList_GetItem(handles, i))->handle);
@@ -291,7 +291,7 @@ static PyObject *encode_pickle(PyObject *object, struct message *message)
 /* What travels without pickle. False: it does not, or an exception is set. */
 static bool encode_without_pickle(PyObject *object, struct message *message)
 {
-    message->payload.payload = 0;
+    message->payload.offset = 0;
     Py_ssize_t size;
     uint16_t kind;
     if (encode_scalar(object, message))

@@ -52,7 +52,7 @@ int handle_finish_init(HandleObject *self, enum status status)
 {
     if (!check_status(status))
         return -1;
-    self->memory = arena_at(&family, self->handle.payload);
+    self->memory = arena_at(&family, self->handle.offset);
     return 0;
 }
 
@@ -82,7 +82,7 @@ static PyObject *Handle_reduce(HandleObject *self, PyObject *Py_UNUSED(protocol)
     if (!handle_is_ready(self) || !give_to_collector((PyObject *)self))
         return NULL;
     return Py_BuildValue("O(ONKK)", attach_function, Py_TYPE((PyObject *)self), new_bytes_of_id(),
-                         (unsigned long long)self->handle.payload,
+                         (unsigned long long)self->handle.offset,
                          (unsigned long long)serial_of(self));
 }
 
@@ -194,7 +194,7 @@ static PyObject *attach(PyObject *Py_UNUSED(module), PyObject *args)
 
 static PyObject *Handle_offset(HandleObject *self, void *Py_UNUSED(closure))
 {
-    return PyLong_FromUnsignedLongLong(self->handle.payload);
+    return PyLong_FromUnsignedLongLong(self->handle.offset);
 }
 
 static PyObject *Handle_serial(HandleObject *self, void *Py_UNUSED(closure))

@@ -13,7 +13,7 @@
 
 typedef struct {
     PyObject_HEAD struct handle handle;
-    void *memory; /* the block's payload in this process; NULL: not initialised */
+    void *memory; /* the block's contents in this process; NULL: not initialised */
 } HandleObject;
 
 extern PyTypeObject *Handle_Type;

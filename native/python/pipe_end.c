@@ -85,8 +85,8 @@ static void share(PipeEndObject *first, PipeEndObject *second, unsigned ways)
     if (handle_create(&family, ways * sizeof(struct handoff), BLOCK_PIPE, fill, NULL,
                       &first->base.handle) != STATUS_OK)
         return;
-    first->base.memory = arena_at(&family, first->base.handle.payload);
-    if (handle_attach(&family, first->base.handle.payload,
+    first->base.memory = arena_at(&family, first->base.handle.offset);
+    if (handle_attach(&family, first->base.handle.offset,
                       word_get(&block_of(first->base.memory)->serial),
                       &second->base.handle) == STATUS_OK)
         second->base.memory = first->base.memory;

@@ -10,41 +10,41 @@
 #include "family.h"
 #include "type.h"
 
-/* TaskChannel.send(obj, tag, extra) -> sequence; waits for room. */
+/* TaskChannel.send(obj, label, extra) -> sequence; waits for room. */
 static PyObject *TaskChannel_send(ChannelObject *self, PyObject *const *args, Py_ssize_t nargs)
 {
     if (!channel_is_open(self))
         return NULL;
     if (nargs != 3) {
-        PyErr_SetString(PyExc_TypeError, "send() takes 3 arguments: obj, tag, extra");
+        PyErr_SetString(PyExc_TypeError, "send() takes 3 arguments: obj, label, extra");
         return NULL;
     }
-    uint64_t tag = PyLong_AsUnsignedLongLong(args[1]), sequence;
+    uint64_t label = PyLong_AsUnsignedLongLong(args[1]), sequence;
     uint64_t extra = PyErr_Occurred() ? 0 : PyLong_AsUnsignedLongLong(args[2]);
     if (PyErr_Occurred() ||
-        !channel_put_object(self, args[0], tag, extra, DEADLINE_NEVER, &sequence))
+        !channel_put_object(self, args[0], label, extra, DEADLINE_NEVER, &sequence))
         return NULL;
     return PyLong_FromUnsignedLongLong(sequence);
 }
 
-/* TaskChannel.send_simple(obj, tag) -> whether it was put */
+/* TaskChannel.send_simple(obj, label) -> whether it was put */
 static PyObject *TaskChannel_send_simple(ChannelObject *self, PyObject *const *args,
                                          Py_ssize_t nargs)
 {
     if (!channel_is_open(self))
         return NULL;
     if (nargs != 2) {
-        PyErr_SetString(PyExc_TypeError, "send_simple() takes 2 arguments: obj, tag");
+        PyErr_SetString(PyExc_TypeError, "send_simple() takes 2 arguments: obj, label");
         return NULL;
     }
     bool simple;
-    uint64_t tag = PyLong_AsUnsignedLongLong(args[1]);
-    if (PyErr_Occurred() || !channel_put_simple(self, args[0], tag, &simple))
+    uint64_t label = PyLong_AsUnsignedLongLong(args[1]);
+    if (PyErr_Occurred() || !channel_put_simple(self, args[0], label, &simple))
         return NULL;
     return PyBool_FromLong(simple);
 }
 
-/* TaskChannel.receive(timeout) -> (sequence, tag, extra, object, error) */
+/* TaskChannel.receive(timeout) -> (sequence, label, extra, object, error) */
 static PyObject *TaskChannel_receive(ChannelObject *self, PyObject *timeout)
 {
     deadline_t deadline;
@@ -79,16 +79,16 @@ static PyObject *TaskChannel_set_task_word(ChannelObject *self, PyObject *args)
 
 static PyMethodDef methods[] = {
     {"send", METHOD(TaskChannel_send), METH_FASTCALL,
-     "send(obj, tag, extra): the message's number in the channel, from 0."},
+     "send(obj, label, extra): the message's number in the channel, from 0."},
     {"send_simple", METHOD(TaskChannel_send_simple), METH_FASTCALL,
-     "send_simple(obj, tag): put it if it is of simple types all the way down; whether it "
+     "send_simple(obj, label): put it if it is of simple types all the way down; whether it "
      "was."},
     {"send_batch", (PyCFunction)TaskChannel_send_batch, METH_VARARGS,
-     "send_batch(items, tag, extra): (number of the first, how many were put, error)."},
+     "send_batch(items, label, extra): (number of the first, how many were put, error)."},
     {"receive_batch", (PyCFunction)TaskChannel_receive_batch, METH_VARARGS,
      "receive_batch(inbox, limit, timeout): how many messages were appended; queue.Empty if none."},
     {"receive", (PyCFunction)TaskChannel_receive, METH_O,
-     "receive(timeout): (sequence, tag, extra, object, error)."},
+     "receive(timeout): (sequence, label, extra, object, error)."},
     {"set_task_word", (PyCFunction)TaskChannel_set_task_word, METH_VARARGS,
      "set_task_word(block, index): write there which task receive() takes, before it is taken."},
     {NULL, NULL, 0, NULL},
@@ -96,7 +96,7 @@ static PyMethodDef methods[] = {
 
 static PyType_Slot slots[] = {
     {Py_tp_methods, methods},
-    {Py_tp_doc, "TaskChannel(maxsize=0): a Channel whose messages carry two tags."},
+    {Py_tp_doc, "TaskChannel(maxsize=0): a Channel whose messages carry two labels."},
     {0, NULL},
 };
 

@@ -1,4 +1,4 @@
-/* TaskChannel: a channel whose messages carry two tags, and go many at a time. For pools. */
+/* TaskChannel: a channel whose messages carry two labels, and go many at a time. For pools. */
 #ifndef PROCESSION_PYTHON_TASK_CHANNEL_H
 #define PROCESSION_PYTHON_TASK_CHANNEL_H
 

@@ -202,41 +202,41 @@ void block_visit_children(struct arena *arena, struct block *block, child_visito
 
 /* ---- looking */
 
-static bool is_plausible(const struct arena *arena, offset_t payload)
+static bool is_plausible(const struct arena *arena, offset_t offset)
 {
     struct arena_header *header = arena->header;
-    return payload % CACHE_LINE == 0 && payload >= header->header_bytes + sizeof(struct block) &&
-           payload < word_get(&header->top);
+    return offset % CACHE_LINE == 0 && offset >= header->header_bytes + sizeof(struct block) &&
+           offset < word_get(&header->top);
 }
 
-enum status block_reach(struct arena *arena, offset_t payload)
+enum status block_reach(struct arena *arena, offset_t offset)
 {
-    if (!is_plausible(arena, payload))
+    if (!is_plausible(arena, offset))
         return STATUS_OK;
-    enum status status = arena_reach(arena, payload - sizeof(struct block), sizeof(struct block));
+    enum status status = arena_reach(arena, offset - sizeof(struct block), sizeof(struct block));
     if (status != STATUS_OK)
         return status;
-    uint64_t size = word_get(&block_of(arena_at(arena, payload))->size);
-    return size > word_get(&arena->header->top) - payload ? STATUS_OK
-                                                          : arena_reach(arena, payload, size);
+    uint64_t size = word_get(&block_of(arena_at(arena, offset))->size);
+    return size > word_get(&arena->header->top) - offset ? STATUS_OK
+                                                         : arena_reach(arena, offset, size);
 }
 
-void block_require(struct arena *arena, offset_t payload)
+void block_require(struct arena *arena, offset_t offset)
 {
-    if (block_reach(arena, payload) == STATUS_OK)
+    if (block_reach(arena, offset) == STATUS_OK)
         return;
-    uint64_t size = word_get(&block_of(arena_at(arena, payload))->size);
+    uint64_t size = word_get(&block_of(arena_at(arena, offset))->size);
     for (uint64_t at = 0; at < size; at += WINDOW_BYTES)
-        arena_at(arena, payload + at);
+        arena_at(arena, offset + at);
     if (size > 0)
-        arena_at(arena, payload + size - 1);
+        arena_at(arena, offset + size - 1);
 }
 
-struct block *block_find(struct arena *arena, offset_t payload, uint64_t serial)
+struct block *block_find(struct arena *arena, offset_t offset, uint64_t serial)
 {
-    if (!is_plausible(arena, payload))
+    if (!is_plausible(arena, offset))
         return NULL;
-    struct block *block = block_of(arena_at(arena, payload));
+    struct block *block = block_of(arena_at(arena, offset));
     bool right = block->magic == BLOCK_MAGIC && word_get(&block->serial) == serial && serial != 0 &&
                  word_get(&block->references) > 0;
     return right ? block : NULL;

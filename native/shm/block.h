@@ -15,7 +15,7 @@
 #include "../status.h"
 #include "layout.h"
 
-typedef void (*child_visitor)(void *with, offset_t payload);
+typedef void (*child_visitor)(void *with, offset_t offset);
 
 /* What a kind of block needs of the arena, beyond being memory. Its children are the blocks to
  * which it owns a reference. */
@@ -23,7 +23,7 @@ struct block_ops {
     /* Stages that the unreferenced *block* gives up one of its children, and returns that child;
      * NULL when it has no more. Called until then, a transaction each time. */
     struct block *(*pop_child)(struct arena *arena, struct block *block);
-    /* Visits, without a change, the payload of each child. */
+    /* Visits, without a change, the offset of each child. */
     void (*visit_children)(struct arena *arena, struct block *block, child_visitor visit,
                            void *with);
     /* The process of *tag* has died, and it held a reference to *block*. Arena locked. */
@@ -34,7 +34,7 @@ void block_set_ops(enum block_kind kind, struct block_ops ops);
 
 /* ---- the arena is locked */
 
-/* Stages a block of *size* bytes, without a reference: see reference_stage_new(). Its payload is
+/* Stages a block of *size* bytes, without a reference: see reference_stage_new(). Its contents are
  * not cleared. No other process sees it before the commit: that is the time to fill it in. */
 enum status block_stage_allocate(struct arena *arena, uint64_t size, enum block_kind kind,
                                  struct block **block);
@@ -47,25 +47,25 @@ void block_on_owner_death(struct arena *arena, struct block *block, uint32_t tag
 void block_visit_children(struct arena *arena, struct block *block, child_visitor visit,
                           void *with);
 
-/* Maps all of the block whose payload is at *payload*, if one can be there at all.
- * STATUS_NO_MEMORY: this process has no room for it. Who uses a block of any size calls it first;
- * those of at most IN_ONE_WINDOW bytes, header included, need no more than arena_at(). */
-enum status block_reach(struct arena *arena, offset_t payload);
+/* Maps all of the block whose contents are at *offset*, if one can be there at all.
+ * STATUS_NO_MEMORY: this process has no room for it. A caller that uses a block of any size calls
+ * it first; blocks of at most IN_ONE_WINDOW bytes, header included, need only arena_at(). */
+enum status block_reach(struct arena *arena, offset_t offset);
 #define IN_ONE_WINDOW (WINDOW_BYTES / 8)
 /* The same for a repair, which cannot report an error: with what is held back, or not at all. */
 void block_require(struct arena *arena, offset_t payload);
 
-/* The block whose payload is at *payload* if there is one and its serial is right, else NULL. */
-struct block *block_find(struct arena *arena, offset_t payload, uint64_t serial);
+/* The block whose contents are at *offset* if there is one and its serial is right, else NULL. */
+struct block *block_find(struct arena *arena, offset_t offset, uint64_t serial);
 
-static inline void *block_payload(struct block *block)
+static inline void *block_contents(struct block *block)
 {
     return block + 1;
 }
 
-static inline struct block *block_of(void *payload)
+static inline struct block *block_of(void *contents)
 {
-    return (struct block *)payload - 1;
+    return (struct block *)contents - 1;
 }
 
 #endif

@@ -136,18 +136,18 @@ static void walk_list(struct check *check, offset_t at, enum list list, uint32_t
 
 /* ---- references */
 
-static void count_reference(struct check *check, offset_t payload, const char *whose)
+static void count_reference(struct check *check, offset_t offset, const char *whose)
 {
-    struct finding *finding = find(check, payload - sizeof(struct block));
+    struct finding *finding = find(check, offset - sizeof(struct block));
     if (finding)
         finding->references++;
     else
-        complain(check, "%s names %#llx, which is no block", whose, (unsigned long long)payload);
+        complain(check, "%s names %#llx, which is no block", whose, (unsigned long long)offset);
 }
 
-static void visit_owned(void *with, offset_t payload)
+static void visit_owned(void *with, offset_t offset)
 {
-    count_reference(with, payload, "a block");
+    count_reference(with, offset, "a block");
 }
 
 static void count_owned(struct check *check)

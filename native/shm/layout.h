@@ -88,7 +88,7 @@ static inline uint32_t type_stable_index(enum block_kind kind)
 
 #define BLOCK_MAGIC UINT32_C(0x424c4f43)
 
-/* Precedes the payload, which so begins on a cache line of its own. */
+/* Precedes the contents, which so begin on a cache line of their own. */
 struct block {
     uint32_t magic;
     uint16_t size_class;
@@ -96,12 +96,12 @@ struct block {
     word_t kind;
     word_t references; /* how many: from slots' entries, messages, owning blocks */
     word_t serial;     /* no other block of this arena has ever had it */
-    word_t size;       /* of the payload, in bytes, as asked for */
+    word_t size;       /* of the contents, in bytes, as asked for */
     word_t next;       /* in the free list or the reclaim list */
     word_t cold;       /* 1: free, and its pages but those of its ends were given back */
     word_t unsent;     /* 1: a message that its only holder has not sent yet; no fork inherits it */
 };
-_Static_assert(sizeof(struct block) == CACHE_LINE, "payloads must begin on a cache line");
+_Static_assert(sizeof(struct block) == CACHE_LINE, "contents must begin on a cache line");
 
 enum { SIZE_CLASSES = 160 };
 
@@ -189,9 +189,10 @@ struct arena {
     const uint32_t *own_tag;
 };
 
-/* Whether the slot of *arena* is this process's. A child of a bare clone(2) or vfork(2), of which
- * the C library tells nobody, has a copy of its parent's *arena*, and so seems to have its parent's
- * slot; only *own_tag was wiped. Such a child must not touch what its parent holds. */
+/* Whether the slot of *arena* is this process's. A child of a bare clone(2) or vfork(2), for
+ * which the C library runs no fork handlers, has a copy of its parent's *arena*, and so seems to
+ * have its parent's slot; only *own_tag was wiped. Such a child must not touch what its parent
+ * holds. */
 static inline bool arena_is_own(const struct arena *arena)
 {
     return arena->own_tag != NULL && *arena->own_tag != 0 && *arena->own_tag == arena->tag;
@@ -199,7 +200,7 @@ static inline bool arena_is_own(const struct arena *arena)
 
 /* The address of *offset* in this process, and of the rest of its window. A window that the process
  * does not have yet is mapped now. When address space is so short that this fails, the process
- * cannot go on: so whoever can report an error calls arena_reach() first. */
+ * cannot go on: so a function that can report an error calls arena_reach() first. */
 static inline void *arena_at(const struct arena *arena, offset_t offset)
 {
     if (__builtin_expect(offset >= mapping_reached(&arena->mapping), 0))

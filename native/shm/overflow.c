@@ -13,8 +13,8 @@ static enum status add(struct arena *arena, word_t *link, uint64_t bytes)
     enum status status = reference_stage_new(arena, bytes, BLOCK_OVERFLOW, &block);
     if (status != STATUS_OK)
         return status;
-    memset(block_payload(block), 0, bytes); /* no other process sees it before the commit */
-    journal_stage(arena, link, arena_offset(arena, block_payload(block)));
+    memset(block_contents(block), 0, bytes); /* no other process sees it before the commit */
+    journal_stage(arena, link, arena_offset(arena, block_contents(block)));
     CRASH_POINT("overflow.before_commit");
     journal_commit(arena);
     CRASH_POINT("overflow.committed");

@@ -104,7 +104,7 @@ enum status table_give_reference(struct arena *arena, const struct handle *handl
     uint32_t entry;
     enum status status = STATUS_STALE;
     if (is_starting(arena, tag))
-        status = reference_hold(arena, tag_index(tag), block_of(arena_at(arena, handle->payload)),
+        status = reference_hold(arena, tag_index(tag), block_of(arena_at(arena, handle->offset)),
                                 &entry);
     arena_unlock(arena);
     return status;

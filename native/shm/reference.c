@@ -101,7 +101,7 @@ uint64_t reference_entry(struct arena *arena, uint32_t index, uint32_t entry)
 static bool lists(struct arena *arena, const struct handle *handle)
 {
     return word_get(&arena_slot(arena, arena->self)->parts[part_of(handle->entry)]) != 0 &&
-           word_get(entry_word(arena, arena->self, handle->entry)) == handle->payload;
+           word_get(entry_word(arena, arena->self, handle->entry)) == handle->offset;
 }
 
 static bool is_used(uint64_t entry_value)
@@ -129,7 +129,7 @@ static enum status add_part(struct arena *arena, uint32_t index)
                                              &block);
     if (status != STATUS_OK)
         return status;
-    word_t *words = block_payload(block);
+    word_t *words = block_contents(block);
     for (uint32_t i = 0; i < count; i++) /* numbers are stored plus one: 0 means none */
         atomic_store_explicit(&words[i], unused_before(i + 1 < count ? start + i + 2 : 0),
                               memory_order_relaxed);
@@ -150,7 +150,7 @@ uint32_t reference_stage_entry(struct arena *arena, uint32_t index, struct block
     uint32_t entry = (uint32_t)word_get(&slot->free_entry) - 1;
     word_t *word = entry_word(arena, index, entry);
     journal_stage(arena, &slot->free_entry, word_get(word) >> 1);
-    journal_stage(arena, word, arena_offset(arena, block_payload(block)));
+    journal_stage(arena, word, arena_offset(arena, block_contents(block)));
     return entry;
 }
 
@@ -165,7 +165,7 @@ void reference_stage_no_entry(struct arena *arena, uint32_t index, uint32_t entr
 /* ---- handles */
 
 enum status handle_create(struct arena *arena, uint64_t size, enum block_kind kind,
-                          void (*fill)(void *payload, uint64_t size, const void *with),
+                          void (*fill)(void *contents, uint64_t size, const void *with),
                           const void *with, struct handle *handle)
 {
     arena_lock(arena);
@@ -176,9 +176,9 @@ enum status handle_create(struct arena *arena, uint64_t size, enum block_kind ki
         status = reference_stage_new(arena, size, kind, &block);
     if (status == STATUS_OK) {
         if (fill)
-            fill(block_payload(block), size, with);
+            fill(block_contents(block), size, with);
         handle->entry = reference_stage_entry(arena, arena->self, block);
-        handle->payload = arena_offset(arena, block_payload(block));
+        handle->offset = arena_offset(arena, block_contents(block));
         journal_commit(arena);
     }
     arena_unlock(arena);
@@ -197,27 +197,27 @@ enum status reference_hold(struct arena *arena, uint32_t index, struct block *bl
     return status;
 }
 
-enum status handle_attach(struct arena *arena, offset_t payload, uint64_t serial,
+enum status handle_attach(struct arena *arena, offset_t offset, uint64_t serial,
                           struct handle *handle)
 {
     arena_lock(arena);
-    enum status status = block_reach(arena, payload);
+    enum status status = block_reach(arena, offset);
     if (status == STATUS_OK) {
-        struct block *block = block_find(arena, payload, serial);
+        struct block *block = block_find(arena, offset, serial);
         status = block ? reference_hold(arena, arena->self, block, &handle->entry) : STATUS_STALE;
     }
     if (status == STATUS_OK)
-        handle->payload = payload;
+        handle->offset = offset;
     arena_unlock(arena);
     return status;
 }
 
 void handle_release(struct arena *arena, struct handle *handle)
 {
-    if (handle->payload == 0)
+    if (handle->offset == 0)
         return;
     if (!arena_is_own(arena)) { /* it is our parent's */
-        handle->payload = 0;
+        handle->offset = 0;
         return;
     }
     arena_lock(arena);
@@ -225,14 +225,14 @@ void handle_release(struct arena *arena, struct handle *handle)
      * list: then there is nothing to release. */
     if (lists(arena, handle)) {
         reference_stage_no_entry(arena, arena->self, handle->entry);
-        reference_stage_release(arena, block_of(arena_at(arena, handle->payload)));
+        reference_stage_release(arena, block_of(arena_at(arena, handle->offset)));
         CRASH_POINT("handle.release.before_commit");
         journal_commit(arena);
         CRASH_POINT("handle.release.before_reclaim");
         arena_reclaim(arena, RECLAIM_STEPS);
     }
     arena_unlock(arena);
-    handle->payload = 0;
+    handle->offset = 0;
     arena_reclaim_all(arena);
 }
 
@@ -256,7 +256,7 @@ uint32_t handle_list(struct arena *arena, uint32_t *entries, uint32_t capacity)
 
 struct handle handle_at(struct arena *arena, uint32_t entry)
 {
-    return (struct handle){.payload = word_get(entry_word(arena, arena->self, entry)),
+    return (struct handle){.offset = word_get(entry_word(arena, arena->self, entry)),
                            .entry = entry};
 }
 

@@ -6,7 +6,7 @@
  * Invariant A block's count is the number of slots' entries that name it, plus one for each message
  *           and each block that owns it. Entry and count change in one transaction.
  * List      Parts of 64, 128, 256, ... entries, so that entry number i is found by its highest bit,
- *           and a list that grows never moves. A used entry is the offset of a block's payload, an
+ *           and a list that grows never moves. A used entry is the offset of a block's contents, an
  *           unused one the number of the next unused one, made odd.
  * Here      Only this file and reference.c change a count.
  */
@@ -19,14 +19,15 @@
 
 /* A reference that this process holds. */
 struct handle {
-    offset_t payload; /* 0: holds nothing */
-    uint32_t entry;   /* of the holder's slot */
+    offset_t offset; /* 0: holds nothing */
+    uint32_t entry;  /* of the holder's slot */
 };
 
 /* ---- the count; the arena is locked */
 
-/* Stages a block of *size* bytes with one reference, which the caller stages somewhere. Its payload
- * is not cleared. No other process sees it before the commit: that is the time to fill it in. */
+/* Stages a block of *size* bytes with one reference, which the caller stages somewhere. The
+ * contents are not cleared. Until the commit no other process sees it: that is the time to fill
+ * it in. */
 enum status reference_stage_new(struct arena *arena, uint64_t size, enum block_kind kind,
                                 struct block **block);
 void reference_stage_add(struct arena *arena, struct block *block);
@@ -47,10 +48,10 @@ void arena_reclaim_all(struct arena *arena);
 /* Makes a block, held by this process. *fill* (or NULL) writes it before any other process sees
  * it. */
 enum status handle_create(struct arena *arena, uint64_t size, enum block_kind kind,
-                          void (*fill)(void *payload, uint64_t size, const void *with),
+                          void (*fill)(void *contents, uint64_t size, const void *with),
                           const void *with, struct handle *handle);
 /* One more reference to an existing block. STATUS_STALE: it is not there any more. */
-enum status handle_attach(struct arena *arena, offset_t payload, uint64_t serial,
+enum status handle_attach(struct arena *arena, offset_t offset, uint64_t serial,
                           struct handle *handle);
 void handle_release(struct arena *arena, struct handle *handle);
 /* The numbers of the entries of this process's slot: at most *capacity* of them are written to

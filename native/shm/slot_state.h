@@ -1,5 +1,5 @@
 /* The state of a slot: which process has it, and whether that is alive. All looks are without the
- * arena's mutex: whoever acts on one looks once more with it (reaper.h). */
+ * arena's mutex: a process that acts on one looks once more with it (reaper.h). */
 #ifndef PROCESSION_SHM_SLOT_STATE_H
 #define PROCESSION_SHM_SLOT_STATE_H
 

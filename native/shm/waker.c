@@ -26,9 +26,9 @@ size_t waker_name(const struct arena *arena, uint32_t index, uint64_t owner,
                             (unsigned long long)half[0], (unsigned long long)half[1]);
 }
 
-uint64_t waker_key(offset_t payload, unsigned side)
+uint64_t waker_key(offset_t offset, unsigned side)
 {
-    return payload | side; /* payloads begin on cache lines */
+    return offset | side; /* contents begin on cache lines */
 }
 
 uint64_t waker_bit(uint64_t key)

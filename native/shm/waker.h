@@ -43,8 +43,8 @@ static inline bool is_watched(watch_count *watchers)
 /* Has the process table tell the waker table of each process that is reaped. Once, at set-up. */
 void waker_register(void);
 
-/* The key by which the table knows a side (0 or 1) of the block at *payload*. */
-uint64_t waker_key(offset_t payload, unsigned side);
+/* The key by which the table knows a side (0 or 1) of the block at *offset*. */
+uint64_t waker_key(offset_t offset, unsigned side);
 /* The bit of a key; the bits of several keys can be combined. For one key alone: WATCH_EXACT |
  * key. */
 uint64_t waker_bit(uint64_t key);

@@ -127,7 +127,7 @@ static void break_for_dead(struct arena *arena, struct barrier *barrier, uint32_
 
 static void on_owner_death(struct arena *arena, struct block *block, uint32_t tag)
 {
-    break_for_dead(arena, block_payload(block), tag);
+    break_for_dead(arena, block_contents(block), tag);
 }
 
 void barrier_register(void)

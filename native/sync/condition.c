@@ -176,12 +176,12 @@ static void release_entries_of(struct arena *arena, struct condition *condition,
 
 static void on_owner_death(struct arena *arena, struct block *block, uint32_t tag)
 {
-    release_entries_of(arena, block_payload(block), tag);
+    release_entries_of(arena, block_contents(block), tag);
 }
 
 static struct block *pop_child(struct arena *arena, struct block *block)
 {
-    struct condition *condition = block_payload(block);
+    struct condition *condition = block_contents(block);
     return overflow_pop_child(arena, condition->overflow_blocks, CONDITION_PARTS - 1);
 }
 
@@ -189,7 +189,7 @@ static void visit_children(struct arena *arena, struct block *block, child_visit
                            void *with)
 {
     (void)arena;
-    struct condition *condition = block_payload(block);
+    struct condition *condition = block_contents(block);
     overflow_visit_children(condition->overflow_blocks, CONDITION_PARTS - 1, visit, with);
 }
 

@@ -38,7 +38,7 @@ static void break_lock(struct arena *arena, struct lock *lock, uint32_t tag)
 
 static void on_owner_death(struct arena *arena, struct block *block, uint32_t tag)
 {
-    break_lock(arena, block_payload(block), tag);
+    break_lock(arena, block_contents(block), tag);
 }
 
 void lock_register(void)

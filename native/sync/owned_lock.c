@@ -15,8 +15,8 @@ static void give(struct arena *arena, word_t *word, const struct handle *lock)
 {
     arena_lock(arena);
     if (word_get(word) == 0) {
-        reference_stage_add(arena, block_of(arena_at(arena, lock->payload)));
-        journal_stage(arena, word, lock->payload);
+        reference_stage_add(arena, block_of(arena_at(arena, lock->offset)));
+        journal_stage(arena, word, lock->offset);
         CRASH_POINT("owned_lock.before_commit");
         journal_commit(arena);
         CRASH_POINT("owned_lock.committed");
@@ -24,7 +24,7 @@ static void give(struct arena *arena, word_t *word, const struct handle *lock)
     arena_unlock(arena);
 }
 
-enum status owned_lock_at(struct arena *arena, word_t *word, offset_t *payload, uint64_t *serial)
+enum status owned_lock_at(struct arena *arena, word_t *word, offset_t *offset, uint64_t *serial)
 {
     if (atomic_load_explicit(word, memory_order_acquire) == 0) {
         struct handle lock;
@@ -35,7 +35,7 @@ enum status owned_lock_at(struct arena *arena, word_t *word, offset_t *payload, 
         give(arena, word, &lock);
         handle_release(arena, &lock);
     }
-    *payload = atomic_load_explicit(word, memory_order_acquire);
-    *serial = word_get(&block_of(arena_at(arena, *payload))->serial);
+    *offset = atomic_load_explicit(word, memory_order_acquire);
+    *serial = word_get(&block_of(arena_at(arena, *offset))->serial);
     return STATUS_OK;
 }

@@ -9,6 +9,6 @@
 #include "../shm/reference.h"
 
 /* The lock behind *word*, a word of a block that owns it; the first call makes it. */
-enum status owned_lock_at(struct arena *arena, word_t *word, offset_t *payload, uint64_t *serial);
+enum status owned_lock_at(struct arena *arena, word_t *word, offset_t *offset, uint64_t *serial);
 
 #endif

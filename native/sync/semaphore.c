@@ -233,12 +233,12 @@ static void release_permits_of(struct arena *arena, struct semaphore *semaphore,
 
 static void on_owner_death(struct arena *arena, struct block *block, uint32_t tag)
 {
-    release_permits_of(arena, block_payload(block), tag, true);
+    release_permits_of(arena, block_contents(block), tag, true);
 }
 
 static struct block *pop_child(struct arena *arena, struct block *block)
 {
-    struct semaphore *semaphore = block_payload(block);
+    struct semaphore *semaphore = block_contents(block);
     return overflow_pop_child(arena, semaphore->overflow_blocks, SEMAPHORE_PARTS - 1);
 }
 
@@ -246,7 +246,7 @@ static void visit_children(struct arena *arena, struct block *block, child_visit
                            void *with)
 {
     (void)arena;
-    struct semaphore *semaphore = block_payload(block);
+    struct semaphore *semaphore = block_contents(block);
     overflow_visit_children(semaphore->overflow_blocks, SEMAPHORE_PARTS - 1, visit, with);
 }
 

@@ -9,7 +9,7 @@ static uint64_t write_batch(char *records, uint64_t sender, uint64_t first, uint
     uint64_t bytes = 0;
     unsigned char text[400];
     for (uint32_t i = 0; i < count; i++) {
-        struct message message = {.kind = RECORD_BYTES, .tag = sender, .extra = first + i};
+        struct message message = {.kind = RECORD_BYTES, .label = sender, .extra = first + i};
         message.size = (uint32_t)((first + i) * 37 % sizeof text);
         memset(text, (int)(sender * 31 + first + i), message.size);
         message.data = text;
@@ -23,7 +23,7 @@ void batch_check(const struct message *message)
     const unsigned char *text = message->data;
     CHECK_EQUAL(message->size, message->extra * 37 % 400);
     for (uint32_t i = 0; i < message->size; i++)
-        CHECK(text[i] == (unsigned char)(message->tag * 31 + message->extra));
+        CHECK(text[i] == (unsigned char)(message->label * 31 + message->extra));
 }
 
 void batch_put(struct channel *channel, uint64_t sender, uint64_t first, uint32_t count)

@@ -10,7 +10,7 @@ struct fixture fixture_open(void)
 {
     struct fixture fixture;
     CHECK_EQUAL(container_create(&family, &fixture.handle), STATUS_OK);
-    fixture.container = arena_at(&family, fixture.handle.payload);
+    fixture.container = arena_at(&family, fixture.handle.offset);
     return fixture;
 }
 
@@ -29,7 +29,7 @@ struct message number_message(uint64_t number)
         return message; /* the caller sets `data`, since the struct is copied */
     struct payload_span span = {.size = 5000};
     CHECK_EQUAL(payload_create(&family, RECORD_BYTES, 0, &span, 1, &message.payload), STATUS_OK);
-    memcpy((char *)arena_at(&family, message.payload.payload) + span.start, &number, sizeof number);
+    memcpy((char *)arena_at(&family, message.payload.offset) + span.start, &number, sizeof number);
     message.kind = RECORD_PAYLOAD;
     return message;
 }
@@ -38,7 +38,7 @@ uint64_t number_of(struct message *message)
 {
     uint64_t number;
     if (message->kind == RECORD_PAYLOAD) {
-        const struct payload *payload = arena_at(&family, message->payload.payload);
+        const struct payload *payload = arena_at(&family, message->payload.offset);
         const struct payload_span *span = payload_spans(payload, 6000);
         CHECK(span != NULL);
         memcpy(&number, (const char *)payload + span->start, sizeof number);
@@ -93,7 +93,7 @@ struct handle fixture_batch(struct container *container, uint64_t first, uint64_
         struct message message = number_message(number + add);
         message.data = message.buffer;
         struct item_key key = number_key(container, &number);
-        CHECK_EQUAL(write_batch_add(&family, arena_at(&family, batch.payload),
+        CHECK_EQUAL(write_batch_add(&family, arena_at(&family, batch.offset),
                                     container ? &key : NULL, &message),
                     STATUS_OK);
     }

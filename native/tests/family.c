@@ -139,7 +139,7 @@ struct handle family_condition(void)
 
 uint64_t family_serial(struct handle handle)
 {
-    return word_get(&block_of(arena_at(&family, handle.payload))->serial);
+    return word_get(&block_of(arena_at(&family, handle.offset))->serial);
 }
 
 struct slot *family_slot(uint32_t tag)
@@ -156,5 +156,5 @@ uint32_t family_reserve_slot(void)
 
 uint64_t family_references(struct handle handle)
 {
-    return word_get(&block_of(arena_at(&family, handle.payload))->references);
+    return word_get(&block_of(arena_at(&family, handle.offset))->references);
 }

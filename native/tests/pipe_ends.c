@@ -27,7 +27,7 @@ struct pipe_pair pipe_pair_open(enum stream_kind kind)
     CHECK_EQUAL(handle_create(&family, sizeof(struct handoff), BLOCK_PIPE, fill_nothing, NULL,
                               &pair.handle),
                 STATUS_OK);
-    pair.handoff = arena_at(&family, pair.handle.payload);
+    pair.handoff = arena_at(&family, pair.handle.offset);
     return pair;
 }
 

@@ -20,7 +20,7 @@ enum slot_state stage_state(uint32_t tag)
 void stage_own_block(struct stage *stage)
 {
     struct handle handle = family_block(100);
-    stage->payload = handle.payload;
+    stage->payload = handle.offset;
     stage->serial = family_serial(handle);
 }
 

@@ -39,7 +39,7 @@ TEST(a_class_is_the_class_of_its_own_size)
 enum { MODEL_BLOCKS = 200 };
 
 struct model {
-    struct handle handle; /* payload 0: none */
+    struct handle handle; /* offset 0: none */
     uint64_t size;
     unsigned char mark;
 };
@@ -50,16 +50,16 @@ static void take(struct model *model, uint64_t random)
     model->size = random % limits[(random >> 32) % 5];
     model->mark = (unsigned char)(random >> 40);
     model->handle = family_block(model->size);
-    memset(arena_at(&family, model->handle.payload), model->mark, model->size);
+    memset(arena_at(&family, model->handle.offset), model->mark, model->size);
 }
 
 static void release(struct model *model)
 {
-    unsigned char *bytes = arena_at(&family, model->handle.payload);
+    unsigned char *bytes = arena_at(&family, model->handle.offset);
     for (uint64_t i = 0; i < model->size; i += 1 + model->size / 50)
         CHECK_EQUAL(bytes[i], model->mark);
     handle_release(&family, &model->handle);
-    CHECK_EQUAL(model->handle.payload, 0);
+    CHECK_EQUAL(model->handle.offset, 0);
 }
 
 TEST_WITHIN(20, blocks_allocated_and_released_at_random_never_overlap)
@@ -70,7 +70,7 @@ TEST_WITHIN(20, blocks_allocated_and_released_at_random_never_overlap)
     uint64_t empty = family_used();
     for (unsigned i = 0; i < 20000 / SLOWNESS; i++) {
         struct model *model = &models[random_next(&random) % MODEL_BLOCKS];
-        if (model->handle.payload)
+        if (model->handle.offset)
             release(model);
         else
             take(model, random_next(&random));
@@ -78,7 +78,7 @@ TEST_WITHIN(20, blocks_allocated_and_released_at_random_never_overlap)
             family_check();
     }
     for (unsigned i = 0; i < MODEL_BLOCKS; i++)
-        if (models[i].handle.payload)
+        if (models[i].handle.offset)
             release(&models[i]);
 
     family_check();
@@ -90,16 +90,16 @@ TEST(a_reference_outlives_the_block_only_as_an_error)
     family_found(SMALL_RESERVE);
     struct handle first = family_block(100), second;
     uint64_t serial = family_serial(first);
-    offset_t payload = first.payload;
-    CHECK_EQUAL(handle_attach(&family, payload, serial, &second), STATUS_OK);
+    offset_t offset = first.offset;
+    CHECK_EQUAL(handle_attach(&family, offset, serial, &second), STATUS_OK);
     handle_release(&family, &first);
-    CHECK(block_find(&family, payload, serial) != NULL);
+    CHECK(block_find(&family, offset, serial) != NULL);
     handle_release(&family, &second);
 
-    CHECK(block_find(&family, payload, serial) == NULL);
-    CHECK_EQUAL(handle_attach(&family, payload, serial, &second), STATUS_STALE);
-    CHECK_EQUAL(family_block(100).payload, payload); /* the same memory, another block */
-    CHECK_EQUAL(handle_attach(&family, payload, serial, &second), STATUS_STALE);
+    CHECK(block_find(&family, offset, serial) == NULL);
+    CHECK_EQUAL(handle_attach(&family, offset, serial, &second), STATUS_STALE);
+    CHECK_EQUAL(family_block(100).offset, offset); /* the same memory, another block */
+    CHECK_EQUAL(handle_attach(&family, offset, serial, &second), STATUS_STALE);
     family_check();
 }
 
@@ -110,10 +110,10 @@ TEST(no_offset_makes_looking_for_a_block_unsafe)
     uint64_t serial = family_serial(block), random = 5;
     for (unsigned i = 0; i < 100000; i++) {
         offset_t at = random_next(&random) >> random_next(&random) % 64;
-        CHECK(at == block.payload || block_find(&family, at, serial) == NULL);
+        CHECK(at == block.offset || block_find(&family, at, serial) == NULL);
     }
     CHECK(block_find(&family, 0, 0) == NULL);
-    CHECK(block_find(&family, block.payload, 0) == NULL);
+    CHECK(block_find(&family, block.offset, 0) == NULL);
     CHECK(block_find(&family, UINT64_MAX & ~UINT64_C(63), serial) == NULL);
 }
 
@@ -124,12 +124,12 @@ static void *take_and_attach(void *with)
     for (unsigned i = 0; i < 30000 / SLOWNESS; i++) {
         uint64_t dice = random_next(&random);
         struct handle *handle = &handles[dice % 8];
-        if (handle->payload)
+        if (handle->offset)
             handle_release(&family, handle);
         else if (dice >> 60)
             *handle = family_block(dice >> 32 & 0xfff);
         else
-            CHECK_EQUAL(handle_attach(&family, kept.payload, family_serial(kept), handle),
+            CHECK_EQUAL(handle_attach(&family, kept.offset, family_serial(kept), handle),
                         STATUS_OK);
     }
     for (unsigned i = 0; i < 8; i++)
@@ -173,7 +173,7 @@ TEST(a_full_arena_says_so_and_stays_usable)
                 STATUS_NO_MEMORY);
     CHECK_EQUAL(handle_create(&family, SMALL_RESERVE, BLOCK_BYTES, NULL, NULL, &none),
                 STATUS_NO_MEMORY);
-    CHECK_EQUAL(none.payload, 0);
+    CHECK_EQUAL(none.offset, 0);
     handle_release(&family, &small);
     for (unsigned i = 0; i < count; i++)
         handle_release(&family, &blocks[i]);
@@ -193,7 +193,7 @@ TEST(memory_of_one_size_serves_another_when_it_is_short)
 
     family_check();
     CHECK_EQUAL(word_get(&family.header->committed), committed);
-    CHECK_EQUAL(family_block(200000).payload != 0, 1);
+    CHECK_EQUAL(family_block(200000).offset != 0, 1);
 }
 
 TEST(many_references_of_one_process)
@@ -204,10 +204,10 @@ TEST(many_references_of_one_process)
     struct handle block = family_block(10);
     uint64_t serial = family_serial(block);
     for (unsigned i = 0; i < COUNT; i++)
-        CHECK_EQUAL(handle_attach(&family, block.payload, serial, &handles[i]), STATUS_OK);
+        CHECK_EQUAL(handle_attach(&family, block.offset, serial, &handles[i]), STATUS_OK);
     family_check();
     CHECK_EQUAL(handle_list(&family, NULL, 0), COUNT + 1);
-    CHECK_EQUAL(word_get(&block_of(arena_at(&family, block.payload))->references), COUNT + 1);
+    CHECK_EQUAL(word_get(&block_of(arena_at(&family, block.offset))->references), COUNT + 1);
     for (unsigned i = 0; i < COUNT; i++)
         handle_release(&family, &handles[(i * 7919ull) % COUNT]);
     CHECK_EQUAL(handle_list(&family, NULL, 0), 1);
@@ -220,12 +220,12 @@ TEST(a_process_that_joins_by_the_descriptor_sees_the_same)
 {
     family_found(SMALL_RESERVE);
     struct handle block = family_block(100);
-    strcpy(arena_at(&family, block.payload), "the same");
+    strcpy(arena_at(&family, block.offset), "the same");
     struct arena other;
     CHECK_EQUAL(arena_open(&other, dup(family.mapping.file.fd)), STATUS_OK);
 
     CHECK(other.mapping.base != family.mapping.base);
-    CHECK(strcmp(arena_at(&other, block.payload), "the same") == 0);
+    CHECK(strcmp(arena_at(&other, block.offset), "the same") == 0);
     CHECK_EQUAL(other.header->reserve, SMALL_RESERVE);
     arena_close(&other);
 }
@@ -253,7 +253,7 @@ static void allocate_and_release(void *with)
 {
     struct scene *scene = with;
     struct handle block = family_block(scene->size), again;
-    CHECK_EQUAL(handle_attach(&family, scene->kept.payload, scene->serial, &again), STATUS_OK);
+    CHECK_EQUAL(handle_attach(&family, scene->kept.offset, scene->serial, &again), STATUS_OK);
     handle_release(&family, &block);
     handle_release(&family, &again);
     handle_release(&family, &scene->kept); /* the reference copied from the parent */
@@ -268,7 +268,7 @@ static void kill_everywhere(struct scene *scene)
         kills++;
         family_check();
         CHECK_EQUAL(family_used(), used);
-        CHECK_EQUAL(word_get(&block_of(arena_at(&family, scene->kept.payload))->references), 1);
+        CHECK_EQUAL(word_get(&block_of(arena_at(&family, scene->kept.offset))->references), 1);
     }
     CHECK(kills > 40);
     family_check();

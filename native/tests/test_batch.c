@@ -35,10 +35,10 @@ static void *send_batches(void *with)
 static void account(struct workload *workload, const struct message *message)
 {
     batch_check(message);
-    CHECK(message->tag < THREADS && message->extra < workload->per_sender);
-    CHECK_EQUAL(
-        atomic_fetch_add(&workload->seen[message->tag * workload->per_sender + message->extra], 1),
-        0);
+    CHECK(message->label < THREADS && message->extra < workload->per_sender);
+    CHECK_EQUAL(atomic_fetch_add(
+                    &workload->seen[message->label * workload->per_sender + message->extra], 1),
+                0);
     atomic_fetch_add(&workload->taken, 1);
 }
 

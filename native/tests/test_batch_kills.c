@@ -15,7 +15,7 @@ static void expect(struct channel *channel, uint64_t sender, uint64_t number)
 {
     struct message message;
     CHECK_EQUAL(channel_try_get(&family, channel, &message, NULL), STATUS_OK);
-    CHECK_EQUAL(message.tag, sender);
+    CHECK_EQUAL(message.label, sender);
     CHECK_EQUAL(message.extra, number);
     batch_check(&message);
 }

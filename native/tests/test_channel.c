@@ -146,7 +146,7 @@ TEST(a_payload_that_cannot_be_held_stays_in_the_channel)
     uint32_t count = 0;
     while (handle_create(&family, 30000, BLOCK_BYTES, NULL, NULL, &handles[count]) == STATUS_OK)
         count++;
-    while (handle_attach(&family, block.payload, serial, &handles[count]) == STATUS_OK)
+    while (handle_attach(&family, block.offset, serial, &handles[count]) == STATUS_OK)
         count++;
     struct message message;
     word_t claim = 4711;
@@ -209,7 +209,7 @@ TEST(a_channel_is_sent_through_a_channel)
     traffic_put(inner.channel, 7, 0, 100);
     traffic_put(inner.channel, 7, 1, 9000);
     uint64_t serial = family_serial(inner.handle);
-    offset_t at = inner.handle.payload;
+    offset_t at = inner.handle.offset;
     traffic_put_references(outer.channel, &inner.handle, 1);
     traffic_close(&inner);
     CHECK(block_find(&family, at, serial) != NULL);
@@ -300,11 +300,11 @@ static void *receive_some(void *with)
         if (!traffic_get(workload->channel, &message, clock_now() + 10 * NS_PER_MS))
             continue;
         atomic_fetch_add(&workload->taken, 1);
-        CHECK(message.tag < THREADS && message.extra < workload->per_sender);
-        CHECK(message.extra >= next[message.tag]); /* in the order of its sender */
-        next[message.tag] = message.extra + 1;
+        CHECK(message.label < THREADS && message.extra < workload->per_sender);
+        CHECK(message.extra >= next[message.label]); /* in the order of its sender */
+        next[message.label] = message.extra + 1;
         CHECK_EQUAL(atomic_fetch_add(
-                        &workload->seen[message.tag * workload->per_sender + message.extra], 1),
+                        &workload->seen[message.label * workload->per_sender + message.extra], 1),
                     0);
     }
     return NULL;

@@ -13,14 +13,14 @@ struct scene {
     struct channel *channel;
     uint32_t size;        /* of the message that is cut short */
     uint32_t next;        /* of the one that comes after */
-    struct handle blocks; /* a block that the message refers to; payload 0: none */
+    struct handle blocks; /* a block that the message refers to; offset 0: none */
     word_t *claim;
 };
 
 static void put_one(void *with)
 {
     struct scene *scene = with;
-    if (scene->blocks.payload)
+    if (scene->blocks.offset)
         traffic_put_references(scene->channel, &scene->blocks, 1);
     else
         traffic_put(scene->channel, 1, 1000, scene->size);
@@ -37,11 +37,11 @@ static void check_after_put(struct scene *scene, uint64_t filled, uint64_t used_
         traffic_expect(scene->channel, 1, i);
     struct message message;
     CHECK_EQUAL(traffic_try_get(scene->channel, &message), STATUS_OK);
-    if (message.tag != 2) {
-        CHECK_EQUAL(message.extra, scene->blocks.payload ? 0 : 1000);
+    if (message.label != 2) {
+        CHECK_EQUAL(message.extra, scene->blocks.offset ? 0 : 1000);
         CHECK_EQUAL(traffic_try_get(scene->channel, &message), STATUS_OK);
     }
-    CHECK_EQUAL(message.tag, 2);
+    CHECK_EQUAL(message.label, 2);
     traffic_expect(scene->channel, 2, 1);
     CHECK_EQUAL(traffic_try_get(scene->channel, &message), STATUS_AGAIN);
     family_check();
@@ -183,8 +183,8 @@ TEST(a_fork_does_not_inherit_a_message_that_is_yet_to_be_sent)
     traffic_put(traffic.channel, 1, 0, 5000);
     CHECK_EQUAL(channel_try_get(&family, traffic.channel, &taken, NULL), STATUS_OK);
     CHECK_EQUAL(payload_create(&family, RECORD_BYTES, 0, &span, 1, &unsent.payload), STATUS_OK);
-    struct block *block = block_of(arena_at(&family, unsent.payload.payload));
-    struct block *received = block_of(arena_at(&family, taken.payload.payload));
+    struct block *block = block_of(arena_at(&family, unsent.payload.offset));
+    struct block *received = block_of(arena_at(&family, taken.payload.offset));
     pid_t pid = family_start(check_and_take, NULL);
     CHECK_EQUAL(word_get(&block->references), 1);
     CHECK_EQUAL(child_end(pid), 0);
@@ -214,7 +214,7 @@ static void close_it(void *with)
 
 static bool is_listed(struct handle handle)
 {
-    return handle_at(&family, handle.entry).payload == handle.payload;
+    return handle_at(&family, handle.entry).offset == handle.offset;
 }
 
 /* The child holds the last reference, and is killed while it takes the channel apart. */
@@ -236,7 +236,7 @@ TEST_WITHIN(30, a_kill_while_a_channel_is_taken_apart_leaves_the_rest_to_others)
             traffic_close(&traffic);
         family_check();
         CHECK_EQUAL(family_used(), used);
-        CHECK_EQUAL(word_get(&block_of(arena_at(&family, block.payload))->references), 1);
+        CHECK_EQUAL(word_get(&block_of(arena_at(&family, block.offset))->references), 1);
         family_check();
     }
     CHECK(kills > 100);
@@ -249,7 +249,7 @@ static void echo(void *with)
     struct traffic *both = with;
     struct message message;
     while (traffic_get(both[0].channel, &message, DEADLINE_NEVER))
-        traffic_put(both[1].channel, message.tag, message.extra, 20);
+        traffic_put(both[1].channel, message.label, message.extra, 20);
 }
 
 /* A wake-up that is lost is made up for at the end of a slice: so waits that long betray one. */
@@ -341,10 +341,10 @@ static void receive_for_ever(void *with)
     for (;;) {
         if (!traffic_get(storm->channel, &message, DEADLINE_NEVER))
             FAIL("there was no message");
-        CHECK(message.sequence < SEQUENCES && message.tag < SENDERS);
+        CHECK(message.sequence < SEQUENCES && message.label < SENDERS);
         CHECK_EQUAL(atomic_fetch_add(&storm->got[message.sequence], 1), 0);
-        CHECK(message.extra + 1 >= next[message.tag]);
-        next[message.tag] = message.extra + 1;
+        CHECK(message.extra + 1 >= next[message.label]);
+        next[message.label] = message.extra + 1;
     }
 }
 

@@ -17,7 +17,7 @@ struct stock {
 
 static struct condition *new_condition(void)
 {
-    return arena_at(&family, family_condition().payload);
+    return arena_at(&family, family_condition().offset);
 }
 
 /* With the lock. Whether it was notified. */
@@ -136,7 +136,7 @@ TEST(what_a_condition_has_grown_to_goes_with_it)
     family_found(SMALL_RESERVE);
     uint64_t used = family_used();
     struct handle handle = family_condition();
-    struct condition *condition = arena_at(&family, handle.payload);
+    struct condition *condition = arena_at(&family, handle.offset);
     enter_many(condition, waits, MANY);
     CHECK_EQUAL(leave_many(condition, waits, MANY), 0);
     family_check();
@@ -183,7 +183,7 @@ TEST_WITHIN(30, killed_anywhere_a_waiter_leaves_its_entries_and_notifications_to
     unsigned passage = 1;
     for (bool killed = true; killed; passage++) {
         struct handle handle = family_condition();
-        struct condition *condition = arena_at(&family, handle.payload);
+        struct condition *condition = arena_at(&family, handle.offset);
         killed = family_killed_at("*", passage, wait_for_ever, condition);
         CHECK_EQUAL(condition_waiting(&family, condition), 0);
         struct condition_wait mine;

@@ -106,7 +106,7 @@ TEST(a_damaged_mapping_is_reported)
     fixture_set(fixture.container, 1, 5);
     struct entry_table *table = table_of(&fixture);
     const offset_t item = word_get(&table->entries[0].item);
-    const offset_t wrong[] = {item + 1, item + 64, UINT64_MAX - 63, 64, fixture.handle.payload};
+    const offset_t wrong[] = {item + 1, item + 64, UINT64_MAX - 63, 64, fixture.handle.offset};
     for (unsigned i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         atomic_store(&table->entries[0].item, wrong[i]);
         CHECK_EQUAL(dict_get(&family, fixture.container, &key, &message), STATUS_CORRUPT);
@@ -122,7 +122,7 @@ TEST(a_damaged_mapping_is_reported)
     CHECK_EQUAL(dict_get(&family, fixture.container, &key, &message), STATUS_CORRUPT);
     damaged->kind = RECORD_INT;
     CHECK_EQUAL(fixture_get(fixture.container, 1), 5);
-    for (uint64_t i = 0; i < table->slots; i++)
+    for (uint64_t i = 0; i < table->cells; i++)
         atomic_store(&entries_index(table)[i], key.hash | UINT32_MAX); /* an entry far away */
     CHECK_EQUAL(dict_get(&family, fixture.container, &key, &message), STATUS_CORRUPT);
     uint64_t capacity = table->capacity;
@@ -140,7 +140,7 @@ TEST(a_full_index_is_no_endless_search)
     struct fixture fixture = fixture_open();
     fixture_set(fixture.container, 1, 5);
     struct entry_table *table = table_of(&fixture);
-    for (uint64_t i = 0; i < table->slots; i++)
+    for (uint64_t i = 0; i < table->cells; i++)
         atomic_store(&entries_index(table)[i], 1);
     uint64_t two = 2;
     struct item_key key = number_key(fixture.container, &two);

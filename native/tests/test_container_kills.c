@@ -145,7 +145,7 @@ static void update(void *with)
     struct scene *scene = with;
     struct handle batch = fixture_batch(scene->fixture.container, 1, 2, 6, BIG);
     CHECK_EQUAL(dict_update(&family, scene->fixture.container, &batch), STATUS_OK);
-    CHECK_EQUAL(batch.payload, 0);
+    CHECK_EQUAL(batch.offset, 0);
 }
 
 static void look_update(struct scene *scene)

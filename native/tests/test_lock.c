@@ -24,7 +24,7 @@ static struct guarded new_guarded(enum lock_on_death on_death)
     struct handle handle;
     CHECK_EQUAL(handle_create(&family, sizeof(struct lock), BLOCK_LOCK, fill, &on_death, &handle),
                 STATUS_OK);
-    struct guarded guarded = {.lock = arena_at(&family, handle.payload)};
+    struct guarded guarded = {.lock = arena_at(&family, handle.offset)};
     guarded.one = shared_memory(PAGE_BYTES);
     guarded.two = guarded.one + 1;
     return guarded;

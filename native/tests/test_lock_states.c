@@ -17,7 +17,7 @@ static struct lock *new_lock(enum lock_on_death on_death)
     struct handle handle;
     CHECK_EQUAL(handle_create(&family, sizeof(struct lock), BLOCK_LOCK, fill, &on_death, &handle),
                 STATUS_OK);
-    return arena_at(&family, handle.payload);
+    return arena_at(&family, handle.offset);
 }
 
 static enum status take(struct lock *lock)

@@ -45,7 +45,7 @@ TEST_WITHIN(30, what_is_given_back_is_nobody_elses)
     for (unsigned i = 0; i < BLOCKS; i++) {
         blocks[i] = family_block(size);
         if (i % BETWEEN == 0)
-            memset(arena_at(&family, blocks[i].payload), 1 + (int)(i % 200), size);
+            memset(arena_at(&family, blocks[i].offset), 1 + (int)(i % 200), size);
     }
     uint64_t before = backed();
     for (unsigned i = 0; i < BLOCKS; i++)
@@ -55,7 +55,7 @@ TEST_WITHIN(30, what_is_given_back_is_nobody_elses)
     CHECK(backed() < before - (20 << 20)); /* some was given back: this is no empty claim */
     family_check();
     for (unsigned i = 0; i < BLOCKS; i += BETWEEN) {
-        const unsigned char *bytes = arena_at(&family, blocks[i].payload);
+        const unsigned char *bytes = arena_at(&family, blocks[i].offset);
         for (uint64_t at = 0; at < size; at++)
             if (bytes[at] != 1 + i % 200)
                 FAIL("block %u lost its byte %llu", i, (unsigned long long)at);
@@ -63,7 +63,7 @@ TEST_WITHIN(30, what_is_given_back_is_nobody_elses)
     for (unsigned i = 0; i < BLOCKS; i++) { /* what was given back can be used again */
         if (i % BETWEEN != 0)
             blocks[i] = family_block(size);
-        memset(arena_at(&family, blocks[i].payload), 7, size);
+        memset(arena_at(&family, blocks[i].offset), 7, size);
     }
     family_check();
 }

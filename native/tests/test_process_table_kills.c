@@ -92,12 +92,12 @@ static void hold_until_killed(void *with)
     struct handle *kept = with, handles[8] = {{0}};
     for (;;) {
         struct handle *handle = &handles[random_next(&random) % 8];
-        if (handle->payload)
+        if (handle->offset)
             handle_release(&family, handle);
         else if (random_next(&random) % 2)
             *handle = family_block(random_next(&random) % 3000);
         else
-            handle_attach(&family, kept->payload, family_serial(*kept), handle);
+            handle_attach(&family, kept->offset, family_serial(*kept), handle);
     }
 }
 

@@ -140,7 +140,7 @@ static void hold_many(void *with)
 {
     struct stage *stage = with;
     for (unsigned i = 0; i < 20000; i++)
-        handle_attach(&family, stage->block.payload, family_serial(stage->block),
+        handle_attach(&family, stage->block.offset, family_serial(stage->block),
                       &(struct handle){0});
     stage->adopted = 1;
     sleep_on(NULL);

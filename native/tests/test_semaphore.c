@@ -8,7 +8,7 @@ static struct semaphore *new_semaphore(uint32_t value, uint32_t max)
 {
     struct handle handle;
     CHECK_EQUAL(semaphore_create(&family, value, max, &handle), STATUS_OK);
-    return arena_at(&family, handle.payload);
+    return arena_at(&family, handle.offset);
 }
 
 static void take(struct semaphore *semaphore)
@@ -237,7 +237,7 @@ TEST_WITHIN(30, what_a_process_in_a_high_slot_held_comes_back)
         used = family_used();
         struct handle handle;
         CHECK_EQUAL(semaphore_create(&family, 3, 3, &handle), STATUS_OK);
-        struct semaphore *semaphore = arena_at(&family, handle.payload);
+        struct semaphore *semaphore = arena_at(&family, handle.offset);
         pid_t pid = family_start(take_two_there, &(struct resident){semaphore, slots[i]});
         CHECK_EQUAL(child_end(pid), 0);
         CHECK_EQUAL(semaphore_value(semaphore), 1);
@@ -261,7 +261,7 @@ TEST_WITHIN(30, killed_at_any_step_a_process_in_a_high_slot_takes_nothing_with_i
     for (bool killed = true; killed;) {
         struct handle handle;
         CHECK_EQUAL(semaphore_create(&family, 3, SEMAPHORE_MAX, &handle), STATUS_OK);
-        struct semaphore *semaphore = arena_at(&family, handle.payload);
+        struct semaphore *semaphore = arena_at(&family, handle.offset);
         killed = family_killed_at("*", ++passage, take_and_release, semaphore);
         CHECK_EQUAL(semaphore_value(semaphore), 3);
         family_check();

@@ -33,7 +33,7 @@ static void drain(struct queue *queue, uint64_t first)
     uint64_t next = first;
     for (;;) {
         CHECK_EQUAL(traffic_try_get(queue->traffic.channel, &message), STATUS_OK);
-        if (message.tag == 2)
+        if (message.label == 2)
             break;
         CHECK_EQUAL(message.extra, next++);
     }
@@ -206,7 +206,7 @@ static void release(void *with)
 static void check_memory(void *with)
 {
     struct memory *memory = with;
-    CHECK(block_find(&family, memory->ours.payload, family_serial(memory->ours)) != NULL);
+    CHECK(block_find(&family, memory->ours.offset, family_serial(memory->ours)) != NULL);
     uint64_t used = family_used();
     struct handle more = family_block(memory->size);
     handle_release(&family, &more);

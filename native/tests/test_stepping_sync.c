@@ -26,7 +26,7 @@ static void open_lock(void *with)
     CHECK_EQUAL(
         handle_create(&family, sizeof(struct lock), BLOCK_LOCK, fill_lock, NULL, &fixture->handle),
         STATUS_OK);
-    fixture->lock = arena_at(&family, fixture->handle.payload);
+    fixture->lock = arena_at(&family, fixture->handle.offset);
 }
 
 static enum status take(struct lock *lock)
@@ -96,7 +96,7 @@ static void open_condition(void *with)
 {
     struct waiters *waiters = with;
     waiters->handle = family_condition();
-    waiters->condition = arena_at(&family, waiters->handle.payload);
+    waiters->condition = arena_at(&family, waiters->handle.offset);
     condition_enter(&family, waiters->condition, &waiters->first);
     condition_enter(&family, waiters->condition, &waiters->second);
 }
@@ -159,7 +159,7 @@ static void open_pool(void *with)
 {
     struct pool *pool = with;
     CHECK_EQUAL(semaphore_create(&family, 3, 3, &pool->handle), STATUS_OK);
-    pool->semaphore = arena_at(&family, pool->handle.payload);
+    pool->semaphore = arena_at(&family, pool->handle.offset);
 }
 
 static void draw(void *with)

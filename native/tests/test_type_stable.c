@@ -54,7 +54,7 @@ static struct object make(enum block_kind kind)
         CHECK_EQUAL(barrier_create(&family, 2, &object.handle), STATUS_OK);
     else
         CHECK_EQUAL(container_create(&family, &object.handle), STATUS_OK);
-    void *memory = arena_at(&family, object.handle.payload);
+    void *memory = arena_at(&family, object.handle.offset);
     object.mutex = mutex_of(kind, memory);
     object.size = word_get(&block_of(memory)->size);
     return object;
@@ -106,7 +106,7 @@ static void fill_words(void *memory, uint64_t size, const void *with)
 
 static void check_unchanged(struct handle block, unsigned value)
 {
-    unsigned *words = arena_at(&family, block.payload);
+    unsigned *words = arena_at(&family, block.offset);
     for (uint64_t i = 0; i < word_get(&block_of(words)->size) / sizeof *words; i++)
         CHECK_EQUAL(words[i], value);
 }

@@ -68,7 +68,7 @@ static struct barrier *new_barrier(uint32_t parties)
 {
     struct handle handle;
     CHECK_EQUAL(barrier_create(&family, parties, &handle), STATUS_OK);
-    return arena_at(&family, handle.payload);
+    return arena_at(&family, handle.offset);
 }
 
 static enum barrier_result meet(struct barrier *barrier, uint32_t *index)

@@ -14,7 +14,7 @@
 
 static struct block *block_in(struct arena *arena, struct handle handle)
 {
-    return block_of(arena_at(arena, handle.payload));
+    return block_of(arena_at(arena, handle.offset));
 }
 
 /* Takes all that is left of the window in use, so that the next block begins another one. */
@@ -37,11 +37,11 @@ TEST(no_smaller_block_lies_in_two_windows)
     for (unsigned i = 0; i < 600; i++) {
         uint64_t size = random_next(&random) % (2 * IN_ONE_WINDOW) >> random_next(&random) % 12;
         struct handle handle = family_block(size);
-        uint64_t start = handle.payload - sizeof(struct block);
+        uint64_t start = handle.offset - sizeof(struct block);
         uint64_t bytes = size_class_bytes(block_in(&family, handle)->size_class);
         if (bytes <= IN_ONE_WINDOW)
             CHECK_EQUAL(start >> WINDOW_BITS, (start + bytes - 1) >> WINDOW_BITS);
-        memset(arena_at(&family, handle.payload), 1, size);
+        memset(arena_at(&family, handle.offset), 1, size);
     }
     CHECK(word_get(&family.header->top) > 2 * WINDOW_BYTES);
     family_check();
@@ -55,12 +55,12 @@ TEST(a_window_is_mapped_when_something_in_it_is_used)
     for (unsigned i = 0; i < 3; i++)
         fill_window();
     struct handle last = family_block(100);
-    strcpy(arena_at(&family, last.payload), "there");
-    CHECK(!has_window_of(&other, last.payload));
+    strcpy(arena_at(&family, last.offset), "there");
+    CHECK(!has_window_of(&other, last.offset));
 
-    CHECK(strcmp(arena_at(&other, last.payload), "there") == 0);
-    CHECK(has_window_of(&other, last.payload));
-    CHECK(!has_window_of(&other, last.payload - WINDOW_BYTES)); /* no other is */
+    CHECK(strcmp(arena_at(&other, last.offset), "there") == 0);
+    CHECK(has_window_of(&other, last.offset));
+    CHECK(!has_window_of(&other, last.offset - WINDOW_BYTES)); /* no other is */
     arena_close(&other);
 }
 
@@ -71,12 +71,12 @@ TEST(all_of_a_large_block_is_mapped_when_it_is_attached)
     CHECK_EQUAL(arena_open(&other, dup(family.mapping.file.fd)), STATUS_OK);
     const uint64_t size = 5 * WINDOW_BYTES / 2;
     struct handle large = family_block(size), mine;
-    memset(arena_at(&family, large.payload), 7, size);
+    memset(arena_at(&family, large.offset), 7, size);
     other.self = family.self;
     other.tag = family.tag;
 
-    CHECK_EQUAL(handle_attach(&other, large.payload, family_serial(large), &mine), STATUS_OK);
-    const char *bytes = arena_at(&other, mine.payload);
+    CHECK_EQUAL(handle_attach(&other, large.offset, family_serial(large), &mine), STATUS_OK);
+    const char *bytes = arena_at(&other, mine.offset);
     for (uint64_t at = 0; at < size; at += 4096)
         CHECK_EQUAL(bytes[at], 7);
     arena_close(&other);
@@ -108,7 +108,7 @@ struct limited {
 
 static struct channel *channel_in(struct limited *limited)
 {
-    return arena_at(&family, limited->channel.payload);
+    return arena_at(&family, limited->channel.offset);
 }
 
 static void make_payload(uint64_t size, struct message *message)
@@ -150,7 +150,7 @@ TEST(a_process_without_room_is_told_so_and_goes_on)
     WAIT_UNTIL(atomic_load(limited.step) == 1);
     fill_window();
     struct handle large = family_block(3 * WINDOW_BYTES);
-    *(offset_t *)(limited.step + 2) = large.payload;
+    *(offset_t *)(limited.step + 2) = large.offset;
     *(uint64_t *)(limited.step + 4) = family_serial(large);
     struct message message;
     make_payload(3000, &message);

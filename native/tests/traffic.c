@@ -6,7 +6,7 @@ struct traffic traffic_open(uint64_t max_messages)
 {
     struct traffic traffic;
     CHECK_EQUAL(channel_create(&family, max_messages, &traffic.handle), STATUS_OK);
-    traffic.channel = arena_at(&family, traffic.handle.payload);
+    traffic.channel = arena_at(&family, traffic.handle.offset);
     return traffic;
 }
 
@@ -31,10 +31,10 @@ static void fill_in(unsigned char *bytes, uint64_t size, uint64_t sender, uint64
 static void check_bytes(const unsigned char *bytes, uint64_t size, const struct message *message)
 {
     for (uint64_t i = 0; i < size; i++)
-        if (bytes[i] != byte_of(message->tag, message->extra, i))
+        if (bytes[i] != byte_of(message->label, message->extra, i))
             FAIL("message %" PRIu64 " of sender %" PRIu64 " is torn at byte %" PRIu64
                  " of %" PRIu64,
-                 message->extra, message->tag, i, size);
+                 message->extra, message->label, i, size);
 }
 
 /* ---- put */
@@ -44,7 +44,7 @@ static struct handle new_payload(struct message *message, uint32_t size, uint32_
     struct payload_span span = {.size = size};
     struct handle handle;
     CHECK_EQUAL(payload_create(&family, RECORD_BYTES, references, &span, 1, &handle), STATUS_OK);
-    fill_in((unsigned char *)arena_at(&family, handle.payload) + span.start, size, message->tag,
+    fill_in((unsigned char *)arena_at(&family, handle.offset) + span.start, size, message->label,
             message->extra);
     message->kind = RECORD_PAYLOAD;
     message->payload = handle;
@@ -66,7 +66,7 @@ static enum status put(struct channel *channel, struct message *message)
 void traffic_compose(struct message *message, uint64_t sender, uint64_t number, uint32_t size)
 {
     message->kind = RECORD_BYTES;
-    message->tag = sender;
+    message->label = sender;
     message->extra = number;
     message->size = size;
     if (size > sizeof message->buffer)
@@ -105,10 +105,10 @@ enum status traffic_try_put(struct channel *channel, uint64_t sender, uint64_t n
 
 void traffic_put_references(struct channel *channel, const struct handle *blocks, uint32_t count)
 {
-    struct message message = {.tag = 0, .extra = 0};
+    struct message message = {.label = 0, .extra = 0};
     struct handle handle = new_payload(&message, 100, count);
     for (uint32_t i = 0; i < count; i++)
-        payload_add_reference(&family, arena_at(&family, handle.payload), &blocks[i]);
+        payload_add_reference(&family, arena_at(&family, handle.offset), &blocks[i]);
     CHECK_EQUAL(put(channel, &message), STATUS_OK);
 }
 
@@ -123,7 +123,7 @@ enum status traffic_try_get(struct channel *channel, struct message *message)
         check_bytes((const unsigned char *)message->buffer, message->size, message);
         return STATUS_OK;
     }
-    char *base = arena_at(&family, message->payload.payload);
+    char *base = arena_at(&family, message->payload.offset);
     uint64_t size = word_get(&block_of(base)->size);
     const struct payload_span *span = payload_spans((struct payload *)base, size);
     CHECK(span != NULL);
@@ -149,6 +149,6 @@ void traffic_expect(struct channel *channel, uint64_t sender, uint64_t number)
 {
     struct message message;
     CHECK_EQUAL(traffic_try_get(channel, &message), STATUS_OK);
-    CHECK_EQUAL(message.tag, sender);
+    CHECK_EQUAL(message.label, sender);
     CHECK_EQUAL(message.extra, number);
 }

@@ -150,8 +150,8 @@ def test_a_reference_to_another_kind_of_object_is_refused(name: str) -> None:
     for other, make in OBJECTS.items():
         if other == name or {other, name} == {"Lock", "RLock"}:
             continue
-        other_object = make()
-        handle = other_object if isinstance(other_object, _core.Handle) else None
+        owner = make()
+        handle = owner if isinstance(owner, _core.Handle) else None
         if handle is None:
             continue
         attach, arguments = handle.__reduce__()[:2]

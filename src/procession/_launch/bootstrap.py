@@ -46,7 +46,7 @@ def _run_target(process_obj: BaseProcess) -> int:
         if process_obj._returns:
             _send_result(process_obj, process_obj.run())
         else:
-            process_obj.run()  # what it returns is nobody's: not pickled, not kept
+            process_obj.run()  # what it returns is neither pickled nor kept
     except SystemExit as end:
         return _exit_code(end)
     except BaseException as error:  # noqa: BLE001 - the child ends here, whatever it was

@@ -205,7 +205,7 @@ class ManagerClient:
             raise self._gone(error) from error
 
     def _gone(self, error: OSError) -> OSError:
-        """Return the error for a call that found nobody at the manager's address."""
+        """Return the error for a call that found no process at the manager's address."""
         return error if isinstance(error, ManagerLostError) else self.transport.gone_error()
 
     def _connect_control(self) -> None:

@@ -85,7 +85,7 @@ class ChannelService:
         Args:
             offset, serial: of the channel in shared memory that its results are put into.
         Returns:
-            The number of the session, which is the tag of its requests; offset and serial number
+            The number of the session, which is the label of its requests; offset and serial number
             of the channel for the requests.
         """
         replies = _core._attach(_core.TaskChannel, _core.family_id(), offset, serial)

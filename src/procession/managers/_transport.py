@@ -117,8 +117,8 @@ class Transport:
             conn.close()
 
     def gone_error(self) -> ManagerLostError:
-        """Return the error for a call when nobody listens at the manager's address."""
-        return ManagerLostError(f"the manager at {self.address!r} is gone: nobody listens there")
+        """Return the error for a call when no process listens at the manager's address."""
+        return ManagerLostError(f"the manager at {self.address!r} is gone: none listens there")
 
     def lost_error(self, during: str) -> ManagerLostError:
         """Return the error for a connection that ended *during* a call, say."""

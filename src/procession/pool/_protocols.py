@@ -12,9 +12,9 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 Message = tuple[int, int, int, Any, BaseException | None]
-"""The message's number in its channel, its two tags, the object, the error of unpickling it."""
+"""The message's number in its channel, its two labels, the object, the error of unpickling it."""
 
-# The second tag of a result.
+# The second label of a result.
 OK, FAILED, LOST, TIMED_OUT, CANCELLED, SETUP_FAILED = range(6)
 RESULT_KINDS = 6
 
@@ -88,11 +88,11 @@ class Channel(Protocol):
     def got_count(self) -> int:
         """How many messages were received since the channel was made."""
 
-    def send(self, obj: Any, tag: int, extra: int, /) -> int:
+    def send(self, obj: Any, label: int, extra: int, /) -> int:
         """Send a message; return its number."""
 
     def send_batch(
-        self, items: list[Any], tag: int, extra: int, /
+        self, items: list[Any], label: int, extra: int, /
     ) -> tuple[int, int, Exception | None]:
         """Send messages; return the first one's number, how many, and the error of the next one."""
 

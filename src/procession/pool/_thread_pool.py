@@ -44,16 +44,16 @@ class LocalChannel:
         self._numbers = itertools.count()
         self._put_count = 0
 
-    def send(self, obj: Any, tag: int, extra: int, /) -> int:
+    def send(self, obj: Any, label: int, extra: int, /) -> int:
         """Send a message; return its number."""
         number = next(self._numbers)
         self._put_count = number + 1
-        self._queue.put((number, tag, extra, obj, None))
+        self._queue.put((number, label, extra, obj, None))
         return number
 
-    def send_batch(self, items: list[Any], tag: int, extra: int, /) -> tuple[int, int, None]:
+    def send_batch(self, items: list[Any], label: int, extra: int, /) -> tuple[int, int, None]:
         """Send messages; return as `Channel`, without an error. Locked by the caller."""
-        numbers = [self.send(item, tag, extra) for item in items]
+        numbers = [self.send(item, label, extra) for item in items]
         return (numbers[0] if numbers else 0), len(numbers), None
 
     def receive(self, timeout: float | None, /) -> Message:

@@ -2,7 +2,7 @@
 
 Idea: a worker of a pool that is traced sends a span through a third channel, before each result:
 when it began the task and when it ended it. For a task that ended with its worker the supervisor
-sends the span. The first tag of a message is the task's number, the second the worker's.
+sends the span. The first label of a message is the task's number, the second the worker's.
 
 It is a module of its own because workers import it: the file and the dispatcher of a trace are in
 `_trace`, which only the parent needs.

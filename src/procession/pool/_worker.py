@@ -1,8 +1,8 @@
 """What runs in a worker process.
 
-Idea: get a task, get its function, call it, put the result; the tags of the messages say which task
-and which function it is. Before a task counts as received its number stands in the worker's status
-(the core writes it), so the parent of a worker that dies knows which task it had.
+Idea: get a task, get its function, call it, put the result. The labels of the messages say which
+task and which function it is. Before a task counts as received its number stands in the worker's
+status (the core writes it), so the parent of a worker that dies knows which task it had.
 
 Invariant: for each task received there is a result, unless the process dies. Each step that calls
 methods of the program's objects is guarded: what cannot be told is replaced by a text about it.
@@ -166,10 +166,10 @@ def _put_error(
     put_result: Callable[[Any, int, int], object],
     wrap: Callable[[BaseException], Any],
     error: BaseException,
-    tags: tuple[int, int],
+    labels: tuple[int, int],
 ) -> None:
     """Send *error* for a task; if that cannot be sent, a short text that tells of it."""
     try:
-        put_result(wrap(error), *tags)
+        put_result(wrap(error), *labels)
     except BaseException as reason:  # noqa: BLE001 - the exception's own methods; or no memory
-        put_result(portable_text(error, reason), *tags)
+        put_result(portable_text(error, reason), *labels)
