@@ -36,7 +36,8 @@ void family_found(uint64_t reserve)
 
 void family_leave(void)
 {
-    mutex_unlock(&arena_slot(&family, family.self)->liveness); /* held by the main thread, as adopted */
+    /* The main thread holds it since the slot was adopted. */
+    mutex_unlock(&arena_slot(&family, family.self)->liveness);
     arena_close(&family);
 }
 

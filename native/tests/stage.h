@@ -1,5 +1,5 @@
-/* What tests of the process table have in common: a child that adopts a slot and owns a block, and a
- * process that is stopped in the midst of what it does. */
+/* What tests of the process table have in common: a child that adopts a slot and owns a block, and
+ * a process that is stopped in the midst of what it does. */
 #ifndef PROCESSION_TESTS_STAGE_H
 #define PROCESSION_TESTS_STAGE_H
 

@@ -150,8 +150,8 @@ def test_a_reference_to_another_kind_of_object_is_refused(name: str) -> None:
     for other, make in OBJECTS.items():
         if other == name or {other, name} == {"Lock", "RLock"}:
             continue
-        victim = make()
-        handle = victim if isinstance(victim, _core.Handle) else None
+        made = make()
+        handle = made if isinstance(made, _core.Handle) else None
         if handle is None:
             continue
         attach, arguments = handle.__reduce__()[:2]
