@@ -53,7 +53,7 @@ void block_visit_children(struct arena *arena, struct block *block, child_visito
 enum status block_reach(struct arena *arena, offset_t offset);
 #define IN_ONE_WINDOW (WINDOW_BYTES / 8)
 /* The same for a repair, which cannot report an error: with what is held back, or not at all. */
-void block_require(struct arena *arena, offset_t payload);
+void block_require(struct arena *arena, offset_t offset);
 
 /* The block whose contents are at *offset* if there is one and its serial is right, else NULL. */
 struct block *block_find(struct arena *arena, offset_t offset, uint64_t serial);
