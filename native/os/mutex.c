@@ -64,22 +64,24 @@ static bool mark_if_owner_ended(struct mutex *mutex)
     return done;
 }
 
-/* One slice of a wait for the mutex. musl knows only the wall clock; a jump of it makes a slice
+/* musl knows only the wall clock, and so does the thread sanitizer; a jump of it makes a slice
  * longer or shorter, once. */
+#if defined(__GLIBC__) && !defined(__SANITIZE_THREAD__)
+#define SLICE_CLOCK CLOCK_MONOTONIC
+#else
+#define SLICE_CLOCK CLOCK_REALTIME
+#endif
+
+/* One slice of a wait for the mutex. */
 static int lock_for_a_slice(struct mutex *mutex)
 {
-#ifdef __GLIBC__
-    const clockid_t clock = CLOCK_MONOTONIC;
-#else
-    const clockid_t clock = CLOCK_REALTIME;
-#endif
     struct timespec end;
-    clock_gettime(clock, &end);
+    clock_gettime(SLICE_CLOCK, &end);
     end.tv_nsec += SLICE_NS;
     end.tv_sec += end.tv_nsec / NS_PER_S;
     end.tv_nsec %= NS_PER_S;
-#ifdef __GLIBC__
-    return pthread_mutex_clocklock(&mutex->posix, clock, &end);
+#if SLICE_CLOCK == CLOCK_MONOTONIC
+    return pthread_mutex_clocklock(&mutex->posix, SLICE_CLOCK, &end);
 #else
     return pthread_mutex_timedlock(&mutex->posix, &end);
 #endif
