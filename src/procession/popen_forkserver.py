@@ -167,6 +167,7 @@ class Popen(BasePopen):
             if self._pidfd is not None:
                 self._send_signal(signal.SIGKILL)
                 self._await_end()
+                _close_copies(self._pidfd)
             elif self._read_end() is None:
                 with suppress(ProcessLookupError):
                     os.kill(self.pid, signal.SIGKILL)
@@ -194,6 +195,8 @@ class Popen(BasePopen):
             EOFError: there is neither a child nor a server.
             OSError: the server could not fork, or there is no descriptor for the sentinel.
         """
+        # A handler of a signal that raises does so here, before there is a descriptor to be lost.
+        self._wait_for_answer(None)
         # It is taken out of the socket when all of it is noted: see `_end_unknown_child`.
         kind, pid, number, pidfd = peek_start(self._status.fd)
         if kind == FAILED:
@@ -306,3 +309,18 @@ def _close(*fds: KnownFd | None) -> None:
     for fd in fds:
         if fd is not None:
             fd.close()
+
+
+def _close_copies(pidfd: KnownFd) -> None:
+    """Close what an exception between two bytecodes has lost: received, and not noted.
+
+    Nothing else in this process can have a pidfd of a child whose start was given up. Before Linux
+    6.9 all pidfds are one file: then a lost one stays open.
+    """
+    with suppress(OSError):
+        own = os.pidfd_open(os.getpid())
+        are_distinct = not pidfd.is_same(own)
+        os.close(own)
+        for fd in map(int, os.listdir("/proc/self/fd")) if are_distinct else ():
+            if fd != pidfd.fd and pidfd.is_same(fd):
+                os.close(fd)

@@ -327,6 +327,29 @@ def test_a_report_that_was_not_read_is_read_then(monkeypatch: Any) -> None:
     assert process not in procession.active_children()
 
 
+def test_a_pidfd_that_an_exception_has_lost_is_closed(monkeypatch: Any) -> None:
+    """It was received, and the handler of a signal raised before it was noted."""
+
+    def interrupted(self: Any) -> None:
+        assert self._wait_for_answer(30)
+        assert _protocol.peek_start(self._status.fd)[3] is not None
+        raise _Given
+
+    monkeypatch.setattr(popen_forkserver.Popen, "_learn_pid", interrupted)
+    start_and_give_up()
+    before = len(os.listdir("/proc/self/fd"))
+    start_and_give_up()
+
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def start_and_give_up() -> None:
+    """Start a process whose start is given up."""
+    process = procession.get_context("forkserver").Process(target=time.sleep, args=(600,))
+    with pytest.raises(_Given):
+        process.start()
+
+
 def test_a_process_without_a_number_for_its_sentinel_is_not_started(monkeypatch: Any) -> None:
     """The pidfd was sent, but no descriptor was left to receive it."""
     pids = []
