@@ -210,6 +210,10 @@ static uint32_t *own_tag_page(void)
  * having no parent. */
 static bool is_of_other_namespace(struct arena *arena)
 {
+    /* A fork of a member that knows its parent by the same number is in the same namespace: a
+     * parent outside of one's namespace has the number 0. */
+    if (arena->tag != 0 && (uint64_t)getppid() == word_get(&arena_slot(arena, arena->self)->pid))
+        return false;
     uint64_t theirs = arena->header->pid_namespace, ours = process_pid_namespace();
     bool is_founder = word_get(&arena->header->slots_used) == 1 && arena->tag == 0;
     return theirs != 0 && ours != 0 ? theirs != ours : getppid() == 0 && !is_founder;
