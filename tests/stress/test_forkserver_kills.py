@@ -61,6 +61,8 @@ if __name__ == "__main__":
     while not done.is_set():
         round(ran, rounds)
         rounds += 1
+        if kills < wanted // 2:  # whatever is kept for later use is there
+            before = footprint()
     assert {worker.pid for worker in pool._pool} == workers
     round(ran, 0)
     after = footprint()
