@@ -66,7 +66,9 @@ if __name__ == "__main__":
     assert {worker.pid for worker in pool._pool} == workers
     round(ran, 0)
     after = footprint()
-    assert after[0] <= before[0] and after[1] <= before[1] + 200_000, (before, after)
+    # The two channels of the pool may each have one segment more, and keep one for the next need.
+    segments = 4 * 65536
+    assert after[0] <= before[0] and after[1] <= before[1] + segments, (before, after)
     pool.terminate()
     pool.join()
     print(kills == wanted, procession.active_children())

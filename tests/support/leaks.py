@@ -28,7 +28,18 @@ def adopt_orphans() -> None:
 
 
 def children() -> set[int]:
-    """Return the pids of all children of this process, zombies included."""
+    """Return the pids of all children of this process, zombies included.
+
+    The kernel's list may lack some if a child, or a thread with children, ends while it is read; so
+    it is read until two readings agree.
+    """
+    found = _read_children()
+    while (again := _read_children()) != found:
+        found = again
+    return found
+
+
+def _read_children() -> set[int]:
     found: set[int] = set()
     for task in Path("/proc/self/task").iterdir():
         try:
