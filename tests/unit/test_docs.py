@@ -29,6 +29,8 @@ CODE = re.compile(r"`([^`\n]+)`")
 PATH = re.compile(r"[\w./*-]*(?:/|\.(?:py|pyi|c|h|md|pml|toml|yml|json|svg))\Z")
 NAME = re.compile(r"_?[A-Za-z]\w*(?:\.\w+)*(?:\(\))?\Z")
 
+HOOK = re.compile(r"(?<!def )\b(?:register_at_fork|pthread_atfork|register_after_fork)\(")
+
 SNIPPET = re.compile(r'--8<-- "([^"]+)"')
 TEST = re.compile(r"`((?:unit|property|crash|stress|compat)/\w+\.py)(?:::(\w+))?`")
 
@@ -70,6 +72,22 @@ def test_every_name_that_a_guide_uses_is_somewhere_in_the_tree(page: Path) -> No
     }
 
     assert unknown == set()
+
+
+def test_every_hook_of_a_fork_is_in_the_list() -> None:
+    """Each file that registers one is named in the section that has the order."""
+    page = TOP_PAGES[1].read_text()
+    section = page[page.index("## What runs around a fork") :].partition("\n## ")[0]
+    roots = (ROOT / "src" / "procession", ROOT / "native")
+    registering = {
+        str(path.relative_to(root.parent if root.name == "native" else root))
+        for root in roots
+        for path in root.rglob("*.[cp]*")
+        if path.suffix in (".c", ".py") and HOOK.search(path.read_text())
+    }
+
+    assert len(registering) > 10
+    assert {path for path in registering if f"`{path}`" not in section} == set()
 
 
 @cache
