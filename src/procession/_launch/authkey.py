@@ -10,13 +10,15 @@ Layer: process; imports base.
 
 from __future__ import annotations
 
-from .._base import export, launch_state
+from .._base import export
 
 
 class AuthenticationString(bytes):
     """A key, which is pickled for a child that is being started, and for no other use."""
 
     def __reduce__(self) -> tuple[type, tuple[bytes]]:
+        from .._base import launch_state  # a fork does not pickle, and needs no launch's state
+
         if launch_state.spawning_popen() is None:
             raise TypeError(
                 "Pickling an AuthenticationString object is disallowed for security reasons"

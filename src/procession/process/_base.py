@@ -16,7 +16,6 @@ import os
 from _weakrefset import WeakSet
 
 from .._base import runtime
-from .._base.deadline import seconds_of
 from .._base.errors import TimeoutError  # noqa: A004 - the package's own
 from .._launch.authkey import AuthenticationString
 from ._info import ProcessInfo, _check
@@ -169,7 +168,11 @@ class BaseProcess(ProcessInfo):
         _check(self._parent_pid == os.getpid(), "can only join a child process")
         if self._popen is None:
             raise AssertionError("can only join a started process")
-        if self._popen.wait(seconds_of(timeout)) is not None:
+        if timeout is not None:
+            from .._base.deadline import seconds_of  # most programs wait until the end
+
+            timeout = seconds_of(timeout)
+        if self._popen.wait(timeout) is not None:
             _children.discard(self)
 
     def result(self, timeout: float | None = None) -> Any:
