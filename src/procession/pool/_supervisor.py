@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from .. import _core
 from .._base import log, runtime, safe_text
 from .._base.deadline import Deadline
+from .._base.poll import wait_readable
 from .._base.wakeup import Wakeup
 from .._launch import sigint_mask
 from . import _remote_errors, _time_limit, _trace_spans
@@ -115,8 +116,11 @@ class Supervisor:
             worker.terminate()
         deadline = Deadline(TERMINATE_TIMEOUT)
         for worker in started:
-            worker.join(deadline.remaining())
-            worker.kill()
+            # The standard package calls terminate() and join() alone here, so a process class of
+            # the program may have no more.
+            sentinel = getattr(worker, "sentinel", None)
+            if sentinel is not None and not wait_readable(sentinel, deadline):
+                worker.kill()
             worker.join()
 
     def _start_watcher(self) -> None:
