@@ -2,7 +2,6 @@
 
 The modules; none imports one below it in this list:
 
-- `authkey`: the key of the family, which is not pickled for messages
 - `sigint_mask`: no Ctrl-C, and for a forked worker no SIGTERM, while a process starts
 - `import_locks`: imports of other threads, in a forked child
 - `sentinel`: a descriptor that becomes readable when a process ends

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from .. import util
 from .._base import hooks, log, runtime, safe_text
 from .._base.errors import AuthenticationError, ProcessError
-from .._launch.authkey import AuthenticationString
 from ..connection import Pipe
 from ..pool._remote_errors import portable
+from ..process import AuthenticationString
 from ._protocol import RemoteError, Token
 from ._proxy import STARTED, AutoProxy, make_counted_proxy
 from ._registry import client_for, forget, set_ssl_context

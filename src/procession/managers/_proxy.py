@@ -18,7 +18,7 @@ from typing import Any
 
 from .. import util
 from .._base import launch_state, log, runtime
-from .._launch.authkey import AuthenticationString
+from ..process import AuthenticationString
 from ._client import ManagerClient
 from ._protocol import PROXY, RETURN, Token, convert_to_error
 from ._registry import address_of, authkey_for, client_for, set_address

@@ -6,7 +6,6 @@ Layer: process; re-exports only.
 from __future__ import annotations
 
 from .._base import export, runtime
-from .._launch.authkey import AuthenticationString
 from ._base import (
     BaseProcess,
     _children,
@@ -18,6 +17,7 @@ from ._base import (
     current_process,
     parent_process,
 )
+from ._info import AuthenticationString
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -17,8 +17,7 @@ from _weakrefset import WeakSet
 
 from .._base import runtime
 from .._base.errors import TimeoutError  # noqa: A004 - the package's own
-from .._launch.authkey import AuthenticationString
-from ._info import ProcessInfo, _check
+from ._info import AuthenticationString, ProcessInfo, _check
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import os
 
-from .._base import runtime
-from .._launch.authkey import AuthenticationString
+from .._base import export, runtime
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +26,26 @@ def _check(condition: bool, message: str) -> None:
     """Raise AssertionError, as the contract says, unless *condition* holds; even under -O."""
     if not condition:
         raise AssertionError(message)
+
+
+class AuthenticationString(bytes):
+    """The key by which the processes of one family authenticate each other.
+
+    A kind of bytes that is pickled for a child that is being started, and for no message: a key
+    which is part of some object never travels over a network by accident.
+    """
+
+    def __reduce__(self) -> tuple[type, tuple[bytes]]:
+        from .._base import launch_state  # a fork does not pickle, and needs no launch's state
+
+        if launch_state.spawning_popen() is None:
+            raise TypeError(
+                "Pickling an AuthenticationString object is disallowed for security reasons"
+            )
+        return AuthenticationString, (bytes(self),)
+
+
+export("procession.process", AuthenticationString)
 
 
 class ProcessInfo:
