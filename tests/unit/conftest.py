@@ -1,4 +1,4 @@
-"""Pools and managers for tests; a file of tests may have others by these names."""
+"""Pools, managers and segments for tests; a file of tests may have others by these names."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 import procession
+from procession.shared_memory import SharedMemory
 from tests.support.managers import running
 from tests.support.tasks import WORKERS
 
@@ -38,3 +39,12 @@ def forked_manager() -> Iterator[Any]:
     """A manager whose server was forked, for tests in which the start method does not matter."""
     with running(procession.get_context("fork").Manager()) as manager:
         yield manager
+
+
+@pytest.fixture
+def segment() -> Iterator[SharedMemory]:
+    """A segment of shared memory of one page, which is removed afterwards."""
+    made = SharedMemory(create=True, size=4096)
+    yield made
+    made.close()
+    made.unlink()

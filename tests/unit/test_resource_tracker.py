@@ -2,7 +2,6 @@
 
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,19 +11,10 @@ from procession.shared_memory import ShareableList, SharedMemory
 from tests.support import run_python, start_python, wait_until
 
 # The tracker of a program that has ended comes to the test process, and ends.
-# The tracker of a program that has ended comes to the test process, and ends.
 pytestmark = [pytest.mark.orphans, pytest.mark.usefixtures("tracker")]
 
 FOLDER = Path(resource_tracker.SHARED_MEMORY_FOLDER)
 UNIQUE = f"procession-test-{os.getpid()}"
-
-
-@pytest.fixture
-def segment() -> Iterator[SharedMemory]:
-    made = SharedMemory(create=True, size=4096)
-    yield made
-    made.close()
-    made.unlink()
 
 
 def test_a_program_that_only_attaches_never_removes(segment: SharedMemory) -> None:

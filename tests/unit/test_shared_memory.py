@@ -4,7 +4,6 @@ import os
 import pickle
 import struct
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +16,6 @@ pytestmark = pytest.mark.usefixtures("tracker")
 
 FOLDER = Path(resource_tracker.SHARED_MEMORY_FOLDER)
 UNIQUE = f"procession-test-{os.getpid()}"
-
-
-@pytest.fixture
-def segment() -> Iterator[SharedMemory]:
-    made = SharedMemory(create=True, size=4096)
-    yield made
-    made.close()
-    made.unlink()
 
 
 # ---------------------------------------------------------------------------------- make and attach
